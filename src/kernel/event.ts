@@ -1,0 +1,76 @@
+/**
+ * What happens, as typed events. Rooms emit; `observe/` subscribes. Emitting allocates nothing beyond the payload, and a
+ * subscriber that throws harms nobody else.
+ */
+import type { Exchange } from './exchange.ts';
+
+/** A condition of FAULTS.md that occurred; becomes `gatehouse_faults_total{kind=…}`. */
+export interface FaultEvent {
+  /** Short snake_case name, such as `bare_lf` or `upstream_reset`. */
+  kind: string;
+  /** Listener or upstream it happened on. */
+  where: string;
+}
+
+/** Availability of an endpoint changed. */
+export interface EndpointEvent {
+  upstream: string;
+  endpoint: string;
+  healthy: boolean;
+  reason: string;
+}
+
+/** Something an operator should read. */
+export interface NoticeEvent {
+  level: 'info' | 'warn' | 'error';
+  message: string;
+  attributes?: Record<string, string | number | boolean>;
+}
+
+/** Name → payload of every event. */
+export interface EventMap {
+  connectionOpened: string;
+  connectionClosed: string;
+  requestStarted: Exchange;
+  requestEnded: Exchange;
+  fault: FaultEvent;
+  endpointChanged: EndpointEvent;
+  notice: NoticeEvent;
+}
+
+type Subscriber<T> = (payload: T) => void;
+
+/** A set of subscribers by event name. */
+export class Events {
+  readonly #subscribers: { [K in keyof EventMap]: Subscriber<EventMap[K]>[] } = {
+    connectionOpened: [],
+    connectionClosed: [],
+    requestStarted: [],
+    requestEnded: [],
+    fault: [],
+    endpointChanged: [],
+    notice: [],
+  };
+
+  /** Subscribes; returns the function that unsubscribes. */
+  on<K extends keyof EventMap>(name: K, subscriber: Subscriber<EventMap[K]>): () => void {
+    const list = this.#subscribers[name];
+    list.push(subscriber);
+    return () => {
+      const at = list.indexOf(subscriber);
+      if (at >= 0) list.splice(at, 1);
+    };
+  }
+
+  /** Tells every subscriber, in the order of subscription. */
+  emit<K extends keyof EventMap>(name: K, payload: EventMap[K]): void {
+    const list = this.#subscribers[name];
+    for (let i = 0; i < list.length; i++) {
+      try {
+        (list[i] as Subscriber<EventMap[K]>)(payload);
+      } catch (error) {
+        if (name !== 'notice') this.emit('notice', { level: 'error', message: `observer of ${name} failed: ${error}` });
+      }
+    }
+  }
+}

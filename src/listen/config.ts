@@ -1,0 +1,56 @@
+/** Settings of the listeners: where clients connect, and what a client may use up. */
+import { z } from 'zod';
+import { address, count, duration, size } from '../kernel/schema.ts';
+
+export const tlsConfig = z
+  .strictObject({
+    certificates: z
+      .array(
+        z.strictObject({
+          certificate: z.string().describe('PEM file with the certificate and its chain.'),
+          key: z.string().describe('PEM file with the private key.'),
+        }),
+      )
+      .min(1)
+      .describe('Certificates; the one whose names cover the SNI is used, else the first.'),
+    minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('Oldest protocol version accepted.'),
+  })
+  .describe('TLS for connections to this listener.');
+
+export const listenerLimits = z
+  .strictObject({
+    connections: count(20_000, 1).describe('Open connections per worker; further ones wait in the kernel.'),
+    head: size('32KiB').describe('Bytes of a request head (431 beyond).'),
+    uri: size('8KiB').describe('Bytes of a request target (414 beyond).'),
+    fields: count(100, 1, 10_000).describe('Field lines of a request head or trailer (431 beyond).'),
+    body: size('64MiB').describe('Bytes of a request body (413 beyond).'),
+    chunkExtensions: size('4KiB').describe('Bytes of chunk extensions in one body; they are read and dropped (400 beyond).'),
+    trailers: size('8KiB').describe('Bytes of a trailer section (431 beyond).'),
+    requestsPerConnection: count(100_000, 1).describe('Requests on one connection before it is closed politely.'),
+  })
+  .prefault({});
+
+export const listenerTimeouts = z
+  .strictObject({
+    handshake: duration('10s').describe('From accept to the end of the TLS handshake.'),
+    head: duration('10s').describe('From the first byte of a head to its end (408 beyond).'),
+    body: duration('30s').describe('Between two reads of a request body (408 beyond).'),
+    keepAlive: duration('75s').describe('An idle connection waiting for its next request.'),
+    write: duration('60s').describe('A client that takes no byte of its response.'),
+    linger: duration('2s').describe('After an early final response: how long further request bytes are read and dropped.'),
+  })
+  .prefault({});
+
+export const listenerConfig = z.strictObject({
+  address: address.describe('Where to listen: HOST:PORT, [IPV6]:PORT or unix:/path. Port 0 picks a free one.'),
+  tls: tlsConfig.optional(),
+  trustedHops: z
+    .array(z.string().regex(/^[0-9a-fA-F.:]+(\/\d{1,3})?$|^unix$/, 'expected an IP address or CIDR, such as 10.0.0.0/8'))
+    .default([])
+    .describe('Proxies in front whose X-Forwarded-* and Forwarded fields are believed; from anyone else they are removed.'),
+  limits: listenerLimits,
+  timeouts: listenerTimeouts,
+});
+
+/** One listener's settings after defaults. */
+export type ListenerConfig = z.output<typeof listenerConfig>;

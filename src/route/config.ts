@@ -1,0 +1,83 @@
+/** Settings of routes and models: which request goes where. */
+import { z } from 'zod';
+import { name, sizeOnly } from '../kernel/schema.ts';
+
+const oneOrMore = <T extends z.ZodType>(item: T) =>
+  z.union([item, z.array(item).min(1)]).transform((value) => (Array.isArray(value) ? value : [value]) as z.output<T>[]);
+
+const valueMatch = z
+  .union([
+    z.string(),
+    z.strictObject({ prefix: z.string() }),
+    z.strictObject({ present: z.boolean() }),
+    z.strictObject({ oneOf: z.array(z.string()).min(1) }),
+  ])
+  .describe('An exact value, {prefix: …}, {present: true|false} or {oneOf: […]}.');
+
+export const matchConfig = z
+  .strictObject({
+    host: oneOrMore(z.string().regex(/^(\*\.)?[A-Za-z0-9._-]+$|^\*$/, 'expected a host name, *.example.com or *'))
+      .optional()
+      .describe('Host names, exact or *.example.com.'),
+    path: oneOrMore(z.string().regex(/^(\/|\*$)/, 'expected a path starting with /'))
+      .optional()
+      .describe('Exact (/v1/models), prefix (/v1/*), or pattern (/users/{id}/files); {name} stands for one segment.'),
+    method: oneOrMore(z.string().regex(/^[A-Z]+$/, 'expected a method in capitals, such as POST')).optional(),
+    headers: z.record(z.string(), valueMatch).optional().describe('Field name → value; all must match.'),
+    query: z.record(z.string(), valueMatch).optional().describe('Query parameter → value; all must match.'),
+    model: oneOrMore(z.string()).optional().describe('Model named in the body; a trailing * matches any ending.'),
+  })
+  .prefault({});
+
+const fieldChanges = z
+  .strictObject({
+    set: z.record(z.string(), z.string()).default({}).describe('Fields to replace or add.'),
+    add: z.record(z.string(), z.string()).default({}).describe('Fields to add beside existing ones.'),
+    remove: z.array(z.string()).default([]).describe('Fields to take out.'),
+  })
+  .optional();
+
+export const routeConfig = z.strictObject({
+  name: name.describe('Name in metrics, logs and errors.'),
+  match: matchConfig,
+  upstream: name.optional().describe('Upstream that answers, for any HTTP service.'),
+  models: z.array(name).optional().describe('Models that may be asked for here; the body\'s `model` picks. `["*"]` means all.')
+    .or(z.tuple([z.literal('*')]).transform(() => ['*'])),
+  rewrite: z
+    .strictObject({
+      path: z.string().startsWith('/').optional()
+        .describe('New path. For a prefix match the rest is kept (/v1/* with rewrite /api/* gives /api/…); {name} inserts a segment.'),
+      host: z.string().optional().describe('Host field sent upstream.'),
+      requestHeaders: fieldChanges,
+      responseHeaders: fieldChanges,
+    })
+    .optional(),
+  limits: z
+    .strictObject({ body: sizeOnly('1MiB').optional().describe('Bytes of a request body here; the listener\'s limit when left out.') })
+    .optional(),
+});
+
+export const modelConfig = z.strictObject({
+  versions: z
+    .array(
+      z.strictObject({
+        name: name.describe('Version name, such as stable or candidate.'),
+        upstream: name.describe('Upstream that serves it.'),
+        model: z.string().min(1).max(256).optional().describe('What the upstream calls the model, when it differs.'),
+        weight: z.number().int().min(0).max(1000).default(1).describe('Share of the requests, relative to the other versions.'),
+      }),
+    )
+    .min(1),
+  sticky: z
+    .string()
+    .regex(/^(key|user|ip|header:[A-Za-z0-9-]+)$/, 'expected key, user, ip or header:NAME')
+    .optional()
+    .describe('Keeps a caller on one version: by API key, by the body\'s `user`, by address, or by a header.'),
+  ownedBy: z.string().default('gatehouse').describe('`owned_by` in /v1/models.'),
+});
+
+/** One route's settings after defaults. */
+export type RouteConfig = z.output<typeof routeConfig>;
+/** One model's settings after defaults. */
+export type ModelConfig = z.output<typeof modelConfig>;
+export type ValueMatch = z.output<typeof valueMatch>;
