@@ -24,7 +24,9 @@ export const listenerLimits = z
     uri: size('8KiB').describe('Bytes of a request target (414 beyond).'),
     fields: count(100, 1, 10_000).describe('Field lines of a request head or trailer (431 beyond).'),
     body: size('64MiB').describe('Bytes of a request body (413 beyond).'),
-    chunkExtensions: size('4KiB').describe('Bytes of chunk extensions in one body; they are read and dropped (400 beyond).'),
+    chunkExtensions: size('4KiB').describe(
+      'Bytes of chunk extensions in one body; they are read and dropped (400 beyond).',
+    ),
     trailers: size('8KiB').describe('Bytes of a trailer section (431 beyond).'),
     requestsPerConnection: count(100_000, 1).describe('Requests on one connection before it is closed politely.'),
   })
@@ -37,7 +39,9 @@ export const listenerTimeouts = z
     body: duration('30s').describe('Between two reads of a request body (408 beyond).'),
     keepAlive: duration('75s').describe('An idle connection waiting for its next request.'),
     write: duration('60s').describe('A client that takes no byte of its response.'),
-    linger: duration('2s').describe('After an early final response: how long further request bytes are read and dropped.'),
+    linger: duration('2s').describe(
+      'After an early final response: how long further request bytes are read and dropped.',
+    ),
   })
   .prefault({});
 
@@ -45,9 +49,13 @@ export const listenerConfig = z.strictObject({
   address: address.describe('Where to listen: HOST:PORT, [IPV6]:PORT or unix:/path. Port 0 picks a free one.'),
   tls: tlsConfig.optional(),
   trustedHops: z
-    .array(z.string().regex(/^[0-9a-fA-F.:]+(\/\d{1,3})?$|^unix$/, 'expected an IP address or CIDR, such as 10.0.0.0/8'))
+    .array(
+      z.string().regex(/^[0-9a-fA-F.:]+(\/\d{1,3})?$|^unix$/, 'expected an IP address or CIDR, such as 10.0.0.0/8'),
+    )
     .default([])
-    .describe('Proxies in front whose X-Forwarded-* and Forwarded fields are believed; from anyone else they are removed.'),
+    .describe(
+      'Proxies in front whose X-Forwarded-* and Forwarded fields are believed; from anyone else they are removed.',
+    ),
   limits: listenerLimits,
   timeouts: listenerTimeouts,
 });

@@ -4,7 +4,11 @@ import { z } from 'zod';
 export const logConfig = z
   .strictObject({
     access: z
-      .union([z.literal('stdout'), z.literal('off'), z.string().startsWith('/', 'expected stdout, off or an absolute file path')])
+      .union([
+        z.literal('stdout'),
+        z.literal('off'),
+        z.string().startsWith('/', 'expected stdout, off or an absolute file path'),
+      ])
       .default('stdout')
       .describe('Where access log lines (one JSON object each) go: stdout, off, or a file.'),
   })

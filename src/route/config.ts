@@ -41,19 +41,29 @@ export const routeConfig = z.strictObject({
   name: name.describe('Name in metrics, logs and errors.'),
   match: matchConfig,
   upstream: name.optional().describe('Upstream that answers, for any HTTP service.'),
-  models: z.array(name).optional().describe('Models that may be asked for here; the body\'s `model` picks. `["*"]` means all.')
+  models: z
+    .array(name)
+    .optional()
+    .describe('Models that may be asked for here; the body\'s `model` picks. `["*"]` means all.')
     .or(z.tuple([z.literal('*')]).transform(() => ['*'])),
   rewrite: z
     .strictObject({
-      path: z.string().startsWith('/').optional()
-        .describe('New path. For a prefix match the rest is kept (/v1/* with rewrite /api/* gives /api/…); {name} inserts a segment.'),
+      path: z
+        .string()
+        .startsWith('/')
+        .optional()
+        .describe(
+          'New path. For a prefix match the rest is kept (/v1/* with rewrite /api/* gives /api/…); {name} inserts a segment.',
+        ),
       host: z.string().optional().describe('Host field sent upstream.'),
       requestHeaders: fieldChanges,
       responseHeaders: fieldChanges,
     })
     .optional(),
   limits: z
-    .strictObject({ body: sizeOnly('1MiB').optional().describe('Bytes of a request body here; the listener\'s limit when left out.') })
+    .strictObject({
+      body: sizeOnly('1MiB').optional().describe("Bytes of a request body here; the listener's limit when left out."),
+    })
     .optional(),
 });
 
@@ -64,7 +74,13 @@ export const modelConfig = z.strictObject({
         name: name.describe('Version name, such as stable or candidate.'),
         upstream: name.describe('Upstream that serves it.'),
         model: z.string().min(1).max(256).optional().describe('What the upstream calls the model, when it differs.'),
-        weight: z.number().int().min(0).max(1000).default(1).describe('Share of the requests, relative to the other versions.'),
+        weight: z
+          .number()
+          .int()
+          .min(0)
+          .max(1000)
+          .default(1)
+          .describe('Share of the requests, relative to the other versions.'),
       }),
     )
     .min(1),
@@ -72,7 +88,7 @@ export const modelConfig = z.strictObject({
     .string()
     .regex(/^(key|user|ip|header:[A-Za-z0-9-]+)$/, 'expected key, user, ip or header:NAME')
     .optional()
-    .describe('Keeps a caller on one version: by API key, by the body\'s `user`, by address, or by a header.'),
+    .describe("Keeps a caller on one version: by API key, by the body's `user`, by address, or by a header."),
   ownedBy: z.string().default('gatehouse').describe('`owned_by` in /v1/models.'),
 });
 

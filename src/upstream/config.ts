@@ -23,21 +23,31 @@ export const balanceConfig = z
       policy: z.literal('hash'),
       on: z
         .string()
-        .regex(/^(ip|model|path|host|header:[A-Za-z0-9-]+|query:[^\s=&]+)$/, 'expected ip, model, path, host, header:NAME or query:NAME')
+        .regex(
+          /^(ip|model|path|host|header:[A-Za-z0-9-]+|query:[^\s=&]+)$/,
+          'expected ip, model, path, host, header:NAME or query:NAME',
+        )
         .default('ip'),
-      boundedLoad: percent('25%').describe('How far above the mean an endpoint may be loaded before the next on the ring is used.'),
+      boundedLoad: percent('25%').describe(
+        'How far above the mean an endpoint may be loaded before the next on the ring is used.',
+      ),
     }),
   ])
   .default('leastRequests')
-  .describe('How an endpoint is chosen: roundRobin, leastRequests (two random choices), random, hash (consistent, bounded load).');
+  .describe(
+    'How an endpoint is chosen: roundRobin, leastRequests (two random choices), random, hash (consistent, bounded load).',
+  );
 
 export const healthConfig = z
   .strictObject({
     path: z.string().startsWith('/').default('/health').describe('Path that is asked for.'),
-    host: z.string().optional().describe('Host field of the probe; the endpoint\'s own when left out.'),
+    host: z.string().optional().describe("Host field of the probe; the endpoint's own when left out."),
     interval: duration('5s').describe('Between two probes of one endpoint.'),
     timeout: duration('2s').describe('How long a probe may take.'),
-    expectStatus: z.array(z.number().int().min(100).max(599)).default([]).describe('Statuses that count as healthy; any 2xx when empty.'),
+    expectStatus: z
+      .array(z.number().int().min(100).max(599))
+      .default([])
+      .describe('Statuses that count as healthy; any 2xx when empty.'),
     unhealthyAfter: count(3, 1).describe('Failed probes in a row before the endpoint is taken out.'),
     healthyAfter: count(2, 1).describe('Good probes in a row before it comes back.'),
   })
@@ -45,11 +55,11 @@ export const healthConfig = z
 
 export const upstreamTls = z
   .strictObject({
-    ca: z.string().optional().describe('PEM file with the authorities that are trusted instead of the system\'s.'),
-    serverName: z.string().optional().describe('Name for SNI and verification; the URL\'s host when left out.'),
+    ca: z.string().optional().describe("PEM file with the authorities that are trusted instead of the system's."),
+    serverName: z.string().optional().describe("Name for SNI and verification; the URL's host when left out."),
     certificate: z.string().optional().describe('PEM file with the client certificate to show.'),
     key: z.string().optional().describe('PEM file with its private key.'),
-    verify: z.boolean().default(true).describe('Whether the server\'s certificate is verified. Leave it on.'),
+    verify: z.boolean().default(true).describe("Whether the server's certificate is verified. Leave it on."),
   })
   .prefault({});
 
@@ -69,23 +79,29 @@ export const upstreamConfig = z.strictObject({
   host: z
     .string()
     .default('endpoint')
-    .describe('Host field sent upstream: `endpoint` (the URL\'s), `preserve` (the client\'s), or a literal name.'),
+    .describe("Host field sent upstream: `endpoint` (the URL's), `preserve` (the client's), or a literal name."),
   tls: upstreamTls,
   health: healthConfig.optional(),
   passive: z
     .strictObject({
-      consecutiveErrors: count(5, 1).describe('Failed connections or broken answers in a row before an endpoint is taken out.'),
+      consecutiveErrors: count(5, 1).describe(
+        'Failed connections or broken answers in a row before an endpoint is taken out.',
+      ),
       ejectFor: duration('10s').describe('How long it stays out; doubles with each ejection, up to ten times.'),
       maxEjected: percent('50%').describe('At most this share of the endpoints is out at once.'),
     })
     .prefault({})
     .describe('Passive marking by what real requests meet.'),
-  slowStart: duration('0').describe('After an endpoint has come back: how long its weight takes to grow to its full share.'),
+  slowStart: duration('0').describe(
+    'After an endpoint has come back: how long its weight takes to grow to its full share.',
+  ),
   pool: z
     .strictObject({
       connections: count(10_000, 1).describe('Connections to one endpoint, per worker (503 beyond).'),
       idle: count(256, 0).describe('Idle connections kept to one endpoint, per worker.'),
-      idleTimeout: duration('4s').describe('How long an idle connection is kept; keep it below the server\'s own keep-alive time.'),
+      idleTimeout: duration('4s').describe(
+        "How long an idle connection is kept; keep it below the server's own keep-alive time.",
+      ),
       requestsPerConnection: count(100_000, 1).describe('Requests on one connection before it is replaced.'),
     })
     .prefault({})
@@ -101,16 +117,18 @@ export const upstreamConfig = z.strictObject({
   retries: z
     .strictObject({
       attempts: count(2, 1, 10).describe('Tries in all, the first included.'),
-      budget: percent('20%').describe('Retries under way, as a share of the requests under way (at least 3 are allowed).'),
+      budget: percent('20%').describe(
+        'Retries under way, as a share of the requests under way (at least 3 are allowed).',
+      ),
       nonIdempotent: z
         .boolean()
         .default(false)
-        .describe('Whether a POST that may have reached the server is tried again. Connection failures are always tried elsewhere.'),
+        .describe(
+          'Whether a POST that may have reached the server is tried again. Connection failures are always tried elsewhere.',
+        ),
     })
     .prefault({}),
-  dns: z
-    .strictObject({ refresh: duration('30s').describe('How often host names are resolved again.') })
-    .prefault({}),
+  dns: z.strictObject({ refresh: duration('30s').describe('How often host names are resolved again.') }).prefault({}),
 });
 
 /** One upstream's settings after defaults. */
