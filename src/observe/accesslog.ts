@@ -4,7 +4,8 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { Exchange, Usage } from '../kernel/exchange.ts';
-import { millisText, quote, quoteName, timestamp } from './json.ts';
+import { Fragments } from './fragments.ts';
+import { countText, millisText, quote, quoteName, timestamp } from './json.ts';
 
 /** Most UTF-16 units kept of a path, a host or a user agent; the rest is cut off. */
 const MAX_PATH = 1024;
@@ -19,17 +20,8 @@ export function accessLogLine(x: Exchange, clock: Clock): string {
   const { inbound, head, error } = x;
   let line =
     `{"timestamp":"${timestamp(clock.wall())}","request_id":${quote(x.id)}` +
-    `,"client.address":${quote(inbound.clientAddress)},"listener":${quoteName(inbound.listener)}` +
-    `,"http.request.method":${quoteName(head.method)},"url.scheme":${quoteName(inbound.scheme)}` +
-    `,"server.address":${quote(head.host, MAX_HOST)},"url.path":${quote(head.path, MAX_PATH)}`;
-  if (x.protocol !== 'http') line += `,"protocol":"${x.protocol}"`;
-  if (x.operation !== '') line += `,"gen_ai.operation.name":${quoteName(x.operation)}`;
-  if (x.route !== '') line += `,"route":${quoteName(x.route)}`;
-  if (x.model !== '') line += `,"gen_ai.request.model":${quote(x.model, MAX_AGENT)}`;
-  if (x.version !== '') line += `,"version":${quoteName(x.version)}`;
-  if (x.upstream !== '') line += `,"upstream":${quoteName(x.upstream)}`;
-  if (x.endpoint !== '') line += `,"endpoint":${quoteName(x.endpoint)}`;
-  line += `,"http.response.status_code":${x.status},"outcome":"${x.outcome}"`;
+    `,"client.address":${quote(inbound.clientAddress)}${cameBy(x)},"url.path":${quote(head.path, MAX_PATH)}${wentTo(x)}` +
+    `,"http.response.status_code":${x.status},"outcome":"${x.outcome}"`;
   if (error !== undefined) {
     line += `,"error.type":"${error.code}"`;
     if (error.rule !== undefined) line += `,"error.rule":${quoteName(error.rule)}`;
@@ -47,10 +39,50 @@ export function accessLogLine(x: Exchange, clock: Clock): string {
   return agent === undefined ? `${line}}\n` : `${line},"user_agent.original":${quote(agent, MAX_AGENT)}}\n`;
 }
 
+// Two stretches of a line are the same for most requests. Keeping them whole halves the pieces that a line is put
+// together from, and with that its cost.
+const cameByKnown = new Fragments();
+const wentToKnown = new Fragments();
+
+function cameBy(x: Exchange): string {
+  const { listener, scheme } = x.inbound;
+  const { method, host } = x.head;
+  return (
+    cameByKnown.get(listener, scheme, method, host, '', '', '') ??
+    cameByKnown.put(
+      listener,
+      scheme,
+      method,
+      host,
+      '',
+      '',
+      '',
+      `,"listener":${quote(listener)},"http.request.method":${quote(method)},"url.scheme":${quote(scheme)}` +
+        `,"server.address":${quote(host, MAX_HOST)}`,
+    )
+  );
+}
+
+function wentTo(x: Exchange): string {
+  const { route, model, version, upstream, endpoint, protocol, operation } = x;
+  const known = wentToKnown.get(route, model, upstream, endpoint, version, protocol, operation);
+  if (known !== undefined) return known;
+  let text = '';
+  if (protocol !== 'http') text += `,"protocol":"${protocol}"`;
+  if (operation !== '') text += `,"gen_ai.operation.name":${quote(operation)}`;
+  if (route !== '') text += `,"route":${quote(route)}`;
+  if (model !== '') text += `,"gen_ai.request.model":${quote(model, MAX_AGENT)}`;
+  if (version !== '') text += `,"version":${quote(version)}`;
+  if (upstream !== '') text += `,"upstream":${quote(upstream)}`;
+  if (endpoint !== '') text += `,"endpoint":${quote(endpoint)}`;
+  return wentToKnown.put(route, model, upstream, endpoint, version, protocol, operation, text);
+}
+
 function usageText(usage: Usage): string {
-  let text = `,"gen_ai.usage.input_tokens":${usage.inputTokens},"gen_ai.usage.output_tokens":${usage.outputTokens}`;
-  if (usage.cachedInputTokens > 0) text += `,"gen_ai.usage.cache_read.input_tokens":${usage.cachedInputTokens}`;
-  if (usage.reasoningTokens > 0) text += `,"gen_ai.usage.reasoning.output_tokens":${usage.reasoningTokens}`;
+  let text = `,"gen_ai.usage.input_tokens":${countText(usage.inputTokens)},"gen_ai.usage.output_tokens":${countText(usage.outputTokens)}`;
+  if (usage.cachedInputTokens > 0)
+    text += `,"gen_ai.usage.cache_read.input_tokens":${countText(usage.cachedInputTokens)}`;
+  if (usage.reasoningTokens > 0) text += `,"gen_ai.usage.reasoning.output_tokens":${countText(usage.reasoningTokens)}`;
   return text;
 }
 

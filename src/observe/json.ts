@@ -2,10 +2,11 @@
 
 // Beyond what JSON demands, C1 controls and DEL are escaped (a log on a terminal must not steer it), and so are the two
 // line separators that some log readers split at.
-const UNSAFE = /["\\\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]/;
+const UNSAFE = /[^ !#-[\]-~\u00a0-\u2027\u202a-\ud7ff\ue000-\uffff]/;
 const UNSAFE_LEFT = /[\u007f-\u009f\u2028\u2029]/g;
 
 const MAX_KNOWN = 2048;
+const MAX_KNOWN_LENGTH = 128;
 const known = new Map<string, string>();
 
 /** A string as JSON, quotes included. Text after `most` UTF-16 units is cut off and `…` says so. */
@@ -19,8 +20,9 @@ export function quote(text: string, most = 1024): string {
 export function quoteName(name: string): string {
   let text = known.get(name);
   if (text === undefined) {
-    if (known.size >= MAX_KNOWN) known.clear();
     text = quote(name);
+    if (name.length > MAX_KNOWN_LENGTH) return text;
+    if (known.size >= MAX_KNOWN) known.clear();
     known.set(name, text);
   }
   return text;
@@ -44,6 +46,11 @@ export function millisText(ms: number): string {
 
 let second = Number.NaN;
 let prefix = '';
+
+/** A count as JSON: what is not finite or below zero, and so no JSON number or no count, gives 0. */
+export function countText(n: number): string {
+  return n > 0 && n < Number.POSITIVE_INFINITY ? String(n) : '0';
+}
 
 /** Wall-clock milliseconds as RFC 3339 in UTC with milliseconds; the part before them is kept for the whole second. */
 export function timestamp(wall: number): string {

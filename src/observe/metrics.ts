@@ -6,6 +6,7 @@ import type { EndpointEvent, Events, FaultEvent, NoticeEvent } from '../kernel/e
 import type { Exchange } from '../kernel/exchange.ts';
 import { WORKER_METRICS as M } from './catalog.ts';
 import { OVERFLOW } from './definition.ts';
+import { under } from './fragments.ts';
 import { Path, PathFamilies } from './path.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
 
@@ -28,7 +29,10 @@ class Pairs {
 
   inc(first: string, second: string): void {
     const known = this.#known.get(first)?.get(second);
-    if (known !== undefined) return known.inc(1);
+    if (known !== undefined) {
+      known.inc(1);
+      return;
+    }
     const counter = this.#family.with(first, second);
     if (this.#room > 0) {
       this.#room--;
@@ -207,14 +211,4 @@ export class Metrics {
     this.#openModels.add(model);
     return model;
   }
-}
-
-/** The inner map of this key, made when it is missing. */
-function under<K, L, V>(map: Map<K, Map<L, V>>, key: K): Map<L, V> {
-  let inner = map.get(key);
-  if (inner === undefined) {
-    inner = new Map();
-    map.set(key, inner);
-  }
-  return inner;
 }
