@@ -66,3 +66,24 @@ export function strideOf(kind: MetricKind, bounds: readonly number[]): number {
 export function seriesKey(values: readonly string[]): string {
   return values.length === 1 ? (values[0] as string) : JSON.stringify(values);
 }
+
+/** A definition with its values, as it travels. */
+export function familyOf(
+  definition: MetricDefinition,
+  series: readonly (readonly string[])[],
+  values: readonly number[],
+): FamilySnapshot {
+  const { name, kind, help, unit, labels, bounds, merge, maxSeries } = definition;
+  return {
+    name,
+    kind,
+    help,
+    unit: unit ?? '',
+    labels,
+    bounds: bounds ?? [],
+    merge: merge ?? 'sum',
+    maxSeries: maxSeries ?? MAX_SERIES,
+    series,
+    values,
+  };
+}

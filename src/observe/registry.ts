@@ -4,6 +4,7 @@
  */
 import {
   type FamilySnapshot,
+  familyOf,
   MAX_SERIES,
   type MetricDefinition,
   type MetricKind,
@@ -133,7 +134,6 @@ export class Family<H extends Handle> {
 
   /** This family's part of a snapshot. */
   snapshot(): FamilySnapshot {
-    const { name, kind, help, unit, labels, bounds, merge, maxSeries } = this.definition;
     const series: (readonly string[])[] = [];
     const values: number[] = [];
     for (const one of this.#series.values()) {
@@ -141,18 +141,7 @@ export class Family<H extends Handle> {
       const at = one.slot * this.#stride;
       for (let i = 0; i < this.#stride; i++) values.push(this.#cells.values[at + i]!);
     }
-    return {
-      name,
-      kind,
-      help,
-      unit: unit ?? '',
-      labels,
-      bounds: bounds ?? [],
-      merge: merge ?? 'sum',
-      maxSeries: maxSeries ?? MAX_SERIES,
-      series,
-      values,
-    };
+    return familyOf(this.definition, series, values);
   }
 
   #add(key: string, labels: readonly string[]): H {

@@ -2,21 +2,23 @@
  * Many workers' metrics as one. Counters and histograms sum, gauges follow their rule, and nothing that was ever shown
  * falls when a worker dies: its last totals stay in the base.
  */
-import { type FamilySnapshot, OVERFLOW, type Snapshot, seriesKey, strideOf } from './definition.ts';
+import {
+  type FamilySnapshot,
+  familyOf,
+  type MetricDefinition,
+  OVERFLOW,
+  type Snapshot,
+  seriesKey,
+  strideOf,
+} from './definition.ts';
 import { renderPrometheus } from './prometheus.ts';
 
 /** Shows when the workers together have more series than one metric may have. */
-export const MERGE_FOLDED: FamilySnapshot = {
+export const MERGE_FOLDED: MetricDefinition = {
   name: 'gatehouse_metric_series_merged_into_other',
   kind: 'gauge',
   help: 'Series of workers that this page shows under `other`, because the workers together have too many.',
-  unit: '',
   labels: [],
-  bounds: [],
-  merge: 'sum',
-  maxSeries: 1,
-  series: [],
-  values: [],
 };
 
 /** A family under addition. */
@@ -154,7 +156,7 @@ export class Rollup {
     sum.add(this.#base.result(), false);
     for (const snapshot of this.#live.values()) sum.add(snapshot, true);
     const { sequence, families } = sum.result();
-    return { sequence, families: [...families, { ...MERGE_FOLDED, series: [[]], values: [sum.folded] }] };
+    return { sequence, families: [...families, familyOf(MERGE_FOLDED, [[]], [sum.folded])] };
   }
 
   /** The exposition text: Prometheus 0.0.4, or OpenMetrics 1.0. */
