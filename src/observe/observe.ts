@@ -5,8 +5,9 @@ import { accessLogLine } from './accesslog.ts';
 import type { Snapshot } from './definition.ts';
 import { LogBuffer, type LogSink } from './logbuffer.ts';
 import { Metrics } from './metrics.ts';
-import { ProcessMetrics, type ProcessReadings } from './process.ts';
+import { ProcessMetrics, type ProcessReadings, SupervisorMetrics } from './process.ts';
 import { Registry } from './registry.ts';
+import { Rollup } from './rollup.ts';
 
 /** What a worker's observer is made of. */
 export interface ObserverParts {
@@ -67,3 +68,37 @@ export class Observer {
     this.#log?.close();
   }
 }
+
+/** The supervisor's side: what all workers have counted, and what it counts itself. */
+export class Overview {
+  readonly metrics: SupervisorMetrics;
+  readonly #registry = new Registry();
+  readonly #rollup = new Rollup();
+  readonly #process: ProcessMetrics;
+  readonly #readProcess: () => ProcessReadings;
+
+  constructor(parts: Pick<ObserverParts, 'clock' | 'version' | 'node' | 'readProcess'>) {
+    this.metrics = new SupervisorMetrics(this.#registry, parts.clock);
+    this.#process = new ProcessMetrics(this.#registry, parts.clock, SUPERVISOR, parts.version, parts.node);
+    this.#readProcess = parts.readProcess;
+  }
+
+  /** Takes a worker's newest snapshot. `worker` is the name that it gives in its labels. */
+  update(worker: string, snapshot: Snapshot): void {
+    this.#rollup.update(worker, snapshot);
+  }
+
+  /** A worker is gone; what it has counted stays. */
+  retire(worker: string): void {
+    this.#rollup.retire(worker);
+  }
+
+  /** The text for /metrics: Prometheus 0.0.4, or OpenMetrics 1.0. */
+  render(openMetrics: boolean): string {
+    this.#process.sampleProcess(this.#readProcess());
+    this.#rollup.update(SUPERVISOR, this.#registry.snapshot());
+    return this.#rollup.render(openMetrics);
+  }
+}
+
+const SUPERVISOR = 'supervisor';
