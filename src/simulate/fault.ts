@@ -73,7 +73,7 @@ export function parsePlan(text: string, faults: ReadonlyMap<string, Fault>): Pla
     const name = (at < 0 ? part : part.slice(0, at)).trim();
     const fault = faults.get(name);
     if (!fault) {
-      throw new Error(`simulate: there is no fault '${name}'; \`gatehouse simulate --list-faults\` lists them`);
+      throw new Error(`there is no fault '${name}'; \`gatehouse simulate --list-faults\` lists them`);
     }
     const value = at < 0 ? fault.fallback : part.slice(at + 1).trim();
     const number = /^\d+(\.\d+)?$/.test(value);
@@ -90,7 +90,7 @@ export function parsePlan(text: string, faults: ReadonlyMap<string, Fault>): Pla
     if (!right) {
       const expected =
         fault.value === '' ? 'takes no value' : `expects ${name}=${fault.value}, such as ${name}=${fault.fallback}`;
-      throw new Error(`simulate: '${part.trim()}' is wrong: '${name}' ${expected}`);
+      throw new Error(`'${part.trim()}' is wrong: '${name}' ${expected}`);
     }
     values.set(name, value);
     if (fault.raw) raw = fault;
@@ -112,7 +112,7 @@ export interface Rule {
 export function parseRule(text: string, faults: ReadonlyMap<string, Fault>): Rule {
   const match = /^(?:(\d+(?:\.\d+)?)%:|(\d+)x:)?(.*)$/s.exec(text.trim());
   const share = match?.[1] === undefined ? 1 : Number(match[1]) / 100;
-  if (share > 1) throw new Error(`simulate: '${text}' is wrong: a share is at most 100%`);
+  if (share > 1) throw new Error(`'${text}' is wrong: a share is at most 100%`);
   const times = match?.[2] === undefined ? Number.POSITIVE_INFINITY : Number(match[2]);
   return { text, plan: parsePlan(match?.[3] ?? '', faults), share, times };
 }

@@ -39,8 +39,26 @@ export interface Reply {
   tool: Tool | undefined;
 }
 
-/** Says something. */
+/** Replies that are kept, since load tests ask the same thing again and again; longer prompts are not kept. */
+const KEPT_REPLIES = 64;
+const KEPT_PROMPT_LENGTH = 4096;
+const kept = new Map<string, Reply>();
+
+/** Says something. The result may be shared between calls: do not change it. */
 export function reply(request: ReplyRequest): Reply {
+  if (request.tool || request.json || request.prompt.length > KEPT_PROMPT_LENGTH) return speak(request);
+  const { seed, choice, tokens, maxTokens, stops, prompt } = request;
+  const key = JSON.stringify([seed, choice, tokens, `${maxTokens}`, stops, prompt]);
+  let found = kept.get(key);
+  if (!found) {
+    found = speak(request);
+    if (kept.size >= KEPT_REPLIES) kept.delete(kept.keys().next().value as string);
+    kept.set(key, found);
+  }
+  return found;
+}
+
+function speak(request: ReplyRequest): Reply {
   const dice = new Dice(hash(request.prompt, request.seed + request.choice * 7919));
   let text: string;
   if (request.tool) {

@@ -72,7 +72,7 @@ class Call {
       if (modelled || wish !== undefined)
         this.plan = this.simulator.planFor(typeof wish === 'string' ? wish : undefined);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = `x-simulate: ${error instanceof Error ? error.message : String(error)}`;
       sendJson(
         this.response,
         400,
