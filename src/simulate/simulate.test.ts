@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Json } from './json.ts';
 import { type RunningSimulator, startSimulator } from './simulate.ts';
@@ -256,4 +258,34 @@ test('pipelined requests are answered in order', async () => {
   assert.deepEqual(ids, ['one', 'two']);
   assert.equal(text.split('data: [DONE]').length, 3);
   assert.ok(text.endsWith('0\r\n\r\n'));
+});
+
+test('on a unix socket, with a fault that would be RST on TCP', async () => {
+  const socketPath = join(tmpdir(), `gatehouse-simulate-${process.pid}.sock`);
+  const hidden = await startSimulator({ socketPath });
+  const ask = async (fault: string): Promise<string> => {
+    const socket = connect(socketPath);
+    socket.write(`GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\nx-simulate: ${fault}\r\n\r\n`);
+    let text = '';
+    for await (const part of socket) text += String(part);
+    return text;
+  };
+  assert.match(await ask('cached'), /^HTTP\/1\.1 200 /);
+  assert.equal(await ask('reset-before-head'), '');
+  await hidden.close();
+});
+
+test('100-continue is left out where the answer comes early', async () => {
+  for (const [fault, first] of [
+    ['cached', '100 Continue'],
+    ['early,status=413', '413 Payload Too Large'],
+  ] as const) {
+    const socket = connect(simulator.port, simulator.host);
+    socket.write(
+      `POST /v1/messages HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nx-simulate: ${fault}\r\nContent-Length: 2\r\n\r\n`,
+    );
+    const head = await new Promise<string>((resolve) => socket.once('data', (part) => resolve(String(part))));
+    assert.equal(head.slice(9, head.indexOf('\r\n')), first);
+    socket.destroy();
+  }
 });
