@@ -1,4 +1,5 @@
 /** The workers: forked, watched, replaced when they die, drained when asked. Knows no configuration. */
+import { MessageChannel } from 'node:worker_threads';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import type { EndpointHealth, ToSupervisor } from './channel.ts';
@@ -50,6 +51,8 @@ export class Pool {
   #stopping = false;
   #watchedAt: number;
   readonly #watching: Timer;
+  /** An open port keeps this process alive while no worker lives and the next waits for its time. */
+  readonly #alive = new MessageChannel().port1;
   #loopTold = false;
   #waiters: (() => void)[] = [];
   /** Why the latest worker ended. */
@@ -77,6 +80,7 @@ export class Pool {
       gone: (worker) => hooks.gone(worker.id),
     };
     this.#watchedAt = clock.now();
+    this.#alive.on('message', () => {});
     this.#watching = clock.every(WATCH, () => this.#watch());
   }
 
@@ -146,6 +150,7 @@ export class Pool {
     while (this.#all.size > 0) await this.change();
     timer.cancel();
     this.#watching.cancel();
+    this.#alive.close();
     return killed;
   }
 

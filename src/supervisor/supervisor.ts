@@ -257,7 +257,8 @@ export class Supervisor<C extends SupervisedConfig> {
 
   #message(worker: WorkerProcess, message: ToSupervisor): void {
     const { events } = this.#options;
-    this.#answers.get(worker)?.(message);
+    const trial = this.#answers.get(worker);
+    trial?.(message);
     switch (message.type) {
       case 'metrics':
         this.#options.metrics(worker.id, message.snapshot);
@@ -273,7 +274,7 @@ export class Supervisor<C extends SupervisedConfig> {
         return;
       case 'snapshotFailed':
       case 'listenFailed': {
-        if (this.#answers.has(worker) || worker.state === 'draining') return;
+        if (trial || worker.state === 'draining') return;
         const what =
           message.type === 'listenFailed' ? `listener ${message.listener} (${message.address})` : 'configuration';
         this.#failed = `worker ${worker.id} refused the ${what}: ${message.reason}`;

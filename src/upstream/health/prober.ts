@@ -36,6 +36,9 @@ const FIRST_SPREAD = 1000;
 /** `suspect` probes an endpoint again at most this often (milliseconds). */
 const SUSPECT_EVERY = 500;
 
+/** Between the end of one probe and the next, at the least (milliseconds). */
+const SOONEST = 10;
+
 /** Makes one probe; the seam for tests. */
 export type ProbeOnce = (target: ProbeTarget, clock: Clock, done: (result: ProbeResult) => void) => () => void;
 
@@ -165,9 +168,9 @@ export class Prober {
     watched.cancel = this.#probe(watched.target, this.#clock, (result) => {
       watched.cancel = undefined;
       this.#judge(watched, result);
-      // A probe that took long is not made up for: the next comes one interval after it began, at the soonest at once.
+      // A probe that took long is not made up for: the next comes one interval after it began.
       const wait = watched.interval * (1 - JITTER + 2 * JITTER * this.#clock.random()) - result.tookMs;
-      this.#schedule(watched, Math.max(0, wait));
+      this.#schedule(watched, Math.max(SOONEST, wait));
     });
   }
 
