@@ -20,8 +20,8 @@ export const tlsConfig = z
 export const listenerLimits = z
   .strictObject({
     connections: count(20_000, 1).describe('Open connections per worker; further ones wait in the kernel.'),
-    head: size('32KiB').describe('Bytes of a request head (431 beyond).'),
-    uri: size('8KiB').describe('Bytes of a request target (414 beyond).'),
+    head: size('32KiB', '1KiB').describe('Bytes of a request head (431 beyond).'),
+    uri: size('8KiB', '64').describe('Bytes of a request target (414 beyond).'),
     fields: count(100, 1, 10_000).describe('Field lines of a request head or trailer (431 beyond).'),
     body: size('64MiB').describe('Bytes of a request body (413 beyond).'),
     chunkExtensions: size('4KiB').describe(
@@ -30,7 +30,8 @@ export const listenerLimits = z
     trailers: size('8KiB').describe('Bytes of a trailer section (431 beyond).'),
     requestsPerConnection: count(100_000, 1).describe('Requests on one connection before it is closed politely.'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('What one client may use up.');
 
 export const listenerTimeouts = z
   .strictObject({
@@ -43,7 +44,8 @@ export const listenerTimeouts = z
       'After an early final response: how long further request bytes are read and dropped.',
     ),
   })
-  .prefault({});
+  .prefault({})
+  .describe('How long a client may take.');
 
 export const listenerConfig = z.strictObject({
   address: address.describe('Where to listen: HOST:PORT, [IPV6]:PORT or unix:/path. Port 0 picks a free one.'),
