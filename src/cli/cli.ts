@@ -3,10 +3,12 @@
 import { Command } from 'commander';
 import { checkCommand } from './check.ts';
 import { schemaCommand } from './schema.ts';
+import { simulate } from './simulate.ts';
 
 const commands: (() => Command)[] = [
   checkCommand,
   schemaCommand,
+  simulate,
   // One line for each command.
 ];
 
