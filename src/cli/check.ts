@@ -1,8 +1,6 @@
 /** `gatehouse check`: reads a configuration and tells everything that is wrong with it. */
 import { Command } from 'commander';
-import type { Config } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
-import { formatProblem } from '../config/problem.ts';
+import { type Config, formatProblem, loadConfig } from '../config/config.ts';
 
 interface Options {
   config: string;

@@ -1,6 +1,6 @@
 /** `gatehouse schema`: prints the JSON Schema of the configuration. */
 import { Command } from 'commander';
-import { publishedSchema } from '../config/schema.ts';
+import { publishedSchema } from '../config/config.ts';
 
 /** The command. */
 export function schemaCommand(): Command {

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeCertificate } from '../../test/certificate.ts';
+import { loadConfig } from './config.ts';
 import { generatedFiles } from './generate.ts';
-import { loadConfig } from './load.ts';
 import { formatProblem } from './problem.ts';
 import { type JsonSchema, rawSchema } from './schema.ts';
 

@@ -1,29 +1,16 @@
-/** One file → a checked configuration, or everything that is wrong with it. */
-import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+/** A file's text → a checked configuration, or everything that is wrong with it. */
 import { LineCounter } from 'yaml';
 import type { z } from 'zod';
-import { type Config, configSchema } from './config.ts';
 import { crosscheck } from './crosscheck.ts';
 import { parseTree } from './document.ts';
 import { got } from './expect.ts';
+import { type Config, configSchema } from './file.ts';
 import { reportIssues } from './issues.ts';
 import { partsOf, partsOfWrong } from './parts.ts';
 import { loadPem } from './pem.ts';
 import { type Path, type Place, type Problem, placeOf, Report } from './problem.ts';
-import { expand, reasonOf, type Surroundings } from './reference.ts';
+import { expand, type Surroundings } from './reference.ts';
 import { checkRoutes } from './routecheck.ts';
-
-/** Where a file's surroundings come from; the machine's own when left out. */
-export interface LoadOptions {
-  env?: Readonly<Record<string, string | undefined>>;
-  /** Reads a whole file; throws as `node:fs` does. */
-  readFile?: (path: string) => Uint8Array;
-  /** Folder that a relative `path` starts from. */
-  cwd?: string;
-  /** Wall-clock time in milliseconds since 1970, for the dates of certificates. */
-  now?: number;
-}
 
 /** A right file. */
 export interface Loaded {
@@ -47,55 +34,8 @@ export interface NotLoaded {
   sources: string[];
 }
 
-/** Far above any configuration (10,000 routes take 1 MB), far below what would hurt. */
-const MAX_BYTES = 16 * 1024 * 1024;
-
-/** Reads, checks and completes a configuration. Never throws: what is wrong is in `problems`. */
-export function loadConfig(path: string, options: LoadOptions = {}): Loaded | NotLoaded {
-  const readFile = options.readFile ?? readFileSync;
-  const whole = resolve(options.cwd ?? process.cwd(), path);
-  const sources = new Set([whole]);
-  const wrong = (message: string, line = 1, column = 1): NotLoaded => ({
-    ok: false,
-    problems: [{ file: path, line, column, path: '', message }],
-    warnings: [],
-    sources: [...sources],
-  });
-  let bytes: Uint8Array;
-  try {
-    bytes = readFile(whole);
-  } catch (error) {
-    return wrong(`cannot be read: ${reasonOf(error)}`);
-  }
-  if (bytes.length > MAX_BYTES) return wrong(`has ${bytes.length} bytes; a configuration has at most ${MAX_BYTES}`);
-  const text = decode(bytes);
-  if (typeof text !== 'string') return wrong(text.message, text.line, text.column);
-  const around = { env: options.env ?? process.env, readFile, folder: dirname(whole), sources };
-  try {
-    return check(path, text, around, options.now ?? Date.now());
-  } catch (error) {
-    return wrong(`cannot be checked: ${reasonOf(error)}; please report this with the file`);
-  }
-}
-
-function decode(bytes: Uint8Array): string | { message: string; line: number; column: number } {
-  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
-    return { message: 'the file is UTF-16; save it as UTF-8', line: 1, column: 1 };
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    const lines = new TextDecoder().decode(bytes).split('\n');
-    const line = Math.max(
-      0,
-      lines.findIndex((one) => one.includes('\ufffd')),
-    );
-    const column = Math.max(0, lines[line]?.indexOf('\ufffd') ?? 0) + 1;
-    return { message: 'a byte here is not UTF-8; save the file as UTF-8', line: line + 1, column };
-  }
-}
-
-function check(file: string, text: string, around: Surroundings, now: number): Loaded | NotLoaded {
+/** Checks the text of a configuration. `now`: milliseconds since 1970, for the dates of certificates. */
+export function checkText(file: string, text: string, around: Surroundings, now: number): Loaded | NotLoaded {
   const lines = new LineCounter();
   lines.addNewLine(0);
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines.addNewLine(at + 1);

@@ -2,7 +2,7 @@
 import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
 import { type ModelConfig, modelConfig, type RouteConfig, routeConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
-import type { Config } from './config.ts';
+import type { Config } from './file.ts';
 
 /** Parts with the keys that lead to them. */
 export interface Parts {

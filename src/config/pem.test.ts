@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { makeCertificate } from '../../test/certificate.ts';
-import { type Loaded, loadConfig, type NotLoaded } from './load.ts';
+import { type Loaded, loadConfig, type NotLoaded } from './config.ts';
 import { formatProblem } from './problem.ts';
 
 const NOW = Date.UTC(2030, 0, 15);

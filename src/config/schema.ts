@@ -1,6 +1,6 @@
 /** The configuration's JSON Schema (draft 2020-12), made from the same schema that validates. */
 import { z } from 'zod';
-import { configSchema } from './config.ts';
+import { configSchema } from './file.ts';
 
 /** The keywords that occur in our schemas. */
 export interface JsonSchema {

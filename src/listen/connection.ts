@@ -189,7 +189,10 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
     this.#responded = false;
     this.#probes = 0;
     this.#keepAlive =
-      request.keepAlive && this.#requests < this.#runtime.limits.requestsPerConnection && !this.#runtime.draining && !this.#eof;
+      request.keepAlive &&
+      this.#requests < this.#runtime.limits.requestsPerConnection &&
+      !this.#runtime.draining &&
+      !this.#eof;
     this.deadline = this.#body.done ? Number.POSITIVE_INFINITY : now + this.#runtime.timeouts.body;
     this.#requestEndAt = now;
     if (this.#peer.trusted) {
@@ -209,7 +212,8 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
     this.#at = this.#end;
     this.#body.done = true;
     if (fault) this.#runtime.fault(fault.kind);
-    const failure = error ?? new GatehouseError((fault as HttpFault).code, (fault as HttpFault).message, { close: true });
+    const failure =
+      error ?? new GatehouseError((fault as HttpFault).code, (fault as HttpFault).message, { close: true });
     this.#keepAlive = false;
     this.#state = EXCHANGE;
     this.#headSent = false;
@@ -295,7 +299,10 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
     const sink = this.#responded ? undefined : this.#sink;
     const exchange = this.#responded ? undefined : this.#exchange;
     this.#close();
-    const error = new GatehouseError('client_closed', 'the client closed the connection before its answer was complete');
+    const error = new GatehouseError(
+      'client_closed',
+      'the client closed the connection before its answer was complete',
+    );
     if (sink) sink.onInboundAbort(error);
     else if (exchange) this.#runtime.onAborted(exchange, error);
   }
@@ -306,7 +313,10 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
       this.#close();
     } else if (this.#state === HEAD) {
       this.#runtime.fault('slow_head');
-      this.#refuse(undefined, new GatehouseError('request_timeout', 'the request head did not arrive in time (timeouts.head)'));
+      this.#refuse(
+        undefined,
+        new GatehouseError('request_timeout', 'the request head did not arrive in time (timeouts.head)'),
+      );
     } else if (this.#wire.pending > 0) {
       const { queued } = this.#wire;
       if (queued !== this.#lastQueued) {
@@ -315,7 +325,9 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
         return;
       }
       this.#runtime.fault('slow_reader');
-      this.#abortSink(new GatehouseError('client_closed', 'the client took no byte of its answer in time (timeouts.write)'));
+      this.#abortSink(
+        new GatehouseError('client_closed', 'the client took no byte of its answer in time (timeouts.write)'),
+      );
     } else if (this.#eof && this.#probes > 0 && !this.#headSent) {
       this.#probe(now);
     } else if (!this.#body.done) {
@@ -396,7 +408,10 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
       if (!this.#keepAlive) lines += 'Connection: close\r\n';
       else if (request.minor === 0) lines += 'Connection: keep-alive\r\n';
     }
-    this.#writer.start(`HTTP/1.1 ${status} ${reason}\r\n${fields}${lines}\r\n`, request.method === 'HEAD' ? LENGTH_NONE : framing);
+    this.#writer.start(
+      `HTTP/1.1 ${status} ${reason}\r\n${fields}${lines}\r\n`,
+      request.method === 'HEAD' ? LENGTH_NONE : framing,
+    );
     if (length === LENGTH_TUNNEL) {
       this.#advance();
       if (!this.#eof) this.#wire.resume();
@@ -420,7 +435,8 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
     this.#writer.end(this.#request?.minor === 1 ? trailers : '');
     this.#responded = true;
     if (this.#wire.pending === 0) this.#finished();
-    else if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = this.#runtime.clock.now() + this.#runtime.timeouts.write;
+    else if (this.deadline === Number.POSITIVE_INFINITY)
+      this.deadline = this.#runtime.clock.now() + this.#runtime.timeouts.write;
   }
 
   abort(): void {

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { type Loaded, loadConfig, type NotLoaded } from './config.ts';
 import { keysAt } from './expect.ts';
-import { type Loaded, loadConfig, type NotLoaded } from './load.ts';
 import { editDistance, nearest } from './nearest.ts';
 import { rawSchema } from './schema.ts';
 
