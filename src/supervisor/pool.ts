@@ -14,6 +14,8 @@ export interface PoolHooks {
   message(worker: WorkerProcess, message: ToSupervisor): void;
   log(worker: number, lines: Buffer): boolean;
   gone(worker: number): void;
+  /** `drained`, `code_N` or a signal's name. */
+  exited(reason: string): void;
 }
 
 /** A worker as operators see it. */
@@ -24,11 +26,14 @@ export interface WorkerStatus {
   state: WorkerProcess['state'];
   generation: number;
   ageMs: number;
+  /** How often its slot was filled anew after a death. */
+  restarts: number;
 }
 
 interface Slot {
   current: WorkerProcess | undefined;
   wanted: boolean;
+  restarts: number;
 }
 
 /** A worker that has said nothing for this long is stuck in a loop and is killed (milliseconds). */
@@ -76,7 +81,10 @@ export class Pool {
       message: (worker, message) => this.#message(worker, message),
       log: (worker, lines) => hooks.log(worker.id, lines),
       trouble: (worker, reason) => this.#notice('warn', `worker ${worker.id}: ${reason}`, worker),
-      ended: (worker, how) => this.#ended(worker, how),
+      ended: (worker, how, reason) => {
+        hooks.exited(reason);
+        this.#ended(worker, how);
+      },
       gone: (worker) => hooks.gone(worker.id),
     };
     this.#watchedAt = clock.now();
@@ -102,13 +110,15 @@ export class Pool {
   status(): WorkerStatus[] {
     const now = this.#clock.now();
     return [...this.#all].map((w) => {
-      return { worker: w.id, slot: w.slot, pid: w.pid, state: w.state, generation: w.applied, ageMs: now - w.bornAt };
+      const { id, slot, pid, state, applied, bornAt } = w;
+      const restarts = this.#slots[slot]!.restarts;
+      return { worker: id, slot, pid, state, generation: applied, ageMs: now - bornAt, restarts };
     });
   }
 
   /** How many workers there shall be; surplus ones are drained. */
   resize(count: number, drainMs: number): void {
-    while (this.#slots.length < count) this.#slots.push({ current: undefined, wanted: false });
+    while (this.#slots.length < count) this.#slots.push({ current: undefined, wanted: false, restarts: 0 });
     this.#slots.forEach((slot, at) => {
       const wanted = at < count;
       if (wanted === slot.wanted) return;
@@ -207,6 +217,7 @@ export class Pool {
     const delay = this.#restarts.died(worker.slot, this.#clock.now() - worker.bornAt);
     this.lastDeath = how;
     this.restarts++;
+    this.#slots[worker.slot]!.restarts++;
     const when = delay > 0 ? `in ${Math.round(delay)} ms` : 'at once';
     this.#notice('error', `worker ${worker.id} (pid ${worker.pid}) ${how}; it is replaced ${when}`, worker);
     if (!this.looping) this.#loopTold = false;

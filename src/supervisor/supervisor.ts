@@ -6,7 +6,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
 import { Prober } from '../upstream/health/prober.ts';
-import type { Snapshot, ToSupervisor } from './channel.ts';
+import type { EndpointHealth, Snapshot, ToSupervisor } from './channel.ts';
 import type { ListenerPlan, Listening } from './listeners.ts';
 import { Listeners } from './listeners.ts';
 import type { WorkerStatus } from './pool.ts';
@@ -43,6 +43,10 @@ export interface SupervisorOptions<C extends SupervisedConfig> {
   metrics: (worker: number, snapshot: unknown) => void;
   /** A worker process has gone for good and everything it sent was delivered. */
   gone: (worker: number) => void;
+  /** A worker process has ended: `drained`, `code_N` or a signal's name. */
+  exited?: (reason: string) => void;
+  /** What a worker's real requests met at an endpoint (passive marking). */
+  observed?: (worker: number, change: EndpointHealth) => void;
   /** Bound on draining, for workers that a reload makes superfluous. */
   drainMs?: number;
   restarts?: RestartSettings;
@@ -106,6 +110,7 @@ export class Supervisor<C extends SupervisedConfig> {
         message: (worker, message) => this.#message(worker, message),
         log: this.#options.log,
         gone: this.#options.gone,
+        exited: (reason) => this.#options.exited?.(reason),
       },
       restarts,
     );
@@ -270,6 +275,7 @@ export class Supervisor<C extends SupervisedConfig> {
       }
       case 'endpointObserved':
         // One worker's experience is a reason to look at once, not a verdict for all.
+        this.#options.observed?.(worker.id, message);
         if (!message.healthy) this.#prober.suspect(message.upstream, message.endpoint);
         return;
       case 'snapshotFailed':

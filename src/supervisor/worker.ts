@@ -9,7 +9,7 @@ import type { Listening } from './listeners.ts';
 
 /** Which program a worker runs. */
 export interface WorkerProgram {
-  /** Path of the module. */
+  /** Path of the module. Its first argument is the number of the worker's slot, from 0. */
   entry: string;
   args?: readonly string[];
   /** Options of node itself, such as `--max-semi-space-size=64`. */
@@ -29,8 +29,8 @@ export interface WorkerOwner {
   /** Whole lines of its access log; false: send no more until `resumeLog`. */
   log(worker: WorkerProcess, lines: Buffer): boolean;
   trouble(worker: WorkerProcess, reason: string): void;
-  /** The process has ended (or could not be started); once. */
-  ended(worker: WorkerProcess, how: string): void;
+  /** The process has ended (or could not be started); once. `reason` is `drained`, `code_N` or a signal's name. */
+  ended(worker: WorkerProcess, how: string, reason: string): void;
   /** All it ever sent has been read; once, after `ended`. */
   gone(worker: WorkerProcess): void;
 }
@@ -77,7 +77,7 @@ export class WorkerProcess {
       serialization: 'advanced',
       execArgv: [...(program.execArgv ?? [])],
     };
-    this.#child = fork(program.entry, [...(program.args ?? [])], options);
+    this.#child = fork(program.entry, [String(slot), ...(program.args ?? [])], options);
     this.#channel = new Channel(this.#child, TO_SUPERVISOR, {
       message: (message) => this.#receive(message),
       trouble: (reason) => owner.trouble(this, reason),
@@ -86,11 +86,12 @@ export class WorkerProcess {
       },
     });
     let ended = false;
-    const end = (how: string) => {
+    const end = (how: string, reason: string) => {
       if (ended) return;
       ended = true;
+      const drained = this.state === 'draining' && reason === 'code_0';
       this.state = 'ended';
-      owner.ended(this, how);
+      owner.ended(this, how, drained ? 'drained' : reason);
       if (this.#child.pid === undefined) close();
     };
     let closed = false;
@@ -99,10 +100,12 @@ export class WorkerProcess {
       closed = true;
     };
     this.#child.on('error', (error) => {
-      if (this.#child.pid === undefined) end(`could not be started: ${error.message}`);
+      if (this.#child.pid === undefined) end(`could not be started: ${error.message}`, 'not_started');
       else owner.trouble(this, error.message);
     });
-    this.#child.on('exit', (code, signal) => end(signal ? `was killed by ${signal}` : `exited with code ${code}`));
+    this.#child.on('exit', (code, signal) => {
+      end(signal ? `was killed by ${signal}` : `exited with code ${code}`, signal ?? `code_${code}`);
+    });
     this.#child.on('close', close);
     const log = this.#log();
     log?.on('data', (chunk: Buffer) => {
