@@ -77,7 +77,8 @@ function upstreamsOf(config: Config, supervisor: Supervisor<Config>, state: Gate
         weight: endpoint.weight,
         healthy: found?.healthy ?? true,
         reason: found?.reason ?? (health ? 'not probed yet' : 'no health check configured'),
-        ejectedBy: state.ejectedBy(key),
+        // What the prober keeps out, every worker keeps out; only the rest is passive marking.
+        ejectedBy: found?.healthy === false ? 0 : state.ejectedBy(key),
       };
     }),
   }));

@@ -1,4 +1,5 @@
 /** Supervisor, logs, metrics and admin port as one running thing: what `serve` and `demo` start. */
+import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Admin } from '../admin/admin.ts';
@@ -8,9 +9,9 @@ import { formatProblem } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
-import { openLog } from '../observe/logwriter.ts';
-import { processReader, ProcessMetrics, SupervisorMetrics } from '../observe/process.ts';
 import type { Snapshot as Metrics } from '../observe/definition.ts';
+import { openLog } from '../observe/logwriter.ts';
+import { ProcessMetrics, processReader, SupervisorMetrics } from '../observe/process.ts';
 import { Registry } from '../observe/registry.ts';
 import { Rollup } from '../observe/rollup.ts';
 import type { Reloaded } from '../supervisor/supervisor.ts';
@@ -25,8 +26,6 @@ export interface GatewayParts {
   /** Loads it anew, for a reload. */
   load: () => Loaded | NotLoaded;
   notice: (notice: NoticeEvent) => void;
-  /** Path of the worker's module; the product's own when left out. */
-  workerEntry?: string;
 }
 
 /** A running gateway. */
@@ -51,6 +50,8 @@ const workerEntry = fileURLToPath(new URL('./worker.js', import.meta.url));
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { loaded, notice } = parts;
   const clock = systemClock;
+  // Names this instance in Via, so that it knows its own requests when they come round again.
+  const pseudonym = `gatehouse-${randomBytes(4).toString('hex')}`;
   const events = new Events();
   const rollup = new Rollup();
   const registry = new Registry();
@@ -65,7 +66,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const supervisor = new Supervisor<Config>({
     clock,
     events,
-    program: { entry: parts.workerEntry ?? workerEntry, execArgv: [...inherited(), ...WORKER_FLAGS] },
+    program: { entry: workerEntry, args: [pseudonym], execArgv: [...inherited(), ...WORKER_FLAGS] },
     config: loaded.config,
     files: loaded.files,
     workers: ({ workers }) => (workers === 'auto' ? availableParallelism() : workers),
@@ -105,7 +106,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       clock,
       notice: (one) => events.emit('notice', one),
     }).catch((error: NodeJS.ErrnoException) => {
-      const advice = error.code === 'EADDRINUSE' ? '; another process listens there: stop it or choose another port' : '';
+      const advice =
+        error.code === 'EADDRINUSE' ? '; another process listens there: stop it or choose another port' : '';
       throw new Error(`admin.address: cannot listen on ${loaded.config.admin.address}: ${error.message}${advice}`);
     });
   } catch (error) {
@@ -115,7 +117,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   }
   own.reloaded(true);
   const urls = () =>
-    new Map(supervisor.addresses.map(({ listener, address }) => [listener, urlOf(supervisor.snapshot.config, listener, address)]));
+    new Map(
+      supervisor.addresses.map(({ listener, address }) => [
+        listener,
+        urlOf(supervisor.snapshot.config, listener, address),
+      ]),
+    );
   return {
     get urls() {
       return urls();

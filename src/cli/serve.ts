@@ -2,8 +2,8 @@
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { formatProblem, loadConfig } from '../config/config.ts';
-import { parseDuration } from '../kernel/limit.ts';
 import { systemClock } from '../kernel/clock.ts';
+import { parseDuration } from '../kernel/limit.ts';
 import { createOpLog } from '../observe/oplog.ts';
 import type { Gateway } from './gateway.ts';
 import { startGateway } from './gateway.ts';

@@ -33,6 +33,9 @@ export const KNOWN = {
   date: 1 << 22,
   'proxy-status': 1 << 23,
   'x-forwarded-server': 1 << 24,
+  'accept-encoding': 1 << 25,
+  'content-encoding': 1 << 26,
+  'content-type': 1 << 27,
 } as const;
 
 /** Marks a field that `Connection` names. */

@@ -241,7 +241,17 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
   }
 
   onPayload(buffer: Buffer, start: number, end: number): void {
-    if (this.#exchange !== undefined) this.#exchange.requestBytes += end - start;
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    exchange.requestBytes += end - start;
+    if (exchange.requestBytes > exchange.bodyLimit) {
+      this.#runtime.fault('body_too_large');
+      this.#keepAlive = false;
+      this.#abortSink(
+        new GatehouseError('body_too_large', `the body is larger than ${exchange.bodyLimit} bytes (limits.body of the route)`),
+      );
+      return;
+    }
     this.#sink?.onRequestData(buffer, start, end);
   }
 

@@ -134,19 +134,19 @@ export class WorkerProcess {
     this.#desired = desired;
     if (!this.#hello || this.state === 'draining' || this.state === 'ended') return;
     this.sendSnapshot(desired.snapshot, desired.health());
-    const wanted = new Set<string>();
-    for (const listening of desired.listeners) {
-      const { listener, address, handle } = listening;
-      wanted.add(keyOf(listening));
-      if (this.#sentListeners.get(keyOf(listening))?.handle === handle) continue;
-      this.#sentListeners.set(keyOf(listening), listening);
-      this.#channel.send({ type: 'listen', listener, address }, handle);
-    }
+    const wanted = new Set(desired.listeners.map(keyOf));
+    // First what goes: a listener that moves keeps its name, and the worker knows it by that.
     for (const [key, { listener, address }] of this.#sentListeners) {
       if (wanted.has(key)) continue;
       this.#sentListeners.delete(key);
       this.#listening.delete(key);
       this.#channel.send({ type: 'unlisten', listener, address });
+    }
+    for (const listening of desired.listeners) {
+      const { listener, address, handle } = listening;
+      if (this.#sentListeners.get(keyOf(listening))?.handle === handle) continue;
+      this.#sentListeners.set(keyOf(listening), listening);
+      this.#channel.send({ type: 'listen', listener, address }, handle);
     }
   }
 

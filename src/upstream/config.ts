@@ -76,6 +76,7 @@ export const upstreamTimeouts = z
     firstByte: duration('60s').describe('From the end of the request to the first byte of the response head.'),
     idle: duration('30s').describe('Between two reads of the response body.'),
     total: duration('10m').describe('The whole exchange.'),
+    tunnel: duration('1h').describe('A tunnel (WebSocket) in which no byte moves.'),
   })
   .prefault({})
   .describe('How long the servers may take.');

@@ -1,12 +1,13 @@
 /** A worker process: the data plane, its observer, and the link to the supervisor, wired together. */
+import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
-import type { Gatehouse, GatehouseParts } from '../gatehouse.ts';
+import { createGatehouse } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { Observer } from '../observe/observe.ts';
 import { processReader } from '../observe/process.ts';
-import type { Snapshot } from '../supervisor/channel.ts';
+import type { EndpointHealth, Snapshot } from '../supervisor/channel.ts';
 import type { LinkOptions } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/health/prober.ts';
@@ -17,12 +18,13 @@ const LOG_DESCRIPTOR = 3;
 /** How long requests may run on after SIGTERM sent to this process alone, or when the supervisor has gone. */
 const DRAIN_MS = 30_000;
 
-/** Runs this process as a worker with the data plane that `create` makes; returns at once. */
-export function runWorker(create: (parts: GatehouseParts) => Gatehouse): void {
-  const slot = process.argv[2] ?? '0';
+/** What the supervisor says by the arguments of the process. */
+const [, , slot = '0', pseudonym = 'gatehouse'] = process.argv;
+
+function runWorker(): void {
   process.title = `gatehouse worker ${slot}`;
   const events = new Events();
-  const gatehouse = create({ clock: systemClock, events });
+  let gatehouse: ReturnType<typeof createGatehouse> | undefined;
   const log = new Socket({ fd: LOG_DESCRIPTOR, readable: false, writable: true });
   // Its reader is the supervisor; when that dies, the closed channel says so.
   log.on('error', () => {});
@@ -51,23 +53,34 @@ export function runWorker(create: (parts: GatehouseParts) => Gatehouse): void {
     observer.metrics.setEndpoints(endpoints);
   };
 
+  const setHealth = (changes: readonly EndpointHealth[]) => {
+    for (const h of changes) gatehouse?.setEndpointHealth(h.upstream, h.endpoint, h.healthy, h.reason);
+  };
+
   const link = linkToSupervisor({
     port: process as LinkOptions['port'],
     clock: systemClock,
     exit: (code) => process.exit(code),
     orphanDeadline: DRAIN_MS,
     handlers: {
-      update(snapshot, health) {
-        gatehouse.update(snapshot);
-        observe((snapshot as Snapshot<Config>).config);
-        for (const h of health) gatehouse.setEndpointHealth(h.upstream, h.endpoint, h.healthy, h.reason);
+      async update(snapshot, health) {
+        const input = snapshot as Snapshot<Config>;
+        if (gatehouse) await gatehouse.update(input);
+        observe(input.config);
+        if (!gatehouse) {
+          const idPrefix = randomBytes(6).toString('hex');
+          gatehouse = createGatehouse(input, { clock: systemClock, events, pseudonym, idPrefix });
+          await gatehouse.start();
+        }
+        setHealth(health);
       },
-      listen: (listener, handle) => gatehouse.listen(listener, handle),
-      unlisten: (listener, address) => gatehouse.unlisten(listener, address),
-      endpointHealth(changes) {
-        for (const h of changes) gatehouse.setEndpointHealth(h.upstream, h.endpoint, h.healthy, h.reason);
+      async listen(listener, handle) {
+        if (!gatehouse) throw new Error('no configuration came before the listener');
+        await gatehouse.listen(listener, handle);
       },
-      drain: (deadlineMs) => gatehouse.drain(deadlineMs),
+      unlisten: (listener) => gatehouse?.unlisten(listener),
+      endpointHealth: setHealth,
+      drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
       metrics: () => observer?.snapshot(),
       close: () => {
         observer?.close();
@@ -82,3 +95,5 @@ export function runWorker(create: (parts: GatehouseParts) => Gatehouse): void {
   process.on('SIGHUP', () => {});
   process.on('SIGTERM', () => link.leave('SIGTERM', DRAIN_MS));
 }
+
+runWorker();
