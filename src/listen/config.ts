@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { address, count, duration, size } from '../kernel/schema.ts';
 
+/** `listeners.NAME.tls`. */
 export const tlsConfig = z
   .strictObject({
     certificates: z
@@ -17,6 +18,7 @@ export const tlsConfig = z
   })
   .describe('TLS for connections to this listener.');
 
+/** `listeners.NAME.limits`: what one client may use up. */
 export const listenerLimits = z
   .strictObject({
     connections: count(20_000, 1).describe('Open connections per worker; further ones wait in the kernel.'),
@@ -32,6 +34,7 @@ export const listenerLimits = z
   })
   .prefault({});
 
+/** `listeners.NAME.timeouts`: how long a client may take. */
 export const listenerTimeouts = z
   .strictObject({
     handshake: duration('10s').describe('From accept to the end of the TLS handshake.'),
@@ -45,6 +48,7 @@ export const listenerTimeouts = z
   })
   .prefault({});
 
+/** `listeners.NAME`. */
 export const listenerConfig = z.strictObject({
   address: address.describe('Where to listen: HOST:PORT, [IPV6]:PORT or unix:/path. Port 0 picks a free one.'),
   tls: tlsConfig.optional(),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { count, duration, name, percent, size } from '../kernel/schema.ts';
 
+/** `upstreams.NAME.endpoints[]`. */
 export const endpointConfig = z.strictObject({
   url: z
     .string()
@@ -16,6 +17,7 @@ export const endpointConfig = z.strictObject({
   region: name.optional().describe('Region, for reports and later for fail-over.'),
 });
 
+/** `upstreams.NAME.balance`. */
 export const balanceConfig = z
   .union([
     z.enum(['roundRobin', 'leastRequests', 'random', 'hash']),
@@ -38,6 +40,7 @@ export const balanceConfig = z
     'How an endpoint is chosen: roundRobin, leastRequests (two random choices), random, hash (consistent, bounded load).',
   );
 
+/** `upstreams.NAME.health`. */
 export const healthConfig = z
   .strictObject({
     path: z.string().startsWith('/').default('/health').describe('Path that is asked for.'),
@@ -53,6 +56,7 @@ export const healthConfig = z
   })
   .describe('Active health checks, made by one prober for all workers.');
 
+/** `upstreams.NAME.tls`: TLS towards https endpoints. */
 export const upstreamTls = z
   .strictObject({
     ca: z.string().optional().describe("PEM file with the authorities that are trusted instead of the system's."),
@@ -63,6 +67,7 @@ export const upstreamTls = z
   })
   .prefault({});
 
+/** `upstreams.NAME.timeouts`: how long a server may take. */
 export const upstreamTimeouts = z
   .strictObject({
     connect: duration('2s').describe('Until the connection (and TLS) stands.'),
@@ -72,6 +77,7 @@ export const upstreamTimeouts = z
   })
   .prefault({});
 
+/** `upstreams.NAME`. */
 export const upstreamConfig = z.strictObject({
   protocol: z.enum(['openai', 'anthropic', 'http']).default('http').describe('API that the servers speak.'),
   balance: balanceConfig,
