@@ -1,5 +1,5 @@
 /** The rooms of src/ and what may lean on what (ARCHITECTURE.md, decisions/002). */
-import type { Finding, Source } from './source.ts';
+import { type Finding, isTest, type Source } from './source.ts';
 
 /** Room → row. Imports point to a lower row only; rooms of row 4 assemble the house and may know each other. */
 export const ROWS: Readonly<Record<string, number>> = {
@@ -63,7 +63,7 @@ export function checkRooms(source: Source): Finding[] {
     add(1, 'rooms', `src/${room} is no room: put the file into one of ${Object.keys(ROWS).join(', ')}`);
     return findings;
   }
-  const test = source.path.endsWith('.test.ts');
+  const test = isTest(source.path);
   for (const { specifier, target, line } of source.imports) {
     if (target === undefined) {
       if (!test) checkOutside(source.path, row, specifier, (rule, advice) => add(line, rule, advice));

@@ -39,8 +39,8 @@ export interface Source {
   lineOf(offset: number): number;
 }
 
-/** True for a test beside the code or under test/. */
-export const isTest = (path: string): boolean => path.endsWith('.test.ts');
+/** True for a test (`NAME.test.ts`) and for the processes that it starts (`NAME.test.worker.ts`). */
+export const isTest = (path: string): boolean => /\.test\.([a-z]+\.)?ts$/.test(path);
 
 /** Parses one file. Throws with file and line when the text is not TypeScript. */
 export function parseSource(path: string, text: string): Source {
