@@ -68,9 +68,8 @@ export function installPeers(top) {
   mkdirSync(folder, { recursive: true });
   rmSync(stampFile, { force: true });
   for (const name of ['package.json', 'package-lock.json']) copyFileSync(join(from, name), join(folder, name));
-  // No install scripts run, and optional binaries for other machines stay out. `npm ci` would want those in the lock
-  // file too; `npm install` keeps to the locked versions all the same. --force lets other platforms go on without.
-  const args = ['install', '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', '--force'];
+  // No install scripts run, and binaries for other machines stay out; --force lets other platforms go on without.
+  const args = ['ci', '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', '--force'];
   if (!run('npm', args, { cwd: folder })) {
     const advice = 'the npm peers could not be installed (see above)';
     if (process.env.CI) throw new Error(advice);
