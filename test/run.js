@@ -7,7 +7,7 @@
  * `--only-tests` builds, installs and tests without linting; a PATTERN keeps the test files whose path contains it.
  */
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installDebian, installPeers } from './install.js';
@@ -40,6 +40,7 @@ function testFiles() {
   const roots = quick ? ['src', 'test/tidy', 'test/tidy.test.ts'] : ['src', 'test', 'bench'];
   const sources = [];
   for (const folder of ['src', 'test', 'bench']) {
+    if (!existsSync(join(TOP, folder))) continue;
     for (const entry of readdirSync(join(TOP, folder), { recursive: true, withFileTypes: true })) {
       if (entry.isFile() && entry.name.endsWith('.test.ts'))
         sources.push(relative(TOP, join(entry.parentPath ?? entry.path, entry.name)));
@@ -70,9 +71,12 @@ const steps = [
   ],
 ];
 
-const results = [];
+const failed = [];
+const lines = [];
 for (const [name, run, wanted = true] of steps) {
   if (!wanted) continue;
+  // The tests come last and close with Node's own summary: what went before is told before.
+  if (name === 'tests') console.log(`${lines.splice(0).join('\n')}\n`);
   console.log(`— ${name}`);
   const start = performance.now();
   let note = '';
@@ -82,16 +86,14 @@ for (const [name, run, wanted = true] of steps) {
   } catch (error) {
     good = false;
     note = error.message;
+    failed.push(name);
   }
-  results.push({ name, good, note, seconds: (performance.now() - start) / 1000 });
+  const seconds = (performance.now() - start) / 1000;
+  lines.push(`${good ? '✔' : '✖'} ${name.padEnd(16)} ${seconds.toFixed(1).padStart(6)} s  ${note}`);
   // What does not build cannot be tested.
   if (!good && name === 'build') break;
 }
 
-console.log(`\nNode ${process.version}`);
-for (const { name, good, note, seconds } of results) {
-  console.log(`${good ? '✔' : '✖'} ${name.padEnd(16)} ${seconds.toFixed(1).padStart(6)} s  ${note}`);
-}
-const failed = results.filter(({ good }) => !good);
-console.log(failed.length === 0 ? 'All good.' : `Failed: ${failed.map(({ name }) => name).join(', ')}.`);
+console.log(lines.join('\n'));
+console.log(`${failed.length === 0 ? 'All good' : `Failed: ${failed.join(', ')}`}, on Node ${process.version}.`);
 process.exit(failed.length === 0 ? 0 : 1);
