@@ -94,6 +94,8 @@ const samples: Sample[] = [
     expect: [],
   },
   { title: 'the side door', path: 'src/gatehouse.ts', text: "import './listen/secret.ts';\n", expect: ['1 door'] },
+  { title: 'a library', path: 'src/listen/a.ts', text: "import '../socket/wire.ts';\n", expect: [] },
+  { title: 'a value in prose', path: 'src/route/a.ts', text: "let a = 'say `openai` or `http`';\n", expect: [] },
   { title: 'a door within', path: 'src/gatehouse.ts', text: "import './upstream/health/health.ts';\n", expect: [] },
   { title: "a room's settings", path: 'src/config/a.ts', text: "import '../listen/config.ts';\n", expect: [] },
   {
