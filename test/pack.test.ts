@@ -52,7 +52,7 @@ describe('the package', () => {
       assert.ok(files.includes(`package/${name}`), `${name} is missing`);
     }
     const strays = files.filter((name) =>
-      /\.test\.|^package\/(test|bench|src|node_modules)\/|\.tsbuildinfo/.test(name),
+      /\.(test|fixture)\.|^package\/(test|bench|src|node_modules)\/|\.tsbuildinfo/.test(name),
     );
     assert.deepEqual(strays, []);
   });

@@ -1,9 +1,9 @@
 /** Starts the real engine (server.ts) as a child process with a model written for the occasion. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { listenTo } from '../program.ts';
 import { writeBigramModel } from './bigram.ts';
 
 /** A running engine. */
@@ -24,41 +24,17 @@ export async function startEngine(): Promise<Engine> {
   const file = join(folder, 'bigram.gguf');
   writeFileSync(file, writeBigramModel());
   const child = spawn(process.execPath, [join(import.meta.dirname, 'server.js'), file]);
-  try {
-    const url = `http://127.0.0.1:${await readPort(child)}`;
-    return {
-      url,
-      model: 'bigram',
-      seen: async () => (await (await fetch(`${url}/health`)).json()) as Awaited<ReturnType<Engine['seen']>>,
-      async close() {
-        await stop(child);
-        rmSync(folder, { recursive: true, force: true });
-      },
-    };
-  } catch (error) {
-    await stop(child);
+  const program = listenTo(child);
+  const close = async () => {
+    await program.stop();
     rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const url = `http://127.0.0.1:${(await program.waitFor(/^ready (\d+)$/m))[1]}`;
+    const seen = async () => (await (await fetch(`${url}/health`)).json()) as Awaited<ReturnType<Engine['seen']>>;
+    return { url, model: 'bigram', seen, close };
+  } catch (error) {
+    await close();
     throw error;
   }
-}
-
-function readPort(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let said = '';
-    const listen = (part: Buffer) => {
-      said += part;
-      const ready = /^ready (\d+)$/m.exec(said);
-      if (ready) resolve(Number(ready[1]));
-    };
-    child.stdout?.on('data', listen);
-    child.stderr?.on('data', listen);
-    child.once('exit', (code, signal) => reject(new Error(`the engine ended (${code ?? signal}):\n${said}`)));
-  });
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, 'exit');
-  child.kill('SIGKILL');
-  await gone;
 }
