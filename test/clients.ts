@@ -22,6 +22,12 @@ export interface OpenAIClient {
       create(body: { stream?: false; [field: string]: unknown }): Promise<ChatCompletion>;
     };
   };
+  completions: { create(body: object): Promise<{ choices: { text: string }[] }> };
+  responses: {
+    create(body: { stream: true; [field: string]: unknown }): Promise<AsyncIterable<{ type: string }>>;
+    create(body: { stream?: false; [field: string]: unknown }): Promise<{ output_text: string; status: string }>;
+  };
+  embeddings: { create(body: object): Promise<{ data: { embedding: number[] }[]; usage: { prompt_tokens: number } }> };
   models: { list(): Promise<{ data: { id: string }[] }> };
 }
 

@@ -6,10 +6,15 @@ import { parse, stringify } from 'yaml';
 import { type Program, runCli } from './program.ts';
 import { inRepository } from './root.ts';
 
-/** Skip reason of tests that need `gatehouse serve`: false as soon as the command exists. */
-export const gatewaySkip: string | false = existsSync(inRepository('src', 'cli', 'serve.ts'))
-  ? false
-  : 'gatehouse serve does not exist yet';
+/** Skip reason of tests that need a command: false as soon as it exists. */
+const needsCommand = (name: string): string | false =>
+  existsSync(inRepository('src', 'cli', `${name}.ts`)) ? false : `gatehouse ${name} does not exist yet`;
+
+/** Skip reason of tests that need `startGateway`. */
+export const gatewaySkip = needsCommand('serve');
+
+/** Skip reason of tests that need `startSimulator`. */
+export const simulatorSkip = needsCommand('simulate');
 
 /** A running gateway. */
 export interface Gateway extends Program {
