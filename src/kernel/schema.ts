@@ -28,9 +28,8 @@ export const size = (fallback: string) => unit(parseSize, 'a size', fallback).pr
 /** A percentage, held as a fraction from 0 to 1. */
 export const percent = (fallback: string) => unit(parsePercent, 'a percentage', fallback).prefault(fallback);
 
-/** A duration without a default, held in milliseconds, for `.optional()` overrides. */
+/** The same three without a default, for `.optional()` overrides. */
 export const durationOnly = (example: string) => unit(parseDuration, 'a duration', example);
-/** A size without a default, held in bytes. */
 export const sizeOnly = (example: string) => unit(parseSize, 'a size', example);
 
 /** A whole number from `least` to `most`. */

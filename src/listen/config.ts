@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { address, count, duration, size } from '../kernel/schema.ts';
 
-/** `listeners.NAME.tls`. */
 export const tlsConfig = z
   .strictObject({
     certificates: z
@@ -18,10 +17,9 @@ export const tlsConfig = z
   })
   .describe('TLS for connections to this listener.');
 
-/** `listeners.NAME.limits`: what one client may use up. */
 export const listenerLimits = z
   .strictObject({
-    connections: count(20_000, 1).describe('Open connections per worker; further ones wait in the kernel.'),
+    connections: count(20_000, 1).describe('Open connections per worker; further ones are closed at once.'),
     head: size('32KiB').describe('Bytes of a request head (431 beyond).'),
     uri: size('8KiB').describe('Bytes of a request target (414 beyond).'),
     fields: count(100, 1, 10_000).describe('Field lines of a request head or trailer (431 beyond).'),
@@ -34,7 +32,6 @@ export const listenerLimits = z
   })
   .prefault({});
 
-/** `listeners.NAME.timeouts`: how long a client may take. */
 export const listenerTimeouts = z
   .strictObject({
     handshake: duration('10s').describe('From accept to the end of the TLS handshake.'),
@@ -48,7 +45,6 @@ export const listenerTimeouts = z
   })
   .prefault({});
 
-/** `listeners.NAME`. */
 export const listenerConfig = z.strictObject({
   address: address.describe('Where to listen: HOST:PORT, [IPV6]:PORT or unix:/path. Port 0 picks a free one.'),
   tls: tlsConfig.optional(),

@@ -1,7 +1,6 @@
 /** Settings of what is seen: the access log. */
 import { z } from 'zod';
 
-/** `log:` of the configuration. */
 export const logConfig = z
   .strictObject({
     access: z

@@ -14,7 +14,6 @@ const valueMatch = z
   ])
   .describe('An exact value, {prefix: …}, {present: true|false} or {oneOf: […]}.');
 
-/** `routes[].match`: every part that is given must match. */
 export const matchConfig = z
   .strictObject({
     host: oneOrMore(z.string().regex(/^(\*\.)?[A-Za-z0-9._-]+$|^\*$/, 'expected a host name, *.example.com or *'))
@@ -38,7 +37,6 @@ const fieldChanges = z
   })
   .optional();
 
-/** `routes[]`. */
 export const routeConfig = z.strictObject({
   name: name.describe('Name in metrics, logs and errors.'),
   match: matchConfig,
@@ -69,7 +67,6 @@ export const routeConfig = z.strictObject({
     .optional(),
 });
 
-/** `models.NAME`. */
 export const modelConfig = z.strictObject({
   versions: z
     .array(
@@ -99,5 +96,4 @@ export const modelConfig = z.strictObject({
 export type RouteConfig = z.output<typeof routeConfig>;
 /** One model's settings after defaults. */
 export type ModelConfig = z.output<typeof modelConfig>;
-/** How one header or query value is matched. */
 export type ValueMatch = z.output<typeof valueMatch>;

@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { count, duration, name, percent, size } from '../kernel/schema.ts';
 
-/** `upstreams.NAME.endpoints[]`. */
 export const endpointConfig = z.strictObject({
   url: z
     .string()
@@ -17,7 +16,6 @@ export const endpointConfig = z.strictObject({
   region: name.optional().describe('Region, for reports and later for fail-over.'),
 });
 
-/** `upstreams.NAME.balance`. */
 export const balanceConfig = z
   .union([
     z.enum(['roundRobin', 'leastRequests', 'random', 'hash']),
@@ -40,7 +38,6 @@ export const balanceConfig = z
     'How an endpoint is chosen: roundRobin, leastRequests (two random choices), random, hash (consistent, bounded load).',
   );
 
-/** `upstreams.NAME.health`. */
 export const healthConfig = z
   .strictObject({
     path: z.string().startsWith('/').default('/health').describe('Path that is asked for.'),
@@ -56,7 +53,6 @@ export const healthConfig = z
   })
   .describe('Active health checks, made by one prober for all workers.');
 
-/** `upstreams.NAME.tls`: TLS towards https endpoints. */
 export const upstreamTls = z
   .strictObject({
     ca: z.string().optional().describe("PEM file with the authorities that are trusted instead of the system's."),
@@ -67,17 +63,16 @@ export const upstreamTls = z
   })
   .prefault({});
 
-/** `upstreams.NAME.timeouts`: how long a server may take. */
 export const upstreamTimeouts = z
   .strictObject({
     connect: duration('2s').describe('Until the connection (and TLS) stands.'),
     firstByte: duration('60s').describe('From the end of the request to the first byte of the response head.'),
     idle: duration('30s').describe('Between two reads of the response body.'),
     total: duration('10m').describe('The whole exchange.'),
+    tunnel: duration('1h').describe('A tunnel (WebSocket) in which no byte moves.'),
   })
   .prefault({});
 
-/** `upstreams.NAME`. */
 export const upstreamConfig = z.strictObject({
   protocol: z.enum(['openai', 'anthropic', 'http']).default('http').describe('API that the servers speak.'),
   balance: balanceConfig,
