@@ -17,6 +17,11 @@ export class BodyReader {
     this.done = length === 0 || length === -1;
   }
 
+  /** The body ends with the connection. */
+  get closeDelimited(): boolean {
+    return this.#left === Number.POSITIVE_INFINITY;
+  }
+
   /** Trailer lines with CRLF, once done. */
   get trailers(): string {
     return this.#decoder === undefined ? '' : this.#decoder.trailers;

@@ -34,7 +34,8 @@ const DONE = 7;
 
 /** Fields that have no business in a trailer (RFC 9110 §6.5.1). */
 const NOT_IN_TRAILERS = HOP_BY_HOP | KNOWN.host | KNOWN.expect | KNOWN['max-forwards'] | KNOWN.date;
-const SENSITIVE = /^(authorization|cookie|set-cookie|content-(type|encoding|range|length)|cache-control|range|if-.*|www-authenticate|age|expires|location|retry-after|vary|warning)$/;
+const SENSITIVE =
+  /^(authorization|cookie|set-cookie|content-(type|encoding|range|length)|cache-control|range|if-.*|www-authenticate|age|expires|location|retry-after|vary|warning)$/;
 
 const bad = (kind: string, message: string) => new HttpFault(kind, 'bad_request', message);
 
@@ -74,7 +75,8 @@ export class ChunkedDecoder {
             p++;
             break;
           }
-          if (this.#digits === 0) return bad('chunk_size', 'a chunk does not start with its size in hex digits (RFC 9112 §7.1)');
+          if (this.#digits === 0)
+            return bad('chunk_size', 'a chunk does not start with its size in hex digits (RFC 9112 §7.1)');
           if (c === 13) this.#state = SIZE_LF;
           else if (c === 59) this.#state = EXTENSION;
           else if (c === 10) return bad('bare_lf', 'a chunk size line ends in LF without CR (RFC 9112 §2.2)');
@@ -85,14 +87,20 @@ export class ChunkedDecoder {
         case EXTENSION: {
           const c = buffer[p++] as number;
           if (++this.#extensions > this.#limits.chunkExtensions) {
-            return bad('chunk_extensions', `more than ${this.#limits.chunkExtensions} bytes of chunk extensions (limits.chunkExtensions)`);
+            return bad(
+              'chunk_extensions',
+              `more than ${this.#limits.chunkExtensions} bytes of chunk extensions (limits.chunkExtensions)`,
+            );
           }
           if (c === 34) this.#quoted = !this.#quoted;
           if (c === 13) {
             if (this.#quoted) return bad('chunk_extensions', 'a chunk extension has an open quote (RFC 9112 §7.1.1)');
             this.#state = SIZE_LF;
           } else if (((CLASS[c] as number) & VALUE) === 0) {
-            return bad(c === 10 ? 'bare_lf' : 'chunk_extensions', 'a chunk extension has a control character (RFC 9112 §7.1.1)');
+            return bad(
+              c === 10 ? 'bare_lf' : 'chunk_extensions',
+              'a chunk extension has a control character (RFC 9112 §7.1.1)',
+            );
           }
           break;
         }
@@ -105,7 +113,11 @@ export class ChunkedDecoder {
           }
           this.#total += this.#left;
           if (this.#total > this.#limits.body) {
-            return new HttpFault('body_too_large', 'body_too_large', `the body is larger than ${this.#limits.body} bytes (limits.body)`);
+            return new HttpFault(
+              'body_too_large',
+              'body_too_large',
+              `the body is larger than ${this.#limits.body} bytes (limits.body)`,
+            );
           }
           this.#state = DATA;
           break;
@@ -157,11 +169,16 @@ export class ChunkedDecoder {
       if (at >= 0) sectionEnd = at + 4;
     }
     if ((sectionEnd < 0 ? all.length : sectionEnd) > this.#limits.trailers) {
-      return new HttpFault('trailers_too_large', 'head_too_large', `more than ${this.#limits.trailers} bytes of trailers (limits.trailers)`);
+      return new HttpFault(
+        'trailers_too_large',
+        'head_too_large',
+        `more than ${this.#limits.trailers} bytes of trailers (limits.trailers)`,
+      );
     }
     if (sectionEnd < 0) {
       const lf = all.indexOf(10);
-      if (lf >= 0 && (lf === 0 || all[lf - 1] !== 13)) return bad('bare_lf', 'a trailer line ends in LF without CR (RFC 9112 §2.2)');
+      if (lf >= 0 && (lf === 0 || all[lf - 1] !== 13))
+        return bad('bare_lf', 'a trailer line ends in LF without CR (RFC 9112 §2.2)');
       if (all[0] === 13 && all.length > 1) return bad('bare_cr', 'a CR is not followed by LF (RFC 9112 §2.2)');
       const piece = Buffer.from(buffer.subarray(start, end));
       section.length = 0;

@@ -33,6 +33,9 @@ export const KNOWN = {
   date: 1 << 22,
   'proxy-status': 1 << 23,
   'x-forwarded-server': 1 << 24,
+  'accept-encoding': 1 << 25,
+  'content-encoding': 1 << 26,
+  'content-type': 1 << 27,
 } as const;
 
 /** Marks a field that `Connection` names. */
@@ -94,9 +97,17 @@ function lineFault(buffer: Buffer, at: number, nameStart: number): HttpFault {
     return new HttpFault('empty_field_name', 'bad_request', 'a field line has an empty name (RFC 9112 §5)');
   }
   if (c === SP || c === HTAB) {
-    return new HttpFault('space_before_colon', 'bad_request', 'whitespace before the colon of a field line (RFC 9112 §5.1)');
+    return new HttpFault(
+      'space_before_colon',
+      'bad_request',
+      'whitespace before the colon of a field line (RFC 9112 §5.1)',
+    );
   }
-  return new HttpFault('invalid_field_name', 'bad_request', 'a field name has a character that is not a token (RFC 9110 §5.1)');
+  return new HttpFault(
+    'invalid_field_name',
+    'bad_request',
+    'a field name has a character that is not a token (RFC 9110 §5.1)',
+  );
 }
 
 function valueFault(c: number): HttpFault {

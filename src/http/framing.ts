@@ -20,14 +20,25 @@ export function requestCodings(value: string): HttpFault | undefined {
   const codings = value.split(',').map((coding) => coding.trim().toLowerCase());
   if (codings.length === 1 && codings[0] === 'chunked') return undefined;
   if (codings.at(-1) !== 'chunked') {
-    const known = codings.every((coding) => /^(chunked|gzip|x-gzip|deflate|compress|x-compress|identity|)$/.test(coding));
-    if (!known) return new HttpFault('unknown_coding', 'unsupported_coding', 'the transfer coding is not known (RFC 9112 §6.1)');
+    const known = codings.every((coding) =>
+      /^(chunked|gzip|x-gzip|deflate|compress|x-compress|identity|)$/.test(coding),
+    );
+    if (!known)
+      return new HttpFault('unknown_coding', 'unsupported_coding', 'the transfer coding is not known (RFC 9112 §6.1)');
     return new HttpFault('chunked_not_last', 'bad_request', 'chunked is not the last transfer coding (RFC 9112 §6.3)');
   }
   if (codings.slice(0, -1).some((coding) => coding === 'chunked' || coding === '' || coding === 'identity')) {
-    return new HttpFault('chunked_repeated', 'bad_request', 'the transfer codings repeat chunked or are malformed (RFC 9112 §6.1)');
+    return new HttpFault(
+      'chunked_repeated',
+      'bad_request',
+      'the transfer codings repeat chunked or are malformed (RFC 9112 §6.1)',
+    );
   }
-  return new HttpFault('unknown_coding', 'unsupported_coding', 'the only transfer coding served is chunked (RFC 9112 §6.1)');
+  return new HttpFault(
+    'unknown_coding',
+    'unsupported_coding',
+    'the only transfer coding served is chunked (RFC 9112 §6.1)',
+  );
 }
 
 /** What a Connection field says. */

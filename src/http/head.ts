@@ -32,7 +32,11 @@ export function checkPartialHead(
     lines++;
   }
   if (lines === 0 && end - start > uriLimit + 32) {
-    return new HttpFault('uri_too_long', 'uri_too_long', `the request line is longer than ${uriLimit} bytes (limits.uri)`);
+    return new HttpFault(
+      'uri_too_long',
+      'uri_too_long',
+      `the request line is longer than ${uriLimit} bytes (limits.uri)`,
+    );
   }
   if (end - start > limit) {
     return new HttpFault('head_too_large', 'head_too_large', `the head is larger than ${limit} bytes (limits.head)`);

@@ -43,9 +43,18 @@ export class Request extends FieldSection implements RequestHead {
 }
 
 /** Parses the head in `buffer[start, headEnd)`, which ends in CRLF CRLF. */
-export function parseRequest(buffer: Buffer, start: number, headEnd: number, limits: RequestLimits): Request | HttpFault {
+export function parseRequest(
+  buffer: Buffer,
+  start: number,
+  headEnd: number,
+  limits: RequestLimits,
+): Request | HttpFault {
   if (headEnd - start > limits.head) {
-    return new HttpFault('head_too_large', 'head_too_large', `the head is larger than ${limits.head} bytes (limits.head)`);
+    return new HttpFault(
+      'head_too_large',
+      'head_too_large',
+      `the head is larger than ${limits.head} bytes (limits.head)`,
+    );
   }
   let p = start;
   while (((CLASS[buffer[p] as number] as number) & TOKEN) !== 0) p++;
@@ -59,7 +68,11 @@ export function parseRequest(buffer: Buffer, start: number, headEnd: number, lim
   const targetEnd = p;
   if (p === targetStart || buffer[p] !== 32) return requestLineFault(buffer, p);
   if (targetEnd - targetStart > limits.uri) {
-    return new HttpFault('uri_too_long', 'uri_too_long', `the request target is longer than ${limits.uri} bytes (limits.uri)`);
+    return new HttpFault(
+      'uri_too_long',
+      'uri_too_long',
+      `the request target is longer than ${limits.uri} bytes (limits.uri)`,
+    );
   }
   // `HTTP/1.` then 0 or 1, then CRLF.
   if (
@@ -90,7 +103,11 @@ export function parseRequest(buffer: Buffer, start: number, headEnd: number, lim
   head.text = text;
   head.minor = minor as 0 | 1;
   head.method = text.slice(0, methodEnd - start);
-  const fault = readTarget(head, text.slice(targetStart - start, targetEnd - start), questionMark < 0 ? -1 : questionMark - targetStart);
+  const fault = readTarget(
+    head,
+    text.slice(targetStart - start, targetEnd - start),
+    questionMark < 0 ? -1 : questionMark - targetStart,
+  );
   return fault ?? readFraming(head, limits) ?? head;
 }
 
@@ -114,7 +131,11 @@ function readTarget(head: Request, target: string, questionMark: number): HttpFa
   let authority = host ?? '';
   if (target.charCodeAt(0) !== 47) {
     if (head.method === 'CONNECT') {
-      return new HttpFault('connect_method', 'method_not_allowed', 'CONNECT is not served here: this is no forward proxy');
+      return new HttpFault(
+        'connect_method',
+        'method_not_allowed',
+        'CONNECT is not served here: this is no forward proxy',
+      );
     }
     if (target === '*') {
       if (head.method !== 'OPTIONS') return bad('request_target', 'the target * is for OPTIONS only (RFC 9112 §3.2.4)');
@@ -122,7 +143,8 @@ function readTarget(head: Request, target: string, questionMark: number): HttpFa
       const absolute = /^https?:\/\/([^/?]*)(\/[^?]*)?(\?.*)?$/i.exec(target);
       if (!absolute) return bad('request_target', 'the request target does not start with / (RFC 9112 §3.2)');
       authority = absolute[1] as string;
-      if (authority === '' || !validAuthority(authority)) return bad('host_invalid', 'the request target names no valid host');
+      if (authority === '' || !validAuthority(authority))
+        return bad('host_invalid', 'the request target names no valid host');
       if (host !== undefined && host.toLowerCase() !== authority.toLowerCase()) {
         return bad('host_mismatch', 'Host and the absolute request target name different hosts');
       }
@@ -143,7 +165,8 @@ function readTarget(head: Request, target: string, questionMark: number): HttpFa
 }
 
 function validAuthority(authority: string): boolean {
-  for (let i = 0; i < authority.length; i++) if (((CLASS[authority.charCodeAt(i)] as number) & HOST) === 0) return false;
+  for (let i = 0; i < authority.length; i++)
+    if (((CLASS[authority.charCodeAt(i)] as number) & HOST) === 0) return false;
   if (authority.charCodeAt(0) === 91) return /^\[[0-9A-Fa-f:.]+\](:\d{0,5})?$/.test(authority);
   const colon = authority.indexOf(':');
   if (colon < 0) return !/[[\]]/.test(authority);
@@ -174,7 +197,11 @@ function readFraming(head: Request, limits: RequestLimits): HttpFault | undefine
     const length = parseContentLength(head.known(KNOWN['content-length']) as string);
     if (length < 0) return bad('content_length_invalid', 'Content-Length is not one decimal number (RFC 9110 §8.6)');
     if (length > limits.body) {
-      return new HttpFault('body_too_large', 'body_too_large', `the body is larger than ${limits.body} bytes (limits.body)`);
+      return new HttpFault(
+        'body_too_large',
+        'body_too_large',
+        `the body is larger than ${limits.body} bytes (limits.body)`,
+      );
     }
     head.length = length;
   }
@@ -191,7 +218,11 @@ function readFraming(head: Request, limits: RequestLimits): HttpFault | undefine
   }
   if ((seen & KNOWN.expect) !== 0) {
     if (head.knownList(KNOWN.expect).toLowerCase() !== '100-continue') {
-      return new HttpFault('expectation', 'expectation_failed', 'the only expectation served is 100-continue (RFC 9110 §10.1.1)');
+      return new HttpFault(
+        'expectation',
+        'expectation_failed',
+        'the only expectation served is 100-continue (RFC 9110 §10.1.1)',
+      );
     }
     head.expectContinue = head.minor === 1 && head.length !== LENGTH_NONE && head.length !== 0;
   }

@@ -70,7 +70,8 @@ export function parseResponse(
     p++;
     while (((CLASS[buffer[p] as number] as number) & VALUE) !== 0) p++;
   }
-  if (buffer[p] !== 13 || buffer[p + 1] !== 10) return bad('status_line', 'the status line does not end in CRLF (RFC 9112 §4)');
+  if (buffer[p] !== 13 || buffer[p + 1] !== 10)
+    return bad('status_line', 'the status line does not end in CRLF (RFC 9112 §4)');
   const reasonEnd = p;
 
   const head = new Response();
@@ -116,10 +117,12 @@ function readFraming(head: Response, method: string): HttpFault | undefined {
     if (counted) return bad('response_cl_and_te', 'Content-Length together with Transfer-Encoding (RFC 9112 §6.3)');
     if (head.minor === 0) return bad('response_te_in_http10', 'Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)');
     const codings = head.knownList(KNOWN['transfer-encoding']).trim().toLowerCase();
-    if (codings !== 'chunked') return bad('response_unknown_coding', 'the only transfer coding served is chunked (RFC 9112 §6.1)');
+    if (codings !== 'chunked')
+      return bad('response_unknown_coding', 'the only transfer coding served is chunked (RFC 9112 §6.1)');
   }
   if (status < 200) {
-    if (coded || head.contentLength > 0) return bad('response_body_forbidden', 'a 1xx response announces a body (RFC 9112 §6.3)');
+    if (coded || head.contentLength > 0)
+      return bad('response_body_forbidden', 'a 1xx response announces a body (RFC 9112 §6.3)');
     return undefined;
   }
   if (status === 204 && (coded || head.contentLength > 0)) {

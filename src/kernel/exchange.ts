@@ -69,6 +69,8 @@ export interface Inbound {
   readonly clientAddress: string;
   readonly peerAddress: string;
   readonly peerPort: number;
+  /** The peer is a trusted hop: its forwarding fields are believed. */
+  readonly peerTrusted: boolean;
   readonly listener: string;
   /** `http` or `https`, as the client sees it (after trusted hops). */
   readonly scheme: string;
@@ -157,8 +159,12 @@ export class Exchange {
   outcome: Outcome = 'open';
   error: GatehouseError | undefined = undefined;
   tries = 0;
+  /** Most bytes of body that the route takes; the listener's own limit holds besides. */
+  bodyLimit = Number.POSITIVE_INFINITY;
   requestBytes = 0;
   responseBytes = 0;
+  /** Pieces of generated content seen in a stream. */
+  generated = 0;
   usage: Usage | undefined = undefined;
   startedAt = 0;
   /** When the first try was sent upstream. */

@@ -189,7 +189,10 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
     this.#responded = false;
     this.#probes = 0;
     this.#keepAlive =
-      request.keepAlive && this.#requests < this.#runtime.limits.requestsPerConnection && !this.#runtime.draining && !this.#eof;
+      request.keepAlive &&
+      this.#requests < this.#runtime.limits.requestsPerConnection &&
+      !this.#runtime.draining &&
+      !this.#eof;
     this.deadline = this.#body.done ? Number.POSITIVE_INFINITY : now + this.#runtime.timeouts.body;
     this.#requestEndAt = now;
     if (this.#peer.trusted) {
@@ -209,7 +212,8 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
     this.#at = this.#end;
     this.#body.done = true;
     if (fault) this.#runtime.fault(fault.kind);
-    const failure = error ?? new GatehouseError((fault as HttpFault).code, (fault as HttpFault).message, { close: true });
+    const failure =
+      error ?? new GatehouseError((fault as HttpFault).code, (fault as HttpFault).message, { close: true });
     this.#keepAlive = false;
     this.#state = EXCHANGE;
     this.#headSent = false;
@@ -237,7 +241,20 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
   }
 
   onPayload(buffer: Buffer, start: number, end: number): void {
-    if (this.#exchange !== undefined) this.#exchange.requestBytes += end - start;
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    exchange.requestBytes += end - start;
+    if (exchange.requestBytes > exchange.bodyLimit) {
+      this.#runtime.fault('body_too_large');
+      this.#keepAlive = false;
+      this.#abortSink(
+        new GatehouseError(
+          'body_too_large',
+          `the body is larger than ${exchange.bodyLimit} bytes (limits.body of the route)`,
+        ),
+      );
+      return;
+    }
     this.#sink?.onRequestData(buffer, start, end);
   }
 
@@ -295,7 +312,10 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
     const sink = this.#responded ? undefined : this.#sink;
     const exchange = this.#responded ? undefined : this.#exchange;
     this.#close();
-    const error = new GatehouseError('client_closed', 'the client closed the connection before its answer was complete');
+    const error = new GatehouseError(
+      'client_closed',
+      'the client closed the connection before its answer was complete',
+    );
     if (sink) sink.onInboundAbort(error);
     else if (exchange) this.#runtime.onAborted(exchange, error);
   }
@@ -306,7 +326,10 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
       this.#close();
     } else if (this.#state === HEAD) {
       this.#runtime.fault('slow_head');
-      this.#refuse(undefined, new GatehouseError('request_timeout', 'the request head did not arrive in time (timeouts.head)'));
+      this.#refuse(
+        undefined,
+        new GatehouseError('request_timeout', 'the request head did not arrive in time (timeouts.head)'),
+      );
     } else if (this.#wire.pending > 0) {
       const { queued } = this.#wire;
       if (queued !== this.#lastQueued) {
@@ -315,7 +338,9 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
         return;
       }
       this.#runtime.fault('slow_reader');
-      this.#abortSink(new GatehouseError('client_closed', 'the client took no byte of its answer in time (timeouts.write)'));
+      this.#abortSink(
+        new GatehouseError('client_closed', 'the client took no byte of its answer in time (timeouts.write)'),
+      );
     } else if (this.#eof && this.#probes > 0 && !this.#headSent) {
       this.#probe(now);
     } else if (!this.#body.done) {
@@ -396,7 +421,10 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
       if (!this.#keepAlive) lines += 'Connection: close\r\n';
       else if (request.minor === 0) lines += 'Connection: keep-alive\r\n';
     }
-    this.#writer.start(`HTTP/1.1 ${status} ${reason}\r\n${fields}${lines}\r\n`, request.method === 'HEAD' ? LENGTH_NONE : framing);
+    this.#writer.start(
+      `HTTP/1.1 ${status} ${reason}\r\n${fields}${lines}\r\n`,
+      request.method === 'HEAD' ? LENGTH_NONE : framing,
+    );
     if (length === LENGTH_TUNNEL) {
       this.#advance();
       if (!this.#eof) this.#wire.resume();
@@ -420,7 +448,8 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
     this.#writer.end(this.#request?.minor === 1 ? trailers : '');
     this.#responded = true;
     if (this.#wire.pending === 0) this.#finished();
-    else if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = this.#runtime.clock.now() + this.#runtime.timeouts.write;
+    else if (this.deadline === Number.POSITIVE_INFINITY)
+      this.deadline = this.#runtime.clock.now() + this.#runtime.timeouts.write;
   }
 
   abort(): void {

@@ -89,7 +89,9 @@ export class Listener {
       server.listen(target, () => {
         server.removeListener('error', reject);
         server.on('error', (error) => this.#notice(`listener ${this.name}: ${error.message}`));
-        const handle = (server as unknown as { _handle: { onconnection: (error: number, client: NativeHandle) => void } })._handle;
+        const handle = (
+          server as unknown as { _handle: { onconnection: (error: number, client: NativeHandle) => void } }
+        )._handle;
         handle.onconnection = (error, client) => this.#accept(error, client);
         resolve();
       });

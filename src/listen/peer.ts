@@ -56,7 +56,11 @@ export function trustedClient(
     address = plainAddress(hop);
     if (!runtime.trusts(address)) break;
   }
-  const proto = (fields.known(KNOWN['x-forwarded-proto']) ?? /(?:^|[;,\s])proto="?(\w+)/i.exec(fields.knownList(KNOWN.forwarded))?.[1] ?? '')
+  const proto = (
+    fields.known(KNOWN['x-forwarded-proto']) ??
+    /(?:^|[;,\s])proto="?(\w+)/i.exec(fields.knownList(KNOWN.forwarded))?.[1] ??
+    ''
+  )
     .trim()
     .toLowerCase();
   if (proto === 'https' || proto === 'http') scheme = proto;
@@ -65,7 +69,8 @@ export function trustedClient(
 
 function forwardedFor(forwarded: string): string[] {
   const out: string[] = [];
-  for (const match of forwarded.matchAll(/for=("[^"]*"|[^;,\s]*)/gi)) out.push((match[1] as string).replaceAll('"', ''));
+  for (const match of forwarded.matchAll(/for=("[^"]*"|[^;,\s]*)/gi))
+    out.push((match[1] as string).replaceAll('"', ''));
   return out;
 }
 

@@ -56,8 +56,16 @@ function load() {
   try {
     const binding = (process as unknown as { binding: Binding }).binding;
     const stream = binding('stream_wrap') as StreamBinding;
-    const tcp = binding('tcp_wrap') as { TCP: HandleClass; TCPConnectWrap: RequestClass; constants: { SOCKET: number } };
-    const pipe = binding('pipe_wrap') as { Pipe: HandleClass; PipeConnectWrap: RequestClass; constants: { SOCKET: number } };
+    const tcp = binding('tcp_wrap') as {
+      TCP: HandleClass;
+      TCPConnectWrap: RequestClass;
+      constants: { SOCKET: number };
+    };
+    const pipe = binding('pipe_wrap') as {
+      Pipe: HandleClass;
+      PipeConnectWrap: RequestClass;
+      constants: { SOCKET: number };
+    };
     if (typeof stream.WriteWrap !== 'function' || typeof tcp.TCP !== 'function') throw new Error('unexpected shape');
     return { stream, tcp, pipe };
   } catch (error) {

@@ -72,6 +72,10 @@ export class Wire {
   owner: WireOwner;
   /** Bytes handed over but not yet taken by the kernel. */
   pending = 0;
+  /** After a failed write go on reading what the peer has sent. */
+  readsOut = false;
+  /** A write has failed: nothing more is sent. */
+  mute = false;
   readonly #handle: NativeHandle;
   /** Closes what stands around the handle, for TLS. */
   readonly #release: (() => void) | undefined;
@@ -235,12 +239,13 @@ export class Wire {
   written(status: number, length: number): void {
     this.pending -= length;
     if (this.#closed) return;
-    if (status < 0) this.#break(status);
+    if (status < 0) this.#breakSoon(status);
     else if (this.pending === 0) this.owner.onDrain();
   }
 
   /** True when the native side goes on using `view` after this returns. */
   #send(view: Uint8Array): boolean {
+    if (this.mute) return false;
     const request = spare;
     const code = this.#handle.writeBuffer(request, view);
     if (code !== 0) {
@@ -273,9 +278,16 @@ export class Wire {
     this.owner.onBroken(code);
   }
 
-  /** A failed write is reported after the writer's own stack has ended: it is in the middle of something. */
+  /**
+   * A failed write. Where the peer's last words matter (a server that answered early and closed), reading goes on until
+   * it ends by itself; else it is reported after the writer's own stack has ended, which is in the middle of something.
+   */
   #breakSoon(code: number): void {
     if (this.#closed) return;
+    if (this.readsOut && this.#reading) {
+      this.mute = true;
+      return;
+    }
     this.#close();
     queueMicrotask(() => this.owner.onBroken(code));
   }
