@@ -26,8 +26,8 @@ export interface EndpointStatus {
   healthy: boolean;
   /** Why it is as it is: what the last probe said, or the passive marking. */
   reason: string;
-  /** Requests under way, all workers. */
-  inFlight: number;
+  /** Requests under way, all workers; left out where nobody counts them. */
+  inFlight?: number;
   /** Workers that hold it out by passive marking. */
   ejectedBy: number;
 }

@@ -13,7 +13,7 @@ export function renderPage(status: AdminStatus, paths: readonly (readonly [strin
   const links = paths.map(([path, what]) => `<li><a href="${path}">${path}</a>: ${escapeHtml(what)}</li>`);
   const endpoints = status.upstreams.flatMap((upstream) =>
     upstream.endpoints.map((e) =>
-      row([upstream.name, e.name, e.healthy ? 'up' : 'down', e.reason, String(e.inFlight), String(e.weight)]),
+      row([upstream.name, e.name, e.healthy ? 'up' : 'down', e.reason, String(e.inFlight ?? '–'), String(e.weight)]),
     ),
   );
   const error = status.configError
