@@ -88,6 +88,22 @@ test('without an access log there are only metrics; after close nothing is count
   assert.deepEqual(requests?.values, [1]);
 });
 
+test('the access log can be switched while counting goes on', () => {
+  const { events, clock, chunks, sink, observer } = setUp(false);
+  events.emit('requestEnded', sampleExchange());
+  observer.setAccessLog(sink);
+  events.emit('requestEnded', sampleExchange({ exchange: { id: 'logged' } }));
+  observer.setAccessLog(undefined);
+  events.emit('requestEnded', sampleExchange());
+  clock.advance(1000);
+  assert.deepEqual(
+    chunks.map((chunk) => JSON.parse(chunk).request_id),
+    ['logged'],
+  );
+  const requests = observer.snapshot().families.find((f) => f.name === 'gatehouse_requests_total');
+  assert.deepEqual(requests?.values, [3]);
+});
+
 test('close hands on the lines that waited', () => {
   const { events, chunks, observer } = setUp(true);
   events.emit('requestEnded', sampleExchange());

@@ -9,6 +9,13 @@ import { ProcessMetrics, type ProcessReadings, SupervisorMetrics } from './proce
 import { Registry } from './registry.ts';
 import { Rollup } from './rollup.ts';
 
+export type { Snapshot } from './definition.ts';
+export { pipeSink, readPipe } from './logpipe.ts';
+export { openLog } from './logwriter.ts';
+export { createOpLog } from './oplog.ts';
+export { processReader } from './process.ts';
+export { accessLogReference, metricsReference } from './reference.ts';
+
 /** What a worker's observer is made of. */
 export interface ObserverParts {
   events: Events;
@@ -31,24 +38,38 @@ export class Observer {
   readonly #registry = new Registry();
   readonly #process: ProcessMetrics;
   readonly #readProcess: () => ProcessReadings;
-  readonly #log: LogBuffer | undefined;
-  readonly #stops: (() => void)[];
+  #log: LogBuffer | undefined = undefined;
+  readonly #events: Events;
+  readonly #clock: Clock;
+  readonly #stop: () => void;
+  #stopLog: (() => void) | undefined = undefined;
 
   constructor(parts: ObserverParts) {
     const { events, clock, accessLog } = parts;
     this.metrics = new Metrics(this.#registry);
     this.#process = new ProcessMetrics(this.#registry, clock, parts.worker, parts.version, parts.node);
     this.#readProcess = parts.readProcess;
-    this.#stops = [this.metrics.subscribe(events)];
-    if (!accessLog) return;
-    const log = new LogBuffer(accessLog, clock, {
+    this.#events = events;
+    this.#clock = clock;
+    this.#stop = this.metrics.subscribe(events);
+    this.setAccessLog(accessLog);
+  }
+
+  /** Switches the access log on, off or to another sink, as a reload may; what is counted goes on. */
+  setAccessLog(sink: LogSink | undefined): void {
+    this.#stopLog?.();
+    this.#log?.close();
+    this.#log = undefined;
+    if (!sink) return;
+    const clock = this.#clock;
+    const log = new LogBuffer(sink, clock, {
       onFlush: (lines, dropped) => {
         this.metrics.logged('access', lines);
         this.metrics.logDropped('access', dropped);
       },
     });
     this.#log = log;
-    this.#stops.push(events.on('requestEnded', (exchange) => log.add(accessLogLine(exchange, clock))));
+    this.#stopLog = this.#events.on('requestEnded', (exchange) => log.add(accessLogLine(exchange, clock)));
   }
 
   /** Everything counted so far, with fresh process readings; send it to the supervisor's `Rollup` about once a second. */
@@ -64,8 +85,8 @@ export class Observer {
 
   /** Stops listening and sends what the log still holds. */
   close(): void {
-    for (const stop of this.#stops) stop();
-    this.#log?.close();
+    this.#stop();
+    this.setAccessLog(undefined);
   }
 }
 

@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { ManualClock } from '../kernel/clock.ts';
-import { Events } from '../kernel/event.ts';
-import { Observer, Overview } from '../observe/observe.ts';
-import { processReader } from '../observe/process.ts';
-import { sampleExchange } from '../observe/sample.test.fixture.ts';
-import { startAdmin } from './admin.ts';
+import { startAdmin } from '../src/admin/admin.ts';
+import { ManualClock } from '../src/kernel/clock.ts';
+import { Events } from '../src/kernel/event.ts';
+import { Observer, Overview } from '../src/observe/observe.ts';
+import { processReader } from '../src/observe/process.ts';
+import { sampleExchange } from '../src/observe/sample.test.fixture.ts';
 
 const missing =
   spawnSync('prometheus', ['--version']).error && 'Prometheus is not installed (Debian package prometheus)';
