@@ -2,7 +2,7 @@
  * Takes usage out of a stream again where Gatehouse asked for it and the client did not. The client gets, byte for byte,
  * what the server would have sent without `include_usage`: the extra chunk goes, and so does `"usage":null` in the others.
  */
-import { type SseSink, SseSplitter } from '../http/sse.ts';
+import { dataLines, type SseSink, SseSplitter } from '../http/sse.ts';
 import type { Rewrite, Usage } from '../kernel/exchange.ts';
 import { ChunkWalk } from './chunk.ts';
 import { ContentWatch, findUsage } from './content.ts';
@@ -237,29 +237,6 @@ export class ChunkUsageHider implements UsageHider, SseSink {
       if (owns) scratchTaken = false;
     }
   }
-}
-
-/** Start and end of the value of each `data` line, flat. */
-function dataLines(bytes: Buffer, start: number, end: number): number[] {
-  const lines: number[] = [];
-  let i = start;
-  if (bytes[i] === 0xef && bytes[i + 1] === 0xbb && bytes[i + 2] === 0xbf) i += 3;
-  while (i < end) {
-    let to = i;
-    while (to < end && bytes[to] !== 10 && bytes[to] !== 13) to++;
-    if (
-      to - i >= 5 &&
-      bytes[i] === 100 &&
-      bytes[i + 1] === 97 &&
-      bytes[i + 2] === 116 &&
-      bytes[i + 3] === 97 &&
-      bytes[i + 4] === 58
-    ) {
-      lines.push(bytes[i + 5] === 32 ? i + 6 : i + 5, to);
-    }
-    i = to + 1;
-  }
-  return lines;
 }
 
 function join(bytes: Buffer, lines: readonly number[]): Buffer {

@@ -187,3 +187,26 @@ function lineEnd(buffer: Buffer, from: number, end: number): number {
   const cr = buffer.subarray(near, stop).indexOf(CR);
   return cr < 0 ? stop : near + cr;
 }
+
+/** Start and end of the value of each `data` line of an event, flat. Joined by LF they are the event's data. */
+export function dataLines(bytes: Buffer, start: number, end: number): number[] {
+  const lines: number[] = [];
+  let i = start;
+  // A byte order mark may stand in front of the first event.
+  if (bytes[i] === 0xef && bytes[i + 1] === 0xbb && bytes[i + 2] === 0xbf) i += 3;
+  while (i < end) {
+    const to = lineEnd(bytes, i, end);
+    if (
+      to - i >= 5 &&
+      bytes[i] === 100 &&
+      bytes[i + 1] === 97 &&
+      bytes[i + 2] === 116 &&
+      bytes[i + 3] === 97 &&
+      bytes[i + 4] === 58
+    ) {
+      lines.push(bytes[i + 5] === 32 ? i + 6 : i + 5, to);
+    }
+    i = to + 1;
+  }
+  return lines;
+}
