@@ -2,7 +2,7 @@
  * Takes usage out of a stream again where Gatehouse asked for it and the client did not. The client gets, byte for byte,
  * what the server would have sent without `include_usage`: the extra chunk goes, and so does `"usage":null` in the others.
  */
-import { dataLines, type SseSink, SseSplitter } from '../http/sse.ts';
+import { dataLines, lineEnd, type SseSink, SseSplitter } from '../http/sse.ts';
 import type { Rewrite, Usage } from '../kernel/exchange.ts';
 import { ChunkWalk } from './chunk.ts';
 import { ContentWatch, findUsage } from './content.ts';
@@ -18,10 +18,14 @@ export const HELD_BYTES_MAX = 1024 * 1024;
 /** A scratch buffer is not kept beyond this. */
 const SCRATCH_BYTES_MAX = 256 * 1024;
 
+/** Up to so many bytes a loop copies faster than a native call. */
+const COPY_LOOP_BYTES = 64;
+
 /** Where changed output is put together; shared by all streams, for it is passed on before anyone else runs. */
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 let scratchTaken = false;
 
+const NULL_TAIL = Buffer.from('"usage":null');
 const walk = new ChunkWalk();
 
 /** The rewrite; one for each stream. Calls `pass` at most once for each call of `data`. */
@@ -94,7 +98,7 @@ export class ChunkUsageHider implements UsageHider, SseSink {
     if (this.#content.has(buffer, start, end)) this.#count();
     const at = findUsage(buffer, start, end);
     if (at < 0) this.#keep(buffer, start, end);
-    else this.#change(buffer, start, end);
+    else if (!this.#cutTail(buffer, start, end, at)) this.#change(buffer, start, end);
   }
 
   piece(buffer: Buffer, start: number, end: number): void {
@@ -109,6 +113,22 @@ export class ChunkUsageHider implements UsageHider, SseSink {
   tail(buffer: Buffer, start: number, end: number): void {
     // Without its blank line no reader takes it as an event; some forgive that, and usage is read all the same.
     this.event(buffer, start, end);
+  }
+
+  /**
+   * The most common case without a walk: one line that ends in `,"usage":null}`. The brace in front of the line's end is
+   * the outermost one, so the member is at the top level.
+   */
+  #cutTail(buffer: Buffer, start: number, end: number, at: number): boolean {
+    const brace = at + NULL_TAIL.length;
+    if (brace + 2 >= end || buffer[brace] !== 125 || buffer[at - 1] !== 44) return false;
+    if (buffer[brace + 1] !== 10 && buffer[brace + 1] !== 13) return false;
+    for (let k = 7; k < NULL_TAIL.length; k++) if (buffer[at + k] !== NULL_TAIL[k]) return false;
+    if (buffer[start] !== 100 || buffer[start + 4] !== 58 || lineEnd(buffer, start, end) !== brace + 1) return false;
+    for (let i = brace + 1; i < end; i++) if (buffer[i] !== 10 && buffer[i] !== 13) return false;
+    this.#keep(buffer, start, at - 1);
+    this.#keep(buffer, brace, end);
+    return true;
   }
 
   /** An event that mentions usage. */
@@ -209,7 +229,11 @@ export class ChunkUsageHider implements UsageHider, SseSink {
       out = larger;
       this.#out = larger;
     }
-    buffer.copy(out, this.#outLength, start, end);
+    if (end - start <= COPY_LOOP_BYTES) {
+      for (let i = start, o = this.#outLength; i < end; i++, o++) out[o] = buffer[i] as number;
+    } else {
+      buffer.copy(out, this.#outLength, start, end);
+    }
     this.#outLength = needed;
   }
 

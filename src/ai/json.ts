@@ -27,6 +27,11 @@ for (const byte of [32, 9, 10, 13]) SPACE[byte] = 1;
 const ESCAPE = new Uint8Array(256);
 for (const char of '"\\/bfnrt') ESCAPE[char.charCodeAt(0)] = 1;
 
+/** 1 for the two bytes that matter inside a string. */
+const STOP = new Uint8Array(256);
+STOP[QUOTE] = 1;
+STOP[BACKSLASH] = 1;
+
 /** 1 for hexadecimal digits. */
 const HEX = new Uint8Array(256);
 for (const char of '0123456789abcdefABCDEF') HEX[char.charCodeAt(0)] = 1;
@@ -112,6 +117,18 @@ export class JsonCursor {
     for (;;) {
       const near = Math.min(i + NEAR, length);
       while (i < near) {
+        // Four bytes at once while none of them matters.
+        while (
+          i + 4 <= near &&
+          ((STOP[bytes[i] as number] as number) |
+            (STOP[bytes[i + 1] as number] as number) |
+            (STOP[bytes[i + 2] as number] as number) |
+            (STOP[bytes[i + 3] as number] as number)) ===
+            0
+        ) {
+          i += 4;
+        }
+        if (i >= near) break;
         const byte = bytes[i] as number;
         if (byte === QUOTE) {
           this.at = i + 1;

@@ -165,7 +165,7 @@ export class SseSplitter {
 }
 
 /** Position of the first CR or LF in [from, end), or `end`. */
-function lineEnd(buffer: Buffer, from: number, end: number): number {
+export function lineEnd(buffer: Buffer, from: number, end: number): number {
   const near = Math.min(end, from + NEAR);
   let i = from;
   // A line end is the only byte below 14 that occurs in practice, so four are dismissed at once.
