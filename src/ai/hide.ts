@@ -2,9 +2,9 @@
  * Takes usage out of a stream again where Gatehouse asked for it and the client did not. The client gets, byte for byte,
  * what the server would have sent without `include_usage`: the extra chunk goes, and so does `"usage":null` in the others.
  */
-import { dataLines, lineEnd, type SseSink, SseSplitter } from '../http/sse.ts';
+import { dataLines, type SseSink, SseSplitter } from '../http/sse.ts';
 import type { Rewrite, Usage } from '../kernel/exchange.ts';
-import { ChunkWalk } from './chunk.ts';
+import { ChunkWalk, objectEnd } from './chunk.ts';
 import { ContentWatch, findUsage } from './content.ts';
 import { SseTap, type UsageProgress, type UsageReader } from './tap.ts';
 
@@ -25,7 +25,7 @@ const COPY_LOOP_BYTES = 64;
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 let scratchTaken = false;
 
-const NULL_TAIL = Buffer.from('"usage":null');
+const NULL_MEMBER = Buffer.from('"usage":null');
 const walk = new ChunkWalk();
 
 /** The rewrite; one for each stream. Calls `pass` at most once for each call of `data`. */
@@ -98,7 +98,7 @@ export class ChunkUsageHider implements UsageHider, SseSink {
     if (this.#content.has(buffer, start, end)) this.#count();
     const at = findUsage(buffer, start, end);
     if (at < 0) this.#keep(buffer, start, end);
-    else if (!this.#cutTail(buffer, start, end, at)) this.#change(buffer, start, end);
+    else if (!this.#cutNull(buffer, start, end, at)) this.#change(buffer, start, end);
   }
 
   piece(buffer: Buffer, start: number, end: number): void {
@@ -116,18 +116,19 @@ export class ChunkUsageHider implements UsageHider, SseSink {
   }
 
   /**
-   * The most common case without a walk: one line that ends in `,"usage":null}`. The brace in front of the line's end is
-   * the outermost one, so the member is at the top level.
+   * The most common case without a walk over the whole event: one line with `,"usage":null` near its end. Where the object
+   * that holds it ends together with the line, it is the outermost one.
    */
-  #cutTail(buffer: Buffer, start: number, end: number, at: number): boolean {
-    const brace = at + NULL_TAIL.length;
-    if (brace + 2 >= end || buffer[brace] !== 125 || buffer[at - 1] !== 44) return false;
-    if (buffer[brace + 1] !== 10 && buffer[brace + 1] !== 13) return false;
-    for (let k = 7; k < NULL_TAIL.length; k++) if (buffer[at + k] !== NULL_TAIL[k]) return false;
-    if (buffer[start] !== 100 || buffer[start + 4] !== 58 || lineEnd(buffer, start, end) !== brace + 1) return false;
-    for (let i = brace + 1; i < end; i++) if (buffer[i] !== 10 && buffer[i] !== 13) return false;
+  #cutNull(buffer: Buffer, start: number, end: number, at: number): boolean {
+    if (this.#splitter.lines !== 1 || buffer[start] !== 100 || buffer[start + 4] !== 58) return false;
+    const behind = at + NULL_MEMBER.length;
+    if (buffer[at - 1] !== 44 || behind >= end) return false;
+    for (let k = 7; k < NULL_MEMBER.length; k++) if (buffer[at + k] !== NULL_MEMBER[k]) return false;
+    const close = objectEnd(buffer, behind, end);
+    if (close < 0 || (close < end && buffer[close] !== 10 && buffer[close] !== 13)) return false;
+    if (findUsage(buffer, behind, close) >= 0) return false;
     this.#keep(buffer, start, at - 1);
-    this.#keep(buffer, brace, end);
+    this.#keep(buffer, behind, end);
     return true;
   }
 

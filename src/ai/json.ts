@@ -18,6 +18,7 @@ export const DEPTH_MAX = 128;
 
 /** Bytes of a string that are looked at one by one before the native search takes over. */
 const NEAR = 48;
+const REACH_MAX = 4096;
 
 /** 1 for the four white-space bytes of RFC 8259 §2. */
 const SPACE = new Uint8Array(256);
@@ -114,8 +115,9 @@ export class JsonCursor {
     const length = bytes.length;
     const start = this.at;
     let i = start + 1;
+    let reach = NEAR;
     for (;;) {
-      const near = Math.min(i + NEAR, length);
+      const near = Math.min(i + reach, length);
       while (i < near) {
         // Four bytes at once while none of them matters.
         while (
@@ -150,7 +152,10 @@ export class JsonCursor {
         this.#backslash = bytes.indexOf(BACKSLASH, i);
         if (this.#backslash < 0) this.#backslash = length;
       }
-      i = Math.min(this.#quote, this.#backslash);
+      const next = Math.min(this.#quote, this.#backslash);
+      // Where escapes are dense (code, say) searches are short, and the loop is cheaper.
+      reach = next - i < NEAR ? Math.min(reach * 4, REACH_MAX) : NEAR;
+      i = next;
     }
   }
 

@@ -36,6 +36,9 @@ export class SseSplitter {
   #held: Buffer | undefined = undefined;
   #heldLength = 0;
   #oversize = false;
+  #lineCount = 0;
+  /** While `event` is called: how many lines the event has, blank ones not counted. */
+  lines = 0;
 
   /** `limitBytes`: an event larger than this is not held but handed on in pieces. */
   constructor(sink: SseSink, limitBytes: number) {
@@ -58,6 +61,7 @@ export class SseSplitter {
         i = lineEnd(buffer, i, end);
         if (i === end) break;
         state = buffer[i++] === LF ? LINE_START : AFTER_CR;
+        this.#lineCount++;
         continue;
       }
       const byte = buffer[i] as number;
@@ -94,12 +98,16 @@ export class SseSplitter {
     const state = this.#state;
     this.#reset();
     this.#state = LINE_START;
+    this.lines = this.#lineCount;
+    this.#lineCount = 0;
     if (held === undefined || length === 0) return;
     if (state === BLANK_CR) this.#sink.event(held, 0, length);
     else this.#sink.tail(held, 0, length);
   }
 
   #complete(buffer: Buffer, from: number, to: number): void {
+    this.lines = this.#lineCount;
+    this.#lineCount = 0;
     if (this.#oversize) {
       this.#oversize = false;
       this.#sink.piece(buffer, from, to, true);
@@ -165,7 +173,7 @@ export class SseSplitter {
 }
 
 /** Position of the first CR or LF in [from, end), or `end`. */
-export function lineEnd(buffer: Buffer, from: number, end: number): number {
+function lineEnd(buffer: Buffer, from: number, end: number): number {
   const near = Math.min(end, from + NEAR);
   let i = from;
   // A line end is the only byte below 14 that occurs in practice, so four are dismissed at once.
