@@ -136,11 +136,13 @@ export class JsonCursor {
           this.at = i + 1;
           return true;
         }
-        if (byte === BACKSLASH) {
-          i = this.#escape(i);
-          if (i < 0) return false;
-        } else {
+        if (byte !== BACKSLASH) {
           i++;
+        } else if (ESCAPE[bytes[i + 1] as number] === 1) {
+          i += 2;
+        } else {
+          if (!this.#unicode(i)) return false;
+          i += 6;
         }
       }
       if (i >= length) return this.#fail('a string that begins here does not end', start);
@@ -176,22 +178,17 @@ export class JsonCursor {
     return true;
   }
 
-  /** Position after the escape whose backslash is at `i`; -1 where it is not one. */
-  #escape(i: number): number {
+  /** Whether a \uXXXX escape begins at `i`. */
+  #unicode(i: number): boolean {
     const bytes = this.bytes;
-    const kind = bytes[i + 1] as number;
-    if (ESCAPE[kind] === 1) return i + 2;
-    if (
-      kind === 117 &&
-      HEX[bytes[i + 2] as number] === 1 &&
-      HEX[bytes[i + 3] as number] === 1 &&
-      HEX[bytes[i + 4] as number] === 1 &&
-      HEX[bytes[i + 5] as number] === 1
-    ) {
-      return i + 6;
-    }
-    this.#fail('a backslash that begins no JSON escape', i);
-    return -1;
+    return (
+      (bytes[i + 1] === 117 &&
+        HEX[bytes[i + 2] as number] === 1 &&
+        HEX[bytes[i + 3] as number] === 1 &&
+        HEX[bytes[i + 4] as number] === 1 &&
+        HEX[bytes[i + 5] as number] === 1) ||
+      this.#fail('a backslash that begins no JSON escape', i)
+    );
   }
 
   #scalar(byte: number): boolean {

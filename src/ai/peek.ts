@@ -5,6 +5,7 @@
  * at which some parsers cut it; comments; invalid UTF-8).
  */
 import { isUtf8 } from 'node:buffer';
+import { GatehouseError } from '../kernel/error.ts';
 import { JsonCursor } from './json.ts';
 import { BAD_KEY, KeySet, NO_KEY } from './keys.ts';
 import { decode, hasControl, readNumber } from './text.ts';
@@ -23,6 +24,15 @@ export class PeekFault {
     this.message = `The request body is not JSON that can be routed safely: ${what} (byte ${at}).`;
     this.at = at;
     this.param = param;
+  }
+
+  /** The refusal to answer with. */
+  error(): GatehouseError {
+    return new GatehouseError(
+      'invalid_body',
+      this.message,
+      this.param === undefined ? undefined : { param: this.param },
+    );
   }
 }
 
