@@ -8,14 +8,7 @@ import { HELD_BYTES_MAX } from './hide.ts';
 const chat = recognize('POST', '/v1/chat/completions') as Operation;
 const completion = recognize('POST', '/v1/completions') as Operation;
 
-interface Hidden {
-  text: string;
-  usage: Usage | undefined;
-  tokens: number;
-  firsts: number;
-}
-
-function run(operation: Operation, parts: readonly Buffer[]): Hidden {
+function run(operation: Operation, parts: readonly Buffer[]) {
   const hider = usageHider(operation);
   const out: Buffer[] = [];
   let firsts = 0;

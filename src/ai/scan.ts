@@ -19,6 +19,8 @@ const OTHER = 0;
 const IS_USAGE = 1;
 const IS_ENVELOPE = 2;
 
+const NOTHING = Buffer.alloc(0);
+
 /** The scanner. Takes any bytes; what is not JSON finds nothing. */
 export class UsageScan {
   readonly #found: (usage: unknown) => void;
@@ -90,7 +92,7 @@ export class UsageScan {
         if (byte === 91) {
           this.#flat = this.#depth > 1 && this.#value === undefined;
         } else if (this.#expect === IS_USAGE) {
-          this.#value = Buffer.allocUnsafe(512);
+          this.#value = NOTHING;
           this.#valueLength = 0;
           this.#valueDepth = this.#depth;
           valueFrom = i;
@@ -100,8 +102,7 @@ export class UsageScan {
         this.#expect = OTHER;
       } else if (byte === 125 || byte === 93) {
         if (this.#value !== undefined && this.#depth === this.#valueDepth) {
-          this.#append(bytes, valueFrom, i + 1);
-          this.#finish();
+          this.#finish(bytes, valueFrom, i + 1);
           return;
         }
         if (this.#depth === this.#envelope) this.#envelope = 0;
@@ -202,7 +203,7 @@ export class UsageScan {
       return;
     }
     if (needed > value.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, value.length * 2));
+      const larger = Buffer.allocUnsafe(Math.max(512, needed, value.length * 2));
       value.copy(larger, 0, 0, this.#valueLength);
       value = larger;
       this.#value = larger;
@@ -211,14 +212,22 @@ export class UsageScan {
     this.#valueLength = needed;
   }
 
-  #finish(): void {
-    const value = this.#value;
+  /** The value ends with [from, to); what came before is in `#value`. */
+  #finish(bytes: Buffer, from: number, to: number): void {
+    let text = bytes;
+    if (this.#valueLength > 0) {
+      this.#append(bytes, from, to);
+      if (this.#value === undefined) return;
+      text = this.#value;
+      from = 0;
+      to = this.#valueLength;
+    }
     this.#value = undefined;
     this.#done = true;
-    if (value === undefined) return;
+    if (to - from > USAGE_BYTES_MAX) return;
     let parsed: unknown;
     try {
-      parsed = JSON.parse(value.toString('utf8', 0, this.#valueLength));
+      parsed = JSON.parse(text.toString('latin1', from, to));
     } catch {
       return;
     }
