@@ -14,6 +14,9 @@ const USAGE = [117, 115, 97, 103, 101];
 const RESPONSE = [114, 101, 115, 112, 111, 110, 115, 101];
 const MESSAGE = [109, 101, 115, 115, 97, 103, 101];
 
+/** Bytes of a string that are looked at one by one before the native search takes over. */
+const NEAR = 32;
+
 /** What the value behind the last key is. */
 const OTHER = 0;
 const IS_USAGE = 1;
@@ -117,41 +120,48 @@ export class UsageScan {
   /** Skips to the end of the string, or of the bytes. */
   #string(bytes: Buffer, from: number, end: number): number {
     let i = from;
-    const near = Math.min(end, i + 32);
+    if (this.#escaped) {
+      this.#escaped = false;
+      i++;
+    }
+    const near = Math.min(end, from + NEAR);
     while (i < near) {
       const byte = bytes[i] as number;
-      if (this.#escaped) this.#escaped = false;
-      else if (byte === BACKSLASH) this.#escaped = true;
-      else if (byte === QUOTE) {
+      if (byte === QUOTE) {
+        if (this.#collect) this.#collectKey(bytes, from, i);
         this.#inString = false;
         return i + 1;
       }
-      if (this.#collect && this.#keyLength < KEY_MAX) this.#key[this.#keyLength++] = byte;
-      i++;
+      i += byte === BACKSLASH ? 2 : 1;
     }
-    if (i >= end) return end;
-    // Here 32 bytes have been collected, so it is no key of ours. A quote is escaped when an odd run of backslashes stands
-    // before it; each run borders on one quote only, so counting backwards stays linear.
+    if (this.#collect) this.#collectKey(bytes, from, Math.min(i, end));
+    if (i >= end) {
+      this.#escaped = i > end;
+      return end;
+    }
+    // A quote is escaped when an odd run of backslashes stands before it; each run borders on one quote only, so counting
+    // backwards stays linear.
     const floor = i;
-    const escapedAtFloor = this.#escaped;
     for (;;) {
       const quote = bytes.indexOf(QUOTE, i);
       const stop = quote < 0 ? end : quote;
       let run = stop;
       while (run > floor && bytes[run - 1] === BACKSLASH) run--;
-      const odd = ((stop - run) & 1) === 1;
-      const escaped = run === floor && escapedAtFloor ? !odd : odd;
+      const escaped = ((stop - run) & 1) === 1;
       if (quote < 0) {
         this.#escaped = escaped;
         return end;
       }
       if (!escaped) {
-        this.#escaped = false;
         this.#inString = false;
         return quote + 1;
       }
       i = quote + 1;
     }
+  }
+
+  #collectKey(bytes: Buffer, from: number, to: number): void {
+    for (let i = from; i < to && this.#keyLength < KEY_MAX; i++) this.#key[this.#keyLength++] = bytes[i] as number;
   }
 
   /** Jumps to the end of an array while it holds nothing but numbers; stays in the mode at the end of the bytes. */
