@@ -5,7 +5,7 @@ const BACKSLASH = 92;
 const COMMA = 44;
 
 /** `usage` is not there, null, or something else. */
-export type UsageKind = 'absent' | 'null' | 'given';
+type UsageKind = 'absent' | 'null' | 'given';
 
 /** The result of a walk over one chunk; reused from chunk to chunk. */
 export class ChunkWalk {

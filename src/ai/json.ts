@@ -14,7 +14,7 @@ const OPEN_OBJECT = 123;
 const CLOSE_OBJECT = 125;
 
 /** Containers within containers that are followed; serde_json stops at the same depth, Python soon after. */
-export const DEPTH_MAX = 128;
+const DEPTH_MAX = 128;
 
 /** Bytes of a string that are looked at one by one before the native search takes over. */
 const NEAR = 48;
