@@ -85,7 +85,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     observed: (worker, { upstream, endpoint, healthy }) => {
       const key = `${upstream}\n${endpoint}`;
       const workers = ejectedBy.get(key) ?? new Set();
-      ejectedBy.set(key, healthy ? (workers.delete(worker), workers) : workers.add(worker));
+      if (healthy) workers.delete(worker);
+      else workers.add(worker);
+      ejectedBy.set(key, workers);
     },
   });
   const measure = () => {
