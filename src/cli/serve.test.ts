@@ -127,6 +127,26 @@ test('serve: what is wrong is said, and it exits with 1', patience, async (t) =>
   }
 });
 
+test('serve: a worker killed mid-stream breaks its stream visibly; the next request is served', patience, async (t) => {
+  const simulator = await startSimulator({ rate: 20, tokens: 10_000 });
+  t.after(() => simulator.close());
+  const { child, match } = run(t, 'serve', '-c', configFile(simulator.url));
+  const [, url, admin] = await match('stderr', READY);
+  const body = JSON.stringify({ model: 'simulate', stream: true, messages: [{ role: 'user', content: 'Hello' }] });
+  const ask = () => fetch(`${url}/v1/chat/completions`, { method: 'POST', body });
+  const reader = (await ask()).body!.getReader();
+  assert.equal((await reader.read()).done, false);
+  const [worker] = workersOf(child);
+  process.kill(worker!, 'SIGKILL');
+  await assert.rejects(async () => {
+    while (!(await reader.read()).done);
+  }, 'the stream must not end as if it were complete');
+  const next = await ask();
+  assert.equal(next.status, 200);
+  await next.body?.cancel();
+  assert.match(await (await fetch(`${admin}/metrics`)).text(), /gatehouse_worker_exits_total\{.*SIGKILL.*\} 1/);
+});
+
 test('serve: killed with its workers left alone, they go too', patience, async (t) => {
   const { child, match } = run(t, 'serve', '-c', configFile('http://127.0.0.1:1'));
   await match('stderr', READY);
@@ -155,6 +175,11 @@ test('serve: the access log goes to a file, which may be renamed', patience, asy
   renameSync(log, `${log}.1`);
   child.kill('SIGUSR2');
   while (lines(log) < 1) {
+    await fetch(`${url}/health`);
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  write(file, simulator.url, `log: { access: ${log}.2 }`);
+  while (lines(`${log}.2`) < 1) {
     await fetch(`${url}/health`);
     await new Promise((done) => setTimeout(done, 10));
   }

@@ -99,6 +99,9 @@ export function stopOnSignal(
   tell: (text: string) => void,
   after: () => Promise<void> = async () => {},
 ): void {
+  // Who read our output may leave; that is no reason to stop serving.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
   let signals = 0;
   const stop = async (signal: string) => {
     signals++;

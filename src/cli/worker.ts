@@ -31,6 +31,7 @@ function runWorker(): void {
   log.on('drain', () => observer?.logDrained());
   let observer: Observer | undefined;
   let accessLog = '';
+  const readProcess = processReader();
 
   const observe = (config: Config) => {
     const wanted = config.log.access === 'off' ? 'off' : 'on';
@@ -44,7 +45,7 @@ function runWorker(): void {
         version: VERSION,
         node: process.version,
         accessLog: wanted === 'off' ? undefined : { write: (chunk) => log.write(chunk) },
-        readProcess: processReader(),
+        readProcess,
       });
     }
     const endpoints = Object.entries(config.upstreams).flatMap(([upstream, { endpoints: all }]) =>
