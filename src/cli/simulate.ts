@@ -31,7 +31,7 @@ const more = (text: string, before: string[]): string[] => [...before, text];
 export function simulate(): Command {
   return new Command('simulate')
     .description('Run a stand-in model server: OpenAI and Anthropic APIs, a set pace, faults on demand.')
-    .option('--listen <host:port>', 'address to listen on; port 0 chooses a free one', '127.0.0.1:0')
+    .option('--listen <host:port>', 'address to listen on, or unix:PATH; port 0 chooses a free one', '127.0.0.1:0')
     .option('--model <name>', 'a model to serve, repeatable; without it any name is served', more, [])
     .option('--tokens <n>', 'tokens of an answer', whole, 64)
     .option('--rate <tokens/s>', 'tokens a second; 0 is as fast as possible', number, 0)
@@ -55,16 +55,20 @@ async function run(flags: Flags): Promise<void> {
     }
     return;
   }
+  const path = flags.listen.startsWith('unix:') ? flags.listen.slice('unix:'.length) : '';
   const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(flags.listen);
-  if (!match || Number(match[3]) > 65_535) {
-    process.stderr.write(`gatehouse simulate: --listen ${flags.listen}: expected HOST:PORT, such as 127.0.0.1:8000\n`);
+  if (path === '' && (!match || Number(match[3]) > 65_535)) {
+    process.stderr.write(
+      `gatehouse simulate: --listen ${flags.listen}: expected HOST:PORT or unix:PATH, such as 127.0.0.1:8000\n`,
+    );
     process.exitCode = 1;
     return;
   }
   try {
     const simulator = await startSimulator({
-      host: match[1] || match[2] || '0.0.0.0',
-      port: Number(match[3]),
+      host: match?.[1] || match?.[2] || '0.0.0.0',
+      port: Number(match?.[3] ?? 0),
+      ...(path === '' ? {} : { socketPath: path }),
       models: flags.model,
       tokens: flags.tokens,
       rate: flags.rate,

@@ -118,7 +118,7 @@ const RIGHT: [what: string, text: string, warnings: string[]][] = [
     'a route behind its equal',
     `${BASE.replace('upstream: a', 'upstream: a, match: { host: [b, a], method: [GET] }')}  - { name: s, upstream: a, match: { method: GET, host: [A, b] } }\n`,
     [
-      '7:29: routes[1].match: warning: never gets a request: route "r" before it takes all that match the same; take it out, or match more',
+      '7:29: routes[1].match: warning: never reached: route 1 (r) comes first and matches everything that this one does; make one of them more specific',
     ],
   ],
   [

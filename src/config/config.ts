@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { checkText, type Loaded, type NotLoaded } from './load.ts';
 import { reasonOf } from './reference.ts';
 
+export { describeChange } from './diff.ts';
 export type { Config } from './file.ts';
 export type { Loaded, NotLoaded } from './load.ts';
 export { formatProblem, type Problem } from './problem.ts';

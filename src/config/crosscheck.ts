@@ -1,4 +1,6 @@
 /** Mistakes that no single value shows: names that nothing bears, two things in one place, parts that nobody uses. */
+import { isIP } from 'node:net';
+import type { ListenerConfig } from '../listen/config.ts';
 import type { ModelConfig } from '../route/config.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
 import { overlap, parseAddress } from './address.ts';
@@ -9,6 +11,7 @@ import type { Path, Report } from './problem.ts';
 /** Reports what the parts get wrong about each other. */
 export function crosscheck(parts: Parts, report: Report): void {
   checkAddresses(parts, report);
+  for (const [name, listener] of parts.listeners) checkHops(['listeners', name, 'trustedHops'], listener, report);
   for (const [name, upstream] of parts.upstreams) checkUpstream(['upstreams', name], upstream, parts, report);
   for (const [name, model] of parts.models) checkModel(['models', name], model, parts, report);
   if (parts.whole) checkUse(parts, report);
@@ -36,6 +39,15 @@ function checkAddresses(parts: Parts, report: Report): void {
     }
     seen.push({ place, what, address });
   }
+}
+
+function checkHops(path: Path, listener: ListenerConfig, report: Report): void {
+  listener.trustedHops.forEach((hop, i) => {
+    const [address = '', bits] = hop.split('/');
+    const most = isIP(address) === 6 ? 128 : 32;
+    if (hop === 'unix' || (isIP(address) !== 0 && Number(bits ?? 0) <= most)) return;
+    report.at([...path, i], `"${hop}" is no IP address or network; write one such as 10.0.0.1, 10.0.0.0/8 or fd00::/8`);
+  });
 }
 
 function checkUpstream(path: Path, upstream: UpstreamConfig, parts: Parts, report: Report): void {

@@ -17,7 +17,7 @@ export function configurationPage(): string {
     '',
     '| written | means |',
     '| --- | --- |',
-    '| `500ms`, `30s`, `5m`, `1h30m`, `2d` | a duration, at most 24 days; `0` is none |',
+    '| `500ms`, `30s`, `5m`, `1h30m`, `2d` | a duration, at most 24 days; `0` where there may be none |',
     '| `4096`, `64KiB`, `1MiB`, `1GB` | a size in bytes |',
     '| `20%`, `0.5%` | a percentage |',
     '| `$' +

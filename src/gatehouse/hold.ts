@@ -1,5 +1,5 @@
 /** Holding a request body until it is complete, bounded by the body limits of listener and route, for what must see all of it before it travels. */
-import { GatehouseError } from '../kernel/error.ts';
+import type { GatehouseError } from '../kernel/error.ts';
 import type { InboundSink } from '../kernel/exchange.ts';
 import type { Passage } from './passage.ts';
 

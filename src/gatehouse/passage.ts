@@ -1,5 +1,12 @@
 /** One request's way through the pipeline: what the stages have found out, and what ends it. */
-import { errorBody, errorContentType, streamError, type Operation, type RequestPeek, type UsageProgress } from '../ai/ai.ts';
+import {
+  errorBody,
+  errorContentType,
+  type Operation,
+  type RequestPeek,
+  streamError,
+  type UsageProgress,
+} from '../ai/ai.ts';
 import type { Request } from '../http/request.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
@@ -8,8 +15,8 @@ import type { CompiledRoute } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/forward.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { shapeResponse } from './shape.ts';
-import type { Worker } from './worker.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { Worker } from './worker.ts';
 
 /** A request on its way. The plan of how it is forwarded, and the end of it. */
 export class Passage implements ForwardPlan, ForwardEnd {
@@ -72,7 +79,8 @@ export class Passage implements ForwardPlan, ForwardEnd {
     const body = Buffer.from(errorBody(exchange.protocol, error, exchange.id));
     let fields = `Content-Type: ${errorContentType(exchange.protocol)}\r\nx-request-id: ${exchange.id}\r\n`;
     fields += `Proxy-Status: gatehouse; error=${error.proxyError}; details="${error.code}"\r\nDate: ${this.worker.httpDate()}\r\n`;
-    if (error.retryAfterMs !== undefined) fields += `Retry-After: ${Math.max(1, Math.ceil(error.retryAfterMs / 1000))}\r\n`;
+    if (error.retryAfterMs !== undefined)
+      fields += `Retry-After: ${Math.max(1, Math.ceil(error.retryAfterMs / 1000))}\r\n`;
     if (error.code === 'method_not_allowed') fields += 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
     for (const [name, value] of error.fields ?? []) fields += `${name}: ${value}\r\n`;
     exchange.status = error.status;
@@ -96,7 +104,8 @@ export class Passage implements ForwardPlan, ForwardEnd {
   }
 
   cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string {
-    if (shape === undefined || this.operation === undefined || !exchange.stream || this.progress?.atBoundary !== true) return '';
+    if (shape === undefined || this.operation === undefined || !exchange.stream || this.progress?.atBoundary !== true)
+      return '';
     return streamError(this.operation, error);
   }
 

@@ -48,7 +48,10 @@ export class Snapshot {
     const readText = fileReader(input.files);
     for (const [name, config] of Object.entries(input.config.upstreams)) {
       const old = before?.upstreams.get(name);
-      const same = old !== undefined && isDeepStrictEqual(old.config, config) && isDeepStrictEqual(before?.input.files, input.files);
+      const same =
+        old !== undefined &&
+        isDeepStrictEqual(old.config, config) &&
+        isDeepStrictEqual(before?.input.files, input.files);
       this.upstreams.set(name, same ? old : new Upstream(name, config, { ...parts, readText }));
     }
   }

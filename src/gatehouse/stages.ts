@@ -5,8 +5,8 @@ import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { Forward } from '../upstream/forward.ts';
-import { hashKey, stickyKey } from './keys.ts';
 import { holdBody } from './hold.ts';
+import { hashKey, stickyKey } from './keys.ts';
 import type { Passage } from './passage.ts';
 
 /** What a stage says: go on, stop with an error, or `ANSWERED` when the exchange has ended or waits for its body. */
@@ -37,12 +37,20 @@ export function identify(passage: Passage): Step {
 /** Refuses requests that have come through here before (RFC 9110 §7.6.3), and methods that must not travel. */
 export function guard(passage: Passage): Step {
   const { head, worker } = passage;
-  if (REFUSED_METHODS.has(head.method)) return new GatehouseError('method_not_allowed', `${head.method} is not served here`);
+  if (REFUSED_METHODS.has(head.method))
+    return new GatehouseError('method_not_allowed', `${head.method} is not served here`);
   if ((head.seen & KNOWN.via) !== 0 && head.knownList(KNOWN.via).includes(worker.pseudonym)) {
     worker.fault('loop');
-    return new GatehouseError('loop_detected', 'this request has passed here before: the upstream leads back to this gateway');
+    return new GatehouseError(
+      'loop_detected',
+      'this request has passed here before: the upstream leads back to this gateway',
+    );
   }
-  if ((head.seen & KNOWN['max-forwards']) !== 0 && head.method === 'OPTIONS' && head.known(KNOWN['max-forwards']) === '0') {
+  if (
+    (head.seen & KNOWN['max-forwards']) !== 0 &&
+    head.method === 'OPTIONS' &&
+    head.known(KNOWN['max-forwards']) === '0'
+  ) {
     return new GatehouseError('loop_detected', 'Max-Forwards has reached 0');
   }
   return undefined;
@@ -59,7 +67,9 @@ export function route(passage: Passage): Step {
   if (limit !== undefined) {
     exchange.bodyLimit = limit;
     if (exchange.requestLength > limit) {
-      return new GatehouseError('body_too_large', `the body is larger than ${limit} bytes (limits.body)`, { rule: found.name });
+      return new GatehouseError('body_too_large', `the body is larger than ${limit} bytes (limits.body)`, {
+        rule: found.name,
+      });
     }
   }
   return undefined;
@@ -71,13 +81,21 @@ export function peek(passage: Passage): Step {
   const found = passage.route as NonNullable<typeof passage.route>;
   if (operation === undefined && !found.needsModel && found.config.models === undefined) return undefined;
   const plain = found.config.upstream !== undefined && !found.needsModel;
-  if (plain && passage.snapshot.upstreams.get(found.config.upstream as string)?.config.protocol === 'http') return undefined;
+  if (plain && passage.snapshot.upstreams.get(found.config.upstream as string)?.config.protocol === 'http')
+    return undefined;
   if (exchange.requestLength === LENGTH_NONE || operation?.hasBody === false) return undefined;
-  if ((head.seen & KNOWN['content-encoding']) !== 0 && head.known(KNOWN['content-encoding'])?.toLowerCase() !== 'identity') {
+  if (
+    (head.seen & KNOWN['content-encoding']) !== 0 &&
+    head.known(KNOWN['content-encoding'])?.toLowerCase() !== 'identity'
+  ) {
     if (plain) return undefined;
-    return new GatehouseError('unsupported_media_type', 'send the body without Content-Encoding: its `model` must be read', {
-      rule: found.name,
-    });
+    return new GatehouseError(
+      'unsupported_media_type',
+      'send the body without Content-Encoding: its `model` must be read',
+      {
+        rule: found.name,
+      },
+    );
   }
   holdBody(passage);
   return ANSWERED;
@@ -123,10 +141,14 @@ export function chooseModel(passage: Passage): Step {
   }
   const model = found.allowsModel(name) ? snapshot.models.get(name) : undefined;
   if (model === undefined) {
-    return new GatehouseError('model_not_found', `The model \`${name}\` is not offered here. GET /v1/models lists those that are.`, {
-      param: 'model',
-      rule: found.name,
-    });
+    return new GatehouseError(
+      'model_not_found',
+      `The model \`${name}\` is not offered here. GET /v1/models lists those that are.`,
+      {
+        param: 'model',
+        rule: found.name,
+      },
+    );
   }
   const version = model.pick(stickyKey(model.sticky, passage, head));
   passage.model = model;
@@ -168,7 +190,11 @@ export function compose(passage: Passage): Step {
     passage.asksUsage = passage.reads && operation?.asksUsage === true && seen.stream && !seen.includeUsage;
     const rename = passage.version?.model;
     if (passage.asksUsage || rename !== undefined) {
-      passage.body = rewriteRequest(body, seen, rename === undefined ? { askUsage: passage.asksUsage } : { model: rename, askUsage: passage.asksUsage });
+      passage.body = rewriteRequest(
+        body,
+        seen,
+        rename === undefined ? { askUsage: passage.asksUsage } : { model: rename, askUsage: passage.asksUsage },
+      );
     }
   }
   const { inbound } = exchange;
@@ -180,7 +206,8 @@ export function compose(passage: Passage): Step {
     lines = 'Accept-Encoding: identity\r\n';
   }
   const changes = found.requestFields;
-  const kept = changes === undefined ? head.lines(drop) : head.linesWhere(drop, (name) => !changes.drop.has(name)) + changes.lines;
+  const kept =
+    changes === undefined ? head.lines(drop) : head.linesWhere(drop, (name) => !changes.drop.has(name)) + changes.lines;
   passage.fields = `${kept}${lines}${forwardingLines(head, inbound, head.authority, worker.pseudonym)}x-request-id: ${exchange.id}\r\n`;
   return undefined;
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
-import { type ListenerHandler, Listener } from '../listen/listen.ts';
+import { Listener, type ListenerHandler } from '../listen/listen.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import type { Lookup } from '../upstream/resolve.ts';
 import { Passage } from './passage.ts';
@@ -109,7 +109,8 @@ export class Worker implements ListenerHandler {
     const until = this.clock.now() + deadlineMs;
     return new Promise((resolve) => {
       const poll = this.clock.every(DRAIN_POLL_MS, () => {
-        const quiet = this.#active === 0 && [...this.#listeners.values()].every((listener) => listener.connections === 0);
+        const quiet =
+          this.#active === 0 && [...this.#listeners.values()].every((listener) => listener.connections === 0);
         if (!quiet && this.clock.now() < until) return;
         poll.cancel();
         for (const listener of this.#listeners.values()) listener.destroy();
@@ -162,7 +163,9 @@ export class Worker implements ListenerHandler {
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.events.emit('notice', { level: 'error', message: `request ${passage.exchange.id}: ${message}` });
     if (passage.exchange.outcome !== 'open') return;
-    passage.refuse(new GatehouseError('internal', 'this gateway has made a mistake; its log has the details under this request id'));
+    passage.refuse(
+      new GatehouseError('internal', 'this gateway has made a mistake; its log has the details under this request id'),
+    );
   }
 
   // ---- what stages ask for

@@ -38,11 +38,11 @@ export const listenerLimits = z
 /** `listeners.NAME.timeouts`: how long a client may take. */
 export const listenerTimeouts = z
   .strictObject({
-    handshake: duration('10s').describe('From accept to the end of the TLS handshake.'),
-    head: duration('10s').describe('From the first byte of a head to its end (408 beyond).'),
-    body: duration('30s').describe('Between two reads of a request body (408 beyond).'),
+    handshake: duration('10s', '1ms').describe('From accept to the end of the TLS handshake.'),
+    head: duration('10s', '1ms').describe('From the first byte of a head to its end (408 beyond).'),
+    body: duration('30s', '1ms').describe('Between two reads of a request body (408 beyond).'),
     keepAlive: duration('75s').describe('An idle connection waiting for its next request.'),
-    write: duration('60s').describe('A client that takes no byte of its response.'),
+    write: duration('60s', '1ms').describe('A client that takes no byte of its response.'),
     linger: duration('2s').describe(
       'After an early final response: how long further request bytes are read and dropped.',
     ),

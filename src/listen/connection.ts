@@ -248,7 +248,10 @@ export class ServerConnection implements WireOwner, Inbound, Timed, PayloadSink 
       this.#runtime.fault('body_too_large');
       this.#keepAlive = false;
       this.#abortSink(
-        new GatehouseError('body_too_large', `the body is larger than ${exchange.bodyLimit} bytes (limits.body of the route)`),
+        new GatehouseError(
+          'body_too_large',
+          `the body is larger than ${exchange.bodyLimit} bytes (limits.body of the route)`,
+        ),
       );
       return;
     }

@@ -62,9 +62,9 @@ export class LogWriter implements LogSink {
     this.#watch = open && options.clock.every(RENAME_CHECK_MS, () => void this.checkRename());
   }
 
-  /** Takes a batch of whole lines. False: it waits or was dropped (and counted); wait for `onDrain`. */
-  write(chunk: string): boolean {
-    const bytes = Buffer.from(chunk, 'utf8');
+  /** Takes a batch of whole lines; bytes are kept, not copied. False: it waits or was dropped (and counted); wait for `onDrain`. */
+  write(chunk: string | Buffer): boolean {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
     if (this.#closed || this.#waitingBytes + bytes.length > this.#maxWaiting) {
       this.#drop(bytes, 0);
       this.#wantDrain = true;

@@ -61,6 +61,7 @@ export class Metrics {
 
   readonly #inFlightBy = new Map<string, Gauge>();
   readonly #openModels = new Set<string>();
+  #models: ReadonlySet<string> = new Set();
   #endpoints = new Map<string, readonly [string, string]>();
   #paths: Paths = new Map();
   #pathCount = 0;
@@ -149,6 +150,11 @@ export class Metrics {
     this.#endpoints = next;
   }
 
+  /** Tells the names of the configured models, which are labels always; any other name is what a client wrote. */
+  setModels(names: Iterable<string>): void {
+    this.#models = new Set(names);
+  }
+
   notice(notice: NoticeEvent): void {
     this.#notices.with(notice.level).inc();
   }
@@ -173,7 +179,7 @@ export class Metrics {
   }
 
   #pathOf(x: Exchange): Path {
-    // A model name with a version is one of the configuration; any other is whatever the client wrote.
+    // A model with a version is one of the configuration.
     const model = x.version !== '' || x.model === '' ? x.model : this.#openModel(x.model, x.upstream);
     if (
       this.#last !== undefined &&
@@ -203,8 +209,9 @@ export class Metrics {
     return path;
   }
 
-  /** A client's own model name as a label: none if it led nowhere, itself while there are few, else `other`. */
+  /** A model name of which no version was picked, as a label: itself if it is configured, none if it led nowhere, itself while there are few, else `other`. */
   #openModel(model: string, upstream: string): string {
+    if (this.#models.has(model)) return model;
     if (upstream === '') return '';
     if (this.#openModels.has(model)) return model;
     if (model.length > MAX_LABEL_LENGTH || this.#openModels.size >= MAX_OPEN_MODELS) return OVERFLOW;

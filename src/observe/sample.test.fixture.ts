@@ -33,6 +33,7 @@ export function sampleExchange(sample: Sample = {}): Exchange {
     clientAddress: '192.0.2.7',
     peerAddress: '192.0.2.7',
     peerPort: 40123,
+    peerTrusted: false,
     listener: 'public',
     scheme: 'https',
     start: nothing,
@@ -42,6 +43,7 @@ export function sampleExchange(sample: Sample = {}): Exchange {
     head: nothing,
     write: () => true,
     end: nothing,
+    closeAfter: nothing,
     abort: nothing,
     ...sample.inbound,
   };

@@ -8,6 +8,10 @@ import { checkFields, compilePathRewrite } from './rewrite.ts';
 /** A problem with the route at `index` in the list. */
 export interface RouteIssue {
   readonly index: number;
+  /** Keys that lead from the route to what is wrong. */
+  readonly at: readonly (string | number)[];
+  /** `shadowed`: it works, but another route takes its requests. */
+  readonly kind: 'wrong' | 'shadowed';
   readonly message: string;
 }
 
@@ -27,27 +31,27 @@ export function checkRoutes(routes: readonly RouteConfig[]): RouteIssue[] {
   const names = new Map<string, number>();
   const spots = new Map<string, Spot[]>();
   for (const [index, route] of routes.entries()) {
-    const say = (message: string) => issues.push({ index, message });
+    const say = (at: RouteIssue['at'], message: string) => issues.push({ index, at, kind: 'wrong', message });
     const earlier = names.get(route.name);
     if (earlier !== undefined)
-      say(`the name ${route.name} is already taken by route ${earlier + 1}; names must differ`);
+      say(['name'], `the name ${route.name} is already taken by route ${earlier + 1}; names must differ`);
     else names.set(route.name, index);
     const conditions = compileConditions(route.match);
     for (const pattern of route.match.model ?? []) {
-      if (pattern.slice(0, -1).includes('*')) say(`model ${pattern}: * may only stand at the end, as in gpt-*`);
+      if (pattern.slice(0, -1).includes('*'))
+        say(['match', 'model'], `model ${pattern}: * may only stand at the end, as in gpt-*`);
     }
     for (const header of conditions.headers) {
-      if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(header.name)) say(`${JSON.stringify(header.name)} is no field name`);
-      if (header.name === 'host') say('match the Host field with match.host');
+      if (header.name === 'host') say(['match', 'headers'], 'match the Host field with match.host');
     }
     for (const text of route.match.path ?? [undefined]) {
       const path = parsePath(text);
       if (typeof path === 'string') {
-        say(path);
+        say(['match', 'path'], path);
         continue;
       }
       const rewrite = route.rewrite?.path === undefined ? '' : compilePathRewrite(route.rewrite.path, path);
-      if (typeof rewrite === 'string' && rewrite !== '') say(rewrite);
+      if (typeof rewrite === 'string' && rewrite !== '') say(['rewrite', 'path'], rewrite);
       for (const name of route.match.host ?? [undefined]) {
         const host = parseHost(name);
         const key = `${describeHost(host)} ${path.shape}`;
@@ -56,11 +60,15 @@ export function checkRoutes(routes: readonly RouteConfig[]): RouteIssue[] {
         else spots.set(key, [{ index, host, path, conditions }]);
       }
     }
-    for (const message of checkFields(route.rewrite?.requestHeaders, 'rewrite.requestHeaders')) say(message);
-    for (const message of checkFields(route.rewrite?.responseHeaders, 'rewrite.responseHeaders')) say(message);
+    for (const side of ['requestHeaders', 'responseHeaders'] as const) {
+      for (const { at, message } of checkFields(route.rewrite?.[side])) say(['rewrite', side, ...at], message);
+    }
     const host = route.rewrite?.host;
     if (host !== undefined && !/^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/.test(host)) {
-      say(`rewrite.host ${JSON.stringify(host)} is no host; write a name such as api.example.com, or NAME:PORT`);
+      say(
+        ['rewrite', 'host'],
+        `rewrite.host ${JSON.stringify(host)} is no host; write a name such as api.example.com, or NAME:PORT`,
+      );
     }
   }
   return [...issues, ...findUnreachable(routes, spots)].sort((a, b) => a.index - b.index);
@@ -95,6 +103,8 @@ function findUnreachable(routes: readonly RouteConfig[], spots: Map<string, Spot
     const where = list.map((item) => item.where).join('; ');
     return {
       index,
+      at: ['match'],
+      kind: 'shadowed',
       message: whole
         ? `never reached: ${blame} comes first and matches everything that this one does; make one of them more specific`
         : `never reached by ${where}: ${blame} comes first; take it out here or make it more specific`,

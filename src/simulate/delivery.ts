@@ -3,11 +3,12 @@ import type { ServerResponse } from 'node:http';
 import type { Answer } from './answer.ts';
 import type { Plan } from './fault.ts';
 import { chunked, styleEvents } from './frame.ts';
+import { reset } from './raw.ts';
 import type { ModelState } from './state.ts';
 import { Due, type Wheel } from './wheel.ts';
 
 /** Most tokens in one write, when they come as fast as possible or a slow reader has let them pile up. */
-const TOKENS_PER_WRITE = 64;
+const TOKENS_PER_WRITE = 256;
 /** Between the last bytes and a break, so that the other side sees both. */
 const BREAK_AFTER_MS = 10;
 
@@ -186,8 +187,9 @@ export class Delivery extends Due {
   #break(): void {
     const socket = this.#p.response.socket;
     this.#end('fault');
-    if (this.#breaks === 'reset-mid-stream') socket?.resetAndDestroy();
-    else socket?.end();
+    if (!socket) return;
+    if (this.#breaks === 'reset-mid-stream') reset(socket);
+    else socket.end();
   }
 
   #finish(): void {

@@ -1,5 +1,6 @@
 /** Plays a fault of the table on the socket itself, past everything that would keep it well-formed. */
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Fault, RawBody } from './fault.ts';
 import type { Wheel } from './wheel.ts';
 import { Due } from './wheel.ts';
@@ -8,6 +9,12 @@ import { Due } from './wheel.ts';
 const RESET_AFTER_MS = 10;
 /** Where an endless head ends after all: 64 MiB. */
 const ENDLESS_BYTES = 64 << 20;
+
+/** Sends RST; where there is no TCP underneath (TLS, unix sockets) it closes without a farewell. */
+export function reset(socket: Socket): void {
+  if (socket instanceof TLSSocket || socket.remotePort === undefined) socket.destroy();
+  else socket.resetAndDestroy();
+}
 
 class Reset extends Due {
   readonly #socket: Socket;
@@ -18,7 +25,7 @@ class Reset extends Due {
   }
 
   override fire(): void {
-    this.#socket.resetAndDestroy();
+    reset(this.#socket);
   }
 }
 

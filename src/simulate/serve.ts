@@ -8,6 +8,7 @@ import { Delivery } from './delivery.ts';
 import type { Plan } from './fault.ts';
 import { NO_PLAN } from './fault.ts';
 import type { Json } from './json.ts';
+import { noModel } from './openai/error.ts';
 import type { Operation } from './protocol.ts';
 import {
   errorBody,
@@ -124,7 +125,7 @@ class Call {
       const id = this.path.length > 11 ? decode(this.path.slice(11)) : undefined;
       const found = modelsBody(simulator.models, id, this.anthropic);
       if (found) this.#plain(200, found);
-      else this.#error(404);
+      else this.#plain(404, this.anthropic ? errorBody(true, 404, this.requestId) : noModel(id ?? '').body);
     } else if (plan.raw) {
       this.#plain(200, { path: this.path });
     } else if (!control(simulator, this.request, this.path, body, this.response)) {
@@ -191,7 +192,6 @@ class Engagement implements Job {
   readonly #call: Call;
   readonly #answer: Answer;
   readonly #since = performance.now();
-  gone = false;
 
   constructor(call: Call, answer: Answer) {
     this.#call = call;
@@ -199,7 +199,6 @@ class Engagement implements Job {
     call.simulator.model(answer.model).waiting++;
     call.response.once('close', () => {
       if (!call.simulator.withdraw(this)) return;
-      this.gone = true;
       call.simulator.model(answer.model).waiting--;
       call.simulator.cancel(answer.model, call.path, 0);
     });

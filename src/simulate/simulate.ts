@@ -2,7 +2,8 @@
  * A stand-in for a model server: the OpenAI and Anthropic APIs with words that depend only on seed and prompt, at a set
  * pace, and with every fault a wire can have. In process for tests; `gatehouse simulate` on the command line.
  */
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { FAULTS } from './faults/faults.ts';
 import { realtime } from './realtime.ts';
@@ -17,7 +18,7 @@ export { FAULTS };
 
 /** A simulator that listens. */
 export interface RunningSimulator {
-  /** `http://HOST:PORT`, without a path. */
+  /** `http://HOST:PORT` (or `https://`), without a path; `unix:PATH` on a unix socket. */
   readonly url: string;
   readonly host: string;
   readonly port: number;
@@ -36,9 +37,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Ru
   const simulator = new Simulator(options, FAULTS);
   const links = new WeakMap<Socket, Link>();
   const sockets = new Set<Socket>();
-  const server = createServer({ keepAlive: true, maxHeaderSize: 256 * 1024, requestTimeout: 0, headersTimeout: 0 });
+  const limits = { maxHeaderSize: 256 * 1024, requestTimeout: 0, headersTimeout: 0 };
+  const server = options.tls ? createTlsServer({ ...options.tls, ...limits }) : createServer(limits);
   server.keepAliveTimeout = simulator.keepAliveMs;
-  server.on('connection', (socket) => {
+  server.on(options.tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     links.set(socket, { requests: 0, spoilt: false });
     sockets.add(socket);
     simulator.connections++;
@@ -48,8 +50,13 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Ru
       simulator.connections--;
     });
   });
-  server.on('request', (request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse): void =>
     serve(simulator, request, response, links.get(request.socket) ?? { requests: 0, spoilt: false });
+  server.on('request', answer);
+  server.on('checkContinue', (request, response) => {
+    // Who answers early, or never, does not invite the body first.
+    if (!/early|no-read/.test(String(request.headers['x-simulate']))) response.writeContinue();
+    answer(request, response);
   });
   server.on('upgrade', (request, socket, early) => {
     simulator.requests++;
@@ -59,14 +66,17 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Ru
   const host = options.host ?? '127.0.0.1';
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port ?? 0, host, () => {
+    const bound = (): void => {
       server.off('error', reject);
       resolve();
-    });
+    };
+    if (options.socketPath) server.listen(options.socketPath, bound);
+    else server.listen(options.port ?? 0, host, bound);
   });
-  const { port } = server.address() as AddressInfo;
+  const port = options.socketPath ? 0 : (server.address() as AddressInfo).port;
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url: options.socketPath ? `unix:${options.socketPath}` : `${options.tls ? 'https' : 'http'}://${authority}`,
     host,
     port,
     state: () => simulator.state(),

@@ -1,4 +1,5 @@
 /** What all requests of one simulator share: its options, its counters, its queue and its timer. */
+import type { TlsOptions } from 'node:tls';
 import type { Fault, Plan, Rule } from './fault.ts';
 import { choosePlan, parsePlan, parseRule } from './fault.ts';
 import type { Cancel, SimulatorState } from './state.ts';
@@ -12,6 +13,10 @@ export interface SimulatorOptions {
   host?: string;
   /** Port to bind; 0 chooses a free one. Default 0. */
   port?: number;
+  /** Path of a unix socket to bind instead of host and port. */
+  socketPath?: string;
+  /** Key, certificate and the like: speaks TLS. */
+  tls?: TlsOptions;
   /** Models served; others get 404. Default: any name is served, `simulate` is listed. */
   models?: readonly string[];
   /** Tokens of an answer, where the request sets no lower limit. Default 16. */
@@ -32,9 +37,8 @@ export interface SimulatorOptions {
 
 /** Something that waits for a place. */
 export interface Job {
+  /** Called once, when there is a place; `release` gives it back. */
   begin(): void;
-  /** True once the client has left. */
-  gone: boolean;
 }
 
 /** State and rules of one simulator. */

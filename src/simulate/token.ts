@@ -8,6 +8,9 @@
 
 const LONGEST_TOKEN = 12;
 
+/** Tokens charged for each message of a conversation besides its text. */
+export const TOKENS_PER_MESSAGE = 4;
+
 const SPACE = 0;
 const WORD = 1;
 const MARK = 2;

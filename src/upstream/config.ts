@@ -73,10 +73,10 @@ export const upstreamTls = z
 export const upstreamTimeouts = z
   .strictObject({
     connect: duration('2s', '1ms').describe('Until the connection (and TLS) stands.'),
-    firstByte: duration('60s').describe('From the end of the request to the first byte of the response head.'),
-    idle: duration('30s').describe('Between two reads of the response body.'),
-    total: duration('10m').describe('The whole exchange.'),
-    tunnel: duration('1h').describe('A tunnel (WebSocket) in which no byte moves.'),
+    firstByte: duration('60s', '1ms').describe('From the end of the request to the first byte of the response head.'),
+    idle: duration('30s', '1ms').describe('Between two reads of the response body.'),
+    total: duration('10m', '1ms').describe('The whole exchange.'),
+    tunnel: duration('1h', '1ms').describe('A tunnel (WebSocket) in which no byte moves.'),
   })
   .prefault({})
   .describe('How long the servers may take.');

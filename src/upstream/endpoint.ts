@@ -193,13 +193,21 @@ export class Endpoint {
     this.available = available;
     if (available) this.recoveredAt = this.clock.now();
     else for (const connection of this.#idle.splice(0)) connection.close();
-    this.#parts.events.emit('endpointChanged', { upstream: this.#upstream, endpoint: this.id, healthy: available, reason });
+    this.#parts.events.emit('endpointChanged', {
+      upstream: this.#upstream,
+      endpoint: this.id,
+      healthy: available,
+      reason,
+    });
     this.#parts.changed(this);
   }
 
   #dnsFailed(message: string): void {
     this.fault('dns_failed');
-    this.#parts.events.emit('notice', { level: 'warn', message: `upstream ${this.#upstream}: cannot resolve ${message}` });
+    this.#parts.events.emit('notice', {
+      level: 'warn',
+      message: `upstream ${this.#upstream}: cannot resolve ${message}`,
+    });
   }
 
   /** No new requests: idle connections close now, busy ones with their response. */

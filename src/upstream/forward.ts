@@ -13,8 +13,8 @@ import {
   LENGTH_CHUNKED,
   LENGTH_NONE,
   LENGTH_TUNNEL,
-  type Outcome,
   type OutboundSink,
+  type Outcome,
   type ResponseHead,
   type Rewrite,
   type Tap,
@@ -113,15 +113,23 @@ export class Forward implements InboundSink, OutboundSink {
 
   #try(): void {
     const { upstream, hashKey } = this.#plan;
-    const endpoint = upstream.pick(hashKey, this.#tried) ?? (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
+    const endpoint =
+      upstream.pick(hashKey, this.#tried) ??
+      (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
     if (endpoint === undefined) {
-      this.#fail(new GatehouseError('no_endpoint', `no server of upstream ${upstream.name} is available`, { retryAfterMs: 1000 }));
+      this.#fail(
+        new GatehouseError('no_endpoint', `no server of upstream ${upstream.name} is available`, {
+          retryAfterMs: 1000,
+        }),
+      );
       return;
     }
     const connection = endpoint.acquire();
     if (connection === undefined) {
       this.#fail(
-        new GatehouseError('overloaded', `all connections to ${endpoint.id} are in use (pool.connections)`, { retryAfterMs: 1000 }),
+        new GatehouseError('overloaded', `all connections to ${endpoint.id} are in use (pool.connections)`, {
+          retryAfterMs: 1000,
+        }),
       );
       return;
     }

@@ -7,7 +7,8 @@ import type { Clock, Timer } from '../kernel/clock.ts';
 export type Lookup = (host: string) => Promise<string[]>;
 
 /** The system's resolver: all addresses, in its order. */
-export const systemLookup: Lookup = async (host) => (await lookup(host, { all: true, verbatim: true })).map((entry) => entry.address);
+export const systemLookup: Lookup = async (host) =>
+  (await lookup(host, { all: true, verbatim: true })).map((entry) => entry.address);
 
 /** The addresses of one host name, refreshed; the last good ones stay when a look-up fails. */
 export class Resolver {

@@ -3,7 +3,14 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
-import { type Balancer, createBalancer, effectiveWeight, type HashSource, hashSource, type Tried } from './balance/balance.ts';
+import {
+  type Balancer,
+  createBalancer,
+  effectiveWeight,
+  type HashSource,
+  hashSource,
+  type Tried,
+} from './balance/balance.ts';
 import type { UpstreamConfig } from './config.ts';
 import { Endpoint } from './endpoint.ts';
 import { type Lookup, systemLookup } from './resolve.ts';
@@ -95,7 +102,8 @@ export class Upstream {
   #changed(): void {
     this.#reweigh();
     const { slowStart } = this.config;
-    if (slowStart > 0) this.#ramp ??= this.clock.every(Math.max(50, slowStart / SLOW_START_STEPS), () => this.#reweigh());
+    if (slowStart > 0)
+      this.#ramp ??= this.clock.every(Math.max(50, slowStart / SLOW_START_STEPS), () => this.#reweigh());
   }
 
   #reweigh(): void {

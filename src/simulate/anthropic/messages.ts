@@ -5,11 +5,8 @@ import type { Json } from '../json.ts';
 import { isJson, textOf } from '../json.ts';
 import type { Reply, Tool } from '../reply.ts';
 import { pickTool, reply } from '../reply.ts';
-import { countTokens } from '../token.ts';
+import { countTokens, TOKENS_PER_MESSAGE } from '../token.ts';
 import { refuse } from './error.ts';
-
-/** Tokens charged for each message besides its text. */
-const TOKENS_PER_MESSAGE = 4;
 
 interface Prompt {
   text: string;

@@ -14,19 +14,26 @@ export function raw(
   doc: string,
   bytes: (body: RawBody) => string,
 ): Fault {
-  return { name, value: '', fallback: '', verdict, doc, raw: bytes, after: after, pace: 'once' };
+  return { name, value: '', fallback: '', verdict, doc, raw: bytes, after, pace: 'once' };
 }
 
+/** The status line of a good answer. */
 export const OK = 'HTTP/1.1 200 OK\r\n';
 
 /** A head with `fields` (lines with CRLF). */
 export const head = (b: RawBody, fields: string, status = OK): string =>
   `${status}Content-Type: ${b.type}\r\n${fields}\r\n`;
+/** The right Content-Length line. */
 export const length = (b: RawBody): string => `Content-Length: ${b.text.length}\r\n`;
+/** The line that announces chunks. */
 export const CHUNKED = 'Transfer-Encoding: chunked\r\n';
+/** The line that announces the end of the connection. */
 export const CLOSE = 'Connection: close\r\n';
+/** The last chunk, without trailers. */
 export const LAST = '0\r\n\r\n';
+/** One chunk; `extension` starts with `;`. */
 export const chunk = (text: string, extension = ''): string => `${text.length.toString(16)}${extension}\r\n${text}\r\n`;
+/** Where to cut a body in two, in bytes. */
 export const half = (b: RawBody): number => Math.ceil(b.text.length / 2);
 /** The body in two chunks, without the last one. */
 export const chunks = (b: RawBody, extension = ''): string =>

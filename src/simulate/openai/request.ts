@@ -3,7 +3,7 @@ import type { Circumstances, Refusal } from '../answer.ts';
 import type { Json } from '../json.ts';
 import { isJson, textOf } from '../json.ts';
 import type { Tool } from '../reply.ts';
-import { countTokens } from '../token.ts';
+import { countTokens, TOKENS_PER_MESSAGE } from '../token.ts';
 import { invalid, noModel } from './error.ts';
 
 /** A positive whole number under one of `names`, else `fallback`. */
@@ -56,9 +56,6 @@ export interface Conversation {
   tokens: number;
   lastUserText: string;
 }
-
-/** Tokens charged for each message besides its text. */
-export const TOKENS_PER_MESSAGE = 4;
 
 /** Reads a list of messages. Each costs its text and 4 tokens; declared tools cost their JSON. */
 export function conversation(messages: readonly unknown[], declaredTools: unknown): Conversation {
