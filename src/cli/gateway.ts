@@ -85,7 +85,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       }
       return next;
     },
-    log: (_worker, lines) => log?.write(lines.toString('utf8')) ?? true,
+    log: (_worker, lines) => log?.write(lines) ?? true,
     metrics: (worker, snapshot) => rollup.update(String(worker), snapshot as Metrics),
     gone: (worker) => {
       rollup.retire(String(worker));
