@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import type { Loaded, NotLoaded } from '../config/config.ts';
 import { formatProblem, loadConfig } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { createOpLog } from '../observe/oplog.ts';
+import { createOpLog } from '../observe/observe.ts';
 import { startSimulator } from '../simulate/simulate.ts';
 import { startGateway } from './gateway.ts';
 import { stopOnSignal } from './serve.ts';

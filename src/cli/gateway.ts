@@ -9,11 +9,8 @@ import { formatProblem } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
-import type { Snapshot as Metrics } from '../observe/definition.ts';
-import { openLog } from '../observe/logwriter.ts';
-import { ProcessMetrics, processReader, SupervisorMetrics } from '../observe/process.ts';
-import { Registry } from '../observe/registry.ts';
-import { Rollup } from '../observe/rollup.ts';
+import type { Snapshot as Metrics } from '../observe/observe.ts';
+import { Overview, openLog, processReader } from '../observe/observe.ts';
 import type { Reloaded } from '../supervisor/supervisor.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
@@ -53,15 +50,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   // Names this instance in Via, so that it knows its own requests when they come round again.
   const pseudonym = `gatehouse-${randomBytes(4).toString('hex')}`;
   const events = new Events();
-  const rollup = new Rollup();
-  const registry = new Registry();
-  const own = new SupervisorMetrics(registry, clock);
-  const ownProcess = new ProcessMetrics(registry, clock, 'supervisor', VERSION, process.version);
-  const readProcess = processReader();
+  const overview = new Overview({ clock, version: VERSION, node: process.version, readProcess: processReader() });
+  const own = overview.metrics;
   events.on('notice', notice);
   const open = (config: Config) => {
     const { access } = config.log;
-    return access === 'off' ? undefined : openLog(access, { clock, notice, onDrain: () => supervisor.resumeLogs() });
+    if (access === 'off') return undefined;
+    const onDrain = () => supervisor.resumeLogs();
+    return openLog(access, { clock, notice, onDrain, onDrop: (lines) => own.logDropped('access', lines) });
   };
   let log = await open(loaded.config);
   /** Of a configuration that is being tried; false: the log stays as it is. */
@@ -86,9 +82,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       return next;
     },
     log: (_worker, lines) => log?.write(lines) ?? true,
-    metrics: (worker, snapshot) => rollup.update(String(worker), snapshot as Metrics),
+    metrics: (worker, snapshot) => overview.update(String(worker), snapshot as Metrics),
     gone: (worker) => {
-      rollup.retire(String(worker));
+      overview.retire(String(worker));
       for (const workers of ejectedBy.values()) workers.delete(worker);
     },
     exited: (reason) => own.workerExited(reason),
@@ -104,8 +100,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
     own.workers(count.starting, count.ready, count.draining);
-    ownProcess.sampleProcess(readProcess());
-    rollup.update('supervisor', registry.snapshot());
   };
   let configError = '';
   const state = { configError: () => configError, ejectedBy: (key: string) => ejectedBy.get(key)?.size ?? 0 };
@@ -114,7 +108,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     await supervisor.start();
     admin = await startAdmin({
       address: loaded.config.admin.address,
-      handle: adminHandle(supervisor, rollup, measure, clock, state),
+      handle: adminHandle(supervisor, overview, measure, clock, state),
       clock,
       notice: (one) => events.emit('notice', one),
     }).catch((error: NodeJS.ErrnoException) => {

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { formatProblem, loadConfig } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { parseDuration } from '../kernel/limit.ts';
-import { createOpLog } from '../observe/oplog.ts';
+import { createOpLog } from '../observe/observe.ts';
 import type { Gateway } from './gateway.ts';
 import { startGateway } from './gateway.ts';
 import { watchFiles } from './watch.ts';
