@@ -53,16 +53,15 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const overview = new Overview({ clock, version: VERSION, node: process.version, readProcess: processReader() });
   const own = overview.metrics;
   events.on('notice', notice);
-  const target = loaded.config.log.access;
-  const log =
-    target === 'off'
-      ? undefined
-      : await openLog(target, {
-          clock,
-          notice,
-          onDrain: () => supervisor.resumeLogs(),
-          onDrop: (lines) => own.logDropped('access', lines),
-        });
+  const open = (config: Config) => {
+    const { access } = config.log;
+    if (access === 'off') return undefined;
+    const onDrain = () => supervisor.resumeLogs();
+    return openLog(access, { clock, notice, onDrain, onDrop: (lines) => own.logDropped('access', lines) });
+  };
+  let log = await open(loaded.config);
+  /** Of a configuration that is being tried; false: the log stays as it is. */
+  let nextLog: typeof log | false = false;
   const ejectedBy = new Map<string, Set<number>>();
   const supervisor = new Supervisor<Config>({
     clock,
@@ -73,8 +72,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     workers: ({ workers }) => (workers === 'auto' ? availableParallelism() : workers),
     load: async () => {
       const next = parts.load();
-      if (next.ok) for (const warning of next.warnings) notice({ level: 'warn', message: formatProblem(warning) });
-      return next.ok ? next : { ok: false, problems: next.problems.map(formatProblem) };
+      if (!next.ok) return { ok: false, problems: next.problems.map(formatProblem) };
+      for (const warning of next.warnings) notice({ level: 'warn', message: formatProblem(warning) });
+      try {
+        nextLog = next.config.log.access !== supervisor.snapshot.config.log.access && (await open(next.config));
+      } catch (error) {
+        return { ok: false, problems: [`log.access: cannot be opened: ${(error as Error).message}`] };
+      }
+      return next;
     },
     log: (_worker, lines) => log?.write(lines) ?? true,
     metrics: (worker, snapshot) => overview.update(String(worker), snapshot as Metrics),
@@ -86,7 +91,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     observed: (worker, { upstream, endpoint, healthy }) => {
       const key = `${upstream}\n${endpoint}`;
       const workers = ejectedBy.get(key) ?? new Set();
-      ejectedBy.set(key, healthy ? (workers.delete(worker), workers) : workers.add(worker));
+      if (healthy) workers.delete(worker);
+      else workers.add(worker);
+      ejectedBy.set(key, workers);
     },
   });
   const measure = () => {
@@ -114,6 +121,19 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     await log?.close();
     throw error;
   }
+  const reload = async () => {
+    const result = await supervisor.reload();
+    own.reloaded(result.ok);
+    const surplus = result.ok ? log : nextLog;
+    if (nextLog !== false) {
+      if (result.ok) log = nextLog;
+      nextLog = false;
+      if (surplus) await surplus.close();
+    }
+    configError = result.ok ? '' : result.problems.join('; ');
+    return result;
+  };
+  let reloading: Promise<unknown> = Promise.resolve();
   own.reloaded(true);
   const urls = () =>
     new Map(
@@ -127,11 +147,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       return urls();
     },
     adminUrl: admin.url,
-    async reload() {
-      const result = await supervisor.reload();
-      own.reloaded(result.ok);
-      configError = result.ok ? '' : result.problems.join('; ');
-      return result;
+    reload() {
+      const next = reloading.then(reload);
+      reloading = next;
+      return next;
     },
     reopenLog: async () => log?.reopen(),
     async stop(deadlineMs) {

@@ -37,6 +37,7 @@ const SIDE_DOORS: Readonly<Record<string, string>> = {
   'src/upstream/forward.ts': 'one try after another is a thing of its own beside the set of upstreams',
   'src/upstream/resolve.ts': 'names are resolved beside the data path, and the results handed in',
   'src/upstream/health/prober.ts': 'the one prober runs in the supervisor, for all workers',
+  'src/supervisor/link.ts': "the workers' end of the channel: a worker must not carry the supervisor with it",
   'src/observe/prometheus.ts': 'the text format, which the admin port writes and the rest of the room never needs',
 };
 
