@@ -245,6 +245,8 @@ export class ClientConnection implements Dialer, Outbound, Timed, PayloadSink {
     if (head.status === 101) {
       this.#state = TUNNEL;
       this.#body.begin(LENGTH_TUNNEL, this.#limits);
+      // The request that asked for it had no body; what follows belongs to the tunnel and has no framing.
+      this.#writer?.tunnel();
       this.#keepAlive = false;
       this.#totalAt = NEVER;
       this.#arm(this.#endpoint.config.timeouts.tunnel);
