@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { anthropicClient, openaiClient, readChat } from './clients.ts';
-import { type Gateway, gatewaySkip, simulatorSkip, startGateway, startSimulator } from './gateway.ts';
+import { type Gateway, startGateway, startSimulator } from './gateway.ts';
 import { importPeer, needs } from './peers.ts';
 import type { Program } from './program.ts';
 
@@ -16,7 +16,7 @@ interface Mock {
 const user = (content: string) => [{ role: 'user', content }];
 const peers = ['openai', '@anthropic-ai/sdk', '@copilotkit/aimock', 'ai', '@ai-sdk/openai-compatible'];
 
-describe('real clients', { skip: gatewaySkip || simulatorSkip || needs({ peers }).skip }, () => {
+describe('real clients', needs({ peers }), () => {
   let simulator: Program & { url: string };
   let mock: Mock;
   let gateway: Gateway;

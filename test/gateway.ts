@@ -1,21 +1,10 @@
 /** Starts the real thing: `gatehouse serve` and `gatehouse simulate` on free ports. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
 import { type Program, runCli } from './program.ts';
-import { inRepository } from './root.ts';
-
-/** Skip reason of tests that need a command: false as soon as it exists. */
-const needsCommand = (name: string): string | false =>
-  existsSync(inRepository('src', 'cli', `${name}.ts`)) ? false : `gatehouse ${name} does not exist yet`;
-
-/** Skip reason of tests that need `startGateway`. */
-export const gatewaySkip = needsCommand('serve');
-
-/** Skip reason of tests that need `startSimulator`. */
-export const simulatorSkip = needsCommand('simulate');
 
 /** How long a metric may take to show what has happened. */
 const METRIC_PATIENCE_MS = 10_000;
