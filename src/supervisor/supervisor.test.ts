@@ -256,7 +256,7 @@ test('what the prober finds reaches workers, new ones with their snapshot', { ti
   const { upstreamConfig } = await import('../upstream/config.ts');
   const upstream = upstreamConfig.parse({
     endpoints: [{ url: `http://127.0.0.1:${port}` }],
-    health: { interval: '1s' },
+    health: { interval: '100ms' },
   });
   const { supervisor, logs } = house(t, configOf({ upstreams: { one: upstream } }));
   await supervisor.start();

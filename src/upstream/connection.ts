@@ -199,6 +199,8 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   onFinalHead(head: Response): void {
     if (head.status === 101) {
       this.#state = TUNNEL;
+      // The request that asked for it had no body; what follows belongs to the tunnel and has no framing.
+      this.#writer?.tunnel();
       this.#keepAlive = false;
       this.#totalAt = NEVER;
       this.#sink?.onResponseHead(head, LENGTH_TUNNEL);
