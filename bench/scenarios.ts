@@ -1,5 +1,4 @@
 /** The named scenarios: what is asked, how it is answered, and what is measured. */
-import { readFileSync } from 'node:fs';
 import type { Answer } from './load/channel.ts';
 import { eachRoute } from './peers/routes.ts';
 
@@ -132,14 +131,4 @@ export function requestHeads(scenario: Scenario, fields: string): string[] {
   eachRoute(scenario.routes, ({ host, path }) => all.push(head(host, `${path}v1/chat/completions`)));
   // Every 37th of them, taken in strides, so that neighbours in the list are not asked for in a row.
   return all.filter((_, at) => at % 37 === 0).sort((a, b) => ((a.length * 7919) % 101) - ((b.length * 7919) % 101));
-}
-
-/** How many descriptors a process of this user may raise itself to; 4,096 when it cannot be read. */
-export function descriptorLimit(): number {
-  try {
-    const line = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
-    return line?.[1] === 'unlimited' ? 1_000_000 : Number(line?.[1] ?? 4096);
-  } catch {
-    return 4096;
-  }
 }

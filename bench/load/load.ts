@@ -184,16 +184,14 @@ function streamsRun(order: Extract<LoadOrder, { do: 'streams' }>): Run {
     opened++;
     open.add(new Connection(order.target, self, true, (connection) => connection.send(nextRequest())));
   };
-  // Opened a few at a time, so that no accept queue runs over and memory is not that of a storm.
-  const open20 = () => {
-    if (stopped) return;
-    for (let count = 0; count < 20 && opened < order.streams; count++) add();
-    if (opened < order.streams) setTimeout(open20, 5);
+  // At most 64 are on their way to their first event at once, so that no accept queue runs over.
+  const addSome = () => {
+    while (!stopped && opened < order.streams && opened - report.openStreams < 64) add();
   };
   const self: Run = {
     start() {
       compose(order.target, true);
-      open20();
+      addSome();
     },
     stop() {
       stopped = true;
@@ -205,6 +203,7 @@ function streamsRun(order: Extract<LoadOrder, { do: 'streams' }>): Run {
       if (connection.sawFirst) return;
       connection.sawFirst = true;
       report.openStreams++;
+      addSome();
       if (connection.reader.status !== 200) blame(`status ${connection.reader.status}`);
     },
     failed(connection, what) {

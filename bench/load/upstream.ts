@@ -44,7 +44,8 @@ function respond(socket: Socket, bodyBytes: number): void {
   report.lengths[bodyBytes] = (report.lengths[bodyBytes] ?? 0) + 1;
   if (answer.kind === 'body') socket.write(wholeAnswer);
   else if (answer.kind === 'endless') {
-    socket.write(STREAM_HEAD);
+    report.eventsSent++;
+    socket.write(FIRST);
     endless.push(socket);
   } else {
     report.eventsSent++;
@@ -118,6 +119,10 @@ process.on('message', (order: UpstreamOrder) => {
       return;
     case 'answer':
       answer = order.answer;
+      // A proxy that has not yet noticed that its client left would keep an old stream open.
+      for (const socket of endless) socket.destroy();
+      endless = [];
+      shorts = [];
       if (answer.kind === 'body') wholeAnswer = wholeResponse(answer.bytes);
       clearInterval(ticking);
       emitted = 0;

@@ -68,7 +68,10 @@ export function summarise(rounds: readonly Round[], reference: readonly Round[] 
       const against = reference?.[round]?.figures[key];
       return value !== undefined && against !== undefined && against > 0 ? value / against : [];
     });
-    const figure: Figure = { value: median(values), spread: spread(ratios.length > 0 ? ratios : values) };
+    const figure: Figure = {
+      value: median(values),
+      spread: spread(ratios.length > 0 && rounds !== reference ? ratios : values),
+    };
     if (ratios.length > 0) figure.ratio = median(ratios);
     figures[key] = figure;
   }

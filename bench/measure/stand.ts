@@ -4,7 +4,8 @@ import { answerBody } from '../load/body.ts';
 import type { LoadOrder, ProbeReport, Target, UpstreamOrder, UpstreamReport } from '../load/channel.ts';
 import { isDirect } from '../peers/direct.ts';
 import { freePorts, type Peer, type Running, type Setup, startProcess } from '../peers/peer.ts';
-import { descriptorLimit, requestHeads, type Scenario } from '../scenarios.ts';
+import { requestHeads, type Scenario } from '../scenarios.ts';
+import { descriptorLimit } from './limits.ts';
 import { type Certificate, Helper, isolatedNetwork, type Network, type Pinning } from './machine.ts';
 
 const sleep = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));

@@ -1,5 +1,6 @@
 /** HAProxy, the reference: one thread, connections reused on both sides, nothing on that the others do not do as well. */
 import { writeFileSync } from 'node:fs';
+import { descriptorLimit } from '../measure/limits.ts';
 import { type Peer, type Setup, versionOf } from './peer.ts';
 import { eachRoute } from './routes.ts';
 
@@ -25,7 +26,11 @@ function configuration(setup: Setup): string {
   const lines = [
     'global',
     '  nbthread 1',
-    `  maxconn ${setup.connections + 200}`,
+    // Room enough that the idle server connections of 64 clients never come near the share of all descriptors at which
+    // HAProxy starts to close them: with a maxconn of 264 it made a new connection for every second request.
+    `  maxconn ${Math.min(9000, Math.floor(descriptorLimit() / 2) - 500)}`,
+    '  tune.pool-low-fd-ratio 80',
+    '  tune.pool-high-fd-ratio 90',
     everything ? '  log stdout format raw local0' : '',
     'defaults',
     // Without it HAProxy leaves a chunk in the kernel (MSG_MORE) until the next one comes: no way to stream tokens.

@@ -19,14 +19,14 @@ export const nginx: Peer = {
 
 function configuration(setup: Setup): string {
   const { port, upstreamPort, tls, everything, routes } = setup;
-  const listen = `listen 127.0.0.1:${port} backlog=4096${tls ? ' ssl' : ''}`;
+  const listen = `listen 127.0.0.1:${port}${tls ? ' ssl' : ''}`;
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `  ${kind}_temp_path tmp/${kind};`)
     .join('\n');
   const secure = tls
     ? `  ssl_certificate ${tls.certificate};\n  ssl_certificate_key ${tls.key};\n  ssl_protocols TLSv1.2 TLSv1.3;\n  ssl_session_cache shared:bench:1m;\n`
     : '';
-  let servers = `  server { ${listen} default_server; location / { proxy_pass http://${everything ? '$pool' : 'servers'}; } }\n`;
+  let servers = `  server { ${listen} default_server backlog=4096; location / { proxy_pass http://${everything ? '$pool' : 'servers'}; } }\n`;
   for (let host = 0; host < routes.hosts; host++) {
     servers += `  server { ${listen}; server_name h${host}.bench;\n`;
     for (let path = 0; path < routes.paths; path++) {
@@ -39,7 +39,7 @@ worker_processes 1;
 worker_rlimit_nofile 20000;
 pid nginx.pid;
 error_log error.log error;
-events { worker_connections ${setup.connections * 2 + 500}; }
+events { worker_connections ${setup.connections * 3 + 1000}; } # nginx drops waiting clients once 15/16 are taken
 http {
 ${temporary}
 ${secure}${everything ? '  log_format bench escape=json \'{"at":"$msec","id":"$request_id","method":"$request_method","path":"$uri","status":$status,"bytes":$body_bytes_sent,"seconds":$request_time,"upstream":"$upstream_addr"}\';\n  access_log access.log bench buffer=32k flush=1s;\n  map $host $pool { hostnames; default servers; gateway.bench servers; other.bench others; }\n  upstream others { server 127.0.0.1:1; }' : '  access_log off;'}

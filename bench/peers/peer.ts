@@ -80,6 +80,10 @@ export function startProcess(start: Start, folder: string, prefix: readonly stri
   const out = createWriteStream(file, { flags: 'a' });
   child.stdout.pipe(out, { end: false });
   child.stderr.pipe(out, { end: false });
+  // Whatever ends the bench, no proxy of its is left behind.
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
   let failure = '';
   child.on('error', (error) => {
     failure = error.message;
