@@ -27,10 +27,28 @@ export function parseStat(line: string): Stat {
   };
 }
 
-/** Sums `Pss` of /proc/PID/smaps_rollup, or falls back to `VmRSS` of /proc/PID/status. In bytes; 0 when neither is there. */
-export function parseMemory(text: string): number {
-  const found = /^(?:Pss|VmRSS):\s+(\d+) kB$/m.exec(text);
-  return found ? Number(found[1]) * 1024 : 0;
+/** Memory of one process, in bytes. */
+export interface Memory {
+  /** Pages of its own (heap, stacks, shared memory), shared ones by their share: the proportional set size. */
+  own: number;
+  /** Pages of files that it has mapped and touched: its program and libraries. */
+  files: number;
+}
+
+/**
+ * Reads /proc/PID/smaps_rollup and /proc/PID/status. Where the first cannot be read, `own` is the resident set without
+ * the file pages.
+ */
+export function parseMemory(rollup: string, status: string): Memory {
+  const bytes = (text: string, field: string) => {
+    const found = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(text);
+    return found ? Number(found[1]) * 1024 : 0;
+  };
+  const own = bytes(rollup, 'Pss_Anon') + bytes(rollup, 'Pss_Shmem');
+  return {
+    own: own > 0 ? own : bytes(status, 'RssAnon') + bytes(status, 'RssShmem'),
+    files: bytes(status, 'RssFile'),
+  };
 }
 
 /** The processes in `all` that descend from `root`, itself included. */
@@ -66,19 +84,19 @@ export function cpuOfTree(root: number): number {
   return tree.reduce((sum, { own, reaped }) => sum + own + reaped, 0) * MICROSECONDS_PER_TICK;
 }
 
-/** Memory of the tree under `root` in bytes: the proportional set size, so that pages shared in the tree count once. */
+/**
+ * Memory of the tree under `root` in bytes: what its processes own, and the largest one's program once. File pages are
+ * not taken by their share, because that would fall with every other program on the machine that runs the same binary.
+ */
 export function memoryOfTree(root: number): number {
-  return readTree(root).reduce((sum, { pid }) => sum + memoryOf(pid), 0);
+  const all = readTree(root).map(({ pid }) => parseMemory(read(pid, 'smaps_rollup'), read(pid, 'status')));
+  return all.reduce((sum, { own }) => sum + own, 0) + Math.max(0, ...all.map(({ files }) => files));
 }
 
-function memoryOf(pid: number): number {
-  for (const file of ['smaps_rollup', 'status']) {
-    try {
-      const bytes = parseMemory(readFileSync(`/proc/${pid}/${file}`, 'latin1'));
-      if (bytes > 0) return bytes;
-    } catch {
-      // Not readable, or ended: try the next.
-    }
+function read(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch {
+    return ''; // Not readable, or the process has ended.
   }
-  return 0;
 }
