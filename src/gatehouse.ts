@@ -1,21 +1,25 @@
-/** The composition root: the request pipeline as one list, and the worker's life around it. */
-import type { Clock } from './kernel/clock.ts';
-import type { Events } from './kernel/event.ts';
+/**
+ * The composition root. What a request meets, from top to bottom, is the list below; each stage is a function of the name
+ * in gatehouse/stages.ts or a policy's gate. What a stage returns decides: nothing, and the next one runs; an error, and it is
+ * answered in the client's protocol; `ANSWERED`, and the stage has taken the request over.
+ */
+import type { SnapshotInput } from './gatehouse/snapshot.ts';
+import { chooseModel, compose, forward, guard, identify, peek, readModel, route } from './gatehouse/stages.ts';
+import { type Stage, Worker, type WorkerParts } from './gatehouse/worker.ts';
 
-/** What a worker is given from outside. */
-export interface GatehouseParts {
-  clock: Clock;
-  events: Events;
-}
+/** The life of a request. */
+const pipeline: readonly Stage[] = [
+  identify, // request id, API, error shape
+  guard, // loops, methods that end here
+  route, // host, path, method, fields, query → route
+  peek, // hold the body where its model is needed
+  readModel, // model, stream, user out of the body
+  chooseModel, // model → version → upstream; /v1/models
+  compose, // target, fields and body as the upstream gets them
+  forward, // endpoint, retries, the answer back
+];
 
-/** One worker's data plane: holds a compiled snapshot and serves it. */
-export interface Gatehouse {
-  /** Starts accepting on a bound handle (as `net.Server.listen(handle)` takes it) for the listener of this name. */
-  listen(listener: string, handle: object): Promise<void>;
-  /** Swaps in a new snapshot; requests under way end with the old one. */
-  update(snapshot: unknown): void;
-  /** What the prober found; `reason` goes to logs and metrics. */
-  setEndpointHealth(upstream: string, endpoint: string, healthy: boolean, reason: string): void;
-  /** Stops accepting, lets requests end, closes idle connections; resolves when all is quiet or after `deadlineMs`. */
-  drain(deadlineMs: number): Promise<void>;
+/** One worker's data plane for a configuration. Throws when the configuration cannot be compiled. */
+export function createGatehouse(input: SnapshotInput, parts: WorkerParts): Worker {
+  return new Worker(pipeline, input, parts);
 }

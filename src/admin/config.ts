@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { address } from '../kernel/schema.ts';
 
+/** `admin:` of the configuration. */
 export const adminConfig = z
   .strictObject({
     address: address.default('127.0.0.1:9901').describe('Where /metrics, /api/… and the dashboard answer.'),

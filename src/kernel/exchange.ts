@@ -49,6 +49,8 @@ export const LENGTH_NONE: BodyLength = -1;
 export const LENGTH_CHUNKED: BodyLength = -2;
 /** Delimited by the end of the connection (responses only). */
 export const LENGTH_CLOSE: BodyLength = -3;
+/** Not HTTP any more: bytes both ways until an end closes (after a 101, RFC 9110 §7.8). */
+export const LENGTH_TUNNEL: BodyLength = -4;
 
 /** What the client's side tells about the request. */
 export interface InboundSink {
@@ -67,15 +69,19 @@ export interface Inbound {
   readonly clientAddress: string;
   readonly peerAddress: string;
   readonly peerPort: number;
+  /** The peer is a trusted hop: its forwarding fields are believed. */
+  readonly peerTrusted: boolean;
   readonly listener: string;
   /** `http` or `https`, as the client sees it (after trusted hops). */
   readonly scheme: string;
-  /** Starts (or restarts) delivery of the request body to `sink`; before that nothing but the head has been read. */
+  /** Delivers the request body to `sink` from now on; what has arrived already is delivered before this returns. */
   start(sink: InboundSink): void;
   pause(): void;
   resume(): void;
   /** Sends a 1xx response (RFC 9110 §15.2). `fields` are lines with CRLF. */
   interim(status: number, fields: string): void;
+  /** Closes the connection after this response, and says so in its head. */
+  closeAfter(): void;
   /** Sends the final head: status line and `fields` (lines with CRLF, framing and connection fields excluded). */
   head(status: number, reason: string, fields: string, length: BodyLength): void;
   /** Sends body bytes. False: they wait in memory; write no more until `onInboundDrain`. */
@@ -153,8 +159,12 @@ export class Exchange {
   outcome: Outcome = 'open';
   error: GatehouseError | undefined = undefined;
   tries = 0;
+  /** Most bytes of body that the route takes; the listener's own limit holds besides. */
+  bodyLimit = Number.POSITIVE_INFINITY;
   requestBytes = 0;
   responseBytes = 0;
+  /** Pieces of generated content seen in a stream. */
+  generated = 0;
   usage: Usage | undefined = undefined;
   startedAt = 0;
   /** When the first try was sent upstream. */

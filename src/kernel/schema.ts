@@ -5,13 +5,37 @@
 import { z } from 'zod';
 import { parseDuration, parsePercent, parseSize } from './limit.ts';
 
-function unit(parse: (text: string) => number | undefined, what: string, example: string) {
+interface Unit {
+  /** What it is called in messages. */
+  what: string;
+  /** Written form → held form; undefined where it is none. */
+  parse: (text: string) => number | undefined;
+  /** Largest value in the held form, and how it is written. */
+  most?: readonly [number, string];
+}
+
+// A longer delay would overflow the 32-bit milliseconds of a timer and fire at once.
+const DURATION: Unit = { what: 'a duration', parse: parseDuration, most: [2_073_600_000, '24d'] };
+const SIZE: Unit = { what: 'a size', parse: parseSize };
+const PERCENT: Unit = { what: 'a percentage', parse: parsePercent };
+
+function unit({ what, parse, most }: Unit, example: string, least?: string) {
+  const expected = `expected ${what}, such as ${example}`;
+  const lowest = least === undefined ? undefined : parse(least);
   return z
-    .union([z.string(), z.number()])
+    .union([z.string(), z.number()], { error: expected })
     .transform((value, context) => {
       const parsed = parse(String(value));
-      if (parsed === undefined) {
-        context.addIssue({ code: 'custom', message: `expected ${what}, such as ${example}` });
+      const wrong =
+        parsed === undefined
+          ? expected
+          : lowest !== undefined && parsed < lowest
+            ? `expected at least ${least}`
+            : most !== undefined && parsed > most[0]
+              ? `expected at most ${most[1]}`
+              : undefined;
+      if (parsed === undefined || wrong !== undefined) {
+        context.addIssue({ code: 'custom', message: wrong ?? expected });
         return z.NEVER;
       }
       return parsed;
@@ -19,18 +43,23 @@ function unit(parse: (text: string) => number | undefined, what: string, example
     .meta({ unit: what, examples: [example] });
 }
 
-/** A duration, held in milliseconds. `fallback` is what stands in the documentation, such as `30s`. */
-export const duration = (fallback: string) => unit(parseDuration, 'a duration', fallback).prefault(fallback);
+/**
+ * A duration, held in milliseconds, at most 24 days. `fallback` is what stands in the documentation, such as `30s`;
+ * `least` the shortest that makes sense.
+ */
+export const duration = (fallback: string, least?: string) =>
+  unit(DURATION, fallback === '0' ? '30s' : fallback, least).prefault(fallback);
 
-/** A size, held in bytes. */
-export const size = (fallback: string) => unit(parseSize, 'a size', fallback).prefault(fallback);
+/** A size, held in bytes; `least` is the smallest that makes sense. */
+export const size = (fallback: string, least?: string) => unit(SIZE, fallback, least).prefault(fallback);
 
 /** A percentage, held as a fraction from 0 to 1. */
-export const percent = (fallback: string) => unit(parsePercent, 'a percentage', fallback).prefault(fallback);
+export const percent = (fallback: string) => unit(PERCENT, fallback).prefault(fallback);
 
-/** The same three without a default, for `.optional()` overrides. */
-export const durationOnly = (example: string) => unit(parseDuration, 'a duration', example);
-export const sizeOnly = (example: string) => unit(parseSize, 'a size', example);
+/** A duration without a default, held in milliseconds, for `.optional()` overrides. */
+export const durationOnly = (example: string) => unit(DURATION, example);
+/** A size without a default, held in bytes. */
+export const sizeOnly = (example: string) => unit(SIZE, example);
 
 /** A whole number from `least` to `most`. */
 export const count = (fallback: number, least = 0, most = 10_000_000) =>
@@ -45,6 +74,6 @@ export const name = z
 export const address = z
   .string()
   .regex(
-    /^(unix:\/.{1,100}|(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*-]*):\d{1,5})$/,
+    /^(unix:\/[^\0]{1,100}|(\[[0-9a-fA-F:.]+\]|\*|[A-Za-z0-9.-]*):(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))$/,
     'expected HOST:PORT, [IPV6]:PORT or unix:/path, such as 127.0.0.1:8080',
   );

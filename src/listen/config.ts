@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { address, count, duration, size } from '../kernel/schema.ts';
 
+/** `listeners.NAME.tls`. */
 export const tlsConfig = z
   .strictObject({
     certificates: z
@@ -17,11 +18,12 @@ export const tlsConfig = z
   })
   .describe('TLS for connections to this listener.');
 
+/** `listeners.NAME.limits`: what one client may use up. */
 export const listenerLimits = z
   .strictObject({
-    connections: count(20_000, 1).describe('Open connections per worker; further ones wait in the kernel.'),
-    head: size('32KiB').describe('Bytes of a request head (431 beyond).'),
-    uri: size('8KiB').describe('Bytes of a request target (414 beyond).'),
+    connections: count(20_000, 1).describe('Open connections per worker; further ones are closed at once.'),
+    head: size('32KiB', '1KiB').describe('Bytes of a request head (431 beyond).'),
+    uri: size('8KiB', '64').describe('Bytes of a request target (414 beyond).'),
     fields: count(100, 1, 10_000).describe('Field lines of a request head or trailer (431 beyond).'),
     body: size('64MiB').describe('Bytes of a request body (413 beyond).'),
     chunkExtensions: size('4KiB').describe(
@@ -30,21 +32,25 @@ export const listenerLimits = z
     trailers: size('8KiB').describe('Bytes of a trailer section (431 beyond).'),
     requestsPerConnection: count(100_000, 1).describe('Requests on one connection before it is closed politely.'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('What one client may use up.');
 
+/** `listeners.NAME.timeouts`: how long a client may take. */
 export const listenerTimeouts = z
   .strictObject({
-    handshake: duration('10s').describe('From accept to the end of the TLS handshake.'),
-    head: duration('10s').describe('From the first byte of a head to its end (408 beyond).'),
-    body: duration('30s').describe('Between two reads of a request body (408 beyond).'),
+    handshake: duration('10s', '1ms').describe('From accept to the end of the TLS handshake.'),
+    head: duration('10s', '1ms').describe('From the first byte of a head to its end (408 beyond).'),
+    body: duration('30s', '1ms').describe('Between two reads of a request body (408 beyond).'),
     keepAlive: duration('75s').describe('An idle connection waiting for its next request.'),
-    write: duration('60s').describe('A client that takes no byte of its response.'),
+    write: duration('60s', '1ms').describe('A client that takes no byte of its response.'),
     linger: duration('2s').describe(
       'After an early final response: how long further request bytes are read and dropped.',
     ),
   })
-  .prefault({});
+  .prefault({})
+  .describe('How long a client may take.');
 
+/** `listeners.NAME`. */
 export const listenerConfig = z.strictObject({
   address: address.describe('Where to listen: HOST:PORT, [IPV6]:PORT or unix:/path. Port 0 picks a free one.'),
   tls: tlsConfig.optional(),

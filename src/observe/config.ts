@@ -1,6 +1,7 @@
 /** Settings of what is seen: the access log. */
 import { z } from 'zod';
 
+/** `log:` of the configuration. */
 export const logConfig = z
   .strictObject({
     access: z

@@ -5,15 +5,29 @@ import { name, sizeOnly } from '../kernel/schema.ts';
 const oneOrMore = <T extends z.ZodType>(item: T) =>
   z.union([item, z.array(item).min(1)]).transform((value) => (Array.isArray(value) ? value : [value]) as z.output<T>[]);
 
+/** A field name (RFC 9110 §5.1). */
+const fieldName = z
+  .string()
+  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$/, 'expected a field name, such as X-Team: no spaces, no colon');
+
+/** A field value (RFC 9110 §5.5): no control characters, so that no line can be smuggled in; bytes, so Latin-1. */
+const fieldValue = z
+  .string()
+  .regex(
+    /^[\t\x20-\x7e\x80-\xff]*$/,
+    'expected a field value: one line, without control characters or characters beyond Latin-1',
+  );
+
 const valueMatch = z
   .union([
     z.string(),
-    z.strictObject({ prefix: z.string() }),
-    z.strictObject({ present: z.boolean() }),
-    z.strictObject({ oneOf: z.array(z.string()).min(1) }),
+    z.strictObject({ prefix: z.string().describe('What the value starts with.') }),
+    z.strictObject({ present: z.boolean().describe('Whether there must be one, or must be none.') }),
+    z.strictObject({ oneOf: z.array(z.string()).min(1).describe('The values that match.') }),
   ])
   .describe('An exact value, {prefix: …}, {present: true|false} or {oneOf: […]}.');
 
+/** `routes[].match`: every part that is given must match. */
 export const matchConfig = z
   .strictObject({
     host: oneOrMore(z.string().regex(/^(\*\.)?[A-Za-z0-9._-]+$|^\*$/, 'expected a host name, *.example.com or *'))
@@ -22,30 +36,41 @@ export const matchConfig = z
     path: oneOrMore(z.string().regex(/^(\/|\*$)/, 'expected a path starting with /'))
       .optional()
       .describe('Exact (/v1/models), prefix (/v1/*), or pattern (/users/{id}/files); {name} stands for one segment.'),
-    method: oneOrMore(z.string().regex(/^[A-Z]+$/, 'expected a method in capitals, such as POST')).optional(),
-    headers: z.record(z.string(), valueMatch).optional().describe('Field name → value; all must match.'),
+    method: oneOrMore(z.string().regex(/^[A-Z]+$/, 'expected a method in capitals, such as POST'))
+      .optional()
+      .describe('Methods, such as POST.'),
+    headers: z.record(fieldName, valueMatch).optional().describe('Field name → value; all must match.'),
     query: z.record(z.string(), valueMatch).optional().describe('Query parameter → value; all must match.'),
     model: oneOrMore(z.string()).optional().describe('Model named in the body; a trailing * matches any ending.'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('Which requests it takes: all that is given here must match. Everything, when left out.');
 
 const fieldChanges = z
   .strictObject({
-    set: z.record(z.string(), z.string()).default({}).describe('Fields to replace or add.'),
-    add: z.record(z.string(), z.string()).default({}).describe('Fields to add beside existing ones.'),
-    remove: z.array(z.string()).default([]).describe('Fields to take out.'),
+    set: z.record(fieldName, fieldValue).default({}).describe('Fields to replace or add.'),
+    add: z.record(fieldName, fieldValue).default({}).describe('Fields to add beside existing ones.'),
+    remove: z.array(fieldName).default([]).describe('Fields to take out.'),
   })
   .optional();
 
+/** `routes[]`. */
 export const routeConfig = z.strictObject({
   name: name.describe('Name in metrics, logs and errors.'),
   match: matchConfig,
   upstream: name.optional().describe('Upstream that answers, for any HTTP service.'),
   models: z
-    .array(name)
+    .array(
+      z
+        .string()
+        .regex(
+          /^(\*|[A-Za-z0-9][A-Za-z0-9._:/-]{0,127})$/,
+          'expected the name of a model, or * for all: letters, digits and . _ : / - (at most 128)',
+        ),
+    )
+    .min(1, 'expected at least one model, or ["*"] for all')
     .optional()
-    .describe('Models that may be asked for here; the body\'s `model` picks. `["*"]` means all.')
-    .or(z.tuple([z.literal('*')]).transform(() => ['*'])),
+    .describe('Models that may be asked for here; the body\'s `model` picks. `["*"]` means all.'),
   rewrite: z
     .strictObject({
       path: z
@@ -56,17 +81,20 @@ export const routeConfig = z.strictObject({
           'New path. For a prefix match the rest is kept (/v1/* with rewrite /api/* gives /api/…); {name} inserts a segment.',
         ),
       host: z.string().optional().describe('Host field sent upstream.'),
-      requestHeaders: fieldChanges,
-      responseHeaders: fieldChanges,
+      requestHeaders: fieldChanges.describe('Changes to the fields sent upstream.'),
+      responseHeaders: fieldChanges.describe('Changes to the fields sent to the client.'),
     })
-    .optional(),
+    .optional()
+    .describe('What is changed on the way.'),
   limits: z
     .strictObject({
       body: sizeOnly('1MiB').optional().describe("Bytes of a request body here; the listener's limit when left out."),
     })
-    .optional(),
+    .optional()
+    .describe('What one request may use up here.'),
 });
 
+/** `models.NAME`. */
 export const modelConfig = z.strictObject({
   versions: z
     .array(
@@ -83,7 +111,8 @@ export const modelConfig = z.strictObject({
           .describe('Share of the requests, relative to the other versions.'),
       }),
     )
-    .min(1),
+    .min(1, 'expected at least one version')
+    .describe('The versions that share its requests.'),
   sticky: z
     .string()
     .regex(/^(key|user|ip|header:[A-Za-z0-9-]+)$/, 'expected key, user, ip or header:NAME')
@@ -96,4 +125,5 @@ export const modelConfig = z.strictObject({
 export type RouteConfig = z.output<typeof routeConfig>;
 /** One model's settings after defaults. */
 export type ModelConfig = z.output<typeof modelConfig>;
+/** How one header or query value is matched. */
 export type ValueMatch = z.output<typeof valueMatch>;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { count, duration, name, percent, size } from '../kernel/schema.ts';
 
+/** `upstreams.NAME.endpoints[]`. */
 export const endpointConfig = z.strictObject({
   url: z
     .string()
@@ -16,18 +17,20 @@ export const endpointConfig = z.strictObject({
   region: name.optional().describe('Region, for reports and later for fail-over.'),
 });
 
+/** `upstreams.NAME.balance`. */
 export const balanceConfig = z
   .union([
     z.enum(['roundRobin', 'leastRequests', 'random', 'hash']),
     z.strictObject({
-      policy: z.literal('hash'),
+      policy: z.literal('hash').describe('Consistent hashing.'),
       on: z
         .string()
         .regex(
           /^(ip|model|path|host|header:[A-Za-z0-9-]+|query:[^\s=&]+)$/,
           'expected ip, model, path, host, header:NAME or query:NAME',
         )
-        .default('ip'),
+        .default('ip')
+        .describe('What is hashed: ip, model, path, host, header:NAME or query:NAME.'),
       boundedLoad: percent('25%').describe(
         'How far above the mean an endpoint may be loaded before the next on the ring is used.',
       ),
@@ -38,12 +41,13 @@ export const balanceConfig = z
     'How an endpoint is chosen: roundRobin, leastRequests (two random choices), random, hash (consistent, bounded load).',
   );
 
+/** `upstreams.NAME.health`. */
 export const healthConfig = z
   .strictObject({
     path: z.string().startsWith('/').default('/health').describe('Path that is asked for.'),
     host: z.string().optional().describe("Host field of the probe; the endpoint's own when left out."),
-    interval: duration('5s').describe('Between two probes of one endpoint.'),
-    timeout: duration('2s').describe('How long a probe may take.'),
+    interval: duration('5s', '100ms').describe('Between two probes of one endpoint.'),
+    timeout: duration('2s', '1ms').describe('How long a probe may take.'),
     expectStatus: z
       .array(z.number().int().min(100).max(599))
       .default([])
@@ -53,6 +57,7 @@ export const healthConfig = z
   })
   .describe('Active health checks, made by one prober for all workers.');
 
+/** `upstreams.NAME.tls`: TLS towards https endpoints. */
 export const upstreamTls = z
   .strictObject({
     ca: z.string().optional().describe("PEM file with the authorities that are trusted instead of the system's."),
@@ -61,21 +66,26 @@ export const upstreamTls = z
     key: z.string().optional().describe('PEM file with its private key.'),
     verify: z.boolean().default(true).describe("Whether the server's certificate is verified. Leave it on."),
   })
-  .prefault({});
+  .prefault({})
+  .describe('TLS towards https endpoints.');
 
+/** `upstreams.NAME.timeouts`: how long a server may take. */
 export const upstreamTimeouts = z
   .strictObject({
-    connect: duration('2s').describe('Until the connection (and TLS) stands.'),
-    firstByte: duration('60s').describe('From the end of the request to the first byte of the response head.'),
-    idle: duration('30s').describe('Between two reads of the response body.'),
-    total: duration('10m').describe('The whole exchange.'),
+    connect: duration('2s', '1ms').describe('Until the connection (and TLS) stands.'),
+    firstByte: duration('60s', '1ms').describe('From the end of the request to the first byte of the response head.'),
+    idle: duration('30s', '1ms').describe('Between two reads of the response body.'),
+    total: duration('10m', '1ms').describe('The whole exchange.'),
+    tunnel: duration('1h', '1ms').describe('A tunnel (WebSocket) in which no byte moves.'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('How long the servers may take.');
 
+/** `upstreams.NAME`. */
 export const upstreamConfig = z.strictObject({
   protocol: z.enum(['openai', 'anthropic', 'http']).default('http').describe('API that the servers speak.'),
   balance: balanceConfig,
-  endpoints: z.array(endpointConfig).min(1).describe('The servers.'),
+  endpoints: z.array(endpointConfig).min(1, 'expected at least one endpoint').describe('The servers.'),
   host: z
     .string()
     .default('endpoint')
@@ -108,11 +118,12 @@ export const upstreamConfig = z.strictObject({
     .describe('Connections kept to the servers.'),
   limits: z
     .strictObject({
-      head: size('64KiB').describe('Bytes of a response head (502 beyond).'),
+      head: size('64KiB', '1KiB').describe('Bytes of a response head (502 beyond).'),
       fields: count(200, 1, 10_000).describe('Field lines of a response head or trailer (502 beyond).'),
       interim: count(16, 0, 1000).describe('1xx responses before the final one (502 beyond).'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('What one response may use up.'),
   timeouts: upstreamTimeouts,
   retries: z
     .strictObject({
@@ -127,8 +138,12 @@ export const upstreamConfig = z.strictObject({
           'Whether a POST that may have reached the server is tried again. Connection failures are always tried elsewhere.',
         ),
     })
-    .prefault({}),
-  dns: z.strictObject({ refresh: duration('30s').describe('How often host names are resolved again.') }).prefault({}),
+    .prefault({})
+    .describe('Trying again, at another endpoint where there is one.'),
+  dns: z
+    .strictObject({ refresh: duration('30s', '1s').describe('How often host names are resolved again.') })
+    .prefault({})
+    .describe('Resolving the host names of endpoints.'),
 });
 
 /** One upstream's settings after defaults. */

@@ -1,0 +1,182 @@
+/**
+ * The admin HTTP API: metrics, health, status. Off the data path, on a port of its own, over a narrow handle. It decides
+ * nothing and changes nothing.
+ */
+
+import { rm, stat } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
+import type { Clock } from '../kernel/clock.ts';
+import type { NoticeEvent } from '../kernel/event.ts';
+import { OPENMETRICS_TYPE, PROMETHEUS_TYPE } from '../observe/prometheus.ts';
+import { prefersOpenMetrics } from './accept.ts';
+import { hostFits, isLoopback, type ListenTarget, parseAddress } from './address.ts';
+import type { AdminHandle } from './handle.ts';
+import { PAGE_FIELDS, renderPage } from './page.ts';
+import { redact } from './redact.ts';
+
+/** What the admin API is made of. */
+export interface AdminParts {
+  /** `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `unix:/path`; port 0 takes a free one. */
+  address: string;
+  handle: AdminHandle;
+  clock: Clock;
+  /** Told what an operator should read. */
+  notice: (notice: NoticeEvent) => void;
+}
+
+/** A running admin API. */
+export interface Admin {
+  /** `http://HOST:PORT` as bound, or `unix:/path`. */
+  readonly url: string;
+  /** Stops accepting; requests under way get a second to end. */
+  close(): Promise<void>;
+}
+
+const CLOSE_MS = 1000;
+
+interface Answer {
+  status: number;
+  fields: Record<string, string>;
+  body: string;
+}
+
+type Route = (handle: AdminHandle, request: IncomingMessage) => Answer;
+
+const ROUTES = new Map<string, { what: string; answer: Route }>([
+  ['/', { what: 'this page', answer: (handle) => page(handle) }],
+  ['/metrics', { what: 'metrics, as Prometheus text or OpenMetrics', answer: metrics }],
+  ['/healthz', { what: 'whether the process lives', answer: (handle) => health(handle, 'live') }],
+  ['/readyz', { what: 'whether it should get traffic', answer: (handle) => health(handle, 'ready') }],
+  ['/api/status', { what: 'version, workers, listeners, upstreams', answer: (handle) => json(200, handle.status()) }],
+  [
+    '/api/config',
+    { what: 'the running configuration, without secrets', answer: (handle) => json(200, redact(handle.config())) },
+  ],
+]);
+
+/** Starts the admin API. Rejects when the address cannot be understood or bound. */
+export async function startAdmin(parts: AdminParts): Promise<Admin> {
+  const { handle, clock, notice } = parts;
+  const target = parseAddress(parts.address);
+  const local = isLoopback(target);
+  const checkHost = local && !('path' in target);
+  if (!local) {
+    const message = `admin listens on ${parts.address}, beyond this machine, and asks nobody who they are: let only your own network reach it, or use 127.0.0.1 or unix:/path`;
+    notice({ level: 'warn', message });
+  }
+  const server = createServer(
+    { requestTimeout: 10_000, headersTimeout: 5000, keepAliveTimeout: 5000, maxHeaderSize: 16 * 1024 },
+    (request, response) => {
+      let answer: Answer;
+      try {
+        answer = dispatch(handle, request, checkHost);
+      } catch (error) {
+        notice({ level: 'error', message: `admin ${request.method} ${request.url} failed: ${error}` });
+        answer = problem(500, 'internal', 'The admin API failed; the operational log says why.');
+      }
+      send(request, response, answer);
+    },
+  );
+  server.maxConnections = 256;
+  if ('path' in target) await removeStaleSocket(target.path);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(target, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  server.on('error', (error) => notice({ level: 'error', message: `admin server: ${error.message}` }));
+  return {
+    url: urlOf(target, server.address()),
+    close: () =>
+      new Promise((resolve) => {
+        const late = clock.after(CLOSE_MS, () => server.closeAllConnections());
+        server.close(() => {
+          late.cancel();
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: boolean): Answer {
+  if (checkHost && !hostFits(request.headers.host)) {
+    return problem(
+      403,
+      'forbidden',
+      `Host ${JSON.stringify(request.headers.host)} is not this machine. Ask for localhost or 127.0.0.1: other names are refused, so that no web page can reach this port through a visitor's browser.`,
+    );
+  }
+  const path = (request.url ?? '').split('?', 1)[0] as string;
+  const route = ROUTES.get(path);
+  if (!route) return problem(404, 'not_found', `There is no ${path} here. There are ${[...ROUTES.keys()].join(', ')}.`);
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    const answer = problem(405, 'method_not_allowed', `${path} answers GET and HEAD only.`);
+    answer.fields.Allow = 'GET, HEAD';
+    return answer;
+  }
+  return route.answer(handle, request);
+}
+
+function page(handle: AdminHandle): Answer {
+  const paths = [...ROUTES].map(([path, { what }]) => [path, what] as const);
+  return { status: 200, fields: { ...PAGE_FIELDS }, body: renderPage(handle.status(), paths) };
+}
+
+function metrics(handle: AdminHandle, request: IncomingMessage): Answer {
+  const openMetrics = prefersOpenMetrics(request.headers.accept);
+  const type = openMetrics ? OPENMETRICS_TYPE : PROMETHEUS_TYPE;
+  return { status: 200, fields: { 'Content-Type': type, Vary: 'Accept' }, body: handle.metrics(openMetrics) };
+}
+
+function health(handle: AdminHandle, which: 'live' | 'ready'): Answer {
+  const { live, ready, reasons } = handle.health();
+  const good = which === 'live' ? live : live && ready;
+  return json(good ? 200 : 503, good ? { status: 'ok' } : { status: 'unavailable', reasons });
+}
+
+function json(status: number, value: unknown): Answer {
+  const fields = { 'Content-Type': 'application/json; charset=utf-8' };
+  return { status, fields, body: `${JSON.stringify(value, null, 2)}\n` };
+}
+
+function problem(status: number, code: string, message: string): Answer {
+  return json(status, { error: { code, message } });
+}
+
+function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  const body = Buffer.from(answer.body, 'utf8');
+  response.writeHead(answer.status, {
+    ...answer.fields,
+    'Content-Length': body.length,
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+  // A body that nobody asked for is read away, so that the connection can go on.
+  request.resume();
+}
+
+/** A socket file that nobody answers on is left over from a process that was killed; it would keep us from binding. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const there = await stat(path).catch(() => undefined);
+  if (!there?.isSocket()) return;
+  const alive = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
+  if (!alive) await rm(path, { force: true });
+}
+
+function urlOf(target: ListenTarget, bound: string | AddressInfo | null): string {
+  if ('path' in target || bound === null || typeof bound === 'string') return `unix:${bound}`;
+  const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
+  return `http://${host}:${bound.port}`;
+}

@@ -1,0 +1,73 @@
+/** What the admin API knows of the rest: a narrow face that the supervisor implements. */
+
+/** A worker, as `/api/status` shows it. */
+export interface WorkerStatus {
+  id: string;
+  pid: number;
+  state: 'starting' | 'ready' | 'draining';
+  uptimeMs: number;
+  /** How often this worker's place was filled anew after a death. */
+  restarts: number;
+}
+
+/** A listener that is bound. */
+export interface ListenerStatus {
+  name: string;
+  /** `HOST:PORT` as bound, or `unix:/path`. */
+  address: string;
+  tls: boolean;
+}
+
+/** An endpoint of an upstream. */
+export interface EndpointStatus {
+  name: string;
+  url: string;
+  weight: number;
+  healthy: boolean;
+  /** Why it is as it is: what the last probe said, or the passive marking. */
+  reason: string;
+  /** Requests under way, all workers; left out where nobody counts them. */
+  inFlight?: number;
+  /** Workers that hold it out by passive marking. */
+  ejectedBy: number;
+}
+
+/** An upstream with its endpoints. */
+export interface UpstreamStatus {
+  name: string;
+  protocol: string;
+  balance: string;
+  endpoints: EndpointStatus[];
+}
+
+/** The answer of `/api/status`. Times are durations in milliseconds. */
+export interface AdminStatus {
+  version: string;
+  node: string;
+  pid: number;
+  uptimeMs: number;
+  /** Counts applied configurations, from 1; `configError` says why the newest file was not applied. */
+  generation: number;
+  configError?: string;
+  workers: WorkerStatus[];
+  listeners: ListenerStatus[];
+  upstreams: UpstreamStatus[];
+}
+
+/** Whether the process lives, and whether it should get traffic. */
+export interface AdminHealth {
+  live: boolean;
+  ready: boolean;
+  /** What is wrong, in words; empty when both are true. */
+  reasons: string[];
+}
+
+/** What the admin API asks. Each call is answered from memory. */
+export interface AdminHandle {
+  /** The exposition text, `Rollup.render`. */
+  metrics(openMetrics: boolean): string;
+  status(): AdminStatus;
+  /** The running configuration; it is redacted again before it is shown. */
+  config(): object;
+  health(): AdminHealth;
+}

@@ -1,0 +1,83 @@
+/**
+ * The door of what Gatehouse knows about model APIs: recognising calls, peeking into and patching their bodies, reading
+ * usage off their answers, and speaking their shapes of errors and lists. Pure: bytes in, bytes out. No other room names a
+ * vendor's API.
+ */
+import type { GatehouseError } from '../kernel/error.ts';
+import type { Protocol } from '../kernel/exchange.ts';
+import * as anthropicError from './anthropic/error.ts';
+import * as anthropicModels from './anthropic/models.ts';
+import * as anthropicStream from './anthropic/stream.ts';
+import { UsageReader as AnthropicUsage } from './anthropic/usage.ts';
+import { ChunkUsageHider, type UsageHider } from './hide.ts';
+import * as openaiError from './openai/error.ts';
+import * as openaiModels from './openai/models.ts';
+import * as openaiStream from './openai/stream.ts';
+import { UsageReader as OpenAiUsage } from './openai/usage.ts';
+import type { ModelEntry, Operation } from './operation.ts';
+import { problemBody } from './problem.ts';
+import { JsonTap, SseTap, type UsageReader, type UsageTap } from './tap.ts';
+
+export type { UsageHider } from './hide.ts';
+export type { ModelEntry, Operation, OperationName } from './operation.ts';
+export { PeekFault, peekRequest, RequestPeek } from './peek.ts';
+export { modelIdOf, recognize } from './recognize.ts';
+export { type RequestChange, rewriteRequest } from './rewrite.ts';
+export type { UsageProgress, UsageTap } from './tap.ts';
+
+/**
+ * A tap that reads usage off an answer of `operation`. `kind`: how the answer comes, by its content type. The answer must
+ * not be compressed. Never throws; keeps at most one incomplete event of 64 KiB.
+ */
+export function usageTap(operation: Operation, kind: 'json' | 'sse'): UsageTap {
+  const reader = usageReader(operation);
+  return kind === 'json' ? new JsonTap(reader) : new SseTap(reader, contentKeys(operation));
+}
+
+/**
+ * A rewrite that reads usage off a stream and takes it out: for operations with `asksUsage` where `rewriteRequest` asked
+ * and the client had not.
+ */
+export function usageHider(operation: Operation): UsageHider {
+  return new ChunkUsageHider(usageReader(operation), contentKeys(operation));
+}
+
+/** The body of an error answer in the client's protocol; its content type is `errorContentType`. */
+export function errorBody(protocol: Protocol, error: GatehouseError, requestId: string): string {
+  if (protocol === 'openai') return openaiError.errorBody(error, requestId);
+  if (protocol === 'anthropic') return anthropicError.errorBody(error, requestId);
+  return problemBody(error, requestId);
+}
+
+/** Content type of `errorBody`. */
+export function errorContentType(protocol: Protocol): string {
+  return protocol === 'http' ? 'application/problem+json' : 'application/json';
+}
+
+/**
+ * The event that tells a streaming client that its answer failed, to be sent before the abort. Send it only at the boundary
+ * of an event (`UsageProgress.atBoundary`).
+ */
+export function streamError(operation: Operation, error: GatehouseError): string {
+  return operation.protocol === 'openai'
+    ? openaiStream.streamError(operation, error)
+    : anthropicStream.streamError(error);
+}
+
+/** The answer to `models`. */
+export function modelsBody(protocol: Operation['protocol'], models: readonly ModelEntry[]): string {
+  return protocol === 'openai' ? openaiModels.modelsBody(models) : anthropicModels.modelsBody(models);
+}
+
+/** The answer to `model`. */
+export function modelBody(protocol: Operation['protocol'], model: ModelEntry): string {
+  return protocol === 'openai' ? openaiModels.modelBody(model) : anthropicModels.modelBody(model);
+}
+
+function usageReader(operation: Operation): UsageReader {
+  return operation.protocol === 'openai' ? new OpenAiUsage() : new AnthropicUsage();
+}
+
+function contentKeys(operation: Operation): readonly Buffer[] {
+  return operation.protocol === 'openai' ? openaiStream.contentKeys(operation) : anthropicStream.contentKeys();
+}

@@ -1,0 +1,303 @@
+/**
+ * Finds in the bytes of a JSON request what Gatehouse acts on, without parsing the rest. What passes is read alike by
+ * every parser behind us: where two parsers could see different models, the request is refused (known differentials:
+ * repeated keys; keys that differ in case, which Go's encoding/json takes as equal; NUL or a lone surrogate in a key,
+ * at which some parsers cut it; comments; invalid UTF-8).
+ */
+import { isUtf8 } from 'node:buffer';
+import { JsonCursor } from './json.ts';
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/** What is wrong with a request body; `message` names it and the byte, for the client to read. */
+export class PeekFault {
+  readonly message: string;
+  /** Offset in the body, in bytes. */
+  readonly at: number;
+  /** Top-level key at fault, where it is one of those we act on. */
+  readonly param: string | undefined;
+
+  constructor(what: string, at: number, param?: string) {
+    this.message = `The request body is not JSON that can be routed safely: ${what} (byte ${at}).`;
+    this.at = at;
+    this.param = param;
+  }
+}
+
+/** What was found. Offsets are byte positions in the body, -1 where the key is absent. */
+export class RequestPeek {
+  /** Decoded `model`; undefined when absent or null. */
+  model: string | undefined = undefined;
+  /** The JSON token of `model`, quotes included. */
+  modelStart = -1;
+  modelEnd = -1;
+  /** `stream` is true. */
+  stream = false;
+  /** The value of `stream_options`: an object or null. */
+  streamOptionsStart = -1;
+  streamOptionsEnd = -1;
+  /** `stream_options.include_usage` is true. */
+  includeUsage = false;
+  /** The value of `include_usage` inside `stream_options`. */
+  includeUsageStart = -1;
+  includeUsageEnd = -1;
+  /** Decoded `user`; undefined when absent or not a string. */
+  user: string | undefined = undefined;
+  /** Largest of `max_tokens`, `max_completion_tokens` and `max_output_tokens`; undefined when none is given. */
+  maxTokens: number | undefined = undefined;
+  /** Just behind the opening brace of the top-level object. */
+  objectStart = -1;
+  /** The top-level object has no member. */
+  empty = true;
+}
+
+/** The keys we act on; their numbers index `seen` bits. */
+const KEYS = [
+  'model',
+  'stream',
+  'stream_options',
+  'user',
+  'max_tokens',
+  'max_completion_tokens',
+  'max_output_tokens',
+] as const;
+const MODEL = 0;
+const STREAM = 1;
+const STREAM_OPTIONS = 2;
+const USER = 3;
+const KEY_BYTES = KEYS.map((key) => Buffer.from(key));
+/** Length → numbers of the keys that are this long. */
+const BY_LENGTH: number[][] = Array.from({ length: 32 }, (_, length) =>
+  KEYS.flatMap((key, number) => (key.length === length ? [number] : [])),
+);
+const INCLUDE_USAGE = ['include_usage'] as const;
+const INCLUDE_USAGE_BYTES = INCLUDE_USAGE.map((key) => Buffer.from(key));
+const INCLUDE_USAGE_LENGTH: number[][] = Array.from({ length: 32 }, (_, length) => (length === 13 ? [0] : []));
+
+const NO_KEY = -1;
+const BAD_KEY = -2;
+
+/**
+ * Reads the body of one request. Returns a `PeekFault` for anything that is not one JSON object in UTF-8, and for repeated
+ * or disguised keys among those we act on. Never throws.
+ */
+export function peekRequest(body: Buffer): RequestPeek | PeekFault {
+  if (!isUtf8(body)) return new PeekFault('it holds bytes that are not UTF-8', 0);
+  const cursor = new JsonCursor(body, 0);
+  const peek = new RequestPeek();
+  if (cursor.peek() !== 123) return wrong(cursor, cursor.unexpected('{'));
+  peek.objectStart = ++cursor.at;
+  let seen = 0;
+  if (cursor.peek() === 125) {
+    cursor.at++;
+  } else {
+    peek.empty = false;
+    for (;;) {
+      if (cursor.peek() !== QUOTE) return wrong(cursor, cursor.unexpected('a key in double quotes'));
+      const keyStart = cursor.at;
+      const key = keyNumber(cursor, KEY_BYTES, KEYS, BY_LENGTH);
+      if (key === BAD_KEY) return new PeekFault(cursor.fault, cursor.faultAt);
+      if (cursor.peek() !== 58) return wrong(cursor, cursor.unexpected(':'));
+      cursor.at++;
+      const first = cursor.peek();
+      const start = cursor.at;
+      if (key === STREAM_OPTIONS && first === 123) {
+        const fault = streamOptions(cursor, peek);
+        if (fault !== undefined) return fault;
+      } else if (!cursor.value()) {
+        return wrong(cursor, false);
+      }
+      if (key !== NO_KEY) {
+        const name = KEYS[key] as string;
+        if ((seen & (1 << key)) !== 0) {
+          return new PeekFault(`"${name}" is given twice; which one counts would be a guess`, keyStart, name);
+        }
+        seen |= 1 << key;
+        const fault = take(body, peek, key, name, first, start, cursor.at);
+        if (fault !== undefined) return fault;
+      }
+      const next = cursor.peek();
+      cursor.at++;
+      if (next === 125) break;
+      if (next !== 44) {
+        cursor.at--;
+        return wrong(cursor, cursor.unexpected(', or }'));
+      }
+    }
+  }
+  if (cursor.peek() !== -1) return wrong(cursor, cursor.unexpected('the end of the text'));
+  return peek;
+}
+
+function wrong(cursor: JsonCursor, _failed: false): PeekFault {
+  return new PeekFault(cursor.fault, cursor.faultAt);
+}
+
+/** Stores the value [start, end) of one of our keys; a fault where it is of a kind that servers would read differently. */
+function take(
+  body: Buffer,
+  peek: RequestPeek,
+  key: number,
+  name: string,
+  first: number,
+  start: number,
+  end: number,
+): PeekFault | undefined {
+  if (key === MODEL) {
+    peek.modelStart = start;
+    peek.modelEnd = end;
+    if (first === 110) return undefined;
+    if (first !== QUOTE) return new PeekFault('"model" must be a string', start, name);
+    const model = decode(body, start, end);
+    if (model === undefined)
+      return new PeekFault('"model" holds half of a surrogate pair or a raw control character', start, name);
+    if (hasControl(model)) return new PeekFault('"model" holds a control character', start, name);
+    peek.model = model;
+  } else if (key === STREAM) {
+    // Some servers would take 1 or "true" for true, others refuse.
+    if (first !== 116 && first !== 102 && first !== 110) {
+      return new PeekFault('"stream" must be true or false', start, name);
+    }
+    peek.stream = first === 116;
+  } else if (key === STREAM_OPTIONS) {
+    peek.streamOptionsStart = start;
+    peek.streamOptionsEnd = end;
+    if (first !== 123 && first !== 110) return new PeekFault('"stream_options" must be an object', start, name);
+  } else if (key === USER) {
+    if (first === QUOTE) peek.user = decode(body, start, end);
+  } else if (first !== 110) {
+    const count =
+      first === 45 || (first >= 48 && first <= 57) ? Number(body.toString('latin1', start, end)) : Number.NaN;
+    if (!Number.isFinite(count)) return new PeekFault(`"${name}" must be a number`, start, name);
+    if (peek.maxTokens === undefined || count > peek.maxTokens) peek.maxTokens = count;
+  }
+  return undefined;
+}
+
+/** Walks `stream_options`; the cursor is on its brace. */
+function streamOptions(cursor: JsonCursor, peek: RequestPeek): PeekFault | undefined {
+  cursor.at++;
+  if (cursor.peek() === 125) {
+    cursor.at++;
+    return undefined;
+  }
+  for (;;) {
+    if (cursor.peek() !== QUOTE) return wrong(cursor, cursor.unexpected('a key in double quotes'));
+    const keyStart = cursor.at;
+    const key = keyNumber(cursor, INCLUDE_USAGE_BYTES, INCLUDE_USAGE, INCLUDE_USAGE_LENGTH);
+    if (key === BAD_KEY) return new PeekFault(cursor.fault, cursor.faultAt);
+    if (cursor.peek() !== 58) return wrong(cursor, cursor.unexpected(':'));
+    cursor.at++;
+    const first = cursor.peek();
+    const start = cursor.at;
+    if (!cursor.value()) return wrong(cursor, false);
+    if (key === 0) {
+      if (peek.includeUsageStart >= 0) {
+        return new PeekFault('"include_usage" is given twice', keyStart, 'stream_options');
+      }
+      if (first !== 116 && first !== 102 && first !== 110) {
+        return new PeekFault('"include_usage" must be true or false', start, 'stream_options');
+      }
+      peek.includeUsage = first === 116;
+      peek.includeUsageStart = start;
+      peek.includeUsageEnd = cursor.at;
+    }
+    const next = cursor.peek();
+    if (next !== 125 && next !== 44) return wrong(cursor, cursor.unexpected(', or }'));
+    cursor.at++;
+    if (next === 125) return undefined;
+  }
+}
+
+/**
+ * Skips a key and tells which of `names` it is. A key that is one of them only after folding case (ASCII, long s, Kelvin
+ * sign), or that holds a control character or half a surrogate pair, is bad.
+ */
+function keyNumber(
+  cursor: JsonCursor,
+  encoded: readonly Buffer[],
+  names: readonly string[],
+  byLength: readonly (readonly number[])[],
+): number {
+  const bytes = cursor.bytes;
+  const quote = cursor.at;
+  const start = quote + 1;
+  let i = start;
+  let plain = true;
+  for (; i < bytes.length; i++) {
+    const byte = bytes[i] as number;
+    if (byte === QUOTE) break;
+    if (byte < 32) return badKey(cursor, 'a raw control character inside a key', i);
+    if (byte === BACKSLASH || byte > 126) {
+      plain = false;
+      if (byte === BACKSLASH) i++;
+    }
+  }
+  if (!plain) return unusualKey(cursor, names);
+  if (i >= bytes.length) return badKey(cursor, 'a string that begins here does not end', quote);
+  cursor.at = i + 1;
+  const length = i - start;
+  if (length >= 32) return NO_KEY;
+  const candidates = byLength[length] as readonly number[];
+  for (let c = 0; c < candidates.length; c++) {
+    const number = candidates[c] as number;
+    const name = encoded[number] as Buffer;
+    let exact = true;
+    let k = 0;
+    for (; k < length; k++) {
+      const byte = bytes[start + k] as number;
+      if (byte === name[k]) continue;
+      if ((byte | 32) !== name[k]) break;
+      exact = false;
+    }
+    if (k < length) continue;
+    return exact ? number : badKey(cursor, `a key that differs from "${names[number]}" only in case`, quote);
+  }
+  return NO_KEY;
+}
+
+/** A key with escapes or beyond ASCII. */
+function unusualKey(cursor: JsonCursor, names: readonly string[]): number {
+  const quote = cursor.at;
+  if (!cursor.string()) return BAD_KEY;
+  const key = decode(cursor.bytes, quote, cursor.at);
+  if (key === undefined)
+    return badKey(cursor, 'half of a surrogate pair or a raw control character inside a key', quote);
+  if (hasControl(key)) return badKey(cursor, 'a control character inside a key', quote);
+  const exact = names.indexOf(key);
+  if (exact >= 0) return exact;
+  const folded = names.indexOf(key.toLowerCase().replaceAll('\u017f', 's'));
+  if (folded >= 0) return badKey(cursor, `a key that differs from "${names[folded]}" only in case`, quote);
+  return NO_KEY;
+}
+
+function badKey(cursor: JsonCursor, what: string, at: number): number {
+  cursor.fault = what;
+  cursor.faultAt = at;
+  return BAD_KEY;
+}
+
+/** The string whose token is [start, end); undefined when it holds half of a surrogate pair or a raw control character. */
+function decode(bytes: Buffer, start: number, end: number): string | undefined {
+  let plain = true;
+  for (let i = start + 1; i < end - 1 && plain; i++) {
+    const byte = bytes[i] as number;
+    plain = byte >= 32 && byte < 127 && byte !== BACKSLASH;
+  }
+  if (plain) return bytes.toString('latin1', start + 1, end - 1);
+  try {
+    const text = JSON.parse(bytes.toString('utf8', start, end)) as string;
+    return /\p{Surrogate}/u.test(text) ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+function hasControl(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 32 || code === 127) return true;
+  }
+  return false;
+}

@@ -1,0 +1,13 @@
+/** Narrowing of parsed JSON values that come from outside. */
+
+/** The value as a record of unknown fields, or undefined where it is none. */
+export function record(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+/** The value as a count: a whole number from 0 up, or undefined where it is none. */
+export function number(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}

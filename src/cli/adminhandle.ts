@@ -1,0 +1,85 @@
+/** What the admin API may ask, answered from the supervisor's memory. */
+import type { AdminHandle, AdminStatus } from '../admin/handle.ts';
+import type { Config } from '../config/config.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Rollup } from '../observe/rollup.ts';
+import type { Supervisor } from '../supervisor/supervisor.ts';
+import { endpointName } from '../upstream/health/prober.ts';
+import { VERSION } from './version.ts';
+
+/** What the supervisor itself does not hold. */
+export interface GatewayState {
+  /** Why the newest configuration was refused; empty when it was not. */
+  configError(): string;
+  /** How many workers hold out the endpoint `UPSTREAM\nENDPOINT`. */
+  ejectedBy(key: string): number;
+}
+
+/** Makes the handle. `measure` brings the supervisor's own metrics up to date. */
+export function adminHandle(
+  supervisor: Supervisor<Config>,
+  rollup: Rollup,
+  measure: () => void,
+  clock: Clock,
+  state: GatewayState,
+): AdminHandle {
+  const startedAt = clock.now();
+  return {
+    metrics(openMetrics) {
+      measure();
+      return rollup.render(openMetrics);
+    },
+    config: () => supervisor.snapshot.config,
+    health() {
+      const { workers, crashLoop } = supervisor.status();
+      const ready = workers.some((worker) => worker.state === 'ready');
+      const reasons = [];
+      if (!ready) reasons.push('no worker is ready');
+      if (crashLoop) reasons.push('workers keep dying soon after their start');
+      return { live: true, ready: reasons.length === 0, reasons };
+    },
+    status() {
+      const { generation, workers, listeners } = supervisor.status();
+      const { config } = supervisor.snapshot;
+      const error = state.configError();
+      const status: AdminStatus = {
+        version: VERSION,
+        node: process.version,
+        pid: process.pid,
+        uptimeMs: Math.round(clock.now() - startedAt),
+        generation,
+        workers: workers.flatMap(({ worker, pid, state, ageMs, restarts }) =>
+          state === 'ended' ? [] : [{ id: String(worker), pid, state, uptimeMs: Math.round(ageMs), restarts }],
+        ),
+        listeners: listeners.map(({ listener, address }) => {
+          return { name: listener, address, tls: config.listeners[listener]?.tls !== undefined };
+        }),
+        upstreams: upstreamsOf(config, supervisor, state),
+      };
+      if (error) status.configError = error;
+      return status;
+    },
+  };
+}
+
+function upstreamsOf(config: Config, supervisor: Supervisor<Config>, state: GatewayState): AdminStatus['upstreams'] {
+  const known = new Map(supervisor.health().map((one) => [`${one.upstream}\n${one.endpoint}`, one]));
+  return Object.entries(config.upstreams).map(([name, { protocol, balance, endpoints, health }]) => ({
+    name,
+    protocol,
+    balance: typeof balance === 'string' ? balance : balance.policy,
+    endpoints: endpoints.map((endpoint) => {
+      const key = `${name}\n${endpointName(endpoint)}`;
+      const found = known.get(key);
+      return {
+        name: endpointName(endpoint),
+        url: endpoint.url,
+        weight: endpoint.weight,
+        healthy: found?.healthy ?? true,
+        reason: found?.reason ?? (health ? 'not probed yet' : 'no health check configured'),
+        // What the prober keeps out, every worker keeps out; only the rest is passive marking.
+        ejectedBy: found?.healthy === false ? 0 : state.ejectedBy(key),
+      };
+    }),
+  }));
+}

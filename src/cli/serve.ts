@@ -1,0 +1,104 @@
+/** `gatehouse serve`: runs the gateway of a configuration file until it is told to stop. */
+import { styleText } from 'node:util';
+import { Command } from 'commander';
+import { formatProblem, loadConfig } from '../config/config.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { parseDuration } from '../kernel/limit.ts';
+import { createOpLog } from '../observe/oplog.ts';
+import type { Gateway } from './gateway.ts';
+import { startGateway } from './gateway.ts';
+
+const HELP = `
+The ready line and notices go to standard error; standard output belongs to the access log.
+
+Signals:
+  SIGTERM, SIGINT  stop: no new connections, requests under way may end (see --drain); a second one ends at once
+  SIGHUP           load the configuration anew; when it is wrong, the old one stays and the reason is printed
+  SIGUSR2          open the access log file anew, after it was renamed
+
+Exit codes:
+  0  stopped as told
+  1  did not start: the configuration is wrong, an address is taken, or the workers do not come up
+  2  ended by a second signal, with requests under way cut off`;
+
+interface Flags {
+  config: string;
+  drain: string;
+}
+
+/** The command. */
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('run the gateway')
+    .requiredOption('-c, --config <file>', 'configuration file (YAML or JSON)')
+    .option('--drain <duration>', 'how long requests under way may take to end after SIGTERM', '30s')
+    .addHelpText('after', HELP)
+    .action(serve);
+}
+
+async function serve(flags: Flags): Promise<void> {
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const drainMs = parseDuration(flags.drain);
+  if (drainMs === undefined) {
+    say(`gatehouse serve: --drain ${flags.drain}: expected a duration, such as 30s`);
+    process.exitCode = 1;
+    return;
+  }
+  const load = () => loadConfig(flags.config);
+  const loaded = load();
+  for (const warning of loaded.warnings) say(formatProblem({ ...warning, message: `warning: ${warning.message}` }));
+  if (!loaded.ok) {
+    for (const problem of loaded.problems) say(formatProblem(problem));
+    say(`gatehouse serve: not started; ${flags.config} has ${loaded.problems.length} problem(s), above`);
+    process.exitCode = 1;
+    return;
+  }
+  const human = process.stderr.isTTY === true;
+  const notice = createOpLog({
+    clock: systemClock,
+    write: (line) => process.stderr.write(line),
+    format: human ? 'human' : 'json',
+    color: human,
+  });
+  process.title = 'gatehouse';
+  let gateway: Gateway;
+  try {
+    gateway = await startGateway({ loaded, load, notice });
+  } catch (error) {
+    say(`gatehouse serve: not started: ${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+    return;
+  }
+  process.on('SIGHUP', () => void gateway.reload());
+  process.on('SIGUSR2', () => void gateway.reopenLog());
+  stopOnSignal(gateway, drainMs, (text) => notice({ level: 'info', message: text }));
+  const urls = [...gateway.urls].map(([name, url]) => `${name}=${url}`);
+  const ready = human ? styleText('green', 'ready') : 'ready';
+  say(`gatehouse serve: ${ready} ${urls.join(' ')} admin=${gateway.adminUrl}`);
+}
+
+/** Stops on SIGTERM or SIGINT and exits; a second signal ends at once. `after` runs when the gateway has ended. */
+export function stopOnSignal(
+  gateway: Gateway,
+  drainMs: number,
+  tell: (text: string) => void,
+  after: () => Promise<void> = async () => {},
+): void {
+  let signals = 0;
+  const stop = async (signal: string) => {
+    signals++;
+    if (signals > 2) return;
+    if (signals === 2) {
+      tell(`${signal} again: ending at once`);
+      gateway.kill();
+      return;
+    }
+    tell(`${signal}: draining for at most ${drainMs / 1000} s`);
+    const killed = await gateway.stop(drainMs);
+    await after();
+    if (killed > 0 && signals === 1) tell(`${killed} worker(s) did not end in time and were killed`);
+    process.exit(signals > 1 ? 2 : 0);
+  };
+  process.on('SIGTERM', (signal) => void stop(signal));
+  process.on('SIGINT', (signal) => void stop(signal));
+}

@@ -1,0 +1,99 @@
+/** A worker process: the data plane, its observer, and the link to the supervisor, wired together. */
+import { randomBytes } from 'node:crypto';
+import { Socket } from 'node:net';
+import type { Config } from '../config/config.ts';
+import { createGatehouse } from '../gatehouse.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { Events } from '../kernel/event.ts';
+import { Observer } from '../observe/observe.ts';
+import { processReader } from '../observe/process.ts';
+import type { EndpointHealth, Snapshot } from '../supervisor/channel.ts';
+import type { LinkOptions } from '../supervisor/link.ts';
+import { linkToSupervisor } from '../supervisor/link.ts';
+import { endpointName } from '../upstream/health/prober.ts';
+import { VERSION } from './version.ts';
+
+/** Where the supervisor reads access log lines (`stdio[3]` of the fork). */
+const LOG_DESCRIPTOR = 3;
+/** How long requests may run on after SIGTERM sent to this process alone, or when the supervisor has gone. */
+const DRAIN_MS = 30_000;
+
+/** What the supervisor says by the arguments of the process. */
+const [, , slot = '0', pseudonym = 'gatehouse'] = process.argv;
+
+function runWorker(): void {
+  process.title = `gatehouse worker ${slot}`;
+  const events = new Events();
+  let gatehouse: ReturnType<typeof createGatehouse> | undefined;
+  const log = new Socket({ fd: LOG_DESCRIPTOR, readable: false, writable: true });
+  // Its reader is the supervisor; when that dies, the closed channel says so.
+  log.on('error', () => {});
+  log.on('drain', () => observer?.logDrained());
+  let observer: Observer | undefined;
+  let accessLog = '';
+
+  const observe = (config: Config) => {
+    const wanted = config.log.access === 'off' ? 'off' : 'on';
+    if (!observer || wanted !== accessLog) {
+      observer?.close();
+      accessLog = wanted;
+      observer = new Observer({
+        events,
+        clock: systemClock,
+        worker: slot,
+        version: VERSION,
+        node: process.version,
+        accessLog: wanted === 'off' ? undefined : { write: (chunk) => log.write(chunk) },
+        readProcess: processReader(),
+      });
+    }
+    const endpoints = Object.entries(config.upstreams).flatMap(([upstream, { endpoints: all }]) =>
+      all.map((endpoint) => ({ upstream, endpoint: endpointName(endpoint) })),
+    );
+    observer.metrics.setEndpoints(endpoints);
+  };
+
+  const setHealth = (changes: readonly EndpointHealth[]) => {
+    for (const h of changes) gatehouse?.setEndpointHealth(h.upstream, h.endpoint, h.healthy, h.reason);
+  };
+
+  const link = linkToSupervisor({
+    port: process as LinkOptions['port'],
+    clock: systemClock,
+    exit: (code) => process.exit(code),
+    orphanDeadline: DRAIN_MS,
+    handlers: {
+      async update(snapshot, health) {
+        const input = snapshot as Snapshot<Config>;
+        if (gatehouse) await gatehouse.update(input);
+        observe(input.config);
+        if (!gatehouse) {
+          const idPrefix = randomBytes(6).toString('hex');
+          gatehouse = createGatehouse(input, { clock: systemClock, events, pseudonym, idPrefix });
+          await gatehouse.start();
+        }
+        setHealth(health);
+      },
+      async listen(listener, handle) {
+        if (!gatehouse) throw new Error('no configuration came before the listener');
+        await gatehouse.listen(listener, handle);
+      },
+      unlisten: (listener) => gatehouse?.unlisten(listener),
+      endpointHealth: setHealth,
+      drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
+      metrics: () => observer?.snapshot(),
+      close: () => {
+        observer?.close();
+        return new Promise((done) => log.end(() => done()));
+      },
+    },
+  });
+  events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
+  events.on('endpointChanged', (change) => link.observed(change));
+  // Ctrl-C in a terminal reaches the whole group; what happens then is the supervisor's decision.
+  process.on('SIGINT', () => {});
+  process.on('SIGHUP', () => {});
+  process.on('SIGTERM', () => link.leave('SIGTERM', DRAIN_MS));
+}
+
+runWorker();

@@ -1,0 +1,39 @@
+/** The whole configuration file: every room's own schema, joined. Nothing below this row sees more than its part. */
+import { z } from 'zod';
+import { adminConfig } from '../admin/config.ts';
+import { name } from '../kernel/schema.ts';
+import { listenerConfig } from '../listen/config.ts';
+import { logConfig } from '../observe/config.ts';
+import { modelConfig, routeConfig } from '../route/config.ts';
+import { upstreamConfig } from '../upstream/config.ts';
+
+/** Schema of the file. Unknown keys are mistakes. */
+export const configSchema = z.strictObject({
+  listeners: z
+    .record(name, listenerConfig)
+    .refine(
+      (all) => Object.keys(all).length > 0,
+      'expected at least one listener, such as public: { address: "0.0.0.0:8080" }',
+    )
+    .describe('Where clients connect, by name.'),
+  admin: adminConfig.describe('The admin port: metrics, API and dashboard.'),
+  workers: z
+    .union([z.literal('auto'), z.number().int().min(1).max(256)], {
+      error: 'expected auto or a whole number from 1 to 256',
+    })
+    .default('auto')
+    .describe('Processes that serve requests; `auto` is one per CPU core.'),
+  upstreams: z.record(name, upstreamConfig).default({}).describe('The servers behind, by name.'),
+  models: z
+    .record(name, modelConfig)
+    .default({})
+    .describe('Models by the name that clients ask for, each with the versions that serve it.'),
+  routes: z
+    .array(routeConfig)
+    .min(1, 'expected at least one route')
+    .describe('Which request goes where. The most specific match wins; among equals, the first in the file.'),
+  log: logConfig.describe('What is written about requests.'),
+});
+
+/** The configuration after defaults: plain JSON, durations in milliseconds, sizes in bytes, shares from 0 to 1. */
+export type Config = z.output<typeof configSchema>;

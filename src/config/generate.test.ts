@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { makeCertificate } from '../../test/certificate.ts';
+import { loadConfig } from './config.ts';
+import { generatedFiles } from './generate.ts';
+import { formatProblem } from './problem.ts';
+import { type JsonSchema, rawSchema } from './schema.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+
+for (const [path, text] of Object.entries(generatedFiles())) {
+  test(`${path} is what the schema says now`, () => {
+    assert.equal(readFileSync(join(ROOT, path), 'utf8'), text, 'stale; run: npm run generate');
+  });
+}
+
+test('every setting is described', () => {
+  const bare: string[] = [];
+  const look = (schema: JsonSchema, path: string): void => {
+    for (const [key, child] of Object.entries(schema.properties ?? {})) {
+      if (child.description === undefined) bare.push(`${path}.${key}`);
+      look(child, `${path}.${key}`);
+    }
+    if (typeof schema.additionalProperties === 'object') look(schema.additionalProperties, path);
+    if (schema.items) look(schema.items, `${path}[]`);
+    for (const choice of schema.anyOf ?? []) look(choice, path);
+  };
+  look(rawSchema(), '');
+  assert.deepEqual(bare, []);
+});
+
+const pair = makeCertificate({ name: 'example' });
+
+for (const file of readdirSync(join(ROOT, 'examples')).filter((name) => name.endsWith('.yaml'))) {
+  test(`examples/${file} is right, without warnings`, () => {
+    const result = loadConfig(join(ROOT, 'examples', file), {
+      env: {},
+      readFile: (path) => {
+        if (!path.includes('/certs/')) return readFileSync(path);
+        return Buffer.from(path.endsWith('key.pem') ? pair.key : pair.certificate);
+      },
+    });
+    assert.deepEqual((result.ok ? result.warnings : result.problems).map(formatProblem), []);
+    assert.ok(result.ok);
+  });
+}

@@ -1,0 +1,163 @@
+/** Certificates and keys: read and checked before anything serves with them. Workers then need no disk. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { isAbsolute, resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
+import type { Parts } from './parts.ts';
+import { formatPath, type Path, type Report } from './problem.ts';
+import { readText, type Surroundings } from './reference.ts';
+
+const DAY_MS = 86_400_000;
+/** Renewal is commonly automatic at 30 days; whoever is below 14 has to look. */
+const SOON_DAYS = 14;
+
+/**
+ * Reads every PEM setting of `parts`, checks it, and writes into the setting the name under which `files` holds the
+ * text: the absolute path, or `inline:PLACE` for text that stood in the configuration or came by a reference.
+ * `now`: milliseconds since 1970.
+ */
+export function loadPem(parts: Parts, around: Surroundings, now: number, report: Report): Record<string, string> {
+  const files: Record<string, string> = Object.create(null);
+  const take = (holder: Record<string, unknown>, key: string, path: Path): string | undefined => {
+    const setting = holder[key];
+    if (typeof setting !== 'string') return undefined;
+    const inline = setting.includes('-----BEGIN ');
+    const name = inline
+      ? `inline:${formatPath(path)}`
+      : isAbsolute(setting)
+        ? setting
+        : resolve(around.folder, setting);
+    const text = inline ? setting : readText(name, around);
+    holder[key] = name;
+    if (typeof text === 'string') {
+      files[name] = text;
+      return text;
+    }
+    report.at(path, `cannot use PEM file ${name}: ${text.reason}`);
+    return undefined;
+  };
+  for (const [name, listener] of parts.listeners) {
+    listener.tls?.certificates.forEach((pair, i) => {
+      const path: Path = ['listeners', name, 'tls', 'certificates', i];
+      const certificate = take(pair, 'certificate', [...path, 'certificate']);
+      checkPair(certificate, take(pair, 'key', [...path, 'key']), path, now, report);
+    });
+  }
+  for (const [name, { tls }] of parts.upstreams) {
+    const path: Path = ['upstreams', name, 'tls'];
+    const ca = take(tls, 'ca', [...path, 'ca']);
+    if (ca !== undefined) checkAuthorities(ca, [...path, 'ca'], now, report);
+    const certificate = take(tls, 'certificate', [...path, 'certificate']);
+    checkPair(certificate, take(tls, 'key', [...path, 'key']), path, now, report);
+  }
+  return files;
+}
+
+/** The certificates of a PEM text, in order; problems are reported. */
+function certificates(text: string, path: Path, report: Report): X509Certificate[] {
+  const blocks = text.match(
+    /-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (TRUSTED |X509 )?CERTIFICATE-----/g,
+  );
+  if (blocks === null) {
+    report.at(path, `no certificate in it${holds(text)}; expected PEM: -----BEGIN CERTIFICATE-----`);
+    return [];
+  }
+  const list: X509Certificate[] = [];
+  blocks.forEach((block, i) => {
+    try {
+      list.push(new X509Certificate(block));
+    } catch {
+      report.at(
+        path,
+        `certificate ${i + 1} of ${blocks.length} in it cannot be read; is the file cut short or damaged?`,
+      );
+    }
+  });
+  return list.length === blocks.length ? list : [];
+}
+
+function holds(text: string): string {
+  const kind = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1];
+  return kind === undefined
+    ? text.trim() === ''
+      ? ' (it is empty)'
+      : ' (it is not PEM text)'
+    : ` (it holds a ${kind})`;
+}
+
+function checkPair(
+  certificate: string | undefined,
+  key: string | undefined,
+  path: Path,
+  now: number,
+  report: Report,
+): void {
+  const chain = certificate === undefined ? [] : certificates(certificate, [...path, 'certificate'], report);
+  const leaf = chain[0];
+  chain.forEach((one, i) => {
+    checkDates(
+      one,
+      i === 0 ? 'the certificate' : `certificate ${i + 1} of the chain`,
+      i === 0,
+      [...path, 'certificate'],
+      now,
+      report,
+    );
+  });
+  const secret = key === undefined ? undefined : privateKey(key, [...path, 'key'], report);
+  if (leaf === undefined || secret === undefined) return;
+  if (!leaf.checkPrivateKey(secret)) {
+    report.at(
+      [...path, 'key'],
+      `the key does not belong to the certificate (${subject(leaf)}); use the key it was made with${chain.length > 1 ? ", and put the server's own certificate first" : ''}`,
+    );
+    return;
+  }
+  try {
+    createSecureContext({ cert: certificate, key });
+  } catch (error) {
+    report.at([...path, 'certificate'], `TLS refuses it: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function privateKey(text: string, path: Path, report: Report): ReturnType<typeof createPrivateKey> | undefined {
+  if (!/-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----/.test(text)) {
+    report.at(path, `no private key in it${holds(text)}; expected PEM: -----BEGIN PRIVATE KEY-----`);
+    return undefined;
+  }
+  try {
+    return createPrivateKey(text);
+  } catch {
+    const encrypted = /ENCRYPTED/.test(text);
+    report.at(
+      path,
+      encrypted
+        ? 'the private key is encrypted; decrypt it with: openssl pkey -in FILE -out NEWFILE'
+        : 'the private key cannot be read; is the file cut short or damaged?',
+    );
+    return undefined;
+  }
+}
+
+function checkAuthorities(text: string, path: Path, now: number, report: Report): void {
+  const list = certificates(text, path, report);
+  for (const [i, one] of list.entries())
+    checkDates(one, list.length === 1 ? 'the authority' : `authority ${i + 1}`, list.length === 1, path, now, report);
+}
+
+function checkDates(one: X509Certificate, what: string, must: boolean, path: Path, now: number, report: Report): void {
+  const from = Date.parse(one.validFrom);
+  const to = Date.parse(one.validTo);
+  const say = (text: string) => (must ? report.at(path, text) : report.warn(path, text));
+  if (to <= now) say(`${what} (${subject(one)}) expired on ${day(to)}; renew it`);
+  else if (from > now) say(`${what} (${subject(one)}) is valid only from ${day(from)}; check it and the clock`);
+  else if (must && to - now < SOON_DAYS * DAY_MS) {
+    report.warn(
+      path,
+      `${what} (${subject(one)}) expires on ${day(to)}, in ${Math.floor((to - now) / DAY_MS)} days; renew it`,
+    );
+  }
+}
+
+const day = (time: number) => new Date(time).toISOString().slice(0, 10);
+const subject = (one: X509Certificate) =>
+  one.subjectAltName ?? one.subject?.split('\n').at(-1) ?? `serial ${one.serialNumber}`;

@@ -1,0 +1,146 @@
+/** One request's way through the pipeline: what the stages have found out, and what ends it. */
+import {
+  errorBody,
+  errorContentType,
+  type Operation,
+  type RequestPeek,
+  streamError,
+  type UsageProgress,
+} from '../ai/ai.ts';
+import type { Request } from '../http/request.ts';
+import type { GatehouseError } from '../kernel/error.ts';
+import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
+import type { CompiledModel, CompiledVersion } from '../route/model.ts';
+import type { CompiledRoute } from '../route/route.ts';
+import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/forward.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { shapeResponse } from './shape.ts';
+import type { Snapshot } from './snapshot.ts';
+import type { Worker } from './worker.ts';
+
+/** A request on its way. The plan of how it is forwarded, and the end of it. */
+export class Passage implements ForwardPlan, ForwardEnd {
+  readonly exchange: Exchange;
+  readonly head: Request;
+  readonly worker: Worker;
+  readonly snapshot: Snapshot;
+  /** The next stage. */
+  step = 0;
+  operation: Operation | undefined = undefined;
+  route: CompiledRoute | undefined = undefined;
+  model: CompiledModel | undefined = undefined;
+  version: CompiledVersion | undefined = undefined;
+  peek: RequestPeek | undefined = undefined;
+  /** Gatehouse asks the upstream for usage that the client did not ask for. */
+  asksUsage = false;
+  /** The answer is read for usage. */
+  reads = false;
+  progress: UsageProgress | undefined = undefined;
+  // The plan.
+  destination: Upstream | undefined = undefined;
+  hashKey: string | undefined = undefined;
+  target = '';
+  host = '';
+  fields = '';
+  body: Buffer | undefined = undefined;
+  upgrade = '';
+
+  constructor(exchange: Exchange, worker: Worker) {
+    this.exchange = exchange;
+    this.head = exchange.head as Request;
+    this.worker = worker;
+    this.snapshot = worker.snapshot;
+  }
+
+  get upstream(): Upstream {
+    return this.destination as Upstream;
+  }
+
+  get responseFields(): ForwardPlan['responseFields'] {
+    const changes = this.route?.responseFields;
+    if (changes === undefined) return undefined;
+    return (head, drop) => head.linesWhere(drop, (name) => !changes.drop.has(name)) + changes.lines;
+  }
+
+  get shape(): ForwardPlan['shape'] {
+    return this.reads ? this.#shape : undefined;
+  }
+
+  readonly #shape = (head: ResponseHead): ResponseShape | undefined => shapeResponse(this, head);
+
+  /** Refuses before anything has been forwarded. */
+  refuse(error: GatehouseError): void {
+    this.exchange.outcome = 'denied';
+    this.answer(this.exchange, error);
+  }
+
+  answer(exchange: Exchange, error: GatehouseError): void {
+    const { inbound } = exchange;
+    const body = Buffer.from(errorBody(exchange.protocol, error, exchange.id));
+    let fields = `Content-Type: ${errorContentType(exchange.protocol)}\r\nx-request-id: ${exchange.id}\r\n`;
+    fields += `Proxy-Status: gatehouse; error=${error.proxyError}; details="${error.code}"\r\nDate: ${this.worker.httpDate()}\r\n`;
+    if (error.retryAfterMs !== undefined)
+      fields += `Retry-After: ${Math.max(1, Math.ceil(error.retryAfterMs / 1000))}\r\n`;
+    if (error.code === 'method_not_allowed') fields += 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
+    for (const [name, value] of error.fields ?? []) fields += `${name}: ${value}\r\n`;
+    exchange.status = error.status;
+    if (error.close) inbound.closeAfter();
+    this.ended(exchange, exchange.outcome === 'denied' ? 'denied' : 'failed', error);
+    inbound.head(error.status, REASONS.get(error.status) ?? 'Error', fields, body.length);
+    inbound.write(body, 0, body.length);
+    inbound.end('');
+  }
+
+  /** Answers with a JSON document of our own. */
+  answerJson(text: string): void {
+    const { exchange } = this;
+    const body = Buffer.from(text);
+    exchange.status = 200;
+    this.ended(exchange, 'completed', undefined);
+    const fields = `Content-Type: application/json\r\nx-request-id: ${exchange.id}\r\nDate: ${this.worker.httpDate()}\r\n`;
+    exchange.inbound.head(200, 'OK', fields, body.length);
+    exchange.inbound.write(body, 0, body.length);
+    exchange.inbound.end('');
+  }
+
+  cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string {
+    if (shape === undefined || this.operation === undefined || !exchange.stream || this.progress?.atBoundary !== true)
+      return '';
+    return streamError(this.operation, error);
+  }
+
+  ended(exchange: Exchange, outcome: Outcome, error: GatehouseError | undefined): void {
+    exchange.outcome = outcome;
+    exchange.error = error;
+    exchange.usage = this.progress?.usage;
+    exchange.generated = this.progress?.tokens ?? 0;
+    exchange.endedAt = this.worker.clock.now();
+    this.worker.events.emit('requestEnded', exchange);
+    this.worker.left();
+  }
+}
+
+const REASONS = new Map([
+  [400, 'Bad Request'],
+  [401, 'Unauthorized'],
+  [403, 'Forbidden'],
+  [404, 'Not Found'],
+  [405, 'Method Not Allowed'],
+  [408, 'Request Timeout'],
+  [411, 'Length Required'],
+  [413, 'Content Too Large'],
+  [414, 'URI Too Long'],
+  [415, 'Unsupported Media Type'],
+  [417, 'Expectation Failed'],
+  [421, 'Misdirected Request'],
+  [429, 'Too Many Requests'],
+  [431, 'Request Header Fields Too Large'],
+  [499, 'Client Closed Request'],
+  [500, 'Internal Server Error'],
+  [501, 'Not Implemented'],
+  [502, 'Bad Gateway'],
+  [503, 'Service Unavailable'],
+  [504, 'Gateway Timeout'],
+  [505, 'HTTP Version Not Supported'],
+  [508, 'Loop Detected'],
+]);

@@ -1,0 +1,34 @@
+/** Chooses, by the head of the answer, what watches or changes its body. */
+import { usageHider, usageTap } from '../ai/ai.ts';
+import { KNOWN } from '../http/fields.ts';
+import type { Response } from '../http/response.ts';
+import type { ResponseHead } from '../kernel/exchange.ts';
+import type { ResponseShape } from '../upstream/forward.ts';
+import type { Passage } from './passage.ts';
+
+/** Undefined: the body passes unseen. */
+export function shapeResponse(passage: Passage, head: ResponseHead): ResponseShape | undefined {
+  const { operation, exchange, worker } = passage;
+  const response = head as Response;
+  if (operation === undefined || (response.seen & KNOWN['content-encoding']) !== 0) return undefined;
+  const type = response.known(KNOWN['content-type']) ?? '';
+  const sse = type.startsWith('text/event-stream');
+  if (!sse && !type.startsWith('application/json')) return undefined;
+  exchange.stream = sse;
+  if (sse && passage.asksUsage) {
+    const hider = usageHider(operation);
+    passage.progress = hider;
+    hider.onFirstToken = () => {
+      exchange.firstTokenAt = worker.clock.now();
+    };
+    return { tap: undefined, rewrite: hider };
+  }
+  const tap = usageTap(operation, sse ? 'sse' : 'json');
+  passage.progress = tap;
+  if (sse) {
+    tap.onFirstToken = () => {
+      exchange.firstTokenAt = worker.clock.now();
+    };
+  }
+  return { tap, rewrite: undefined };
+}

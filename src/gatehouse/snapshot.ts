@@ -1,0 +1,67 @@
+/** A configuration, compiled into what requests meet. Immutable; a reload makes another one. */
+import { isDeepStrictEqual } from 'node:util';
+import type { ModelEntry } from '../ai/ai.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { ListenerConfig } from '../listen/config.ts';
+import type { ModelConfig, RouteConfig } from '../route/config.ts';
+import { compileModels, type ModelTable } from '../route/model.ts';
+import { compileRoutes, type Router } from '../route/route.ts';
+import type { UpstreamConfig } from '../upstream/config.ts';
+import { Upstream, type UpstreamParts } from '../upstream/upstream.ts';
+
+/** The parts of the configuration that a worker serves; plain data, as the supervisor sends it. */
+export interface SnapshotInput {
+  config: {
+    listeners: Record<string, ListenerConfig>;
+    upstreams: Record<string, UpstreamConfig>;
+    models: Record<string, ModelConfig>;
+    routes: RouteConfig[];
+  };
+  /** Path → text of every file that the configuration names. */
+  files: Record<string, string>;
+}
+
+/** What a compiled snapshot is made with. */
+export type SnapshotParts = Omit<UpstreamParts, 'readText'>;
+
+/** The text of a file the configuration names. Throws when the supervisor did not send it. */
+export function fileReader(files: Record<string, string>): (path: string) => string {
+  return (path) => {
+    const text = files[path];
+    if (text === undefined) throw new Error(`the file ${path} was not read`);
+    return text;
+  };
+}
+
+/** What requests meet. */
+export class Snapshot {
+  readonly input: SnapshotInput;
+  readonly router: Router;
+  readonly models: ModelTable;
+  readonly upstreams = new Map<string, Upstream>();
+
+  /** Throws when something cannot be compiled; nothing is kept then. Upstreams that did not change are taken over. */
+  constructor(input: SnapshotInput, parts: SnapshotParts, before: Snapshot | undefined) {
+    this.input = input;
+    this.router = compileRoutes(input.config.routes);
+    this.models = compileModels(input.config.models, parts.clock as Clock);
+    const readText = fileReader(input.files);
+    for (const [name, config] of Object.entries(input.config.upstreams)) {
+      const old = before?.upstreams.get(name);
+      const same =
+        old !== undefined &&
+        isDeepStrictEqual(old.config, config) &&
+        isDeepStrictEqual(before?.input.files, input.files);
+      this.upstreams.set(name, same ? old : new Upstream(name, config, { ...parts, readText }));
+    }
+  }
+
+  /** The models that a route lists, for /v1/models. */
+  listed(route: RouteConfig, createdAt: number): ModelEntry[] {
+    const all = Object.entries(this.input.config.models);
+    const names = route.models ?? [];
+    return all
+      .filter(([name]) => names.includes('*') || names.includes(name))
+      .map(([id, model]) => ({ id, ownedBy: model.ownedBy, createdAt }));
+  }
+}

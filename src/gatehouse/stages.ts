@@ -1,0 +1,219 @@
+/** The stages of the pipeline, in the order in which gatehouse.ts lists them. Each decides one thing. */
+import { modelBody, modelIdOf, modelsBody, PeekFault, peekRequest, recognize, rewriteRequest } from '../ai/ai.ts';
+import { HOP_BY_HOP, KNOWN } from '../http/fields.ts';
+import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
+import { GatehouseError } from '../kernel/error.ts';
+import { LENGTH_NONE } from '../kernel/exchange.ts';
+import { Forward } from '../upstream/forward.ts';
+import { holdBody } from './hold.ts';
+import { hashKey, stickyKey } from './keys.ts';
+import type { Passage } from './passage.ts';
+
+/** What a stage says: go on, stop with an error, or `ANSWERED` when the exchange has ended or waits for its body. */
+export type Step = GatehouseError | undefined | typeof ANSWERED;
+
+/** The stage has taken the exchange over. */
+export const ANSWERED = Symbol('answered');
+
+/** Fields written anew for the next hop, beside the forwarding ones. */
+const REPLACED = HOP_BY_HOP | KNOWN.host | KNOWN.expect | KNOWN['x-request-id'];
+/** Methods that end here: they would show what is between us and the server (RFC 9110 §9.3.6, §9.3.8). */
+const REFUSED_METHODS = new Set(['TRACE', 'CONNECT', 'TRACK']);
+
+/** Names the request and the API it speaks, so that whatever follows can answer in the client's shape. */
+export function identify(passage: Passage): Step {
+  const { exchange, head, worker } = passage;
+  const given = exchange.inbound.peerTrusted ? head.known(KNOWN['x-request-id']) : undefined;
+  exchange.id = given !== undefined && /^[\w.:/+=-]{1,128}$/.test(given) ? given : worker.requestId();
+  const operation = recognize(head.method, head.path, head);
+  if (operation !== undefined) {
+    passage.operation = operation;
+    exchange.protocol = operation.protocol;
+    exchange.operation = operation.name;
+  }
+  return undefined;
+}
+
+/** Refuses requests that have come through here before (RFC 9110 §7.6.3), and methods that must not travel. */
+export function guard(passage: Passage): Step {
+  const { head, worker } = passage;
+  if (REFUSED_METHODS.has(head.method))
+    return new GatehouseError('method_not_allowed', `${head.method} is not served here`);
+  if ((head.seen & KNOWN.via) !== 0 && head.knownList(KNOWN.via).includes(worker.pseudonym)) {
+    worker.fault('loop');
+    return new GatehouseError(
+      'loop_detected',
+      'this request has passed here before: the upstream leads back to this gateway',
+    );
+  }
+  if (
+    (head.seen & KNOWN['max-forwards']) !== 0 &&
+    head.method === 'OPTIONS' &&
+    head.known(KNOWN['max-forwards']) === '0'
+  ) {
+    return new GatehouseError('loop_detected', 'Max-Forwards has reached 0');
+  }
+  return undefined;
+}
+
+/** Finds the route by host, path, method, fields and query. */
+export function route(passage: Passage): Step {
+  const { head, snapshot, exchange } = passage;
+  const found = snapshot.router.match(head);
+  if (found === undefined) return snapshot.router.refusal(head);
+  passage.route = found;
+  exchange.route = found.name;
+  const limit = found.config.limits?.body;
+  if (limit !== undefined) {
+    exchange.bodyLimit = limit;
+    if (exchange.requestLength > limit) {
+      return new GatehouseError('body_too_large', `the body is larger than ${limit} bytes (limits.body)`, {
+        rule: found.name,
+      });
+    }
+  }
+  return undefined;
+}
+
+/** Holds and peeks into the body, where the route or the upstream's API asks for it. */
+export function peek(passage: Passage): Step {
+  const { operation, exchange, head } = passage;
+  const found = passage.route as NonNullable<typeof passage.route>;
+  if (operation === undefined && !found.needsModel && found.config.models === undefined) return undefined;
+  const plain = found.config.upstream !== undefined && !found.needsModel;
+  if (plain && passage.snapshot.upstreams.get(found.config.upstream as string)?.config.protocol === 'http')
+    return undefined;
+  if (exchange.requestLength === LENGTH_NONE || operation?.hasBody === false) return undefined;
+  if (
+    (head.seen & KNOWN['content-encoding']) !== 0 &&
+    head.known(KNOWN['content-encoding'])?.toLowerCase() !== 'identity'
+  ) {
+    if (plain) return undefined;
+    return new GatehouseError(
+      'unsupported_media_type',
+      'send the body without Content-Encoding: its `model` must be read',
+      {
+        rule: found.name,
+      },
+    );
+  }
+  holdBody(passage);
+  return ANSWERED;
+}
+
+/** Reads what was held: `model`, `stream`, `user`. Runs when the body is complete. */
+export function readModel(passage: Passage): Step {
+  const { body, exchange, head, snapshot } = passage;
+  if (body !== undefined) {
+    const found = peekRequest(body);
+    if (found instanceof PeekFault) {
+      if (passage.route?.config.models === undefined && passage.route?.needsModel === false) return undefined;
+      return new GatehouseError('invalid_body', found.message, found.param === undefined ? {} : { param: found.param });
+    }
+    passage.peek = found;
+    exchange.model = found.model ?? '';
+    exchange.stream = found.stream;
+  }
+  if (passage.route?.needsModel) {
+    const chosen = snapshot.router.matchModel(head, exchange.model === '' ? undefined : exchange.model);
+    if (chosen === undefined) return snapshot.router.refusal(head);
+    passage.route = chosen;
+    exchange.route = chosen.name;
+  }
+  return undefined;
+}
+
+/** Model → version → upstream; /v1/models is answered here. */
+export function chooseModel(passage: Passage): Step {
+  const { exchange, snapshot, operation, head } = passage;
+  const found = passage.route as NonNullable<typeof passage.route>;
+  if (found.config.models === undefined) {
+    passage.destination = snapshot.upstreams.get(found.config.upstream as string);
+    return undefined;
+  }
+  if (operation?.name === 'models' || operation?.name === 'model') return listModels(passage);
+  const name = exchange.model;
+  if (name === '') {
+    return new GatehouseError('invalid_body', 'the request names no model: set `model` in the JSON body', {
+      param: 'model',
+      rule: found.name,
+    });
+  }
+  const model = found.allowsModel(name) ? snapshot.models.get(name) : undefined;
+  if (model === undefined) {
+    return new GatehouseError(
+      'model_not_found',
+      `The model \`${name}\` is not offered here. GET /v1/models lists those that are.`,
+      {
+        param: 'model',
+        rule: found.name,
+      },
+    );
+  }
+  const version = model.pick(stickyKey(model.sticky, passage, head));
+  passage.model = model;
+  passage.version = version;
+  exchange.version = version.name;
+  passage.destination = snapshot.upstreams.get(version.upstream);
+  return undefined;
+}
+
+function listModels(passage: Passage): Step {
+  const { snapshot, worker, head } = passage;
+  const operation = passage.operation as NonNullable<typeof passage.operation>;
+  const entries = snapshot.listed((passage.route as NonNullable<typeof passage.route>).config, worker.createdAt);
+  if (operation.name === 'models') {
+    passage.answerJson(modelsBody(operation.protocol, entries));
+    return ANSWERED;
+  }
+  const id = modelIdOf(head.path);
+  const entry = entries.find((candidate) => candidate.id === id);
+  if (entry === undefined) {
+    return new GatehouseError('model_not_found', `The model \`${id ?? ''}\` is not offered here.`, { param: 'model' });
+  }
+  passage.answerJson(modelBody(operation.protocol, entry));
+  return ANSWERED;
+}
+
+/** Composes what is sent upstream. */
+export function compose(passage: Passage): Step {
+  const { exchange, head, worker, operation } = passage;
+  const found = passage.route as NonNullable<typeof passage.route>;
+  const { config } = passage.upstream;
+  passage.target = found.rewriteTarget(head);
+  passage.host = found.host ?? (config.host === 'preserve' ? head.authority : config.host);
+  passage.upgrade = head.upgrade === 'h2c' ? '' : head.upgrade;
+  passage.hashKey = hashKey(passage.upstream.hashSource, passage);
+  passage.reads = operation !== undefined && config.protocol !== 'http';
+  const { peek: seen, body } = passage;
+  if (seen !== undefined && body !== undefined) {
+    passage.asksUsage = passage.reads && operation?.asksUsage === true && seen.stream && !seen.includeUsage;
+    const rename = passage.version?.model;
+    if (passage.asksUsage || rename !== undefined) {
+      passage.body = rewriteRequest(
+        body,
+        seen,
+        rename === undefined ? { askUsage: passage.asksUsage } : { model: rename, askUsage: passage.asksUsage },
+      );
+    }
+  }
+  const { inbound } = exchange;
+  let drop = REPLACED | replacedForwarding(inbound);
+  let lines = '';
+  if (passage.reads) {
+    // What is read must not be compressed.
+    drop |= KNOWN['accept-encoding'];
+    lines = 'Accept-Encoding: identity\r\n';
+  }
+  const changes = found.requestFields;
+  const kept =
+    changes === undefined ? head.lines(drop) : head.linesWhere(drop, (name) => !changes.drop.has(name)) + changes.lines;
+  passage.fields = `${kept}${lines}${forwardingLines(head, inbound, head.authority, worker.pseudonym)}x-request-id: ${exchange.id}\r\n`;
+  return undefined;
+}
+
+/** Sends it; what follows is up to the upstream room. */
+export function forward(passage: Passage): Step {
+  new Forward(passage.exchange, passage, passage);
+  return ANSWERED;
+}

@@ -1,0 +1,203 @@
+/** One worker's data plane: listeners, the snapshot in force, and the run of the pipeline. */
+import type { Clock } from '../kernel/clock.ts';
+import { GatehouseError } from '../kernel/error.ts';
+import type { Events } from '../kernel/event.ts';
+import type { Exchange } from '../kernel/exchange.ts';
+import { Listener, type ListenerHandler } from '../listen/listen.ts';
+import { Deadlines } from '../socket/deadlines.ts';
+import type { Lookup } from '../upstream/resolve.ts';
+import { Passage } from './passage.ts';
+import { fileReader, Snapshot, type SnapshotInput } from './snapshot.ts';
+import { ANSWERED, type Step } from './stages.ts';
+
+/** A stage of the pipeline. */
+export type Stage = (passage: Passage) => Step;
+
+/** What a worker is given from outside. */
+export interface WorkerParts {
+  clock: Clock;
+  events: Events;
+  /** Name of this instance in Via, the same for all its workers; loops are recognised by it. */
+  pseudonym: string;
+  /** Start of this worker's request ids; unique for each worker and start. */
+  idPrefix: string;
+  /** Resolver for host names; the system's when left out. */
+  lookup?: Lookup;
+}
+
+/** How often drain looks whether all is quiet. */
+const DRAIN_POLL_MS = 20;
+
+/** Serves a snapshot. */
+export class Worker implements ListenerHandler {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly pseudonym: string;
+  /** Start of this worker in seconds since 1970, as `created` of the models it lists. */
+  readonly createdAt: number;
+  snapshot: Snapshot;
+  readonly #stages: readonly Stage[];
+  readonly #parts: WorkerParts;
+  readonly #deadlines: Deadlines;
+  readonly #listeners = new Map<string, Listener>();
+  #requests = 0;
+  #active = 0;
+  #dateAt = -1;
+  #date = '';
+
+  /** Throws when the snapshot cannot be compiled. */
+  constructor(stages: readonly Stage[], input: SnapshotInput, parts: WorkerParts) {
+    this.#stages = stages;
+    this.#parts = parts;
+    this.clock = parts.clock;
+    this.events = parts.events;
+    this.pseudonym = parts.pseudonym;
+    this.createdAt = Math.floor(parts.clock.wall() / 1000);
+    this.#deadlines = new Deadlines(parts.clock);
+    this.snapshot = this.#compile(input, undefined);
+  }
+
+  /** Resolves the upstreams' host names; call before `listen`, so that first requests find addresses. */
+  async start(): Promise<void> {
+    await Promise.all([...this.snapshot.upstreams.values()].map((upstream) => upstream.start()));
+  }
+
+  /** Starts accepting on a bound handle (or whatever `net.Server.listen` takes) for the listener of this name. */
+  async listen(name: string, target: object): Promise<void> {
+    const config = this.snapshot.input.config.listeners[name];
+    if (config === undefined) throw new Error(`there is no listener ${name}`);
+    const { clock, events } = this;
+    const readText = fileReader(this.snapshot.input.files);
+    const listener = new Listener(name, config, { clock, events, deadlines: this.#deadlines, handler: this, readText });
+    await listener.listen(target);
+    this.#listeners.set(name, listener);
+  }
+
+  /** Stops accepting on one listener; its connections end after the response under way. */
+  unlisten(name: string): void {
+    this.#listeners.get(name)?.drain();
+    this.#listeners.delete(name);
+  }
+
+  /** Address of a listener on TCP. */
+  address(name: string): ReturnType<Listener['address']> {
+    return this.#listeners.get(name)?.address() ?? null;
+  }
+
+  /** Swaps in a new snapshot; requests under way end with the old one. Throws, changing nothing, when it cannot be compiled. */
+  async update(input: SnapshotInput): Promise<void> {
+    const before = this.snapshot;
+    const next = this.#compile(input, before);
+    const fresh = [...next.upstreams.values()].filter((upstream) => before.upstreams.get(upstream.name) !== upstream);
+    await Promise.all(fresh.map((upstream) => upstream.start()));
+    for (const [name, listener] of this.#listeners) {
+      const config = input.config.listeners[name];
+      if (config !== undefined) listener.update(config, fileReader(input.files));
+    }
+    this.snapshot = next;
+    for (const [name, upstream] of before.upstreams) if (next.upstreams.get(name) !== upstream) upstream.close();
+  }
+
+  /** What the prober found. */
+  setEndpointHealth(upstream: string, endpoint: string, healthy: boolean, reason: string): void {
+    this.snapshot.upstreams.get(upstream)?.setHealth(endpoint, healthy, reason);
+  }
+
+  /** Stops accepting, lets requests end, closes idle connections; resolves when all is quiet, or cuts after `deadlineMs`. */
+  drain(deadlineMs: number): Promise<void> {
+    for (const listener of this.#listeners.values()) listener.drain();
+    const until = this.clock.now() + deadlineMs;
+    return new Promise((resolve) => {
+      const poll = this.clock.every(DRAIN_POLL_MS, () => {
+        const quiet =
+          this.#active === 0 && [...this.#listeners.values()].every((listener) => listener.connections === 0);
+        if (!quiet && this.clock.now() < until) return;
+        poll.cancel();
+        for (const listener of this.#listeners.values()) listener.destroy();
+        for (const upstream of this.snapshot.upstreams.values()) upstream.close();
+        resolve();
+      });
+    });
+  }
+
+  // ---- the pipeline
+
+  onRequest(exchange: Exchange): void {
+    const passage = new Passage(exchange, this);
+    this.#active++;
+    this.events.emit('requestStarted', exchange);
+    this.proceed(passage);
+  }
+
+  onRefused(exchange: Exchange, error: GatehouseError): void {
+    const passage = new Passage(exchange, this);
+    this.#active++;
+    exchange.id = this.requestId();
+    this.events.emit('requestStarted', exchange);
+    passage.refuse(error);
+  }
+
+  onAborted(exchange: Exchange, error: GatehouseError): void {
+    if (exchange.outcome !== 'open') return;
+    new Passage(exchange, this).ended(exchange, 'client_aborted', error);
+    exchange.inbound.abort();
+  }
+
+  /** Runs the stages from where the passage stands. */
+  proceed(passage: Passage): void {
+    const stages = this.#stages;
+    try {
+      while (passage.step < stages.length) {
+        const verdict = (stages[passage.step++] as Stage)(passage);
+        if (verdict === undefined) continue;
+        if (verdict !== ANSWERED) passage.refuse(verdict);
+        return;
+      }
+    } catch (error) {
+      this.#bug(passage, error);
+    }
+  }
+
+  /** A mistake of ours costs one request, not the worker. */
+  #bug(passage: Passage, error: unknown): void {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.events.emit('notice', { level: 'error', message: `request ${passage.exchange.id}: ${message}` });
+    if (passage.exchange.outcome !== 'open') return;
+    passage.refuse(
+      new GatehouseError('internal', 'this gateway has made a mistake; its log has the details under this request id'),
+    );
+  }
+
+  // ---- what stages ask for
+
+  /** A new request id. */
+  requestId(): string {
+    return this.#parts.idPrefix + (++this.#requests).toString(36);
+  }
+
+  /** Now as an HTTP date (RFC 9110 §5.6.7). */
+  httpDate(): string {
+    const second = Math.floor(this.clock.wall() / 1000);
+    if (second !== this.#dateAt) {
+      this.#dateAt = second;
+      this.#date = new Date(second * 1000).toUTCString();
+    }
+    return this.#date;
+  }
+
+  /** Counts a condition of FAULTS.md. */
+  fault(kind: string): void {
+    this.events.emit('fault', { kind, where: 'pipeline' });
+  }
+
+  /** An exchange has ended. */
+  left(): void {
+    this.#active--;
+  }
+
+  #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {
+    const { clock, events, lookup } = this.#parts;
+    const parts = { clock, events, deadlines: this.#deadlines };
+    return new Snapshot(input, lookup === undefined ? parts : { ...parts, lookup }, before);
+  }
+}

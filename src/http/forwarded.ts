@@ -1,0 +1,47 @@
+/** What a request says about the way it came: X-Forwarded-*, Forwarded (RFC 7239) and Via (RFC 9110 §7.6.3). */
+import { type FieldSection, KNOWN } from './fields.ts';
+
+/** The hop before us. */
+export interface PreviousHop {
+  readonly peerAddress: string;
+  /** Its own forwarding fields are believed and extended; from others they are replaced. */
+  readonly peerTrusted: boolean;
+  readonly scheme: string;
+}
+
+/** Fields that only a trusted hop may set. */
+export const FORWARDING_FIELDS =
+  KNOWN.forwarded |
+  KNOWN['x-forwarded-for'] |
+  KNOWN['x-forwarded-proto'] |
+  KNOWN['x-forwarded-host'] |
+  KNOWN['x-forwarded-port'] |
+  KNOWN['x-forwarded-server'] |
+  KNOWN['x-real-ip'] |
+  KNOWN.via;
+
+/** Of these, what is left as a trusted hop wrote it. */
+const KEPT_FROM_TRUSTED = KNOWN['x-forwarded-port'] | KNOWN['x-forwarded-server'] | KNOWN['x-real-ip'];
+
+/** The forwarding fields that are written anew for this hop, and so must not be copied. */
+export function replacedForwarding(hop: PreviousHop): number {
+  return hop.peerTrusted ? FORWARDING_FIELDS & ~KEPT_FROM_TRUSTED : FORWARDING_FIELDS;
+}
+
+/** Field lines with CRLF for the next hop. `pseudonym`: our name in Via. */
+export function forwardingLines(fields: FieldSection, hop: PreviousHop, authority: string, pseudonym: string): string {
+  const { seen } = fields;
+  const via = (seen & KNOWN.via) === 0 ? '' : `${fields.knownList(KNOWN.via)}, `;
+  const own = `Via: ${via}1.1 ${pseudonym}\r\n`;
+  if (!hop.peerTrusted || (seen & FORWARDING_FIELDS) === 0) {
+    return `X-Forwarded-For: ${hop.peerAddress}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${authority}\r\n${own}`;
+  }
+  const before = (seen & KNOWN['x-forwarded-for']) === 0 ? '' : `${fields.knownList(KNOWN['x-forwarded-for'])}, `;
+  const host = fields.known(KNOWN['x-forwarded-host']) ?? authority;
+  let lines = `X-Forwarded-For: ${before}${hop.peerAddress}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${host}\r\n${own}`;
+  if ((seen & KNOWN.forwarded) !== 0) {
+    const node = hop.peerAddress.includes(':') ? `"[${hop.peerAddress}]"` : hop.peerAddress;
+    lines += `Forwarded: ${fields.knownList(KNOWN.forwarded)}, for=${node};proto=${hop.scheme}\r\n`;
+  }
+  return lines;
+}

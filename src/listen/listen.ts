@@ -1,0 +1,197 @@
+/** The listeners of a worker: accept, keep within limits, hand connections their runtime, drain. Knows no routes. */
+import { createServer, type Server } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Clock } from '../kernel/clock.ts';
+import type { GatehouseError } from '../kernel/error.ts';
+import type { Events } from '../kernel/event.ts';
+import type { Exchange } from '../kernel/exchange.ts';
+import type { Deadlines } from '../socket/deadlines.ts';
+import type { NativeHandle } from '../socket/native.ts';
+import { Wire, type WireOwner } from '../socket/wire.ts';
+import type { ListenerConfig } from './config.ts';
+import { ServerConnection } from './connection.ts';
+import { compileTrust, type Peer, plainAddress, type Trust } from './peer.ts';
+import { type ReadText, type SecureDoor, secureDoor } from './tls.ts';
+
+/** What the pipeline does with what comes in. */
+export interface ListenerHandler {
+  onRequest(exchange: Exchange): void;
+  /** A request that could not be parsed; it has an empty head. Must be answered. */
+  onRefused(exchange: Exchange, error: GatehouseError): void;
+  /** The client has gone before the pipeline took the exchange over. */
+  onAborted(exchange: Exchange, error: GatehouseError): void;
+}
+
+/** What all connections of one listener share. */
+export interface ListenerRuntime extends ListenerHandler {
+  readonly name: string;
+  readonly scheme: 'http' | 'https';
+  readonly limits: ListenerConfig['limits'];
+  readonly timeouts: ListenerConfig['timeouts'];
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly trusts: Trust;
+  draining: boolean;
+  fault(kind: string): void;
+  onClosed(connection: ServerConnection): void;
+}
+
+/** What a listener is given. */
+export interface ListenParts {
+  clock: Clock;
+  events: Events;
+  deadlines: Deadlines;
+  handler: ListenerHandler;
+  readText: ReadText;
+}
+
+const SILENT: WireOwner = { onBytes() {}, onEof() {}, onDrain() {}, onBroken() {} };
+
+/** One listener of a worker. */
+export class Listener {
+  readonly name: string;
+  readonly #parts: ListenParts;
+  #runtime: ListenerRuntime;
+  #config: ListenerConfig;
+  #door: SecureDoor | undefined = undefined;
+  #server: Server | undefined = undefined;
+  readonly #connections = new Set<ServerConnection>();
+
+  /** Throws when the TLS settings cannot be used. */
+  constructor(name: string, config: ListenerConfig, parts: ListenParts) {
+    this.name = name;
+    this.#parts = parts;
+    this.#config = config;
+    this.#runtime = this.#compile(config);
+  }
+
+  /** Applies changed settings to connections accepted from now on. Throws, changing nothing, when they cannot be used. */
+  update(config: ListenerConfig, readText: ReadText): void {
+    this.#parts.readText = readText;
+    const door = this.#door;
+    const runtime = this.#compile(config);
+    door?.close();
+    this.#config = config;
+    this.#runtime = runtime;
+  }
+
+  /** Open connections. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Starts accepting on a bound handle, or on whatever `net.Server.listen` takes. Resolves when it listens. */
+  listen(target: object): Promise<void> {
+    const server = createServer();
+    this.#server = server;
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(target, () => {
+        server.removeListener('error', reject);
+        server.on('error', (error) => this.#notice(`listener ${this.name}: ${error.message}`));
+        const handle = (
+          server as unknown as { _handle: { onconnection: (error: number, client: NativeHandle) => void } }
+        )._handle;
+        handle.onconnection = (error, client) => this.#accept(error, client);
+        resolve();
+      });
+    });
+  }
+
+  /** Address and port, when listening on TCP. */
+  address(): ReturnType<Server['address']> {
+    return this.#server?.address() ?? null;
+  }
+
+  /** Stops accepting; connections end after the response under way. */
+  drain(): void {
+    this.#server?.close();
+    this.#server = undefined;
+    this.#runtime.draining = true;
+    for (const connection of this.#connections) connection.drain();
+  }
+
+  /** Cuts every connection. */
+  destroy(): void {
+    this.drain();
+    for (const connection of this.#connections) connection.destroy();
+    this.#door?.close();
+  }
+
+  #compile(config: ListenerConfig): ListenerRuntime {
+    const { clock, events, deadlines, handler } = this.#parts;
+    const fault = { kind: '', where: this.name };
+    const runtime: ListenerRuntime = {
+      name: this.name,
+      scheme: config.tls ? 'https' : 'http',
+      limits: config.limits,
+      timeouts: config.timeouts,
+      clock,
+      deadlines,
+      trusts: compileTrust(config.trustedHops),
+      draining: false,
+      fault(kind) {
+        fault.kind = kind;
+        events.emit('fault', fault);
+      },
+      onRequest: (exchange) => handler.onRequest(exchange),
+      onRefused: (exchange, error) => handler.onRefused(exchange, error),
+      onAborted: (exchange, error) => handler.onAborted(exchange, error),
+      onClosed: (connection) => {
+        if (this.#connections.delete(connection)) events.emit('connectionClosed', this.name);
+      },
+    };
+    this.#door = config.tls
+      ? secureDoor(
+          config.tls,
+          config.timeouts.handshake,
+          this.#parts.readText,
+          (socket) => this.#secured(socket, runtime),
+          () => runtime.fault('tls_handshake'),
+        )
+      : undefined;
+    return runtime;
+  }
+
+  #notice(message: string): void {
+    this.#parts.events.emit('notice', { level: 'error', message });
+  }
+
+  #accept(error: number, client: NativeHandle): void {
+    if (error) {
+      this.#runtime.fault('accept_failed');
+      return;
+    }
+    if (this.#connections.size >= this.#config.limits.connections) {
+      this.#runtime.fault('too_many_connections');
+      client.close();
+      return;
+    }
+    client.setNoDelay?.(true);
+    if (this.#door) {
+      this.#door.accept(client);
+      return;
+    }
+    const address: { address?: string; port?: number } = {};
+    client.getpeername?.(address);
+    this.#open(new Wire(client, SILENT), plainAddress(address.address ?? 'unix'), address.port ?? 0, this.#runtime);
+  }
+
+  #secured(socket: TLSSocket, runtime: ListenerRuntime): void {
+    const address = plainAddress(socket.remoteAddress ?? 'unix');
+    const port = socket.remotePort ?? 0;
+    const handle = (socket as unknown as { _handle: NativeHandle })._handle;
+    const early = socket.read() as Buffer | null;
+    const wire = new Wire(handle, SILENT, () => socket.destroy());
+    const connection = this.#open(wire, address, port, runtime);
+    if (early !== null) connection.onBytes(early, 0, early.length);
+  }
+
+  #open(wire: Wire, address: string, port: number, runtime: ListenerRuntime): ServerConnection {
+    const peer: Peer = { address, port, trusted: runtime.trusts(address) };
+    const connection = new ServerConnection(wire, peer, runtime);
+    this.#connections.add(connection);
+    this.#parts.events.emit('connectionOpened', this.name);
+    return connection;
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * Turns kernel events into metrics. A request that ends costs a few comparisons and additions: all handles of one
+ * (route, model, version, upstream) stand together in a `Path`, found by identity of its last use or by four map look-ups.
+ */
+import type { EndpointEvent, Events, FaultEvent, NoticeEvent } from '../kernel/event.ts';
+import type { Exchange } from '../kernel/exchange.ts';
+import { WORKER_METRICS as M } from './catalog.ts';
+import { OVERFLOW } from './definition.ts';
+import { under } from './fragments.ts';
+import { Path, PathFamilies } from './path.ts';
+import type { Counter, Family, Gauge, Registry } from './registry.ts';
+
+/** Most combinations kept at hand; beyond that the table is forgotten and refilled from the registry. */
+const MAX_PATHS = 4096;
+/** Most model names that are not of the configuration (a client writes them) before they count as `other`. */
+const MAX_OPEN_MODELS = 100;
+const MAX_LABEL_LENGTH = 128;
+const MAX_PAIRS = 1000;
+
+/** Counters by two labels, found without making a key. Bounded: beyond that the registry is asked each time. */
+class Pairs {
+  readonly #family: Family<Counter>;
+  readonly #known = new Map<string, Map<string, Counter>>();
+  #room = MAX_PAIRS;
+
+  constructor(family: Family<Counter>) {
+    this.#family = family;
+  }
+
+  inc(first: string, second: string): void {
+    const known = this.#known.get(first)?.get(second);
+    if (known !== undefined) {
+      known.inc(1);
+      return;
+    }
+    const counter = this.#family.with(first, second);
+    if (this.#room > 0) {
+      this.#room--;
+      under(this.#known, first).set(second, counter);
+    }
+    counter.inc(1);
+  }
+}
+
+type Paths = Map<string, Map<string, Map<string, Map<string, Path>>>>;
+
+/** Counts what a worker does. Everything that comes in by events is bounded in memory, whatever clients send. */
+export class Metrics {
+  readonly #families: PathFamilies;
+  readonly #inFlight: Family<Gauge>;
+  readonly #connections: Family<Counter>;
+  readonly #connectionsOpen: Family<Gauge>;
+  readonly #errors: Pairs;
+  readonly #denied: Pairs;
+  readonly #faults: Pairs;
+  readonly #endpointUp: Family<Gauge>;
+  readonly #endpointChanges: Family<Counter>;
+  readonly #logLines: Family<Counter>;
+  readonly #logDropped: Family<Counter>;
+  readonly #notices: Family<Counter>;
+
+  readonly #inFlightBy = new Map<string, Gauge>();
+  readonly #openModels = new Set<string>();
+  #models: ReadonlySet<string> = new Set();
+  #endpoints = new Map<string, readonly [string, string]>();
+  #paths: Paths = new Map();
+  #pathCount = 0;
+  #last: Path | undefined = undefined;
+  #lastRoute = '';
+  #lastModel = '';
+  #lastVersion = '';
+  #lastUpstream = '';
+
+  constructor(registry: Registry) {
+    this.#families = new PathFamilies(registry);
+    this.#inFlight = registry.gauge(M.inFlight);
+    this.#connections = registry.counter(M.connections);
+    this.#connectionsOpen = registry.gauge(M.connectionsOpen);
+    this.#errors = new Pairs(registry.counter(M.errors));
+    this.#denied = new Pairs(registry.counter(M.denied));
+    this.#faults = new Pairs(registry.counter(M.faults));
+    this.#endpointUp = registry.gauge(M.endpointUp);
+    this.#endpointChanges = registry.counter(M.endpointChanges);
+    this.#logLines = registry.counter(M.logLines);
+    this.#logDropped = registry.counter(M.logDropped);
+    this.#notices = registry.counter(M.notices);
+  }
+
+  /** Listens to everything it counts; returns the function that stops it. */
+  subscribe(events: Events): () => void {
+    const stops = [
+      events.on('connectionOpened', (listener) => this.connectionOpened(listener)),
+      events.on('connectionClosed', (listener) => this.connectionClosed(listener)),
+      events.on('requestStarted', (exchange) => this.requestStarted(exchange)),
+      events.on('requestEnded', (exchange) => this.requestEnded(exchange)),
+      events.on('fault', (fault) => this.fault(fault)),
+      events.on('endpointChanged', (change) => this.endpointChanged(change)),
+      events.on('notice', (notice) => this.notice(notice)),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  connectionOpened(listener: string): void {
+    this.#connections.with(listener).inc();
+    this.#connectionsOpen.with(listener).add(1);
+  }
+
+  connectionClosed(listener: string): void {
+    this.#connectionsOpen.with(listener).add(-1);
+  }
+
+  requestStarted(x: Exchange): void {
+    this.#inFlightOf(x.inbound.listener).add(1);
+  }
+
+  requestEnded(x: Exchange): void {
+    this.#inFlightOf(x.inbound.listener).add(-1);
+    this.#pathOf(x).count(x);
+    const error = x.error;
+    if (error === undefined) return;
+    this.#errors.inc(error.code, x.route);
+    if (x.outcome === 'denied') this.#denied.inc(error.code, error.rule ?? '');
+  }
+
+  fault(fault: FaultEvent): void {
+    this.#faults.inc(fault.kind, fault.where);
+  }
+
+  endpointChanged(change: EndpointEvent): void {
+    this.#endpointUp.with(change.upstream, change.endpoint).set(change.healthy ? 1 : 0);
+    this.#endpointChanges.with(change.upstream, change.endpoint, change.healthy ? 'up' : 'down').inc();
+  }
+
+  /**
+   * Tells which endpoints there are, after each new configuration: new ones show as up until told otherwise, those that
+   * are no longer configured disappear.
+   */
+  setEndpoints(endpoints: Iterable<{ readonly upstream: string; readonly endpoint: string }>): void {
+    const next = new Map<string, readonly [string, string]>();
+    for (const { upstream, endpoint } of endpoints) {
+      const key = JSON.stringify([upstream, endpoint]);
+      next.set(key, [upstream, endpoint]);
+      if (!this.#endpoints.has(key)) this.#endpointUp.with(upstream, endpoint).set(1);
+    }
+    for (const [key, [upstream, endpoint]] of this.#endpoints) {
+      if (!next.has(key)) this.#endpointUp.remove(upstream, endpoint);
+    }
+    this.#endpoints = next;
+  }
+
+  /** Tells the names of the configured models, which are labels always; any other name is what a client wrote. */
+  setModels(names: Iterable<string>): void {
+    this.#models = new Set(names);
+  }
+
+  notice(notice: NoticeEvent): void {
+    this.#notices.with(notice.level).inc();
+  }
+
+  /** `lines` of this log were handed on. */
+  logged(log: string, lines: number): void {
+    this.#logLines.with(log).inc(lines);
+  }
+
+  /** `lines` of this log were lost. */
+  logDropped(log: string, lines: number): void {
+    this.#logDropped.with(log).inc(lines);
+  }
+
+  #inFlightOf(listener: string): Gauge {
+    let gauge = this.#inFlightBy.get(listener);
+    if (gauge === undefined) {
+      gauge = this.#inFlight.with(listener);
+      this.#inFlightBy.set(listener, gauge);
+    }
+    return gauge;
+  }
+
+  #pathOf(x: Exchange): Path {
+    // A model with a version is one of the configuration.
+    const model = x.version !== '' || x.model === '' ? x.model : this.#openModel(x.model, x.upstream);
+    if (
+      this.#last !== undefined &&
+      x.upstream === this.#lastUpstream &&
+      model === this.#lastModel &&
+      x.route === this.#lastRoute &&
+      x.version === this.#lastVersion
+    ) {
+      return this.#last;
+    }
+    const path = this.#paths.get(x.route)?.get(model)?.get(x.version)?.get(x.upstream) ?? this.#newPath(x, model);
+    this.#last = path;
+    this.#lastRoute = x.route;
+    this.#lastModel = model;
+    this.#lastVersion = x.version;
+    this.#lastUpstream = x.upstream;
+    return path;
+  }
+
+  #newPath(x: Exchange, model: string): Path {
+    if (++this.#pathCount > MAX_PATHS) {
+      this.#paths = new Map();
+      this.#pathCount = 1;
+    }
+    const path = new Path(this.#families, x.route, model, x.version, x.upstream);
+    under(under(under(this.#paths, x.route), model), x.version).set(x.upstream, path);
+    return path;
+  }
+
+  /** A model name of which no version was picked, as a label: itself if it is configured, none if it led nowhere, itself while there are few, else `other`. */
+  #openModel(model: string, upstream: string): string {
+    if (this.#models.has(model)) return model;
+    if (upstream === '') return '';
+    if (this.#openModels.has(model)) return model;
+    if (model.length > MAX_LABEL_LENGTH || this.#openModels.size >= MAX_OPEN_MODELS) return OVERFLOW;
+    this.#openModels.add(model);
+    return model;
+  }
+}

@@ -1,0 +1,119 @@
+/** What a process says about itself: CPU, memory, and how late its event loop runs. Also the supervisor's own metrics. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Clock } from '../kernel/clock.ts';
+import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S } from './catalog.ts';
+import type { Counter, Family, Gauge, Registry } from './registry.ts';
+
+/** One reading of the process; the two CPU figures are totals since its start. */
+export interface ProcessReadings {
+  cpuUserSeconds: number;
+  cpuSystemSeconds: number;
+  residentBytes: number;
+  heapUsedBytes: number;
+  /** Longest delay of the event loop since the reading before. */
+  loopLagMaxSeconds: number;
+  /** Share of the time since the reading before that the event loop was busy, 0 to 1. */
+  loopBusyRatio: number;
+}
+
+/** Gives a reader of the real process; each call reads the time since the call before. Call it about once a second. */
+export function processReader(): () => ProcessReadings {
+  const resolution = 50;
+  const delay = monitorEventLoopDelay({ resolution });
+  delay.enable();
+  let before = performance.eventLoopUtilization();
+  return () => {
+    const cpu = process.cpuUsage();
+    const memory = process.memoryUsage();
+    const now = performance.eventLoopUtilization();
+    const busy = performance.eventLoopUtilization(now, before).utilization;
+    before = now;
+    // The histogram holds the whole time between two ticks of its timer, so its period is taken off.
+    const lagMs = Math.max(0, delay.max / 1e6 - resolution);
+    delay.reset();
+    return {
+      cpuUserSeconds: cpu.user / 1e6,
+      cpuSystemSeconds: cpu.system / 1e6,
+      residentBytes: memory.rss,
+      heapUsedBytes: memory.heapUsed,
+      loopLagMaxSeconds: lagMs / 1000,
+      loopBusyRatio: busy,
+    };
+  };
+}
+
+/** The process metrics of one worker, or of the supervisor. */
+export class ProcessMetrics {
+  readonly #cpuUser: Counter;
+  readonly #cpuSystem: Counter;
+  readonly #rss: Gauge;
+  readonly #heap: Gauge;
+  readonly #lag: Gauge;
+  readonly #busy: Gauge;
+  #userBefore = 0;
+  #systemBefore = 0;
+
+  /** `worker`: name of the process in labels; `version`: Gatehouse's; `node`: the runtime's (`process.version`). */
+  constructor(registry: Registry, clock: Clock, worker: string, version: string, node: string) {
+    registry.gauge(P.build).with(version, node).set(1);
+    registry
+      .gauge(P.start)
+      .with(worker)
+      .set(Math.floor(clock.wall()) / 1000);
+    const cpu = registry.counter(P.cpu);
+    this.#cpuUser = cpu.with(worker, 'user');
+    this.#cpuSystem = cpu.with(worker, 'system');
+    this.#rss = registry.gauge(P.rss).with(worker);
+    this.#heap = registry.gauge(P.heap).with(worker);
+    this.#lag = registry.gauge(P.lag).with(worker);
+    this.#busy = registry.gauge(P.busy).with(worker);
+  }
+
+  /** Takes a reading in. */
+  sampleProcess(readings: ProcessReadings): void {
+    this.#cpuUser.inc(readings.cpuUserSeconds - this.#userBefore);
+    this.#cpuSystem.inc(readings.cpuSystemSeconds - this.#systemBefore);
+    this.#userBefore = readings.cpuUserSeconds;
+    this.#systemBefore = readings.cpuSystemSeconds;
+    this.#rss.set(readings.residentBytes);
+    this.#heap.set(readings.heapUsedBytes);
+    this.#lag.set(readings.loopLagMaxSeconds);
+    this.#busy.set(readings.loopBusyRatio);
+  }
+}
+
+/** What the supervisor counts about its workers and its configuration. */
+export class SupervisorMetrics {
+  readonly #workers: Family<Gauge>;
+  readonly #exits: Family<Counter>;
+  readonly #reloads: Family<Counter>;
+  readonly #appliedAt: Gauge;
+  readonly #clock: Clock;
+
+  constructor(registry: Registry, clock: Clock) {
+    this.#clock = clock;
+    this.#workers = registry.gauge(S.workers);
+    this.#exits = registry.counter(S.exits);
+    this.#reloads = registry.counter(S.reloads);
+    this.#appliedAt = registry.gauge(S.reloadedAt).with();
+    for (const result of ['applied', 'rejected']) this.#reloads.with(result);
+  }
+
+  /** How many workers are in each state now. */
+  workers(starting: number, ready: number, draining: number): void {
+    this.#workers.with('starting').set(starting);
+    this.#workers.with('ready').set(ready);
+    this.#workers.with('draining').set(draining);
+  }
+
+  /** A worker ended; `reason` is `drained`, `code_N` or a signal name. */
+  workerExited(reason: string): void {
+    this.#exits.with(reason).inc();
+  }
+
+  /** A configuration (the first included) was applied or rejected. */
+  reloaded(applied: boolean): void {
+    this.#reloads.with(applied ? 'applied' : 'rejected').inc();
+    if (applied) this.#appliedAt.set(Math.floor(this.#clock.wall()) / 1000);
+  }
+}

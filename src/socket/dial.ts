@@ -1,0 +1,114 @@
+/** Connecting to a server: TCP, unix socket, or TLS over TCP. Ends in a wire, or in the errno name of what went wrong. */
+import { type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls';
+import { getSystemErrorName } from 'node:util';
+import {
+  type NativeHandle,
+  type NativeRequest,
+  PipeConnectRequest,
+  pipeSocket,
+  TcpConnectRequest,
+  tcpSocket,
+} from './native.ts';
+import { flushCorked, Wire, type WireOwner } from './wire.ts';
+
+/** Where to connect. */
+export interface DialTarget {
+  /** IP address, or path of a unix socket. */
+  readonly address: string;
+  /** 0 for a unix socket. */
+  readonly port: number;
+  /** Settings of node:tls when the connection is to be secured. */
+  readonly tls: TlsOptions | undefined;
+}
+
+/** Who waits for the connection. */
+export interface Dialer extends WireOwner {
+  onConnected(wire: Wire): void;
+  /** `code`: an errno name such as ECONNREFUSED, or a TLS error code; `tls`: it failed in the handshake. */
+  onDialFailed(code: string, message: string, tls: boolean): void;
+}
+
+/** A connection on its way. */
+export interface Dialing {
+  /** Gives up; nothing is reported any more. */
+  cancel(): void;
+}
+
+/** The errno name of a negative native error code. */
+export function errnoName(code: number): string {
+  try {
+    return getSystemErrorName(code);
+  } catch {
+    return `E${code}`;
+  }
+}
+
+/** Starts connecting. The dialer is told later, never before this returns. */
+export function dial(target: DialTarget, dialer: Dialer): Dialing {
+  return target.tls ? dialTls(target, dialer) : dialPlain(target, dialer);
+}
+
+function dialPlain(target: DialTarget, dialer: Dialer): Dialing {
+  const { address, port } = target;
+  const unix = port === 0;
+  const handle: NativeHandle = unix ? pipeSocket() : tcpSocket();
+  const request: NativeRequest = unix ? new PipeConnectRequest() : new TcpConnectRequest();
+  let cancelled = false;
+  const done = (status: number) => {
+    if (cancelled) return;
+    cancelled = true;
+    if (status < 0) {
+      handle.close();
+      const code = errnoName(status);
+      dialer.onDialFailed(code, `connect ${code} ${unix ? address : `${address}:${port}`}`, false);
+    } else {
+      if (!unix) handle.setNoDelay?.(true);
+      dialer.onConnected(new Wire(handle, dialer));
+    }
+    flushCorked();
+  };
+  request.oncomplete = done;
+  const code = unix
+    ? (handle.connect?.(request, address) ?? 0)
+    : address.includes(':')
+      ? (handle.connect6?.(request, address, port) ?? 0)
+      : (handle.connect?.(request, address, port) ?? 0);
+  if (code < 0) queueMicrotask(() => done(code));
+  return {
+    cancel() {
+      if (cancelled) return;
+      cancelled = true;
+      handle.close();
+    },
+  };
+}
+
+function dialTls(target: DialTarget, dialer: Dialer): Dialing {
+  const socket = tlsConnect({ ...target.tls, host: target.address, port: target.port, ALPNProtocols: ['http/1.1'] });
+  let connected = false;
+  let over = false;
+  socket.setNoDelay(true);
+  socket.once('connect', () => {
+    connected = true;
+  });
+  socket.once('secureConnect', () => {
+    if (over) return;
+    over = true;
+    const handle = (socket as unknown as { _handle: NativeHandle })._handle;
+    dialer.onConnected(new Wire(handle, dialer, () => socket.destroy()));
+    flushCorked();
+  });
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    if (over) return;
+    over = true;
+    socket.destroy();
+    dialer.onDialFailed(error.code ?? 'ETLS', error.message, connected);
+  });
+  return {
+    cancel() {
+      if (over) return;
+      over = true;
+      socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,294 @@
+/**
+ * One connected socket, without a stream object around it. Every socket of a worker reads into one shared buffer; small
+ * writes are composed in one scratch buffer and leave in one system call. Memory is held per socket only for bytes that
+ * the kernel would not take.
+ */
+import {
+  type NativeHandle,
+  type NativeRequest,
+  READ_RESULT,
+  ShutdownRequest,
+  STREAM_STATE,
+  WRITE_ASYNC,
+  WriteRequest,
+} from './native.ts';
+
+/** Who lives on a wire. */
+export interface WireOwner {
+  /** Bytes arrived. The slice is valid during the call only. */
+  onBytes(buffer: Buffer, start: number, end: number): void;
+  /** The peer sends no more (half-close). */
+  onEof(): void;
+  /** Everything written has been taken by the kernel. */
+  onDrain(): void;
+  /** The connection is broken; called at most once, never after `destroy`. `code`: errno number, negative. */
+  onBroken(code: number): void;
+}
+
+/** Bytes read at once. */
+export const READ_BYTES = 65_536;
+/** What fits the scratch buffer: a head or framing with a piece of body. */
+export const SCRATCH_BYTES = 20_480;
+/** Bytes that may wait in memory for a slow peer before `write` says false. */
+const HIGH_WATER = 16_384;
+const UV_EOF = -4095;
+
+const shared = Buffer.allocUnsafeSlow(READ_BYTES);
+let scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+let spare: NativeRequest = new WriteRequest();
+/** The reader's own buffer while its bytes pass: may be written on without a copy. */
+let passing: Buffer | undefined;
+/** The kernel did not take all of it, so the reader needs another one. */
+let passingKept = false;
+
+/** The wire whose output waits in the scratch buffer for the end of the turn, and how much of it. */
+let corked: Wire | undefined;
+let corkedBytes = 0;
+/** Within a read, output is collected and leaves in one write at its end. */
+let reading = false;
+
+/** The buffer into which `Wire.reserve` lets write. Ask again after each `reserve`. */
+export function scratchBuffer(): Buffer {
+  return scratch;
+}
+
+/** Sends what was collected on any wire, at the end of work that no read started. */
+export function flushCorked(): void {
+  if (corked !== undefined) corked.flush();
+}
+
+function onWritten(this: NativeRequest, status: number): void {
+  (this.wire as Wire).written(status, (this.buffer as { length: number }).length);
+}
+
+function onShutdown(this: NativeRequest): void {}
+
+function onRead(this: NativeHandle): Uint8Array | undefined {
+  return (this.wire as Wire).read(STREAM_STATE[READ_RESULT] as number);
+}
+
+/** A connected socket: TCP, unix or (after its handshake) TLS. */
+export class Wire {
+  owner: WireOwner;
+  /** Bytes handed over but not yet taken by the kernel. */
+  pending = 0;
+  /** After a failed write go on reading what the peer has sent. */
+  readsOut = false;
+  /** A write has failed: nothing more is sent. */
+  mute = false;
+  readonly #handle: NativeHandle;
+  /** Closes what stands around the handle, for TLS. */
+  readonly #release: (() => void) | undefined;
+  /** A buffer of its own while big reads pass, so that they can be written on without a copy. */
+  #own: Buffer | undefined = undefined;
+  #reading = false;
+  #closed = false;
+
+  constructor(handle: NativeHandle, owner: WireOwner, release?: () => void) {
+    this.#handle = handle;
+    this.owner = owner;
+    this.#release = release;
+    handle.wire = this;
+    handle.useUserBuffer(shared);
+    handle.onread = onRead;
+  }
+
+  /** Starts or goes on reading. */
+  resume(): void {
+    if (this.#reading || this.#closed) return;
+    this.#reading = true;
+    const code = this.#handle.readStart();
+    if (code < 0) this.#break(code);
+  }
+
+  /** Reads no more: what the peer sends stays in the kernel, and at last with the peer. */
+  pause(): void {
+    if (!this.#reading || this.#closed) return;
+    this.#reading = false;
+    this.#handle.readStop();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Bytes that still wait in memory; falls while the peer takes some. */
+  get queued(): number {
+    return this.#closed ? 0 : this.#handle.writeQueueSize;
+  }
+
+  /**
+   * Makes room for `bytes` (at most SCRATCH_BYTES) in the scratch buffer and returns where to write them; `commit` then
+   * says where they end. No other wire may be written to in between.
+   */
+  reserve(bytes: number): number {
+    if (corked !== this) {
+      if (corked !== undefined) corked.flush();
+      corked = this;
+    } else if (corkedBytes + bytes > SCRATCH_BYTES) {
+      this.flush();
+      corked = this;
+    }
+    return corkedBytes;
+  }
+
+  /** What was reserved has been written up to `end`. False: wait for `onDrain` before the next write. */
+  commit(end: number): boolean {
+    corkedBytes = end;
+    if (!reading) this.flush();
+    return this.pending <= HIGH_WATER && !this.#closed;
+  }
+
+  /** Sends what was collected. */
+  flush(): void {
+    if (corked !== this) return;
+    const length = corkedBytes;
+    corked = undefined;
+    corkedBytes = 0;
+    if (this.#closed || length === 0) return;
+    const view = new Uint8Array(scratch.buffer as ArrayBuffer, 0, length);
+    if (this.#send(view)) scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  }
+
+  /** Sends a text, one byte per character. False as in `commit`. */
+  writeText(text: string): boolean {
+    if (text.length > SCRATCH_BYTES) return this.writeOwned(Buffer.from(text, 'latin1'));
+    const at = this.reserve(text.length);
+    return this.commit(at + scratch.write(text, at, 'latin1'));
+  }
+
+  /** Sends bytes; the slice may be reused when this returns. False as in `commit`. */
+  write(buffer: Buffer, start: number, end: number): boolean {
+    if (end - start <= SCRATCH_BYTES) {
+      const at = this.reserve(end - start);
+      buffer.copy(scratch, at, start, end);
+      return this.commit(at + end - start);
+    }
+    if (buffer === passing) {
+      this.flush();
+      if (!this.#closed && this.#send(buffer.subarray(start, end))) passingKept = true;
+      return this.pending <= HIGH_WATER && !this.#closed;
+    }
+    const copy = Buffer.allocUnsafeSlow(end - start);
+    buffer.copy(copy, 0, start, end);
+    return this.writeOwned(copy);
+  }
+
+  /** Sends a buffer that nobody changes afterwards. False as in `commit`. */
+  writeOwned(buffer: Uint8Array): boolean {
+    this.flush();
+    if (!this.#closed) this.#send(buffer);
+    return this.pending <= HIGH_WATER && !this.#closed;
+  }
+
+  /** Sends FIN after what is pending. */
+  end(): void {
+    this.flush();
+    if (this.#closed) return;
+    const request = new ShutdownRequest();
+    request.oncomplete = onShutdown;
+    this.#handle.shutdown(request);
+  }
+
+  /** Closes; what the kernel has not taken is lost. Nothing is reported any more. */
+  destroy(): void {
+    this.flush();
+    this.#close();
+  }
+
+  /** Closes with RST, so that the peer sees that something was cut. */
+  reset(): void {
+    this.flush();
+    if (this.#closed) return;
+    if (this.#release || !this.#handle.reset || this.#handle.reset() < 0) this.#close();
+    else this.#closed = true;
+  }
+
+  /** Called by the native side. Not for anyone else. Returns the buffer for the next read when it changes. */
+  read(result: number): Uint8Array | undefined {
+    if (this.#closed) return undefined;
+    if (result <= 0) {
+      if (result === UV_EOF) {
+        this.#reading = false;
+        this.owner.onEof();
+        flushCorked();
+      } else if (result < 0) this.#break(result);
+      return undefined;
+    }
+    const own = this.#own;
+    passing = own;
+    passingKept = false;
+    reading = true;
+    this.owner.onBytes(own ?? shared, 0, result);
+    reading = false;
+    passing = undefined;
+    if (corked !== undefined) corked.flush();
+    if (this.#closed) return undefined;
+    if (own === undefined ? result === READ_BYTES : passingKept) {
+      this.#own = Buffer.allocUnsafeSlow(READ_BYTES);
+      return this.#own;
+    }
+    if (own !== undefined && result < READ_BYTES >> 2) {
+      this.#own = undefined;
+      return shared;
+    }
+    return undefined;
+  }
+
+  /** Called by the native side when an asynchronous write is done. */
+  written(status: number, length: number): void {
+    this.pending -= length;
+    if (this.#closed) return;
+    if (status < 0) this.#breakSoon(status);
+    else if (this.pending === 0) this.owner.onDrain();
+  }
+
+  /** True when the native side goes on using `view` after this returns. */
+  #send(view: Uint8Array): boolean {
+    if (this.mute) return false;
+    const request = spare;
+    const code = this.#handle.writeBuffer(request, view);
+    if (code !== 0) {
+      this.#breakSoon(code);
+      return false;
+    }
+    if (STREAM_STATE[WRITE_ASYNC] === 0) return false;
+    request.oncomplete = onWritten;
+    request.wire = this;
+    request.buffer = view;
+    spare = new WriteRequest();
+    this.pending += view.length;
+    return true;
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (corked === this) {
+      corked = undefined;
+      corkedBytes = 0;
+    }
+    if (this.#release) this.#release();
+    else this.#handle.close();
+  }
+
+  #break(code: number): void {
+    if (this.#closed) return;
+    this.#close();
+    this.owner.onBroken(code);
+  }
+
+  /**
+   * A failed write. Where the peer's last words matter (a server that answered early and closed), reading goes on until
+   * it ends by itself; else it is reported after the writer's own stack has ended, which is in the middle of something.
+   */
+  #breakSoon(code: number): void {
+    if (this.#closed) return;
+    if (this.readsOut && this.#reading) {
+      this.mute = true;
+      return;
+    }
+    this.#close();
+    queueMicrotask(() => this.owner.onBroken(code));
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The worker's end of the channel: turns messages into calls of the data plane, one after the other, and its answers
+ * into messages. When the channel closes, the supervisor is gone: the worker drains and exits rather than serving on,
+ * unwatched and with a configuration that nobody can change.
+ */
+import type { Clock } from '../kernel/clock.ts';
+import type { EndpointHealth, Port, Snapshot, ToSupervisor, ToWorker } from './channel.ts';
+import { Channel, TO_WORKER } from './channel.ts';
+
+/** What the data plane does when told. */
+export interface WorkerHandlers {
+  /** Compiles and swaps; throws when it cannot, and then the old snapshot goes on. `health`: what is known now. */
+  update(snapshot: Snapshot, health: EndpointHealth[]): void | Promise<void>;
+  /** Accepts on a bound handle. */
+  listen(listener: string, handle: object, address: string): Promise<void>;
+  /** Stops accepting there. */
+  unlisten(listener: string, address: string): void | Promise<void>;
+  endpointHealth(changes: EndpointHealth[]): void;
+  drain(deadlineMs: number): Promise<void>;
+  /** All counters since the start, in any form that structured clone takes. */
+  metrics?(): unknown;
+  /** Last thing before the process exits: writes out what is buffered. */
+  close?(): void | Promise<void>;
+}
+
+/** What `linkToSupervisor` needs. */
+export interface LinkOptions {
+  /** `process` of a forked child. */
+  port: Port & {
+    on(event: 'disconnect', listener: () => void): unknown;
+    readonly pid: number;
+    readonly version: string;
+  };
+  clock: Clock;
+  handlers: WorkerHandlers;
+  /** Ends the process. */
+  exit(code: number): void;
+  /** Between two reports of metrics, in milliseconds. */
+  reportEvery?: number;
+  /** How long requests may run on when the supervisor has gone, in milliseconds. */
+  orphanDeadline?: number;
+}
+
+/** What a worker may say by itself. */
+export interface Link {
+  notice(level: 'info' | 'warn' | 'error', message: string, attributes?: Record<string, unknown>): void;
+  observed(change: EndpointHealth): void;
+  /** Drains and exits on its own account (a signal); the supervisor replaces it at once. */
+  leave(reason: string, deadlineMs: number): void;
+}
+
+/** Milliseconds beyond the drain deadline after which the process ends in any case. */
+const OVERTIME = 2000;
+
+/** Connects the data plane to the supervisor. */
+export function linkToSupervisor(options: LinkOptions): Link {
+  const { port, clock, handlers } = options;
+  let ending = false;
+  let turn: Promise<void> = Promise.resolve();
+  const channel = new Channel<ToSupervisor, ToWorker>(port, TO_WORKER, {
+    message: (message, handle) => {
+      // Snapshots compile and sockets open in the order they were told.
+      turn = turn
+        .then(() => act(message, handle))
+        .catch((error) => link.notice('error', `${message.type} failed: ${reasonOf(error)}`));
+    },
+    trouble: (reason) => link.notice('warn', reason),
+  });
+
+  const report = () => {
+    const said = handlers.metrics && channel.offer({ type: 'metrics', snapshot: handlers.metrics() });
+    if (!said) channel.offer({ type: 'heartbeat' });
+  };
+  const reports = clock.every(options.reportEvery ?? 1000, report);
+
+  async function end(deadlineMs: number, code: number): Promise<void> {
+    if (ending) return;
+    ending = true;
+    // Nobody else ends an orphan whose drain hangs.
+    clock.after(deadlineMs + OVERTIME, () => options.exit(1));
+    try {
+      await handlers.drain(deadlineMs);
+      reports.cancel();
+      report();
+      await handlers.close?.();
+    } catch (error) {
+      link.notice('error', `draining failed: ${reasonOf(error)}`);
+    }
+    channel.send({ type: 'drained' });
+    await channel.flush();
+    options.exit(code);
+  }
+
+  async function act(message: ToWorker, handle: unknown): Promise<void> {
+    switch (message.type) {
+      case 'snapshot': {
+        const { generation } = message.snapshot;
+        try {
+          await handlers.update(message.snapshot, message.health);
+          channel.send({ type: 'snapshotApplied', generation });
+        } catch (error) {
+          channel.send({ type: 'snapshotFailed', generation, reason: reasonOf(error) });
+        }
+        return;
+      }
+      case 'listen': {
+        const { listener, address } = message;
+        try {
+          if (typeof handle !== 'object' || handle === null) throw new Error('no socket came with the message');
+          await handlers.listen(listener, handle, address);
+          channel.send({ type: 'listening', listener, address });
+        } catch (error) {
+          channel.send({ type: 'listenFailed', listener, address, reason: reasonOf(error) });
+        }
+        return;
+      }
+      case 'unlisten':
+        try {
+          await handlers.unlisten(message.listener, message.address);
+        } catch (error) {
+          link.notice('warn', `closing listener ${message.listener} (${message.address}) failed: ${reasonOf(error)}`);
+        }
+        return;
+      case 'endpointHealth':
+        handlers.endpointHealth(message.changes);
+        return;
+      case 'drain':
+        // Not awaited: what comes while it drains is still heard.
+        void end(message.deadlineMs, 0);
+    }
+  }
+
+  const link: Link = {
+    notice: (level, message, attributes = {}) => channel.send({ type: 'notice', level, message, attributes }),
+    observed: (change) => void channel.offer({ type: 'endpointObserved', ...change }),
+    leave: (reason, deadlineMs) => {
+      if (ending) return;
+      channel.send({ type: 'leaving', reason });
+      void end(deadlineMs, 0);
+    },
+  };
+  port.on('disconnect', () => void end(options.orphanDeadline ?? 30_000, 0));
+  channel.send({ type: 'hello', pid: port.pid, node: port.version });
+  return link;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,293 @@
+/**
+ * The supervisor: binds the listeners, forks and watches the workers, hands them snapshots, runs the health prober. It
+ * never touches a request. Times are milliseconds of the given clock.
+ */
+import type { Clock } from '../kernel/clock.ts';
+import type { Events } from '../kernel/event.ts';
+import type { UpstreamConfig } from '../upstream/config.ts';
+import { Prober } from '../upstream/health/prober.ts';
+import type { EndpointHealth, Snapshot, ToSupervisor } from './channel.ts';
+import type { ListenerPlan, Listening } from './listeners.ts';
+import { Listeners } from './listeners.ts';
+import type { WorkerStatus } from './pool.ts';
+import { Pool } from './pool.ts';
+import type { RestartSettings } from './restart.ts';
+import type { WorkerProcess, WorkerProgram } from './worker.ts';
+
+/** The part of the configuration that the supervisor itself reads; the rest passes through to the workers. */
+export interface SupervisedConfig {
+  listeners: Record<string, { address: string }>;
+  upstreams: Record<string, UpstreamConfig>;
+}
+
+/** A configuration that was loaded and checked, or why not. */
+export type Loaded<C> =
+  | { ok: true; config: C; files: Record<string, string> }
+  | { ok: false; problems: readonly string[] };
+
+/** What the supervisor needs. */
+export interface SupervisorOptions<C extends SupervisedConfig> {
+  clock: Clock;
+  /** Gets `notice` and `endpointChanged`. */
+  events: Events;
+  program: WorkerProgram;
+  config: C;
+  files: Record<string, string>;
+  /** How many workers a configuration asks for; `auto` is resolved by the caller, who knows the machine. */
+  workers: (config: C) => number;
+  /** Loads and fully checks the configuration anew, for `reload`. */
+  load: () => Promise<Loaded<C>>;
+  /** Takes whole access log lines of a worker; false: hold back until `resumeLogs` is called. */
+  log: (worker: number, lines: Buffer) => boolean;
+  /** All counters of a worker, about once a second. */
+  metrics: (worker: number, snapshot: unknown) => void;
+  /** A worker process has gone for good and everything it sent was delivered. */
+  gone: (worker: number) => void;
+  /** A worker process has ended: `drained`, `code_N` or a signal's name. */
+  exited?: (reason: string) => void;
+  /** What a worker's real requests met at an endpoint (passive marking). */
+  observed?: (worker: number, change: EndpointHealth) => void;
+  /** Bound on draining, for workers that a reload makes superfluous. */
+  drainMs?: number;
+  restarts?: RestartSettings;
+}
+
+/** How a reload ended. */
+export type Reloaded = { ok: true; generation: number } | { ok: false; problems: readonly string[] };
+
+/** The state of the whole, for the admin API. */
+export interface SupervisorStatus {
+  generation: number;
+  listeners: { listener: string; address: string }[];
+  workers: WorkerStatus[];
+  restarts: number;
+  crashLoop: boolean;
+}
+
+/** How long a worker may take to answer a snapshot. */
+const APPLY_MS = 30_000;
+
+/** The supervisor of one gateway. */
+export class Supervisor<C extends SupervisedConfig> {
+  readonly #options: SupervisorOptions<C>;
+  readonly #listeners = new Listeners();
+  readonly #prober: Prober;
+  #pool: Pool | undefined;
+  #snapshot: Snapshot<C>;
+  #generation = 1;
+  #listening: Listening[] = [];
+  #reloading: Promise<unknown> = Promise.resolve();
+  #answers = new Map<WorkerProcess, (message: ToSupervisor) => void>();
+  #failed = '';
+  #stopped = false;
+
+  constructor(options: SupervisorOptions<C>) {
+    this.#options = options;
+    this.#snapshot = { generation: this.#generation, config: options.config, files: options.files };
+    this.#prober = new Prober(options.clock, (change) => {
+      options.events.emit('endpointChanged', change);
+      this.#pool?.sendHealth([change]);
+    });
+  }
+
+  /**
+   * Binds, forks, and resolves when every worker serves. Throws `BindError`, or an `Error` saying why the workers do
+   * not come up; then everything has been taken down again.
+   */
+  async start(): Promise<void> {
+    const { config, files } = this.#snapshot;
+    const plan = await this.#listeners.plan(config.listeners);
+    plan.commit();
+    this.#listening = plan.listeners;
+    this.#prober.update(config.upstreams, files);
+    const { clock, events, program, restarts } = this.#options;
+    const pool = new Pool(
+      clock,
+      program,
+      this.#desired(),
+      {
+        notice: (notice) => events.emit('notice', notice),
+        message: (worker, message) => this.#message(worker, message),
+        log: this.#options.log,
+        gone: this.#options.gone,
+        exited: (reason) => this.#options.exited?.(reason),
+      },
+      restarts,
+    );
+    this.#pool = pool;
+    pool.resize(this.#options.workers(config), 0);
+    while (!pool.settled) {
+      const why = this.#failed || (pool.looping ? `workers die at their start: the last one ${pool.lastDeath}` : '');
+      if (why || this.#stopped) {
+        await this.kill();
+        throw new Error(why || 'stopped before it was ready');
+      }
+      await pool.change();
+    }
+  }
+
+  /** Where it listens, ports resolved. */
+  get addresses(): { listener: string; address: string }[] {
+    return this.#listening.map(({ listener, address }) => ({ listener, address }));
+  }
+
+  /** The configuration in force. */
+  get snapshot(): Snapshot<C> {
+    return this.#snapshot;
+  }
+
+  status(): SupervisorStatus {
+    return {
+      generation: this.#snapshot.generation,
+      listeners: this.addresses,
+      workers: this.#pool?.status() ?? [],
+      restarts: this.#pool?.restarts ?? 0,
+      crashLoop: this.#pool?.looping ?? false,
+    };
+  }
+
+  /** What the prober knows, by endpoint. */
+  health() {
+    return this.#prober.states();
+  }
+
+  /** The log sink takes more. */
+  resumeLogs(): void {
+    this.#pool?.resumeLogs();
+  }
+
+  /**
+   * Loads the configuration anew and goes over to it; on any problem the old one stays in force. New addresses are
+   * bound first; then one worker tries the snapshot; then all get it; then addresses that vanished are closed.
+   */
+  reload(): Promise<Reloaded> {
+    const next = this.#reloading.then(() => this.#reload());
+    this.#reloading = next.catch(() => undefined);
+    return next.catch((error: Error) => ({ ok: false, problems: [error.message] }));
+  }
+
+  /** Stops accepting, lets requests end for at most `deadlineMs`, then ends; resolves with how many workers were killed. */
+  async stop(deadlineMs: number): Promise<number> {
+    this.#stopped = true;
+    this.#prober.stop();
+    // Ours first: what still queues in the kernel is accepted by the workers or refused when they close theirs.
+    this.#listeners.close();
+    return (await this.#pool?.stop(deadlineMs)) ?? 0;
+  }
+
+  /** Ends everything now. */
+  async kill(): Promise<void> {
+    this.#pool?.kill();
+    await this.stop(0);
+  }
+
+  #desired() {
+    return { snapshot: this.#snapshot, health: () => this.#prober.states(), listeners: this.#listening };
+  }
+
+  async #reload(): Promise<Reloaded> {
+    const loaded = await this.#options.load();
+    if (!loaded.ok) return this.#refuse(loaded.problems);
+    const { config, files } = loaded;
+    const plan = await this.#listeners.plan(config.listeners);
+    try {
+      // Also counts what was refused: a worker may have seen that number.
+      const generation = ++this.#generation;
+      const snapshot: Snapshot<C> = { generation, config, files };
+      const trial = [...this.#pool!.workers].find((worker) => worker.state === 'ready');
+      const problem = trial && (await this.#try(trial, snapshot));
+      if (this.#stopped) throw new Error('stopped while reloading');
+      if (problem) {
+        plan.rollback();
+        return this.#refuse([problem]);
+      }
+      this.#adopt(snapshot, plan);
+      return { ok: true, generation };
+    } catch (error) {
+      plan.rollback();
+      throw error;
+    }
+  }
+
+  #adopt(snapshot: Snapshot<C>, plan: ListenerPlan): void {
+    this.#snapshot = snapshot;
+    this.#listening = plan.listeners;
+    this.#prober.update(snapshot.config.upstreams, snapshot.files);
+    this.#pool!.desire(this.#desired());
+    plan.commit();
+    this.#pool!.resize(this.#options.workers(snapshot.config), this.#options.drainMs ?? 30_000);
+    this.#options.events.emit('notice', {
+      level: 'info',
+      message: `configuration ${snapshot.generation} is in force`,
+      attributes: { generation: snapshot.generation },
+    });
+  }
+
+  #refuse(problems: readonly string[]): Reloaded {
+    const stays = `configuration ${this.#snapshot.generation} stays in force`;
+    this.#options.events.emit('notice', {
+      level: 'error',
+      message: `reload refused, ${stays}: ${problems.join('; ')}`,
+    });
+    return { ok: false, problems };
+  }
+
+  /** Lets one worker compile the snapshot; resolves with what was wrong. */
+  #try(worker: WorkerProcess, snapshot: Snapshot<C>): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      const done = (problem: string | undefined) => {
+        this.#answers.delete(worker);
+        timer.cancel();
+        resolve(problem);
+      };
+      const timer = this.#options.clock.after(APPLY_MS, () => {
+        done(`worker ${worker.id} did not answer within ${APPLY_MS / 1000} s`);
+        // It may still go over to it; what it would serve then nobody decided.
+        worker.kill();
+      });
+      const ended = async () => {
+        while (this.#answers.has(worker)) {
+          if (worker.state === 'ended') return done(`worker ${worker.id} died of it: ${this.#pool!.lastDeath}`);
+          await this.#pool!.change();
+        }
+      };
+      this.#answers.set(worker, (message) => {
+        if (message.type === 'snapshotApplied' && message.generation >= snapshot.generation) done(undefined);
+        if (message.type === 'snapshotFailed' && message.generation >= snapshot.generation) done(message.reason);
+      });
+      worker.sendSnapshot(snapshot, this.#prober.states());
+      void ended();
+    });
+  }
+
+  #message(worker: WorkerProcess, message: ToSupervisor): void {
+    const { events } = this.#options;
+    const trial = this.#answers.get(worker);
+    trial?.(message);
+    switch (message.type) {
+      case 'metrics':
+        this.#options.metrics(worker.id, message.snapshot);
+        return;
+      case 'notice': {
+        const attributes = { ...message.attributes, worker: worker.id } as Record<string, string | number | boolean>;
+        events.emit('notice', { level: message.level, message: message.message, attributes });
+        return;
+      }
+      case 'endpointObserved':
+        // One worker's experience is a reason to look at once, not a verdict for all.
+        this.#options.observed?.(worker.id, message);
+        if (!message.healthy) this.#prober.suspect(message.upstream, message.endpoint);
+        return;
+      case 'snapshotFailed':
+      case 'listenFailed': {
+        if (trial || worker.state === 'draining') return;
+        const what =
+          message.type === 'listenFailed' ? `listener ${message.listener} (${message.address})` : 'configuration';
+        this.#failed = `worker ${worker.id} refused the ${what}: ${message.reason}`;
+        // It cannot become what it is to be; the next one may, and the back-off bounds the trying.
+        events.emit('notice', { level: 'error', message: this.#failed });
+        worker.kill();
+      }
+    }
+  }
+}

@@ -1,0 +1,204 @@
+/** One worker process as the supervisor sees it: what it was told, what it has answered, and its end. */
+import type { ChildProcess, ForkOptions } from 'node:child_process';
+import { fork } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import type { EndpointHealth, Snapshot, ToSupervisor, ToWorker } from './channel.ts';
+import { Channel, TO_SUPERVISOR } from './channel.ts';
+import { LineCutter } from './lines.ts';
+import type { Listening } from './listeners.ts';
+
+/** Which program a worker runs. */
+export interface WorkerProgram {
+  /** Path of the module. Its first argument is the number of the worker's slot, from 0. */
+  entry: string;
+  args?: readonly string[];
+  /** Options of node itself, such as `--max-semi-space-size=64`. */
+  execArgv?: readonly string[];
+}
+
+/** What a worker is to be; `reconcile` brings it there. */
+export interface Desired {
+  snapshot: Snapshot;
+  health: () => EndpointHealth[];
+  listeners: readonly Listening[];
+}
+
+/** What the worker tells its owner. */
+export interface WorkerOwner {
+  message(worker: WorkerProcess, message: ToSupervisor): void;
+  /** Whole lines of its access log; false: send no more until `resumeLog`. */
+  log(worker: WorkerProcess, lines: Buffer): boolean;
+  trouble(worker: WorkerProcess, reason: string): void;
+  /** The process has ended (or could not be started); once. `reason` is `drained`, `code_N` or a signal's name. */
+  ended(worker: WorkerProcess, how: string, reason: string): void;
+  /** All it ever sent has been read; once, after `ended`. */
+  gone(worker: WorkerProcess): void;
+}
+
+const keyOf = (l: { listener: string; address: string }) => `${l.listener} ${l.address}`;
+
+/** A forked worker. */
+export class WorkerProcess {
+  /** Different for every process ever started by this supervisor. */
+  readonly id: number;
+  readonly slot: number;
+  readonly bornAt: number;
+  /** starting: not serving everything yet; draining: told to go. */
+  state: 'starting' | 'ready' | 'draining' | 'ended' = 'starting';
+  /** When the last message came. */
+  heardAt: number;
+  /** Generation it serves. */
+  applied = 0;
+  /** Bytes of log lines that were too long to keep. */
+  get logDropped(): number {
+    return this.#cutter.dropped;
+  }
+  readonly #child: ChildProcess;
+  readonly #channel: Channel<ToWorker, ToSupervisor>;
+  readonly #cutter = new LineCutter();
+  readonly #owner: WorkerOwner;
+  #hello = false;
+  #sentGeneration = 0;
+  readonly #sentListeners = new Map<string, Listening>();
+  readonly #listening = new Set<string>();
+  #healthBehind = false;
+  #desired: Desired | undefined;
+
+  /** Forks at once. `now`: monotonic time. */
+  constructor(id: number, slot: number, now: number, program: WorkerProgram, owner: WorkerOwner) {
+    this.id = id;
+    this.slot = slot;
+    this.bornAt = now;
+    this.heardAt = now;
+    this.#owner = owner;
+    const options: ForkOptions = {
+      // What a worker prints is for operators: both go to our stderr, for stdout belongs to the access log.
+      stdio: ['ignore', 2, 2, 'pipe', 'ipc'],
+      serialization: 'advanced',
+      execArgv: [...(program.execArgv ?? [])],
+    };
+    this.#child = fork(program.entry, [String(slot), ...(program.args ?? [])], options);
+    this.#channel = new Channel(this.#child, TO_SUPERVISOR, {
+      message: (message) => this.#receive(message),
+      trouble: (reason) => owner.trouble(this, reason),
+      caughtUp: () => {
+        if (this.#healthBehind && this.#desired) this.sendHealth(this.#desired.health());
+      },
+    });
+    let ended = false;
+    const end = (how: string, reason: string) => {
+      if (ended) return;
+      ended = true;
+      const drained = this.state === 'draining' && reason === 'code_0';
+      this.state = 'ended';
+      owner.ended(this, how, drained ? 'drained' : reason);
+      if (this.#child.pid === undefined) close();
+    };
+    let closed = false;
+    const close = () => {
+      if (!closed) owner.gone(this);
+      closed = true;
+    };
+    this.#child.on('error', (error) => {
+      if (this.#child.pid === undefined) end(`could not be started: ${error.message}`, 'not_started');
+      else owner.trouble(this, error.message);
+    });
+    this.#child.on('exit', (code, signal) => {
+      end(signal ? `was killed by ${signal}` : `exited with code ${code}`, signal ?? `code_${code}`);
+    });
+    this.#child.on('close', close);
+    const log = this.#log();
+    log?.on('data', (chunk: Buffer) => {
+      const lines = this.#cutter.push(chunk);
+      if (lines && !owner.log(this, lines)) log.pause();
+    });
+    log?.on('end', () => {
+      const lines = this.#cutter.end();
+      if (lines) owner.log(this, lines);
+    });
+    log?.on('error', (error: Error) => owner.trouble(this, `its log pipe failed: ${error.message}`));
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Whether it serves the generation and listeners it was last told. */
+  get settled(): boolean {
+    const d = this.#desired;
+    return d !== undefined && this.applied >= d.snapshot.generation && this.#listening.size === d.listeners.length;
+  }
+
+  /** Tells it what is missing to be as `desired`; what it was told already is not said again. */
+  reconcile(desired: Desired): void {
+    this.#desired = desired;
+    if (!this.#hello || this.state === 'draining' || this.state === 'ended') return;
+    this.sendSnapshot(desired.snapshot, desired.health());
+    const wanted = new Set(desired.listeners.map(keyOf));
+    // First what goes: a listener that moves keeps its name, and the worker knows it by that.
+    for (const [key, { listener, address }] of this.#sentListeners) {
+      if (wanted.has(key)) continue;
+      this.#sentListeners.delete(key);
+      this.#listening.delete(key);
+      this.#channel.send({ type: 'unlisten', listener, address });
+    }
+    for (const listening of desired.listeners) {
+      const { listener, address, handle } = listening;
+      if (this.#sentListeners.get(keyOf(listening))?.handle === handle) continue;
+      this.#sentListeners.set(keyOf(listening), listening);
+      this.#channel.send({ type: 'listen', listener, address }, handle);
+    }
+  }
+
+  /** Sends a snapshot unless it has been sent; the answer comes as a message. */
+  sendSnapshot(snapshot: Snapshot, health: EndpointHealth[]): void {
+    if (this.#sentGeneration >= snapshot.generation) return;
+    this.#sentGeneration = snapshot.generation;
+    this.#channel.send({ type: 'snapshot', snapshot, health });
+  }
+
+  /** Tells about endpoints; a worker that is far behind gets the whole state when it has caught up. */
+  sendHealth(changes: EndpointHealth[]): void {
+    if (!this.#hello || this.#sentGeneration === 0) return;
+    this.#healthBehind = !this.#channel.offer({ type: 'endpointHealth', changes });
+  }
+
+  /** Asks it to end its requests and go. One that has not even said hello has none. */
+  drain(deadlineMs: number): void {
+    if (this.state === 'ended') return;
+    const alone = !this.#hello;
+    this.state = 'draining';
+    if (alone) this.kill();
+    else this.#channel.send({ type: 'drain', deadlineMs });
+  }
+
+  /** It has said that it goes by itself. */
+  leaving(): void {
+    if (this.state !== 'ended') this.state = 'draining';
+  }
+
+  /** SIGKILL. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  /** The log takes more. */
+  resumeLog(): void {
+    this.#log()?.resume();
+  }
+
+  #log(): Readable | undefined {
+    return (this.#child.stdio?.[3] as Readable | null | undefined) ?? undefined;
+  }
+
+  #receive(message: ToSupervisor): void {
+    if (message.type === 'hello') {
+      this.#hello = true;
+      if (this.#desired) this.reconcile(this.#desired);
+    } else if (message.type === 'snapshotApplied') this.applied = Math.max(this.applied, message.generation);
+    else if (message.type === 'listening' && this.#sentListeners.has(keyOf(message))) {
+      this.#listening.add(keyOf(message));
+    }
+    this.#owner.message(this, message);
+  }
+}

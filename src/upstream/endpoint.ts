@@ -1,0 +1,220 @@
+/** One server of an upstream: its connections, its load, and whether it may be chosen. */
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import type { ChunkedLimits } from '../http/chunked.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
+import type { Events } from '../kernel/event.ts';
+import type { Deadlines } from '../socket/deadlines.ts';
+import type { DialTarget } from '../socket/dial.ts';
+import type { EndpointConfig, UpstreamConfig } from './config.ts';
+import { ClientConnection } from './connection.ts';
+import { type Lookup, Resolver } from './resolve.ts';
+
+/** Most doublings of the ejection time. */
+const MAX_EJECT_DOUBLINGS = 10;
+
+/** What all endpoints of an upstream share. */
+export interface EndpointParts {
+  clock: Clock;
+  events: Events;
+  deadlines: Deadlines;
+  lookup: Lookup;
+  tls: TlsOptions;
+  /** Whether one more endpoint may be ejected now. */
+  mayEject(): boolean;
+  /** Availability or weight has changed. */
+  changed(endpoint: Endpoint): void;
+}
+
+/** Reads an endpoint's URL: scheme, host, port, or the path of a unix socket. */
+export function parseEndpointUrl(url: string): { secure: boolean; host: string; port: number; authority: string } {
+  if (url.startsWith('unix:')) return { secure: false, host: url.slice(5), port: 0, authority: 'localhost' };
+  const parsed = new URL(url);
+  const secure = parsed.protocol === 'https:';
+  const host = parsed.hostname.replace(/^\[|\]$/g, '');
+  return { secure, host, port: parsed.port === '' ? (secure ? 443 : 80) : Number(parsed.port), authority: parsed.host };
+}
+
+/** One server. Also what a balancer chooses from. */
+export class Endpoint {
+  readonly index: number;
+  readonly id: string;
+  /** Host field for requests to it. */
+  readonly authority: string;
+  readonly config: UpstreamConfig;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly bodyLimits: ChunkedLimits;
+  /** Configured share of the load. */
+  readonly fullWeight: number;
+  /** Share of the load now: smaller during slow start. */
+  weight: number;
+  inflight = 0;
+  available = true;
+  healthy = true;
+  ejected = false;
+  /** When it came back, in monotonic milliseconds; -1 when it has never been away. */
+  recoveredAt = -1;
+  readonly #parts: EndpointParts;
+  readonly #upstream: string;
+  readonly #resolver: Resolver | undefined;
+  readonly #secure: boolean;
+  readonly #host: string;
+  readonly #port: number;
+  readonly #idle: ClientConnection[] = [];
+  #connections = 0;
+  #idleMs: number;
+  #errors = 0;
+  #ejections = 0;
+  #return: Timer | undefined = undefined;
+  #closing = false;
+
+  constructor(index: number, endpoint: EndpointConfig, upstream: string, config: UpstreamConfig, parts: EndpointParts) {
+    const { secure, host, port, authority } = parseEndpointUrl(endpoint.url);
+    this.index = index;
+    this.id = endpoint.name ?? (port === 0 ? `unix:${host}` : authority);
+    this.authority = authority;
+    this.config = config;
+    this.clock = parts.clock;
+    this.deadlines = parts.deadlines;
+    this.fullWeight = endpoint.weight;
+    this.weight = endpoint.weight;
+    this.#idleMs = config.pool.idleTimeout;
+    this.#parts = parts;
+    this.#upstream = upstream;
+    this.#secure = secure;
+    this.#host = host;
+    this.#port = port;
+    this.bodyLimits = {
+      body: Number.POSITIVE_INFINITY,
+      chunkExtensions: 1 << 20,
+      trailers: config.limits.head,
+      fields: config.limits.fields,
+    };
+    if (port !== 0) this.#resolver = new Resolver(host, parts.lookup, (message) => this.#dnsFailed(message));
+  }
+
+  /** Resolves the host name for the first time. */
+  async start(): Promise<void> {
+    await this.#resolver?.start(this.clock, this.config.dns.refresh);
+  }
+
+  /** Open connections, idle ones included. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  get idle(): number {
+    return this.#idle.length;
+  }
+
+  /** Where the next connection goes. */
+  target(): DialTarget {
+    if (this.#port === 0) return { address: this.#host, port: 0, tls: undefined };
+    // A name that was never resolved goes on as it is: connecting to it fails, and says so.
+    const address = this.#resolver?.next() ?? '0.0.0.0';
+    if (!this.#secure) return { address, port: this.#port, tls: undefined };
+    return { address, port: this.#port, tls: { servername: this.#host, ...this.#parts.tls } };
+  }
+
+  /** Whether the name of this server has been resolved at least once. */
+  get resolved(): boolean {
+    return this.#resolver === undefined || this.#resolver.next() !== undefined;
+  }
+
+  /** An idle connection or a new one; undefined when there are as many as allowed. */
+  acquire(): ClientConnection | undefined {
+    const now = this.clock.now();
+    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      if (connection.idleUntil > now) return connection;
+      connection.close();
+    }
+    if (this.#connections >= this.config.pool.connections) return undefined;
+    this.#connections++;
+    return new ClientConnection(this);
+  }
+
+  /** Takes a connection back that is in order and free. */
+  release(connection: ClientConnection): void {
+    if (this.#closing || this.#idle.length >= this.config.pool.idle) {
+      connection.close();
+      return;
+    }
+    connection.idleUntil = this.clock.now() + this.#idleMs;
+    connection.deadline = connection.idleUntil;
+    this.#idle.push(connection);
+  }
+
+  /** A connection has been closed. */
+  closed(connection: ClientConnection): void {
+    this.#connections--;
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  /** The server says how long it keeps idle connections: stay a second below that (RFC 9112 §9.5). */
+  hint(keepAliveMs: number): void {
+    this.#idleMs = Math.min(this.config.pool.idleTimeout, Math.max(keepAliveMs - 1000, Math.floor(keepAliveMs / 2)));
+  }
+
+  /** Counts a condition of FAULTS.md. */
+  fault(kind: string): void {
+    this.#parts.events.emit('fault', { kind, where: this.#upstream });
+  }
+
+  /** A request has been answered in order. */
+  succeeded(): void {
+    this.#errors = 0;
+  }
+
+  /** A request has failed by this server's doing: enough of them in a row take it out for a while. */
+  failed(): void {
+    const { consecutiveErrors, ejectFor } = this.config.passive;
+    if (++this.#errors < consecutiveErrors || this.ejected || !this.#parts.mayEject()) return;
+    this.ejected = true;
+    const outMs = ejectFor * 2 ** Math.min(this.#ejections++, MAX_EJECT_DOUBLINGS);
+    this.#return = this.clock.after(outMs, () => {
+      this.ejected = false;
+      this.#errors = 0;
+      this.#changed('ejection over');
+    });
+    this.#changed(`${consecutiveErrors} errors in a row`);
+  }
+
+  /** What active health checks say. */
+  setHealthy(healthy: boolean, reason: string): void {
+    if (this.healthy === healthy) return;
+    this.healthy = healthy;
+    this.#changed(reason);
+  }
+
+  #changed(reason: string): void {
+    const available = this.healthy && !this.ejected;
+    if (available === this.available) return;
+    this.available = available;
+    if (available) this.recoveredAt = this.clock.now();
+    else for (const connection of this.#idle.splice(0)) connection.close();
+    this.#parts.events.emit('endpointChanged', {
+      upstream: this.#upstream,
+      endpoint: this.id,
+      healthy: available,
+      reason,
+    });
+    this.#parts.changed(this);
+  }
+
+  #dnsFailed(message: string): void {
+    this.fault('dns_failed');
+    this.#parts.events.emit('notice', {
+      level: 'warn',
+      message: `upstream ${this.#upstream}: cannot resolve ${message}`,
+    });
+  }
+
+  /** No new requests: idle connections close now, busy ones with their response. */
+  close(): void {
+    this.#closing = true;
+    this.#resolver?.stop();
+    this.#return?.cancel();
+    for (const connection of this.#idle.splice(0)) connection.close();
+  }
+}

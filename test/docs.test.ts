@@ -1,0 +1,100 @@
+/** The documents keep their word: links lead somewhere, and every configuration they show is a right one. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { parse, stringify } from 'yaml';
+import { CLI } from './program.ts';
+import { inRepository, REPOSITORY } from './root.ts';
+
+const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: REPOSITORY })
+  .toString()
+  .split('\n')
+  .filter((path) => existsSync(inRepository(path)));
+const pages = tracked.filter((path) => path.endsWith('.md'));
+
+/** Anchor of a heading, as forges make it. */
+const anchor = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+test('links between documents lead somewhere', () => {
+  const broken: string[] = [];
+  for (const page of pages) {
+    const prose = readFileSync(inRepository(page), 'utf8').replace(/^```[\s\S]*?^```/gm, '');
+    for (const [, target = ''] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      const [path = '', fragment] = target.split('#');
+      const file = path === '' ? inRepository(page) : join(dirname(inRepository(page)), path);
+      if (!existsSync(file)) broken.push(`${page}: ${target} does not exist`);
+      else if (fragment && !headings(file).includes(fragment)) broken.push(`${page}: ${target} has no such heading`);
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
+function headings(file: string): string[] {
+  return [...readFileSync(file, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchor(heading));
+}
+
+/** What a snippet may leave out to stay short. */
+const USUAL = {
+  listeners: { public: { address: '127.0.0.1:8080' } },
+  upstreams: { usual: { endpoints: [{ url: 'http://127.0.0.1:8000' }] } },
+  routes: [{ name: 'usual', match: {}, upstream: 'usual' }],
+};
+
+/** Parts of a configuration by which a snippet is known to be one of ours. */
+const OURS = new Set(['listeners', 'upstreams', 'models', 'routes', 'admin', 'log', 'workers']);
+
+describe('configurations in documents and examples', () => {
+  const skip = existsSync(inRepository('src/cli/check.ts')) ? false : 'gatehouse check does not exist yet';
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-docs-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const check = (file: string): string => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, 'check', '-c', file], { encoding: 'utf8' });
+    return status === 0 ? '' : `${stdout}${stderr}` || `exit ${status}`;
+  };
+
+  for (const page of pages.filter((path) => !path.startsWith('docs/reference/'))) {
+    const snippets = [...readFileSync(inRepository(page), 'utf8').matchAll(/^```ya?ml\n([\s\S]*?)^```/gm)];
+    for (const [index, [, text = '']] of snippets.entries()) {
+      const settings = parse(text) as Record<string, unknown>;
+      if (!Object.keys(settings).every((key) => OURS.has(key))) continue;
+      test(`${page}, snippet ${index + 1}`, { skip }, () => {
+        const file = join(folder, `${page.replaceAll('/', '-')}-${index + 1}.yaml`);
+        makeCertificates();
+        // A snippet that is not whole is checked beside the usual rest; a part that it shows replaces the usual one.
+        const whole = 'listeners' in settings && 'upstreams' in settings && 'routes' in settings;
+        const upstreams = { ...USUAL.upstreams, ...(settings.upstreams as object | undefined) };
+        writeFileSync(file, whole ? text : stringify({ ...USUAL, ...settings, upstreams }));
+        assert.equal(check(file), '');
+      });
+    }
+  }
+
+  for (const path of tracked.filter((name) => /^examples\/[^/]+\.ya?ml$/.test(name))) {
+    test(path, { skip }, () => assert.equal(check(inRepository(path)), ''));
+  }
+
+  /** The certificates that snippets name: one pair under all the names. */
+  let made = false;
+  function makeCertificates(): void {
+    if (made) return;
+    made = true;
+    const pair = ['-keyout', join(folder, 'key'), '-out', join(folder, 'pem')];
+    const options = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30'];
+    execFileSync('openssl', ['req', '-x509', ...options, '-subj', '/CN=localhost', ...pair], { stdio: 'ignore' });
+    execFileSync('mkdir', ['-p', join(folder, 'tls')]);
+    for (const name of ['example.com', 'internal', 'client', 'partner-ca']) {
+      for (const kind of ['pem', 'key']) {
+        writeFileSync(join(folder, 'tls', `${name}.${kind}`), readFileSync(join(folder, kind)));
+      }
+    }
+  }
+});

@@ -1,0 +1,125 @@
+/** Starts the real thing: `gatehouse serve` and `gatehouse simulate` on free ports. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import { type Program, runCli } from './program.ts';
+import { inRepository } from './root.ts';
+
+/** Skip reason of tests that need a command: false as soon as it exists. */
+const needsCommand = (name: string): string | false =>
+  existsSync(inRepository('src', 'cli', `${name}.ts`)) ? false : `gatehouse ${name} does not exist yet`;
+
+/** Skip reason of tests that need `startGateway`. */
+export const gatewaySkip = needsCommand('serve');
+
+/** Skip reason of tests that need `startSimulator`. */
+export const simulatorSkip = needsCommand('simulate');
+
+/** A running gateway. */
+export interface Gateway extends Program {
+  /** Base address of the first listener, such as `http://127.0.0.1:41234`. */
+  url: string;
+  /** Port of the first listener. */
+  port: number;
+  /** Base address of each listener by name. */
+  urls: Readonly<Record<string, string>>;
+  /** Base address of the admin port. */
+  adminUrl: string;
+  /** The configuration file, for tests that change it. */
+  file: string;
+  /** Access log lines so far, when the log goes to standard output. */
+  accessLog(): Record<string, unknown>[];
+  /** Text of the admin port's /metrics. */
+  metrics(): Promise<string>;
+  /** Value of one series, such as `gatehouse_faults_total{kind="bare_lf"}`: the sum of all that carry these labels. */
+  metric(series: string): Promise<number>;
+}
+
+/** A configuration: YAML text, or its object. */
+export type Settings = string | Record<string, unknown>;
+
+/**
+ * Runs `gatehouse serve -c FILE` and resolves when it says that it is ready. What the settings leave out: one worker, a
+ * free admin port. Rejects with what was printed when it ends before.
+ */
+export async function startGateway(settings: Settings, options: { env?: NodeJS.ProcessEnv } = {}): Promise<Gateway> {
+  const given = (typeof settings === 'string' ? parse(settings) : settings) as Record<string, unknown>;
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
+  const file = join(folder, 'gatehouse.yaml');
+  writeFileSync(file, stringify({ admin: { address: '127.0.0.1:0' }, workers: 1, ...given }));
+  const program = runCli(['serve', '-c', file], options.env);
+  const stop = async () => {
+    await program.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const [ready] = await program.waitFor(/^.*\bready\b.*$/im);
+    const { admin: adminUrl, ...urls } = addresses(ready);
+    const [url] = Object.values(urls);
+    if (!url || !adminUrl) throw new Error(`no addresses in the ready line: ${ready}`);
+    const metrics = async () => (await fetch(`${adminUrl}/metrics`)).text();
+    return {
+      url,
+      port: Number(new URL(url).port),
+      urls,
+      adminUrl,
+      file,
+      child: program.child,
+      get logs() {
+        return program.logs;
+      },
+      waitFor: program.waitFor,
+      accessLog: () => accessLines(program.logs),
+      metrics,
+      metric: async (series) => sumSeries(await metrics(), series),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Runs `gatehouse simulate` on a free port with further arguments; `url` is its base address. */
+export async function startSimulator(...args: string[]): Promise<Program & { url: string }> {
+  const program = runCli(['simulate', '--listen', '127.0.0.1:0', ...args]);
+  const found = await program.waitFor(/ready.*?(http:\/\/\S+)/);
+  return Object.assign(program, { url: (found[1] as string).replace(/\/$/, '') });
+}
+
+/** The addresses of a ready line, by the word before each: `ready: public http://…, admin http://…`. */
+function addresses(line: string): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [, name, url] of line.matchAll(/([\w-]+)[ =:]+(https?:\/\/[^\s,;]+)/g)) {
+    if (name && url) found[name] = url.replace(/\/$/, '');
+  }
+  return found;
+}
+
+function accessLines(logs: string): Record<string, unknown>[] {
+  const lines: Record<string, unknown>[] = [];
+  for (const line of logs.split('\n')) {
+    if (!line.startsWith('{')) continue;
+    try {
+      lines.push(JSON.parse(line) as Record<string, unknown>);
+    } catch {
+      // The last line may not be complete yet.
+    }
+  }
+  return lines;
+}
+
+/** Sums the samples of a Prometheus text whose name is equal and whose labels include those of `series`. */
+export function sumSeries(text: string, series: string): number {
+  const labels = (list: string) => new Map([...list.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((m) => [m[1], m[2]]));
+  const [, name, wanted = ''] = /^(\w+)(?:\{(.*)\})?$/.exec(series) ?? [];
+  let sum = 0;
+  for (const line of text.split('\n')) {
+    const sample = /^(\w+)(?:\{(.*)\})? (\S+)/.exec(line);
+    if (!sample || sample[1] !== name) continue;
+    const has = labels(sample[2] ?? '');
+    if ([...labels(wanted)].every(([key, value]) => has.get(key) === value)) sum += Number(sample[3]);
+  }
+  return sum;
+}
