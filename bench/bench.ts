@@ -1,6 +1,6 @@
 /** `npm run bench`: named scenarios beside real peers, peers taking turns, figures as ratios to HAProxy. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, release, tmpdir } from 'node:os';
+import { cpus, loadavg, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HELP, type Options, parseOptions } from './arguments.ts';
 import { type PeerResult, REFERENCE, type Round, sumErrors, summarise } from './measure/figures.ts';
@@ -131,6 +131,8 @@ function report(results: readonly ScenarioResult[], baseline: Baseline, name: st
 }
 
 async function main(): Promise<number> {
+  // HAProxy and nginx live in sbin, which is not on every user's path.
+  process.env.PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
   const options = parseOptions(
     process.argv.slice(2),
     SCENARIOS.map(({ name }) => name),
@@ -149,6 +151,8 @@ async function main(): Promise<number> {
   const pinning = pin();
   const about = `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, Linux ${release()}`;
   say(about);
+  const [load = 0] = loadavg();
+  if (load > 0.5) say(`this machine is busy (load ${load.toFixed(1)}): figures and ratios are only a hint`);
   if (pinning.proxy.length === 0) say('not pinned: without taskset and two cores the figures are noisier');
   const ground: Ground = { folder, pinning, certificate: makeCertificate(folder) };
   const results: ScenarioResult[] = [];
