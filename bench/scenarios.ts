@@ -118,8 +118,9 @@ export interface Times {
   settle: number;
 }
 
-/** Times of a full and of a quick run. */
+/** Times of a full run. */
 export const FULL: Times = { warmUp: 1.5, measure: 3, settle: 3 };
+/** Times of a quick run. */
 export const QUICK: Times = { warmUp: 0.7, measure: 1.2, settle: 1.5 };
 
 /** The request heads of a scenario: one, or a spread over its routes. */

@@ -13,6 +13,7 @@ export interface Measure {
   floor?: number;
 }
 
+/** Names of the measures; `cpu`, `p50` and `p99` are in µs, `memory` in MiB, `perStream` in KiB, `busy` in percent. */
 export type MeasureKey = 'cpu' | 'rate' | 'busy' | 'p50' | 'p99' | 'memory' | 'perStream';
 
 /** Every measure, in the order of the table's columns. */

@@ -13,6 +13,7 @@ export interface Baseline {
   ratios: Record<string, Record<string, Partial<Record<MeasureKey, BaselineFigure>>>>;
 }
 
+/** One kept figure. */
 export interface BaselineFigure {
   ratio: number;
   spread: number;
