@@ -164,6 +164,7 @@ async function main(): Promise<number> {
   }
   if (options.json) process.stdout.write(`${JSON.stringify({ about, rounds: options.rounds, results }, null, 2)}\n`);
   if (options.save !== undefined) {
+    if (options.rounds < 3) say('a baseline of fewer than 3 rounds knows nothing of its own noise: save full runs');
     const baseline = merge(readBaseline(options.save), toBaseline(results, about));
     writeFileSync(baselineFile(options.save), `${JSON.stringify(baseline, null, 2)}\n`);
   }

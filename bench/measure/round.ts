@@ -80,6 +80,20 @@ async function finish(stand: Stand, scenario: Scenario | undefined, round: Round
   return report;
 }
 
+/** Requests after which a just-in-time compiler has seen what it needs. */
+const WARM_REQUESTS = 20_000;
+
+/** Waits for the time and the requests of a warm-up, at most four times as long: on a busy machine time alone is short. */
+async function warm(stand: Stand, seconds: number): Promise<void> {
+  const started = performance.now();
+  await sleep(seconds);
+  while (performance.now() - started < seconds * 4000) {
+    const { requests } = await stand.load.ask<LoadReport>({ do: 'count' });
+    if (requests >= WARM_REQUESTS) return;
+    await sleep(0.1);
+  }
+}
+
 async function runClosed(
   stand: Stand,
   scenario: Scenario,
@@ -89,7 +103,7 @@ async function runClosed(
 ): Promise<void> {
   const { connections, keepAlive, most } = step;
   await stand.load.ask({ do: 'closed', target: stand.target, connections, keepAlive, most });
-  await sleep(times.warmUp);
+  await warm(stand, times.warmUp);
   const { cpu, wall, requests } = await measured(stand, times.measure);
   round.figures.memory = memoryOfTree(stand.pid) / MIB;
   await finish(stand, scenario, round);
