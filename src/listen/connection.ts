@@ -23,8 +23,6 @@ const CLOSED = 4;
 const NEVER = Number.POSITIVE_INFINITY;
 const CR = 13;
 const LF = 10;
-/** Bytes of pipelined requests that are kept while one is being answered. */
-const PIPELINE_BYTES = 65_536;
 
 /** A client connection. */
 export class ServerConnection implements WireOwner, Host, Timed, Drainable {
@@ -55,7 +53,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     this.input.add(buffer, start, end);
     this.#advance();
     this.input.keep(buffer);
-    if (this.#state === EXCHANGE && this.input.size > PIPELINE_BYTES) this.wire.pause();
+    if (this.#state === EXCHANGE && this.input.size > this.runtime.limits.pipelined) this.wire.pause();
   }
 
   /** Goes as far as what has arrived allows. Not recursive: an answer given at once comes back to this loop. */

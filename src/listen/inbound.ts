@@ -20,8 +20,6 @@ import type { ListenerRuntime } from './runtime.ts';
 import type { InputWindow } from './window.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
-/** A FIN this soon after the request is taken for a half-close; later, mid-answer, for a client that has left. */
-const HALF_CLOSE_MS = 1000;
 /** Between the two interim responses that find out whether a client that sent FIN is still there. */
 const PROBE_MS = 50;
 const PROBES = 2;
@@ -230,7 +228,7 @@ export class ServerExchange implements Inbound, PayloadSink {
     } else if (!this.#response.headSent) {
       // Half-closed or gone? Only writing tells, and an interim response is harmless to who still reads (RFC 9110 §15.2).
       if (this.#request.minor === 1) this.#probe(now);
-    } else if (now - this.#requestEndAt > HALF_CLOSE_MS) {
+    } else if (now - this.#requestEndAt > runtime.timeouts.halfClose) {
       runtime.fault('client_left');
       this.#cut(left('left before its answer was complete'));
     }

@@ -107,7 +107,7 @@ export class Forward implements InboundSink, OutboundSink {
       connection.end('');
     } else if (!this.#started) {
       this.#started = true;
-      if (length !== LENGTH_NONE && length !== 0) this.#replay = new Replay();
+      if (length !== LENGTH_NONE && length !== 0) this.#replay = new Replay(this.#plan.upstream.config.retries.replay);
       inbound.start(this);
     } else {
       for (const piece of this.#replay?.pieces ?? []) connection.write(piece, 0, piece.length);
