@@ -1,20 +1,13 @@
 /** Starts the real thing: `gatehouse serve` and `gatehouse simulate` on free ports. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
 import { type Program, runCli } from './program.ts';
-import { inRepository } from './root.ts';
 
-/** Skip reason of tests that need a command: false as soon as it exists. */
-const needsCommand = (name: string): string | false =>
-  existsSync(inRepository('src', 'cli', `${name}.ts`)) ? false : `gatehouse ${name} does not exist yet`;
-
-/** Skip reason of tests that need `startGateway`. */
-export const gatewaySkip = needsCommand('serve');
-
-/** Skip reason of tests that need `startSimulator`. */
-export const simulatorSkip = needsCommand('simulate');
+/** How long a metric may take to show what has happened. */
+const METRIC_PATIENCE_MS = 10_000;
 
 /** A running gateway. */
 export interface Gateway extends Program {
@@ -34,6 +27,8 @@ export interface Gateway extends Program {
   metrics(): Promise<string>;
   /** Value of one series, such as `gatehouse_faults_total{kind="bare_lf"}`: the sum of all that carry these labels. */
   metric(series: string): Promise<number>;
+  /** The same, once it has reached `least`: workers report what they counted every now and then, not at once. */
+  metricReaches(series: string, least: number): Promise<number>;
 }
 
 /** A configuration: YAML text, or its object. */
@@ -73,11 +68,27 @@ export async function startGateway(settings: Settings, options: { env?: NodeJS.P
       accessLog: () => accessLines(program.logs),
       metrics,
       metric: async (series) => sumSeries(await metrics(), series),
+      metricReaches: (series, least) => reach(metrics, series, least),
       stop,
     };
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+async function reach(metrics: () => Promise<string>, series: string, least: number): Promise<number> {
+  const deadline = performance.now() + METRIC_PATIENCE_MS;
+  for (;;) {
+    const text = await metrics();
+    const value = sumSeries(text, series);
+    if (value >= least) return value;
+    if (performance.now() > deadline) {
+      const name = series.replace(/\{.*/, '');
+      const near = text.split('\n').filter((line) => line.startsWith(name));
+      throw new Error(`${series} is ${value}, not ${least}; there is:\n${near.join('\n')}`);
+    }
+    await setTimeout(50);
   }
 }
 

@@ -33,6 +33,20 @@ function onPath(name) {
   });
 }
 
+/**
+ * Installs packages without starting the services that they bring: policy-rc.d is how Debian is told that. Package lists
+ * may be absent or stale, so they are fetched; a mirror that is down for that may still serve the packages.
+ */
+const APT_SCRIPT = `
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e $policy ]; then
+    printf '#!/bin/sh\\nexit 101\\n' > $policy && chmod 755 $policy && trap "rm -f $policy" EXIT
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q || true
+  apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+`;
+
 /** Installs the Debian packages that are missing. Returns a line about it; throws where CI needs them. */
 export function installDebian(top) {
   const { debian } = JSON.parse(readFileSync(join(top, 'test/needs.json'), 'utf8'));
@@ -42,13 +56,8 @@ export function installDebian(top) {
   const root = process.getuid?.() === 0;
   const may = onPath('apt-get') && (root || spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0);
   if (may) {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    const apt = (...args) =>
-      root ? run('apt-get', args, { env }) : run('sudo', ['-n', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args]);
-    const install = () =>
-      apt('install', '-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', ...wanted);
-    // Package lists may be absent or stale: fetch them, then install. Services that packages bring are not ours to run.
-    if (!(apt('update', '-q') && install())) install();
+    const script = ['sh', '-c', APT_SCRIPT, 'install', ...wanted];
+    run(...(root ? [script[0], script.slice(1)] : ['sudo', ['-n', ...script]]));
   }
   const left = missing();
   if (left.length === 0) return `installed ${wanted.join(' ')}`;

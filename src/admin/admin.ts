@@ -16,6 +16,8 @@ import type { AdminHandle } from './handle.ts';
 import { PAGE_FIELDS, renderPage } from './page.ts';
 import { redact } from './redact.ts';
 
+export type { AdminHandle, AdminHealth, AdminStatus } from './handle.ts';
+
 /** What the admin API is made of. */
 export interface AdminParts {
   /** `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `unix:/path`; port 0 takes a free one. */

@@ -5,7 +5,7 @@ const BACKSLASH = 92;
 const COMMA = 44;
 
 /** `usage` is not there, null, or something else. */
-export type UsageKind = 'absent' | 'null' | 'given';
+type UsageKind = 'absent' | 'null' | 'given';
 
 /** The result of a walk over one chunk; reused from chunk to chunk. */
 export class ChunkWalk {
@@ -54,6 +54,22 @@ export class ChunkWalk {
       i = skipSpace(bytes, i + 1, end);
     }
   }
+}
+
+/** From behind a member of an object: position behind the brace that closes the object; -1 where there is none. */
+export function objectEnd(bytes: Buffer, from: number, end: number): number {
+  let i = skipSpace(bytes, from, end);
+  while (i < end && bytes[i] === COMMA) {
+    i = skipSpace(bytes, i + 1, end);
+    if (bytes[i] !== QUOTE) return -1;
+    i = skipSpace(bytes, skipString(bytes, i, end), end);
+    if (bytes[i] !== 58) return -1;
+    const value = skipSpace(bytes, i + 1, end);
+    const valueEnd = skipValue(bytes, value, end);
+    if (valueEnd <= value) return -1;
+    i = skipSpace(bytes, valueEnd, end);
+  }
+  return i < end && bytes[i] === 125 ? i + 1 : -1;
 }
 
 function word(bytes: Buffer, at: number, text: string): boolean {

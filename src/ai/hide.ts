@@ -2,9 +2,9 @@
  * Takes usage out of a stream again where Gatehouse asked for it and the client did not. The client gets, byte for byte,
  * what the server would have sent without `include_usage`: the extra chunk goes, and so does `"usage":null` in the others.
  */
-import { type SseSink, SseSplitter } from '../http/sse.ts';
+import { dataLines, type SseSink, SseSplitter } from '../http/sse.ts';
 import type { Rewrite, Usage } from '../kernel/exchange.ts';
-import { ChunkWalk } from './chunk.ts';
+import { ChunkWalk, objectEnd } from './chunk.ts';
 import { ContentWatch, findUsage } from './content.ts';
 import { SseTap, type UsageProgress, type UsageReader } from './tap.ts';
 
@@ -18,10 +18,14 @@ export const HELD_BYTES_MAX = 1024 * 1024;
 /** A scratch buffer is not kept beyond this. */
 const SCRATCH_BYTES_MAX = 256 * 1024;
 
+/** Up to so many bytes a loop copies faster than a native call. */
+const COPY_LOOP_BYTES = 64;
+
 /** Where changed output is put together; shared by all streams, for it is passed on before anyone else runs. */
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 let scratchTaken = false;
 
+const NULL_MEMBER = Buffer.from('"usage":null');
 const walk = new ChunkWalk();
 
 /** The rewrite; one for each stream. Calls `pass` at most once for each call of `data`. */
@@ -94,7 +98,7 @@ export class ChunkUsageHider implements UsageHider, SseSink {
     if (this.#content.has(buffer, start, end)) this.#count();
     const at = findUsage(buffer, start, end);
     if (at < 0) this.#keep(buffer, start, end);
-    else this.#change(buffer, start, end);
+    else if (!this.#cutNull(buffer, start, end, at)) this.#change(buffer, start, end);
   }
 
   piece(buffer: Buffer, start: number, end: number): void {
@@ -109,6 +113,23 @@ export class ChunkUsageHider implements UsageHider, SseSink {
   tail(buffer: Buffer, start: number, end: number): void {
     // Without its blank line no reader takes it as an event; some forgive that, and usage is read all the same.
     this.event(buffer, start, end);
+  }
+
+  /**
+   * The most common case without a walk over the whole event: one line with `,"usage":null` near its end. Where the object
+   * that holds it ends together with the line, it is the outermost one.
+   */
+  #cutNull(buffer: Buffer, start: number, end: number, at: number): boolean {
+    if (this.#splitter.lines !== 1 || buffer[start] !== 100 || buffer[start + 4] !== 58) return false;
+    const behind = at + NULL_MEMBER.length;
+    if (buffer[at - 1] !== 44 || behind >= end) return false;
+    for (let k = 7; k < NULL_MEMBER.length; k++) if (buffer[at + k] !== NULL_MEMBER[k]) return false;
+    const close = objectEnd(buffer, behind, end);
+    if (close < 0 || (close < end && buffer[close] !== 10 && buffer[close] !== 13)) return false;
+    if (findUsage(buffer, behind, close) >= 0) return false;
+    this.#keep(buffer, start, at - 1);
+    this.#keep(buffer, behind, end);
+    return true;
   }
 
   /** An event that mentions usage. */
@@ -209,7 +230,11 @@ export class ChunkUsageHider implements UsageHider, SseSink {
       out = larger;
       this.#out = larger;
     }
-    buffer.copy(out, this.#outLength, start, end);
+    if (end - start <= COPY_LOOP_BYTES) {
+      for (let i = start, o = this.#outLength; i < end; i++, o++) out[o] = buffer[i] as number;
+    } else {
+      buffer.copy(out, this.#outLength, start, end);
+    }
     this.#outLength = needed;
   }
 
@@ -237,29 +262,6 @@ export class ChunkUsageHider implements UsageHider, SseSink {
       if (owns) scratchTaken = false;
     }
   }
-}
-
-/** Start and end of the value of each `data` line, flat. */
-function dataLines(bytes: Buffer, start: number, end: number): number[] {
-  const lines: number[] = [];
-  let i = start;
-  if (bytes[i] === 0xef && bytes[i + 1] === 0xbb && bytes[i + 2] === 0xbf) i += 3;
-  while (i < end) {
-    let to = i;
-    while (to < end && bytes[to] !== 10 && bytes[to] !== 13) to++;
-    if (
-      to - i >= 5 &&
-      bytes[i] === 100 &&
-      bytes[i + 1] === 97 &&
-      bytes[i + 2] === 116 &&
-      bytes[i + 3] === 97 &&
-      bytes[i + 4] === 58
-    ) {
-      lines.push(bytes[i + 5] === 32 ? i + 6 : i + 5, to);
-    }
-    i = to + 1;
-  }
-  return lines;
 }
 
 function join(bytes: Buffer, lines: readonly number[]): Buffer {

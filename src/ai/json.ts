@@ -14,10 +14,11 @@ const OPEN_OBJECT = 123;
 const CLOSE_OBJECT = 125;
 
 /** Containers within containers that are followed; serde_json stops at the same depth, Python soon after. */
-export const DEPTH_MAX = 128;
+const DEPTH_MAX = 128;
 
 /** Bytes of a string that are looked at one by one before the native search takes over. */
 const NEAR = 48;
+const REACH_MAX = 4096;
 
 /** 1 for the four white-space bytes of RFC 8259 §2. */
 const SPACE = new Uint8Array(256);
@@ -26,6 +27,11 @@ for (const byte of [32, 9, 10, 13]) SPACE[byte] = 1;
 /** 1 for what may follow a backslash, `u` apart. */
 const ESCAPE = new Uint8Array(256);
 for (const char of '"\\/bfnrt') ESCAPE[char.charCodeAt(0)] = 1;
+
+/** 1 for the two bytes that matter inside a string. */
+const STOP = new Uint8Array(256);
+STOP[QUOTE] = 1;
+STOP[BACKSLASH] = 1;
 
 /** 1 for hexadecimal digits. */
 const HEX = new Uint8Array(256);
@@ -109,19 +115,34 @@ export class JsonCursor {
     const length = bytes.length;
     const start = this.at;
     let i = start + 1;
+    let reach = NEAR;
     for (;;) {
-      const near = Math.min(i + NEAR, length);
+      const near = Math.min(i + reach, length);
       while (i < near) {
+        // Four bytes at once while none of them matters.
+        while (
+          i + 4 <= near &&
+          ((STOP[bytes[i] as number] as number) |
+            (STOP[bytes[i + 1] as number] as number) |
+            (STOP[bytes[i + 2] as number] as number) |
+            (STOP[bytes[i + 3] as number] as number)) ===
+            0
+        ) {
+          i += 4;
+        }
+        if (i >= near) break;
         const byte = bytes[i] as number;
         if (byte === QUOTE) {
           this.at = i + 1;
           return true;
         }
-        if (byte === BACKSLASH) {
-          i = this.#escape(i);
-          if (i < 0) return false;
-        } else {
+        if (byte !== BACKSLASH) {
           i++;
+        } else if (ESCAPE[bytes[i + 1] as number] === 1) {
+          i += 2;
+        } else {
+          if (!this.#unicode(i)) return false;
+          i += 6;
         }
       }
       if (i >= length) return this.#fail('a string that begins here does not end', start);
@@ -133,7 +154,10 @@ export class JsonCursor {
         this.#backslash = bytes.indexOf(BACKSLASH, i);
         if (this.#backslash < 0) this.#backslash = length;
       }
-      i = Math.min(this.#quote, this.#backslash);
+      const next = Math.min(this.#quote, this.#backslash);
+      // Where escapes are dense (code, say) searches are short, and the loop is cheaper.
+      reach = next - i < NEAR ? Math.min(reach * 4, REACH_MAX) : NEAR;
+      i = next;
     }
   }
 
@@ -154,22 +178,17 @@ export class JsonCursor {
     return true;
   }
 
-  /** Position after the escape whose backslash is at `i`; -1 where it is not one. */
-  #escape(i: number): number {
+  /** Whether a \uXXXX escape begins at `i`. */
+  #unicode(i: number): boolean {
     const bytes = this.bytes;
-    const kind = bytes[i + 1] as number;
-    if (ESCAPE[kind] === 1) return i + 2;
-    if (
-      kind === 117 &&
-      HEX[bytes[i + 2] as number] === 1 &&
-      HEX[bytes[i + 3] as number] === 1 &&
-      HEX[bytes[i + 4] as number] === 1 &&
-      HEX[bytes[i + 5] as number] === 1
-    ) {
-      return i + 6;
-    }
-    this.#fail('a backslash that begins no JSON escape', i);
-    return -1;
+    return (
+      (bytes[i + 1] === 117 &&
+        HEX[bytes[i + 2] as number] === 1 &&
+        HEX[bytes[i + 3] as number] === 1 &&
+        HEX[bytes[i + 4] as number] === 1 &&
+        HEX[bytes[i + 5] as number] === 1) ||
+      this.#fail('a backslash that begins no JSON escape', i)
+    );
   }
 
   #scalar(byte: number): boolean {

@@ -5,10 +5,12 @@
  * at which some parsers cut it; comments; invalid UTF-8).
  */
 import { isUtf8 } from 'node:buffer';
+import { GatehouseError } from '../kernel/error.ts';
 import { JsonCursor } from './json.ts';
+import { BAD_KEY, KeySet, NO_KEY } from './keys.ts';
+import { decode, hasControl, readNumber } from './text.ts';
 
 const QUOTE = 34;
-const BACKSLASH = 92;
 
 /** What is wrong with a request body; `message` names it and the byte, for the client to read. */
 export class PeekFault {
@@ -22,6 +24,15 @@ export class PeekFault {
     this.message = `The request body is not JSON that can be routed safely: ${what} (byte ${at}).`;
     this.at = at;
     this.param = param;
+  }
+
+  /** The refusal to answer with. */
+  error(): GatehouseError {
+    return new GatehouseError(
+      'invalid_body',
+      this.message,
+      this.param === undefined ? undefined : { param: this.param },
+    );
   }
 }
 
@@ -52,8 +63,8 @@ export class RequestPeek {
   empty = true;
 }
 
-/** The keys we act on; their numbers index `seen` bits. */
-const KEYS = [
+/** The keys we act on; the order gives their numbers. */
+const KEYS = new KeySet([
   'model',
   'stream',
   'stream_options',
@@ -61,22 +72,12 @@ const KEYS = [
   'max_tokens',
   'max_completion_tokens',
   'max_output_tokens',
-] as const;
+]);
 const MODEL = 0;
 const STREAM = 1;
 const STREAM_OPTIONS = 2;
 const USER = 3;
-const KEY_BYTES = KEYS.map((key) => Buffer.from(key));
-/** Length → numbers of the keys that are this long. */
-const BY_LENGTH: number[][] = Array.from({ length: 32 }, (_, length) =>
-  KEYS.flatMap((key, number) => (key.length === length ? [number] : [])),
-);
-const INCLUDE_USAGE = ['include_usage'] as const;
-const INCLUDE_USAGE_BYTES = INCLUDE_USAGE.map((key) => Buffer.from(key));
-const INCLUDE_USAGE_LENGTH: number[][] = Array.from({ length: 32 }, (_, length) => (length === 13 ? [0] : []));
-
-const NO_KEY = -1;
-const BAD_KEY = -2;
+const OPTIONS = new KeySet(['include_usage']);
 
 /**
  * Reads the body of one request. Returns a `PeekFault` for anything that is not one JSON object in UTF-8, and for repeated
@@ -96,7 +97,7 @@ export function peekRequest(body: Buffer): RequestPeek | PeekFault {
     for (;;) {
       if (cursor.peek() !== QUOTE) return wrong(cursor, cursor.unexpected('a key in double quotes'));
       const keyStart = cursor.at;
-      const key = keyNumber(cursor, KEY_BYTES, KEYS, BY_LENGTH);
+      const key = KEYS.read(cursor);
       if (key === BAD_KEY) return new PeekFault(cursor.fault, cursor.faultAt);
       if (cursor.peek() !== 58) return wrong(cursor, cursor.unexpected(':'));
       cursor.at++;
@@ -109,7 +110,7 @@ export function peekRequest(body: Buffer): RequestPeek | PeekFault {
         return wrong(cursor, false);
       }
       if (key !== NO_KEY) {
-        const name = KEYS[key] as string;
+        const name = KEYS.names[key] as string;
         if ((seen & (1 << key)) !== 0) {
           return new PeekFault(`"${name}" is given twice; which one counts would be a guess`, keyStart, name);
         }
@@ -167,8 +168,7 @@ function take(
   } else if (key === USER) {
     if (first === QUOTE) peek.user = decode(body, start, end);
   } else if (first !== 110) {
-    const count =
-      first === 45 || (first >= 48 && first <= 57) ? Number(body.toString('latin1', start, end)) : Number.NaN;
+    const count = first === 45 || (first >= 48 && first <= 57) ? readNumber(body, start, end) : Number.NaN;
     if (!Number.isFinite(count)) return new PeekFault(`"${name}" must be a number`, start, name);
     if (peek.maxTokens === undefined || count > peek.maxTokens) peek.maxTokens = count;
   }
@@ -185,7 +185,7 @@ function streamOptions(cursor: JsonCursor, peek: RequestPeek): PeekFault | undef
   for (;;) {
     if (cursor.peek() !== QUOTE) return wrong(cursor, cursor.unexpected('a key in double quotes'));
     const keyStart = cursor.at;
-    const key = keyNumber(cursor, INCLUDE_USAGE_BYTES, INCLUDE_USAGE, INCLUDE_USAGE_LENGTH);
+    const key = OPTIONS.read(cursor);
     if (key === BAD_KEY) return new PeekFault(cursor.fault, cursor.faultAt);
     if (cursor.peek() !== 58) return wrong(cursor, cursor.unexpected(':'));
     cursor.at++;
@@ -208,96 +208,4 @@ function streamOptions(cursor: JsonCursor, peek: RequestPeek): PeekFault | undef
     cursor.at++;
     if (next === 125) return undefined;
   }
-}
-
-/**
- * Skips a key and tells which of `names` it is. A key that is one of them only after folding case (ASCII, long s, Kelvin
- * sign), or that holds a control character or half a surrogate pair, is bad.
- */
-function keyNumber(
-  cursor: JsonCursor,
-  encoded: readonly Buffer[],
-  names: readonly string[],
-  byLength: readonly (readonly number[])[],
-): number {
-  const bytes = cursor.bytes;
-  const quote = cursor.at;
-  const start = quote + 1;
-  let i = start;
-  let plain = true;
-  for (; i < bytes.length; i++) {
-    const byte = bytes[i] as number;
-    if (byte === QUOTE) break;
-    if (byte < 32) return badKey(cursor, 'a raw control character inside a key', i);
-    if (byte === BACKSLASH || byte > 126) {
-      plain = false;
-      if (byte === BACKSLASH) i++;
-    }
-  }
-  if (!plain) return unusualKey(cursor, names);
-  if (i >= bytes.length) return badKey(cursor, 'a string that begins here does not end', quote);
-  cursor.at = i + 1;
-  const length = i - start;
-  if (length >= 32) return NO_KEY;
-  const candidates = byLength[length] as readonly number[];
-  for (let c = 0; c < candidates.length; c++) {
-    const number = candidates[c] as number;
-    const name = encoded[number] as Buffer;
-    let exact = true;
-    let k = 0;
-    for (; k < length; k++) {
-      const byte = bytes[start + k] as number;
-      if (byte === name[k]) continue;
-      if ((byte | 32) !== name[k]) break;
-      exact = false;
-    }
-    if (k < length) continue;
-    return exact ? number : badKey(cursor, `a key that differs from "${names[number]}" only in case`, quote);
-  }
-  return NO_KEY;
-}
-
-/** A key with escapes or beyond ASCII. */
-function unusualKey(cursor: JsonCursor, names: readonly string[]): number {
-  const quote = cursor.at;
-  if (!cursor.string()) return BAD_KEY;
-  const key = decode(cursor.bytes, quote, cursor.at);
-  if (key === undefined)
-    return badKey(cursor, 'half of a surrogate pair or a raw control character inside a key', quote);
-  if (hasControl(key)) return badKey(cursor, 'a control character inside a key', quote);
-  const exact = names.indexOf(key);
-  if (exact >= 0) return exact;
-  const folded = names.indexOf(key.toLowerCase().replaceAll('\u017f', 's'));
-  if (folded >= 0) return badKey(cursor, `a key that differs from "${names[folded]}" only in case`, quote);
-  return NO_KEY;
-}
-
-function badKey(cursor: JsonCursor, what: string, at: number): number {
-  cursor.fault = what;
-  cursor.faultAt = at;
-  return BAD_KEY;
-}
-
-/** The string whose token is [start, end); undefined when it holds half of a surrogate pair or a raw control character. */
-function decode(bytes: Buffer, start: number, end: number): string | undefined {
-  let plain = true;
-  for (let i = start + 1; i < end - 1 && plain; i++) {
-    const byte = bytes[i] as number;
-    plain = byte >= 32 && byte < 127 && byte !== BACKSLASH;
-  }
-  if (plain) return bytes.toString('latin1', start + 1, end - 1);
-  try {
-    const text = JSON.parse(bytes.toString('utf8', start, end)) as string;
-    return /\p{Surrogate}/u.test(text) ? undefined : text;
-  } catch {
-    return undefined;
-  }
-}
-
-function hasControl(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 32 || code === 127) return true;
-  }
-  return false;
 }

@@ -8,7 +8,7 @@ const MODELS = '/v1/models';
 const MODEL = '/v1/models/';
 
 /** What `recognize` may ask of the request's fields. */
-export interface FieldLookup {
+interface FieldLookup {
   get(lowerName: string): string | undefined;
 }
 

@@ -14,10 +14,15 @@ const USAGE = [117, 115, 97, 103, 101];
 const RESPONSE = [114, 101, 115, 112, 111, 110, 115, 101];
 const MESSAGE = [109, 101, 115, 115, 97, 103, 101];
 
+/** Bytes of a string that are looked at one by one before the native search takes over. */
+const NEAR = 32;
+
 /** What the value behind the last key is. */
 const OTHER = 0;
 const IS_USAGE = 1;
 const IS_ENVELOPE = 2;
+
+const NOTHING = Buffer.alloc(0);
 
 /** The scanner. Takes any bytes; what is not JSON finds nothing. */
 export class UsageScan {
@@ -90,7 +95,7 @@ export class UsageScan {
         if (byte === 91) {
           this.#flat = this.#depth > 1 && this.#value === undefined;
         } else if (this.#expect === IS_USAGE) {
-          this.#value = Buffer.allocUnsafe(512);
+          this.#value = NOTHING;
           this.#valueLength = 0;
           this.#valueDepth = this.#depth;
           valueFrom = i;
@@ -100,8 +105,7 @@ export class UsageScan {
         this.#expect = OTHER;
       } else if (byte === 125 || byte === 93) {
         if (this.#value !== undefined && this.#depth === this.#valueDepth) {
-          this.#append(bytes, valueFrom, i + 1);
-          this.#finish();
+          this.#finish(bytes, valueFrom, i + 1);
           return;
         }
         if (this.#depth === this.#envelope) this.#envelope = 0;
@@ -116,41 +120,48 @@ export class UsageScan {
   /** Skips to the end of the string, or of the bytes. */
   #string(bytes: Buffer, from: number, end: number): number {
     let i = from;
-    const near = Math.min(end, i + 32);
+    if (this.#escaped) {
+      this.#escaped = false;
+      i++;
+    }
+    const near = Math.min(end, from + NEAR);
     while (i < near) {
       const byte = bytes[i] as number;
-      if (this.#escaped) this.#escaped = false;
-      else if (byte === BACKSLASH) this.#escaped = true;
-      else if (byte === QUOTE) {
+      if (byte === QUOTE) {
+        if (this.#collect) this.#collectKey(bytes, from, i);
         this.#inString = false;
         return i + 1;
       }
-      if (this.#collect && this.#keyLength < KEY_MAX) this.#key[this.#keyLength++] = byte;
-      i++;
+      i += byte === BACKSLASH ? 2 : 1;
     }
-    if (i >= end) return end;
-    // Here 32 bytes have been collected, so it is no key of ours. A quote is escaped when an odd run of backslashes stands
-    // before it; each run borders on one quote only, so counting backwards stays linear.
+    if (this.#collect) this.#collectKey(bytes, from, Math.min(i, end));
+    if (i >= end) {
+      this.#escaped = i > end;
+      return end;
+    }
+    // A quote is escaped when an odd run of backslashes stands before it; each run borders on one quote only, so counting
+    // backwards stays linear.
     const floor = i;
-    const escapedAtFloor = this.#escaped;
     for (;;) {
       const quote = bytes.indexOf(QUOTE, i);
       const stop = quote < 0 ? end : quote;
       let run = stop;
       while (run > floor && bytes[run - 1] === BACKSLASH) run--;
-      const odd = ((stop - run) & 1) === 1;
-      const escaped = run === floor && escapedAtFloor ? !odd : odd;
+      const escaped = ((stop - run) & 1) === 1;
       if (quote < 0) {
         this.#escaped = escaped;
         return end;
       }
       if (!escaped) {
-        this.#escaped = false;
         this.#inString = false;
         return quote + 1;
       }
       i = quote + 1;
     }
+  }
+
+  #collectKey(bytes: Buffer, from: number, to: number): void {
+    for (let i = from; i < to && this.#keyLength < KEY_MAX; i++) this.#key[this.#keyLength++] = bytes[i] as number;
   }
 
   /** Jumps to the end of an array while it holds nothing but numbers; stays in the mode at the end of the bytes. */
@@ -202,7 +213,7 @@ export class UsageScan {
       return;
     }
     if (needed > value.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, value.length * 2));
+      const larger = Buffer.allocUnsafe(Math.max(512, needed, value.length * 2));
       value.copy(larger, 0, 0, this.#valueLength);
       value = larger;
       this.#value = larger;
@@ -211,14 +222,22 @@ export class UsageScan {
     this.#valueLength = needed;
   }
 
-  #finish(): void {
-    const value = this.#value;
+  /** The value ends with [from, to); what came before is in `#value`. */
+  #finish(bytes: Buffer, from: number, to: number): void {
+    let text = bytes;
+    if (this.#valueLength > 0) {
+      this.#append(bytes, from, to);
+      if (this.#value === undefined) return;
+      text = this.#value;
+      from = 0;
+      to = this.#valueLength;
+    }
     this.#value = undefined;
     this.#done = true;
-    if (value === undefined) return;
+    if (to - from > USAGE_BYTES_MAX) return;
     let parsed: unknown;
     try {
-      parsed = JSON.parse(value.toString('utf8', 0, this.#valueLength));
+      parsed = JSON.parse(text.toString('latin1', from, to));
     } catch {
       return;
     }

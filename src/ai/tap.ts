@@ -1,5 +1,5 @@
 /** Reads usage off answers as they pass, without changing or delaying a byte. */
-import { type SseSink, SseSplitter } from '../http/sse.ts';
+import { dataLines, type SseSink, SseSplitter } from '../http/sse.ts';
 import type { Tap, Usage } from '../kernel/exchange.ts';
 import { ContentWatch, findUsage, usageGiven } from './content.ts';
 import { UsageScan } from './scan.ts';
@@ -93,13 +93,15 @@ export class SseTap implements UsageTap, SseSink {
     const at = findUsage(buffer, start, end);
     if (at >= 0 && usageGiven(buffer, at, end)) {
       const scan = this.#restart();
-      scan.feed(buffer, dataStart(buffer, start, end), end);
+      const lines = dataLines(buffer, start, end);
+      for (let k = 0; k < lines.length; k += 2) scan.feed(buffer, lines[k] as number, lines[k + 1] as number);
     }
   }
 
   piece(buffer: Buffer, start: number, end: number, last: boolean): void {
-    if (this.#scanning) this.#scan?.feed(buffer, start, end);
-    else this.#restart().feed(buffer, dataStart(buffer, start, end), end);
+    // Field names in front of the JSON mean nothing to the scanner, so the raw bytes do. (Only `usage` itself must not be
+    // broken over lines in an event of this size.)
+    (this.#scanning ? (this.#scan as UsageScan) : this.#restart()).feed(buffer, start, end);
     this.#scanning = !last;
   }
 
@@ -120,19 +122,4 @@ export class SseTap implements UsageTap, SseSink {
     else this.#scan.reset();
     return this.#scan;
   }
-}
-
-/** Where the value of the first `data` line begins; `start` when there is none. */
-export function dataStart(bytes: Buffer, start: number, end: number): number {
-  let i = start;
-  // A byte order mark may stand in front of the first event.
-  if (bytes[i] === 0xef && bytes[i + 1] === 0xbb && bytes[i + 2] === 0xbf) i += 3;
-  while (i + 5 <= end) {
-    if (bytes[i] === 100 && bytes[i + 1] === 97 && bytes[i + 2] === 116 && bytes[i + 3] === 97 && bytes[i + 4] === 58) {
-      return bytes[i + 5] === 32 ? i + 6 : i + 5;
-    }
-    while (i < end && bytes[i] !== 10 && bytes[i] !== 13) i++;
-    while (i < end && (bytes[i] === 10 || bytes[i] === 13)) i++;
-  }
-  return start;
 }

@@ -1,8 +1,8 @@
 /** What the admin API may ask, answered from the supervisor's memory. */
-import type { AdminHandle, AdminStatus } from '../admin/handle.ts';
+import type { AdminHandle, AdminStatus } from '../admin/admin.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../kernel/clock.ts';
-import type { Rollup } from '../observe/rollup.ts';
+import type { Overview } from '../observe/observe.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { endpointName } from '../upstream/health/prober.ts';
 import { VERSION } from './version.ts';
@@ -18,7 +18,7 @@ export interface GatewayState {
 /** Makes the handle. `measure` brings the supervisor's own metrics up to date. */
 export function adminHandle(
   supervisor: Supervisor<Config>,
-  rollup: Rollup,
+  overview: Overview,
   measure: () => void,
   clock: Clock,
   state: GatewayState,
@@ -27,7 +27,7 @@ export function adminHandle(
   return {
     metrics(openMetrics) {
       measure();
-      return rollup.render(openMetrics);
+      return overview.render(openMetrics);
     },
     config: () => supervisor.snapshot.config,
     health() {

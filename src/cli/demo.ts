@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import type { Loaded, NotLoaded } from '../config/config.ts';
 import { formatProblem, loadConfig } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { createOpLog } from '../observe/oplog.ts';
+import { createOpLog } from '../observe/observe.ts';
 import { startSimulator } from '../simulate/simulate.ts';
 import { startGateway } from './gateway.ts';
 import { stopOnSignal } from './serve.ts';
@@ -116,10 +116,12 @@ answer = client.chat.completions.create(model="${MODEL}", messages=[{"role": "us
 print(answer.choices[0].message.content)
 
 ${title('Then look at')}
-  ${admin}/            workers, listeners and upstreams at a glance
-  ${admin}/metrics     requests, latencies, tokens, for Prometheus
-  ${url}/v1/models    the models that clients may ask for
-  curl ${simulator}/simulate/fail -d '{"fail":["status=503"]}'   ${dim('break the model server, ask again, and look at /metrics')}
+  ${admin}/  ${dim('workers, listeners and upstreams at a glance')}
+  ${admin}/metrics  ${dim('requests, latencies, tokens, for Prometheus')}
+  ${url}/v1/models  ${dim('the models that clients may ask for')}
+
+${title('Break the model server for the next three requests, then ask again')}
+curl ${simulator}/simulate/fail -d '{"fail":["3x:status=503"]}'
 
 ${dim('Ctrl-C stops everything.')}
 `;

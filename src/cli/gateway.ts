@@ -9,11 +9,8 @@ import { formatProblem } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
-import type { Snapshot as Metrics } from '../observe/definition.ts';
-import { openLog } from '../observe/logwriter.ts';
-import { ProcessMetrics, processReader, SupervisorMetrics } from '../observe/process.ts';
-import { Registry } from '../observe/registry.ts';
-import { Rollup } from '../observe/rollup.ts';
+import type { Snapshot as Metrics } from '../observe/observe.ts';
+import { Overview, openLog, processReader } from '../observe/observe.ts';
 import type { Reloaded } from '../supervisor/supervisor.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
@@ -53,15 +50,18 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   // Names this instance in Via, so that it knows its own requests when they come round again.
   const pseudonym = `gatehouse-${randomBytes(4).toString('hex')}`;
   const events = new Events();
-  const rollup = new Rollup();
-  const registry = new Registry();
-  const own = new SupervisorMetrics(registry, clock);
-  const ownProcess = new ProcessMetrics(registry, clock, 'supervisor', VERSION, process.version);
-  const readProcess = processReader();
+  const overview = new Overview({ clock, version: VERSION, node: process.version, readProcess: processReader() });
+  const own = overview.metrics;
   events.on('notice', notice);
-  const target = loaded.config.log.access;
-  const log =
-    target === 'off' ? undefined : await openLog(target, { clock, notice, onDrain: () => supervisor.resumeLogs() });
+  const open = (config: Config) => {
+    const { access } = config.log;
+    if (access === 'off') return undefined;
+    const onDrain = () => supervisor.resumeLogs();
+    return openLog(access, { clock, notice, onDrain, onDrop: (lines) => own.logDropped('access', lines) });
+  };
+  let log = await open(loaded.config);
+  /** Of a configuration that is being tried; false: the log stays as it is. */
+  let nextLog: typeof log | false = false;
   const ejectedBy = new Map<string, Set<number>>();
   const supervisor = new Supervisor<Config>({
     clock,
@@ -72,28 +72,34 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     workers: ({ workers }) => (workers === 'auto' ? availableParallelism() : workers),
     load: async () => {
       const next = parts.load();
-      if (next.ok) for (const warning of next.warnings) notice({ level: 'warn', message: formatProblem(warning) });
-      return next.ok ? next : { ok: false, problems: next.problems.map(formatProblem) };
+      if (!next.ok) return { ok: false, problems: next.problems.map(formatProblem) };
+      for (const warning of next.warnings) notice({ level: 'warn', message: formatProblem(warning) });
+      try {
+        nextLog = next.config.log.access !== supervisor.snapshot.config.log.access && (await open(next.config));
+      } catch (error) {
+        return { ok: false, problems: [`log.access: cannot be opened: ${(error as Error).message}`] };
+      }
+      return next;
     },
-    log: (_worker, lines) => log?.write(lines.toString('utf8')) ?? true,
-    metrics: (worker, snapshot) => rollup.update(String(worker), snapshot as Metrics),
+    log: (_worker, lines) => log?.write(lines) ?? true,
+    metrics: (worker, snapshot) => overview.update(String(worker), snapshot as Metrics),
     gone: (worker) => {
-      rollup.retire(String(worker));
+      overview.retire(String(worker));
       for (const workers of ejectedBy.values()) workers.delete(worker);
     },
     exited: (reason) => own.workerExited(reason),
     observed: (worker, { upstream, endpoint, healthy }) => {
       const key = `${upstream}\n${endpoint}`;
       const workers = ejectedBy.get(key) ?? new Set();
-      ejectedBy.set(key, healthy ? (workers.delete(worker), workers) : workers.add(worker));
+      if (healthy) workers.delete(worker);
+      else workers.add(worker);
+      ejectedBy.set(key, workers);
     },
   });
   const measure = () => {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
     own.workers(count.starting, count.ready, count.draining);
-    ownProcess.sampleProcess(readProcess());
-    rollup.update('supervisor', registry.snapshot());
   };
   let configError = '';
   const state = { configError: () => configError, ejectedBy: (key: string) => ejectedBy.get(key)?.size ?? 0 };
@@ -102,7 +108,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     await supervisor.start();
     admin = await startAdmin({
       address: loaded.config.admin.address,
-      handle: adminHandle(supervisor, rollup, measure, clock, state),
+      handle: adminHandle(supervisor, overview, measure, clock, state),
       clock,
       notice: (one) => events.emit('notice', one),
     }).catch((error: NodeJS.ErrnoException) => {
@@ -115,6 +121,19 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     await log?.close();
     throw error;
   }
+  const reload = async () => {
+    const result = await supervisor.reload();
+    own.reloaded(result.ok);
+    const surplus = result.ok ? log : nextLog;
+    if (nextLog !== false) {
+      if (result.ok) log = nextLog;
+      nextLog = false;
+      if (surplus) await surplus.close();
+    }
+    configError = result.ok ? '' : result.problems.join('; ');
+    return result;
+  };
+  let reloading: Promise<unknown> = Promise.resolve();
   own.reloaded(true);
   const urls = () =>
     new Map(
@@ -128,11 +147,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       return urls();
     },
     adminUrl: admin.url,
-    async reload() {
-      const result = await supervisor.reload();
-      own.reloaded(result.ok);
-      configError = result.ok ? '' : result.problems.join('; ');
-      return result;
+    reload() {
+      const next = reloading.then(reload);
+      reloading = next;
+      return next;
     },
     reopenLog: async () => log?.reopen(),
     async stop(deadlineMs) {

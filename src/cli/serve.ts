@@ -4,9 +4,10 @@ import { Command } from 'commander';
 import { formatProblem, loadConfig } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { parseDuration } from '../kernel/limit.ts';
-import { createOpLog } from '../observe/oplog.ts';
+import { createOpLog } from '../observe/observe.ts';
 import type { Gateway } from './gateway.ts';
 import { startGateway } from './gateway.ts';
+import { watchFiles } from './watch.ts';
 
 const HELP = `
 The ready line and notices go to standard error; standard output belongs to the access log.
@@ -14,12 +15,16 @@ The ready line and notices go to standard error; standard output belongs to the 
 Signals:
   SIGTERM, SIGINT  stop: no new connections, requests under way may end (see --drain); a second one ends at once
   SIGHUP           load the configuration anew; when it is wrong, the old one stays and the reason is printed
+                   (a changed file, certificates included, does the same within two seconds)
   SIGUSR2          open the access log file anew, after it was renamed
 
 Exit codes:
   0  stopped as told
   1  did not start: the configuration is wrong, an address is taken, or the workers do not come up
   2  ended by a second signal, with requests under way cut off`;
+
+/** Milliseconds between two looks at the configuration's files. */
+const WATCH_MS = 1000;
 
 interface Flags {
   config: string;
@@ -44,7 +49,12 @@ async function serve(flags: Flags): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  const load = () => loadConfig(flags.config);
+  let sources: readonly string[] = [];
+  const load = () => {
+    const result = loadConfig(flags.config);
+    sources = result.sources;
+    return result;
+  };
   const loaded = load();
   for (const warning of loaded.warnings) say(formatProblem({ ...warning, message: `warning: ${warning.message}` }));
   if (!loaded.ok) {
@@ -69,6 +79,11 @@ async function serve(flags: Flags): Promise<void> {
     process.exitCode = 1;
     return;
   }
+  watchFiles(
+    () => sources,
+    WATCH_MS,
+    () => void gateway.reload(),
+  );
   process.on('SIGHUP', () => void gateway.reload());
   process.on('SIGUSR2', () => void gateway.reopenLog());
   stopOnSignal(gateway, drainMs, (text) => notice({ level: 'info', message: text }));
@@ -84,6 +99,9 @@ export function stopOnSignal(
   tell: (text: string) => void,
   after: () => Promise<void> = async () => {},
 ): void {
+  // Who read our output may leave; that is no reason to stop serving.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
   let signals = 0;
   const stop = async (signal: string) => {
     signals++;

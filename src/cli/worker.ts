@@ -5,10 +5,8 @@ import type { Config } from '../config/config.ts';
 import { createGatehouse } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
-import { Observer } from '../observe/observe.ts';
-import { processReader } from '../observe/process.ts';
-import type { EndpointHealth, Snapshot } from '../supervisor/channel.ts';
-import type { LinkOptions } from '../supervisor/link.ts';
+import { Observer, pipeSink, processReader } from '../observe/observe.ts';
+import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/health/prober.ts';
 import { VERSION } from './version.ts';
@@ -27,26 +25,26 @@ function runWorker(): void {
   let gatehouse: ReturnType<typeof createGatehouse> | undefined;
   const log = new Socket({ fd: LOG_DESCRIPTOR, readable: false, writable: true });
   // Its reader is the supervisor; when that dies, the closed channel says so.
-  log.on('error', () => {});
-  log.on('drain', () => observer?.logDrained());
+  const sink = pipeSink(log, () => observer?.logDrained());
   let observer: Observer | undefined;
   let accessLog = '';
 
   const observe = (config: Config) => {
     const wanted = config.log.access === 'off' ? 'off' : 'on';
-    if (!observer || wanted !== accessLog) {
-      observer?.close();
-      accessLog = wanted;
+    if (!observer) {
       observer = new Observer({
         events,
         clock: systemClock,
         worker: slot,
         version: VERSION,
         node: process.version,
-        accessLog: wanted === 'off' ? undefined : { write: (chunk) => log.write(chunk) },
+        accessLog: undefined,
         readProcess: processReader(),
       });
     }
+    if (wanted !== accessLog) observer.setAccessLog(wanted === 'off' ? undefined : sink);
+    accessLog = wanted;
+    observer.metrics.setModels(Object.keys(config.models));
     const endpoints = Object.entries(config.upstreams).flatMap(([upstream, { endpoints: all }]) =>
       all.map((endpoint) => ({ upstream, endpoint: endpointName(endpoint) })),
     );

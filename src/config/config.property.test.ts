@@ -88,7 +88,7 @@ test('any text gives a configuration or problems, never an exception', () => {
       ),
       holds,
     ),
-    { numRuns: 1500 },
+    { numRuns: 1000 },
   );
 });
 
@@ -136,7 +136,7 @@ test('a right file with one part cut out or replaced does', () => {
       const start = at % text.length;
       holds(text.slice(0, start) + instead + text.slice(start + length));
     }),
-    { numRuns: 600 },
+    { numRuns: 300 },
   );
 });
 
@@ -186,7 +186,7 @@ test('a slip in any key is told at that key, with the key that was meant', () =>
       // A key of one or two letters may be too far from itself after a slip to be guessed.
       if (key.length > 2 && wrong.length > 1) assert.ok(told.message.includes(`"${key}"`), `${key} → ${told.message}`);
     }),
-    { numRuns: 600 },
+    { numRuns: 300 },
   );
 });
 

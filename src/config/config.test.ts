@@ -185,3 +185,13 @@ test('hostile and unreadable files are told, not suffered', () => {
     '.:1:1: cannot be read: it is a folder; name a file',
   ]);
 });
+
+test('an admin port that others reach is warned of', () => {
+  assert.match(
+    lines(load(`${BASE}admin: { address: ":9901" }\n`)).join(),
+    /^7:19: admin.address: warning: the admin port asks/,
+  );
+  for (const address of ['127.0.0.1:9901', '[::1]:9901', 'localhost:9901', 'unix:/run/admin.sock']) {
+    assert.deepEqual(lines(load(`${BASE}admin: { address: "${address}" }\n`)), []);
+  }
+});

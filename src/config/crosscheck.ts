@@ -26,6 +26,13 @@ function checkAddresses(parts: Parts, report: Report): void {
   if (parts.adminAddress !== undefined) {
     taken.push({ address: parts.adminAddress, what: 'the admin port', path: ['admin', 'address'] });
   }
+  const admin = parts.adminAddress === undefined ? undefined : parseAddress(parts.adminAddress);
+  if (admin !== undefined && admin.unix === undefined && !/^(127\.|::1$|localhost$)/.test(admin.host)) {
+    report.warn(
+      ['admin', 'address'],
+      'the admin port asks for no password, and this address can be reached from other machines; 127.0.0.1 cannot',
+    );
+  }
   const seen: { place: ReturnType<typeof parseAddress>; what: string; address: string }[] = [];
   for (const { address, what, path } of taken) {
     const place = parseAddress(address);

@@ -208,7 +208,7 @@ class Walker {
   }
 
   #map(items: MapItem[], place: Place, path: Path): Record<string, unknown> {
-    const map: Record<string, unknown> = Object.create(null);
+    const map: Record<string, unknown> = {};
     const merged: Record<string, unknown>[] = [];
     const mergedPlaces: Place[] = [];
     for (const item of items) {
@@ -223,7 +223,7 @@ class Walker {
         this.#report.atOffset(start, path, 'this cannot be a key; a key is a plain word');
       } else if (key === '<<' && isScalar(item.key) && item.key.type === 'PLAIN') {
         this.#merge(this.#value(item.value, child, path), child, path, merged, mergedPlaces);
-      } else if (key in map) {
+      } else if (Object.hasOwn(map, key)) {
         const first = place.children?.get(key);
         this.#report.atOffset(
           start,
@@ -237,7 +237,7 @@ class Walker {
     }
     merged.forEach((source, i) => {
       for (const key of Object.keys(source)) {
-        if (key in map) continue;
+        if (Object.hasOwn(map, key)) continue;
         map[key] = source[key];
         const from = mergedPlaces[i]?.children?.get(key);
         if (from) place.children?.set(key, from);

@@ -7,15 +7,20 @@ export function schemasAt(root: JsonSchema, path: Path): JsonSchema[] {
   let here = alternatives(root);
   for (const step of path) {
     here = here.flatMap((schema) => {
-      const child =
-        typeof step === 'number'
-          ? schema.items
-          : (schema.properties?.[step] ??
-            (typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined));
+      const child = typeof step === 'number' ? schema.items : (property(schema, step) ?? values(schema));
       return child === undefined ? [] : alternatives(child);
     });
   }
   return here;
+}
+
+/** A key of the file may be named as something that every object has. */
+function property(schema: JsonSchema, key: string): JsonSchema | undefined {
+  return schema.properties !== undefined && Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined;
+}
+
+function values(schema: JsonSchema): JsonSchema | undefined {
+  return typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined;
 }
 
 function alternatives(schema: JsonSchema): JsonSchema[] {
@@ -39,7 +44,7 @@ export function descriptionAt(root: JsonSchema, path: Path): string | undefined 
   const parent = path.length === 0 ? [] : schemasAt(root, path.slice(0, -1));
   const last = path.at(-1);
   for (const schema of parent) {
-    const text = typeof last === 'string' ? schema.properties?.[last]?.description : undefined;
+    const text = typeof last === 'string' ? property(schema, last)?.description : undefined;
     if (text !== undefined) return text.split(/(?<=\.) /)[0];
   }
   return undefined;

@@ -38,8 +38,8 @@ for (const file of readdirSync(join(ROOT, 'examples')).filter((name) => name.end
     const result = loadConfig(join(ROOT, 'examples', file), {
       env: {},
       readFile: (path) => {
-        if (!path.includes('/certs/')) return readFileSync(path);
-        return Buffer.from(path.endsWith('key.pem') ? pair.key : pair.certificate);
+        if (!path.includes('/tls/')) return readFileSync(path);
+        return Buffer.from(path.endsWith('.key') ? pair.key : pair.certificate);
       },
     });
     assert.deepEqual((result.ok ? result.warnings : result.problems).map(formatProblem), []);

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { accessLogReference, metricsReference } from '../observe/observe.ts';
 import { configurationPage, errorsPage } from './manual.ts';
 import { publishedSchema } from './schema.ts';
 
@@ -11,6 +12,8 @@ export function generatedFiles(): Record<string, string> {
     'schema/gatehouse.schema.json': `${JSON.stringify(publishedSchema(), null, 2)}\n`,
     'docs/reference/configuration.md': configurationPage(),
     'docs/reference/errors.md': errorsPage(),
+    'docs/reference/metrics.md': metricsReference(),
+    'docs/reference/access-log.md': accessLogReference(),
   };
 }
 

@@ -43,12 +43,12 @@ export function configurationPage(): string {
       '| key | type | default | description |',
       '| --- | --- | --- | --- |',
     );
-    rows(key, part, schema.required?.includes(key) ?? false, lines);
+    rows(key, part, schema.required?.includes(key) ? 'required' : '', lines);
   }
   return `${lines.join('\n')}\n`;
 }
 
-function rows(path: string, schema: JsonSchema, required: boolean, lines: string[]): void {
+function rows(path: string, schema: JsonSchema, required: string, lines: string[]): void {
   lines.push(
     `| \`${path}\` | ${cell(type(schema))} | ${cell(fallback(schema, required))} | ${cell(schema.description ?? '')} |`,
   );
@@ -56,13 +56,13 @@ function rows(path: string, schema: JsonSchema, required: boolean, lines: string
 }
 
 /** Rows of the keys inside; alternatives that are mappings show theirs too. */
-function inside(path: string, schema: JsonSchema, lines: string[]): void {
+function inside(path: string, schema: JsonSchema, lines: string[], must = 'required'): void {
   for (const [key, child] of Object.entries(schema.properties ?? {})) {
-    rows(`${path}.${key}`, child, schema.required?.includes(key) ?? false, lines);
+    rows(`${path}.${key}`, child, schema.required?.includes(key) ? must : '', lines);
   }
   if (typeof schema.additionalProperties === 'object') inside(`${path}.NAME`, schema.additionalProperties, lines);
   if (schema.items !== undefined) inside(`${path}[]`, schema.items, lines);
-  for (const choice of schema.anyOf ?? []) inside(path, choice, lines);
+  for (const choice of schema.anyOf ?? []) inside(path, choice, lines, 'required in this form');
 }
 
 function type(schema: JsonSchema): string {
@@ -79,14 +79,20 @@ function type(schema: JsonSchema): string {
   return String(schema.type ?? 'anything');
 }
 
-function fallback(schema: JsonSchema, required: boolean): string {
-  if (required) return 'required';
+function fallback(schema: JsonSchema, required: string): string {
+  if (required !== '') return required;
   const value = schema.default;
   if (value === undefined || (typeof value === 'object' && JSON.stringify(value) === '{}')) return '';
   return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
 }
 
-const cell = (text: string) => text.replaceAll('|', '\\|');
+/** Text of a table cell: bars and, outside code, what else Markdown would take for its own. */
+const cell = (text: string) =>
+  text
+    .split('`')
+    .map((part, i) => (i % 2 === 0 ? part.replace(/[*<>_]/g, '\\$&') : part))
+    .join('`')
+    .replaceAll('|', '\\|');
 
 const CAUSES: Partial<Record<ErrorCode, string>> = {
   bad_request: 'The request breaks the rules of HTTP. Mend the client.',

@@ -16,7 +16,7 @@ const SOON_DAYS = 14;
  * `now`: milliseconds since 1970.
  */
 export function loadPem(parts: Parts, around: Surroundings, now: number, report: Report): Record<string, string> {
-  const files: Record<string, string> = Object.create(null);
+  const files: Record<string, string> = {};
   const take = (holder: Record<string, unknown>, key: string, path: Path): string | undefined => {
     const setting = holder[key];
     if (typeof setting !== 'string') return undefined;

@@ -12,7 +12,7 @@ import type { GatehouseError } from '../kernel/error.ts';
 import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import type { CompiledRoute } from '../route/route.ts';
-import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/forward.ts';
+import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';

@@ -3,7 +3,7 @@ import { usageHider, usageTap } from '../ai/ai.ts';
 import { KNOWN } from '../http/fields.ts';
 import type { Response } from '../http/response.ts';
 import type { ResponseHead } from '../kernel/exchange.ts';
-import type { ResponseShape } from '../upstream/forward.ts';
+import type { ResponseShape } from '../upstream/plan.ts';
 import type { Passage } from './passage.ts';
 
 /** Undefined: the body passes unseen. */

@@ -23,7 +23,7 @@ const REFUSED_METHODS = new Set(['TRACE', 'CONNECT', 'TRACK']);
 /** Names the request and the API it speaks, so that whatever follows can answer in the client's shape. */
 export function identify(passage: Passage): Step {
   const { exchange, head, worker } = passage;
-  const given = exchange.inbound.peerTrusted ? head.known(KNOWN['x-request-id']) : undefined;
+  const given = exchange.inbound.peer.trusted ? head.known(KNOWN['x-request-id']) : undefined;
   exchange.id = given !== undefined && /^[\w.:/+=-]{1,128}$/.test(given) ? given : worker.requestId();
   const operation = recognize(head.method, head.path, head);
   if (operation !== undefined) {

@@ -1,11 +1,11 @@
 /** What a request says about the way it came: X-Forwarded-*, Forwarded (RFC 7239) and Via (RFC 9110 §7.6.3). */
+import type { Peer } from '../kernel/exchange.ts';
 import { type FieldSection, KNOWN } from './fields.ts';
 
 /** The hop before us. */
 export interface PreviousHop {
-  readonly peerAddress: string;
-  /** Its own forwarding fields are believed and extended; from others they are replaced. */
-  readonly peerTrusted: boolean;
+  /** `trusted`: its own forwarding fields are believed and extended; from others they are replaced. */
+  readonly peer: Peer;
   readonly scheme: string;
 }
 
@@ -25,7 +25,7 @@ const KEPT_FROM_TRUSTED = KNOWN['x-forwarded-port'] | KNOWN['x-forwarded-server'
 
 /** The forwarding fields that are written anew for this hop, and so must not be copied. */
 export function replacedForwarding(hop: PreviousHop): number {
-  return hop.peerTrusted ? FORWARDING_FIELDS & ~KEPT_FROM_TRUSTED : FORWARDING_FIELDS;
+  return hop.peer.trusted ? FORWARDING_FIELDS & ~KEPT_FROM_TRUSTED : FORWARDING_FIELDS;
 }
 
 /** Field lines with CRLF for the next hop. `pseudonym`: our name in Via. */
@@ -33,14 +33,14 @@ export function forwardingLines(fields: FieldSection, hop: PreviousHop, authorit
   const { seen } = fields;
   const via = (seen & KNOWN.via) === 0 ? '' : `${fields.knownList(KNOWN.via)}, `;
   const own = `Via: ${via}1.1 ${pseudonym}\r\n`;
-  if (!hop.peerTrusted || (seen & FORWARDING_FIELDS) === 0) {
-    return `X-Forwarded-For: ${hop.peerAddress}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${authority}\r\n${own}`;
+  if (!hop.peer.trusted || (seen & FORWARDING_FIELDS) === 0) {
+    return `X-Forwarded-For: ${hop.peer.address}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${authority}\r\n${own}`;
   }
   const before = (seen & KNOWN['x-forwarded-for']) === 0 ? '' : `${fields.knownList(KNOWN['x-forwarded-for'])}, `;
   const host = fields.known(KNOWN['x-forwarded-host']) ?? authority;
-  let lines = `X-Forwarded-For: ${before}${hop.peerAddress}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${host}\r\n${own}`;
+  let lines = `X-Forwarded-For: ${before}${hop.peer.address}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${host}\r\n${own}`;
   if ((seen & KNOWN.forwarded) !== 0) {
-    const node = hop.peerAddress.includes(':') ? `"[${hop.peerAddress}]"` : hop.peerAddress;
+    const node = hop.peer.address.includes(':') ? `"[${hop.peer.address}]"` : hop.peer.address;
     lines += `Forwarded: ${fields.knownList(KNOWN.forwarded)}, for=${node};proto=${hop.scheme}\r\n`;
   }
   return lines;

@@ -36,6 +36,9 @@ export class SseSplitter {
   #held: Buffer | undefined = undefined;
   #heldLength = 0;
   #oversize = false;
+  #lineCount = 0;
+  /** While `event` is called: how many lines the event has, blank ones not counted. */
+  lines = 0;
 
   /** `limitBytes`: an event larger than this is not held but handed on in pieces. */
   constructor(sink: SseSink, limitBytes: number) {
@@ -58,6 +61,7 @@ export class SseSplitter {
         i = lineEnd(buffer, i, end);
         if (i === end) break;
         state = buffer[i++] === LF ? LINE_START : AFTER_CR;
+        this.#lineCount++;
         continue;
       }
       const byte = buffer[i] as number;
@@ -94,12 +98,16 @@ export class SseSplitter {
     const state = this.#state;
     this.#reset();
     this.#state = LINE_START;
+    this.lines = this.#lineCount;
+    this.#lineCount = 0;
     if (held === undefined || length === 0) return;
     if (state === BLANK_CR) this.#sink.event(held, 0, length);
     else this.#sink.tail(held, 0, length);
   }
 
   #complete(buffer: Buffer, from: number, to: number): void {
+    this.lines = this.#lineCount;
+    this.#lineCount = 0;
     if (this.#oversize) {
       this.#oversize = false;
       this.#sink.piece(buffer, from, to, true);
@@ -186,4 +194,27 @@ function lineEnd(buffer: Buffer, from: number, end: number): number {
   const stop = lf < 0 ? end : near + lf;
   const cr = buffer.subarray(near, stop).indexOf(CR);
   return cr < 0 ? stop : near + cr;
+}
+
+/** Start and end of the value of each `data` line of an event, flat. Joined by LF they are the event's data. */
+export function dataLines(bytes: Buffer, start: number, end: number): number[] {
+  const lines: number[] = [];
+  let i = start;
+  // A byte order mark may stand in front of the first event.
+  if (bytes[i] === 0xef && bytes[i + 1] === 0xbb && bytes[i + 2] === 0xbf) i += 3;
+  while (i < end) {
+    const to = lineEnd(bytes, i, end);
+    if (
+      to - i >= 5 &&
+      bytes[i] === 100 &&
+      bytes[i + 1] === 97 &&
+      bytes[i + 2] === 116 &&
+      bytes[i + 3] === 97 &&
+      bytes[i + 4] === 58
+    ) {
+      lines.push(bytes[i + 5] === 32 ? i + 6 : i + 5, to);
+    }
+    i = to + 1;
+  }
+  return lines;
 }

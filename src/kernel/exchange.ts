@@ -63,14 +63,20 @@ export interface InboundSink {
   onInboundAbort(error: GatehouseError): void;
 }
 
+/** The other end of a client's socket. */
+export interface Peer {
+  /** IP address; `unix` on a unix socket. */
+  readonly address: string;
+  readonly port: number;
+  /** A trusted hop: its forwarding fields are believed. */
+  readonly trusted: boolean;
+}
+
 /** The client's side of an exchange. */
 export interface Inbound {
   /** Address of the peer, or of the client that trusted hops name. */
   readonly clientAddress: string;
-  readonly peerAddress: string;
-  readonly peerPort: number;
-  /** The peer is a trusted hop: its forwarding fields are believed. */
-  readonly peerTrusted: boolean;
+  readonly peer: Peer;
   readonly listener: string;
   /** `http` or `https`, as the client sees it (after trusted hops). */
   readonly scheme: string;
@@ -99,8 +105,8 @@ export interface OutboundSink {
   onResponseData(buffer: Buffer, start: number, end: number): void;
   onResponseEnd(trailers: string): void;
   onOutboundDrain(): void;
-  /** The try has failed. `reused`: it was a kept-alive connection; `sent`: request bytes may have been processed. */
-  onOutboundError(error: GatehouseError, reused: boolean, sent: boolean): void;
+  /** The try has failed. `sent`: request bytes have left and may have been processed. */
+  onOutboundError(error: GatehouseError, sent: boolean): void;
 }
 
 /** The server's side of an exchange: one try at one endpoint. */

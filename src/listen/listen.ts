@@ -2,39 +2,16 @@
 import { createServer, type Server } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../kernel/clock.ts';
-import type { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
-import type { Exchange } from '../kernel/exchange.ts';
+import type { Peer } from '../kernel/exchange.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { NativeHandle } from '../socket/native.ts';
 import { Wire, type WireOwner } from '../socket/wire.ts';
 import type { ListenerConfig } from './config.ts';
 import { ServerConnection } from './connection.ts';
-import { compileTrust, type Peer, plainAddress, type Trust } from './peer.ts';
+import { compileTrust, plainAddress } from './peer.ts';
+import type { Drainable, ListenerHandler, ListenerRuntime } from './runtime.ts';
 import { type ReadText, type SecureDoor, secureDoor } from './tls.ts';
-
-/** What the pipeline does with what comes in. */
-export interface ListenerHandler {
-  onRequest(exchange: Exchange): void;
-  /** A request that could not be parsed; it has an empty head. Must be answered. */
-  onRefused(exchange: Exchange, error: GatehouseError): void;
-  /** The client has gone before the pipeline took the exchange over. */
-  onAborted(exchange: Exchange, error: GatehouseError): void;
-}
-
-/** What all connections of one listener share. */
-export interface ListenerRuntime extends ListenerHandler {
-  readonly name: string;
-  readonly scheme: 'http' | 'https';
-  readonly limits: ListenerConfig['limits'];
-  readonly timeouts: ListenerConfig['timeouts'];
-  readonly clock: Clock;
-  readonly deadlines: Deadlines;
-  readonly trusts: Trust;
-  draining: boolean;
-  fault(kind: string): void;
-  onClosed(connection: ServerConnection): void;
-}
 
 /** What a listener is given. */
 export interface ListenParts {
@@ -55,7 +32,7 @@ export class Listener {
   #config: ListenerConfig;
   #door: SecureDoor | undefined = undefined;
   #server: Server | undefined = undefined;
-  readonly #connections = new Set<ServerConnection>();
+  readonly #connections = new Set<Drainable>();
 
   /** Throws when the TLS settings cannot be used. */
   constructor(name: string, config: ListenerConfig, parts: ListenParts) {

@@ -1,14 +1,7 @@
 /** Who is at the other end: the socket's peer, or the client that trusted proxies in front name. */
 import { BlockList, isIP } from 'node:net';
 import { type FieldSection, KNOWN } from '../http/fields.ts';
-
-/** The socket's peer. */
-export interface Peer {
-  readonly address: string;
-  readonly port: number;
-  /** One of the listener's `trustedHops`. */
-  readonly trusted: boolean;
-}
+import type { Peer } from '../kernel/exchange.ts';
 
 /** Answers whether an address is one of the trusted hops. */
 export type Trust = (address: string) => boolean;

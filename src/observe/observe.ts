@@ -5,8 +5,16 @@ import { accessLogLine } from './accesslog.ts';
 import type { Snapshot } from './definition.ts';
 import { LogBuffer, type LogSink } from './logbuffer.ts';
 import { Metrics } from './metrics.ts';
-import { ProcessMetrics, type ProcessReadings } from './process.ts';
+import { ProcessMetrics, type ProcessReadings, SupervisorMetrics } from './process.ts';
 import { Registry } from './registry.ts';
+import { Rollup } from './rollup.ts';
+
+export type { Snapshot } from './definition.ts';
+export { pipeSink, readPipe } from './logpipe.ts';
+export { openLog } from './logwriter.ts';
+export { createOpLog } from './oplog.ts';
+export { processReader } from './process.ts';
+export { accessLogReference, metricsReference } from './reference.ts';
 
 /** What a worker's observer is made of. */
 export interface ObserverParts {
@@ -30,24 +38,38 @@ export class Observer {
   readonly #registry = new Registry();
   readonly #process: ProcessMetrics;
   readonly #readProcess: () => ProcessReadings;
-  readonly #log: LogBuffer | undefined;
-  readonly #stops: (() => void)[];
+  #log: LogBuffer | undefined = undefined;
+  readonly #events: Events;
+  readonly #clock: Clock;
+  readonly #stop: () => void;
+  #stopLog: (() => void) | undefined = undefined;
 
   constructor(parts: ObserverParts) {
     const { events, clock, accessLog } = parts;
     this.metrics = new Metrics(this.#registry);
     this.#process = new ProcessMetrics(this.#registry, clock, parts.worker, parts.version, parts.node);
     this.#readProcess = parts.readProcess;
-    this.#stops = [this.metrics.subscribe(events)];
-    if (!accessLog) return;
-    const log = new LogBuffer(accessLog, clock, {
+    this.#events = events;
+    this.#clock = clock;
+    this.#stop = this.metrics.subscribe(events);
+    this.setAccessLog(accessLog);
+  }
+
+  /** Switches the access log on, off or to another sink, as a reload may; what is counted goes on. */
+  setAccessLog(sink: LogSink | undefined): void {
+    this.#stopLog?.();
+    this.#log?.close();
+    this.#log = undefined;
+    if (!sink) return;
+    const clock = this.#clock;
+    const log = new LogBuffer(sink, clock, {
       onFlush: (lines, dropped) => {
         this.metrics.logged('access', lines);
         this.metrics.logDropped('access', dropped);
       },
     });
     this.#log = log;
-    this.#stops.push(events.on('requestEnded', (exchange) => log.add(accessLogLine(exchange, clock))));
+    this.#stopLog = this.#events.on('requestEnded', (exchange) => log.add(accessLogLine(exchange, clock)));
   }
 
   /** Everything counted so far, with fresh process readings; send it to the supervisor's `Rollup` about once a second. */
@@ -63,7 +85,41 @@ export class Observer {
 
   /** Stops listening and sends what the log still holds. */
   close(): void {
-    for (const stop of this.#stops) stop();
-    this.#log?.close();
+    this.#stop();
+    this.setAccessLog(undefined);
   }
 }
+
+/** The supervisor's side: what all workers have counted, and what it counts itself. */
+export class Overview {
+  readonly metrics: SupervisorMetrics;
+  readonly #registry = new Registry();
+  readonly #rollup = new Rollup();
+  readonly #process: ProcessMetrics;
+  readonly #readProcess: () => ProcessReadings;
+
+  constructor(parts: Pick<ObserverParts, 'clock' | 'version' | 'node' | 'readProcess'>) {
+    this.metrics = new SupervisorMetrics(this.#registry, parts.clock);
+    this.#process = new ProcessMetrics(this.#registry, parts.clock, SUPERVISOR, parts.version, parts.node);
+    this.#readProcess = parts.readProcess;
+  }
+
+  /** Takes a worker's newest snapshot. `worker` is the name that it gives in its labels. */
+  update(worker: string, snapshot: Snapshot): void {
+    this.#rollup.update(worker, snapshot);
+  }
+
+  /** A worker is gone; what it has counted stays. */
+  retire(worker: string): void {
+    this.#rollup.retire(worker);
+  }
+
+  /** The text for /metrics: Prometheus 0.0.4, or OpenMetrics 1.0. */
+  render(openMetrics: boolean): string {
+    this.#process.sampleProcess(this.#readProcess());
+    this.#rollup.update(SUPERVISOR, this.#registry.snapshot());
+    return this.#rollup.render(openMetrics);
+  }
+}
+
+const SUPERVISOR = 'supervisor';

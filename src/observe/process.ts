@@ -1,7 +1,7 @@
 /** What a process says about itself: CPU, memory, and how late its event loop runs. Also the supervisor's own metrics. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Clock } from '../kernel/clock.ts';
-import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S } from './catalog.ts';
+import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S, WORKER_METRICS as W } from './catalog.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
 
 /** One reading of the process; the two CPU figures are totals since its start. */
@@ -88,6 +88,7 @@ export class SupervisorMetrics {
   readonly #exits: Family<Counter>;
   readonly #reloads: Family<Counter>;
   readonly #appliedAt: Gauge;
+  readonly #logDropped: Family<Counter>;
   readonly #clock: Clock;
 
   constructor(registry: Registry, clock: Clock) {
@@ -96,6 +97,7 @@ export class SupervisorMetrics {
     this.#exits = registry.counter(S.exits);
     this.#reloads = registry.counter(S.reloads);
     this.#appliedAt = registry.gauge(S.reloadedAt).with();
+    this.#logDropped = registry.counter(W.logDropped);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
   }
 
@@ -115,5 +117,10 @@ export class SupervisorMetrics {
   reloaded(applied: boolean): void {
     this.#reloads.with(applied ? 'applied' : 'rejected').inc();
     if (applied) this.#appliedAt.set(Math.floor(this.#clock.wall()) / 1000);
+  }
+
+  /** `lines` of this log were lost on their way to the disk. */
+  logDropped(log: string, lines: number): void {
+    this.#logDropped.with(log).inc(lines);
   }
 }

@@ -31,9 +31,7 @@ export function sampleExchange(sample: Sample = {}): Exchange {
   };
   const inbound: Inbound = {
     clientAddress: '192.0.2.7',
-    peerAddress: '192.0.2.7',
-    peerPort: 40123,
-    peerTrusted: false,
+    peer: { address: '192.0.2.7', port: 40123, trusted: false },
     listener: 'public',
     scheme: 'https',
     start: nothing,

@@ -15,6 +15,8 @@ export class CompiledRoute {
   readonly conditions: Conditions;
   /** This route also asks for the body's model: peek it, then call `matchModel`. */
   readonly needsModel: boolean;
+  /** A model picks the upstream here (`models` is set), so the body's model is wanted even where it decides no match. */
+  readonly servesModels: boolean;
   /** Host field to send upstream, or undefined. */
   readonly host: string | undefined;
   readonly requestFields: FieldChanges | undefined;
@@ -30,6 +32,7 @@ export class CompiledRoute {
     this.path = path;
     this.conditions = compileConditions(config.match);
     this.needsModel = this.conditions.model !== undefined;
+    this.servesModels = config.models !== undefined;
     this.host = config.rewrite?.host;
     this.requestFields = compileFields(config.rewrite?.requestHeaders);
     this.responseFields = compileFields(config.rewrite?.responseHeaders);

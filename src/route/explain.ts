@@ -39,18 +39,18 @@ export function explainRoutes(
   const path = canonicalPath(head.path);
   const lines = winner ? [`route ${winner.route.name} wins: ${describeEntry(winner)}`] : ['no route matches'];
   if (path !== head.path) lines.push(`path ${head.path} is compared as ${path}`);
+  const loose = loosePath(head.path);
+  const second = winner ? undefined : entries.find((entry) => failureOf(entry, head, loose, model) === undefined);
+  const refused = `the path may also be read as ${loose}, which belongs to route ${second?.route.name}, so it is refused`;
+  if (second) lines.push(refused);
   let unlisted = 0;
   for (const entry of entries) {
     if (entry === winner) continue;
     const failure = failureOf(entry, head, path, model);
-    const loses = failure ?? (winner ? describeOrder(winner, entry) : explainSecondReading(head.path));
+    const loses = failure ?? (winner ? describeOrder(winner, entry) : refused);
     if (lines.length <= LISTED_MAX) lines.push(`route ${entry.route.name} (${describeEntry(entry)}) loses: ${loses}`);
     else unlisted++;
   }
   if (unlisted > 0) lines.push(`and ${unlisted} more`);
   return lines;
-}
-
-function explainSecondReading(path: string): string {
-  return `the path may also be read as ${loosePath(path)}, which belongs to a more specific route, so it is refused`;
 }

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import type { z } from 'zod';
 import { checkRoutes } from './check.ts';
 import { routeConfig } from './config.ts';
-import { failureOf } from './explain.ts';
 import { makeHead } from './head.fixture.ts';
 import { compileRoutes } from './route.ts';
-import { canonicalPath } from './target.ts';
 
 type Match = z.input<typeof routeConfig>['match'];
 type Rewrite = z.input<typeof routeConfig>['rewrite'];
@@ -169,77 +166,6 @@ describe('rewriting', () => {
     assert.deepEqual([...(compiled?.route.requestFields?.drop ?? [])], ['x-c', 'x-a']);
     assert.equal(compiled?.route.requestFields?.lines, 'X-A: 1\r\nX-B: 2\r\n');
     assert.equal(compiled?.route.responseFields, undefined);
-  });
-});
-
-describe('the index and the slow way agree', () => {
-  const host = fc.constantFrom('a.b', 'x.a.b', '*.a.b', '*.b', '*');
-  const segment = fc.constantFrom('a', 'b', '{x}', '{y}');
-  const path = fc
-    .tuple(
-      fc.uniqueArray(segment, { maxLength: 4, selector: (s) => (s.startsWith('{') ? s : {}) }),
-      fc.constantFrom('', '/', '/*'),
-    )
-    .map(([segments, end]) =>
-      segments.length === 0 && end === '' ? '/' : segments.map((s) => `/${s}`).join('') + end,
-    );
-  const match = fc.record(
-    {
-      host: fc.array(host, { minLength: 1, maxLength: 2 }),
-      path: fc.array(fc.oneof(path, fc.constant('*')), { minLength: 1, maxLength: 2 }),
-      method: fc.constantFrom('GET', 'POST'),
-      headers: fc.constantFrom({ h: 'v' }, { h: { present: false } }, { h: { oneOf: ['v', 'w'] } }),
-      query: fc.constantFrom({ q: '1' }, { q: { prefix: '' } }),
-      model: fc.constantFrom('m', 'm*', ['n', 'mo*']),
-    },
-    { requiredKeys: [] },
-  );
-  const request = fc.record({
-    host: fc.constantFrom('a.b', 'x.a.b', 'y.x.a.b', 'c.b', 'z', ''),
-    path: fc.array(fc.constantFrom('/a', '/b', '/c', '/', '/%61'), { maxLength: 5 }).map((p) => p.join('') || '/'),
-    query: fc.constantFrom('', '?q=1', '?q=2&q=1', '?%71=1'),
-    method: fc.constantFrom('GET', 'POST'),
-    model: fc.constantFrom(undefined, 'm', 'mo', 'n'),
-    lines: fc.constantFrom<[string, string][]>([], [['H', 'v']], [['H', 'w']]),
-  });
-  test('for any routes and requests', () => {
-    fc.assert(
-      fc.property(fc.array(match, { maxLength: 12 }), fc.array(request, { minLength: 5, maxLength: 20 }), (ms, rs) => {
-        const router = compileRoutes(ms.map((m, i) => route(`r${i}`, m as Match)));
-        for (const r of rs) {
-          const head = makeHead(r.method, r.host, r.path + r.query, r.lines);
-          const slow = router.entries.find((e) => failureOf(e, head, canonicalPath(head.path), r.model) === undefined);
-          assert.equal(router.matchModel(head, r.model), slow?.route);
-          const first = router.match(head);
-          if (first && !first.needsModel) assert.equal(slow?.route, first);
-          const lines = router.explain(head, r.model);
-          assert.equal(
-            lines[0]?.startsWith(slow ? `route ${slow.route.name} wins` : 'no route matches'),
-            true,
-            lines[0],
-          );
-        }
-      }),
-      { numRuns: 300 },
-    );
-  });
-  test('a route said to be unreachable never wins, and the others can be compiled', () => {
-    fc.assert(
-      fc.property(fc.array(match, { maxLength: 12 }), fc.array(request, { minLength: 20, maxLength: 40 }), (ms, rs) => {
-        const routes = ms.map((m, i) => route(`r${i}`, m as Match));
-        const dead = new Set(
-          checkRoutes(routes)
-            .filter((issue) => issue.message.startsWith('never reached: '))
-            .map((issue) => issue.index),
-        );
-        const router = compileRoutes(routes);
-        for (const r of rs) {
-          const won = router.matchModel(makeHead(r.method, r.host, r.path + r.query, r.lines), r.model);
-          assert.ok(!won || !dead.has(won.index), `${won?.name} won`);
-        }
-      }),
-      { numRuns: 300 },
-    );
   });
 });
 

@@ -7,7 +7,7 @@ import { explainRoutes } from './explain.ts';
 import { compareEntries, type Entry, parseHost } from './order.ts';
 import { PathIndex } from './pathindex.ts';
 import { parsePath } from './pattern.ts';
-import { canonicalPath, checkTarget, loosePath, PLAIN, REFUSED, scanPath } from './target.ts';
+import { checkTarget, ENCODED, PLAIN, REFUSED, readPath, scanPath } from './target.ts';
 
 export { checkRoutes } from './check.ts';
 export { CompiledRoute } from './compiled.ts';
@@ -61,8 +61,7 @@ export class Router {
   refusal(head: RequestHead): GatehouseError {
     const bad = checkTarget(head.path);
     if (bad) return bad;
-    const loose = scanPath(head.path) === PLAIN ? undefined : loosePath(head.path);
-    if (loose !== undefined && loose !== canonicalPath(head.path) && this.#find(head, loose, undefined, true)) {
+    if (scanPath(head.path) === ENCODED && this.#find(head, readPath(head.path).loose, undefined, true)) {
       return new GatehouseError(
         'bad_request',
         'The request path can be read in two ways that belong to different routes: it has encoded reserved characters ' +
@@ -99,9 +98,8 @@ export class Router {
     const scan = scanPath(path);
     if (scan === PLAIN) return this.#find(head, path, model, anyModel);
     if (scan === REFUSED) return undefined;
-    const canonical = canonicalPath(path);
+    const { canonical, loose } = readPath(path);
     const found = this.#find(head, canonical, model, anyModel);
-    const loose = loosePath(path);
     if (loose === canonical) return found;
     const other = this.#find(head, loose, model, anyModel);
     if (other === undefined || other.route.index === found?.route.index) return found;

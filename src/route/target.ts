@@ -25,8 +25,20 @@ export const REFUSED = 2;
 const SLASH = 0x2f;
 const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const FORBIDDEN = /[\x00-\x20\x7f\\#]/;
+const FORBIDDEN = /[\x00-\x20\x7f\\#\u0100-\uffff]/;
 const BROKEN_PERCENT = /%(?![0-9A-Fa-f]{2})/;
+
+/** A path that had to be looked at closely. */
+export interface Reading {
+  path: string;
+  /** Why it must not be matched; undefined: it may be. */
+  problem: string | undefined;
+  canonical: string;
+  loose: string;
+}
+
+// The last one is kept, for one request asks several times (match, matchModel, refusal) and long paths cost.
+let lastReading: Reading = { path: '', problem: undefined, canonical: '', loose: '' };
 
 /** Cheap scan of a path: PLAIN, ENCODED or REFUSED. A path that does not start with `/` (`*`, CONNECT) is PLAIN. */
 export function scanPath(path: string): number {
@@ -43,24 +55,33 @@ export function scanPath(path: string): number {
       c <= 0x20 ||
       c >= 0x7f
     ) {
-      return path.charCodeAt(0) !== SLASH ? PLAIN : problemOf(path) === undefined ? ENCODED : REFUSED;
+      if (path.charCodeAt(0) !== SLASH) return PLAIN;
+      return readPath(path).problem === undefined ? ENCODED : REFUSED;
     }
     before = c;
   }
   return PLAIN;
 }
 
+/** The close look at a path that is not PLAIN: both readings, and whether it must be refused. */
+export function readPath(path: string): Reading {
+  if (lastReading.path === path) return lastReading;
+  const loose = loosePath(path);
+  lastReading = { path, problem: problemOf(path, loose), canonical: canonicalPath(path), loose };
+  return lastReading;
+}
+
 /** Why a path must not be matched, or undefined. To be called before matching; a few nanoseconds per byte. */
 export function checkTarget(path: string): GatehouseError | undefined {
   if (scanPath(path) !== REFUSED) return undefined;
-  return new GatehouseError('bad_request', `The request path ${problemOf(path)}.`, { param: 'path' });
+  return new GatehouseError('bad_request', `The request path ${readPath(path).problem}.`, { param: 'path' });
 }
 
-function problemOf(path: string): string | undefined {
+function problemOf(path: string, loose: string): string | undefined {
   if (FORBIDDEN.test(path)) return 'contains \\, # or a control character; send them percent-encoded';
   if (BROKEN_PERCENT.test(path)) return 'contains a % that is not followed by two hexadecimal digits; send %25 for %';
   if (/%00/.test(path)) return 'contains an encoded NUL (%00), which is never right in a path';
-  if (DOT_SEGMENT.test(loosePath(path))) {
+  if (DOT_SEGMENT.test(loose)) {
     return 'contains a "." or ".." segment, plain or encoded; resolve it before sending';
   }
   return undefined;
@@ -75,15 +96,39 @@ const isUnreserved = (c: number) =>
   c === 0x5f ||
   c === 0x7e;
 
+const PERCENT = 0x25;
+const HEX = Buffer.from('0123456789ABCDEF');
+const digit = (c: number) =>
+  c >= 0x30 && c <= 0x39 ? c - 0x30 : (c | 0x20) >= 0x61 && (c | 0x20) <= 0x66 ? (c | 0x20) - 0x57 : -1;
+
+/** The byte that `%XX` at `at` stands for; -1 where there is none. Bytes, not strings: long paths must stay cheap. */
+function encodedByte(bytes: Buffer, at: number, end: number): number {
+  if (bytes[at] !== PERCENT || at + 2 >= end) return -1;
+  const high = digit(bytes[at + 1] as number);
+  const low = digit(bytes[at + 2] as number);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+function canonicalBytes(bytes: Buffer, end: number): string {
+  const out = Buffer.allocUnsafe(end * 3);
+  let n = 0;
+  for (let i = 0; i < end; i++) {
+    const c = bytes[i] as number;
+    const encoded = encodedByte(bytes, i, end);
+    if (encoded >= 0) i += 2;
+    if (encoded >= 0 ? !isUnreserved(encoded) : c >= 0x80) {
+      const value = encoded >= 0 ? encoded : c;
+      out[n++] = PERCENT;
+      out[n++] = HEX[value >> 4] as number;
+      out[n++] = HEX[value & 15] as number;
+    } else if (c !== SLASH || n === 0 || out[n - 1] !== SLASH) out[n++] = encoded >= 0 ? encoded : c;
+  }
+  return out.toString('latin1', 0, n);
+}
+
 /** The path in the one spelling that is compared: unreserved decoded, hexadecimal in capitals, slashes merged. */
 export function canonicalPath(path: string): string {
-  return path
-    .replace(/%([0-9A-Fa-f]{2})/g, (whole, hex: string) => {
-      const c = Number.parseInt(hex, 16);
-      return isUnreserved(c) ? String.fromCharCode(c) : whole.toUpperCase();
-    })
-    .replace(/[\x80-\xff]/g, (raw) => `%${raw.charCodeAt(0).toString(16).toUpperCase()}`)
-    .replace(/\/{2,}/g, '/');
+  return canonicalBytes(Buffer.from(path, 'latin1'), path.length);
 }
 
 /**
@@ -91,15 +136,28 @@ export function canonicalPath(path: string): string {
  * for `/`, `;parameters` dropped, slashes merged. For finding out whether that reading leads elsewhere.
  */
 export function loosePath(path: string): string {
-  let text = path;
+  const bytes = Buffer.from(path, 'latin1');
+  let end = bytes.length;
   for (let round = 0; round < 3; round++) {
-    const decoded = text.replace(/%([2-7][0-9A-Fa-f])/g, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    );
-    if (decoded === text) break;
-    text = decoded;
+    let n = 0;
+    for (let i = 0; i < end; i++) {
+      const encoded = encodedByte(bytes, i, end);
+      const decode = encoded >= 0x20 && encoded < 0x80;
+      bytes[n++] = decode ? encoded : (bytes[i] as number);
+      if (decode) i += 2;
+    }
+    if (n === end) break;
+    end = n;
   }
-  return canonicalPath(text.replace(/\\/g, '/').replace(/;[^/]*/g, ''));
+  let n = 0;
+  let parameter = false;
+  for (let i = 0; i < end; i++) {
+    const c = bytes[i] === 0x5c ? SLASH : (bytes[i] as number);
+    if (c === SLASH) parameter = false;
+    else if (c === 0x3b) parameter = true;
+    if (!parameter) bytes[n++] = c;
+  }
+  return canonicalBytes(bytes, n);
 }
 
 /** Where the n-th segment (from 0) begins, slashes merged; the length of the path when it has fewer. */

@@ -1,11 +1,7 @@
-/**
- * The real clients against the simulator. They are no dependency of ours: the folder in `GATEHOUSE_PEERS` must have
- * `openai` and `@anthropic-ai/sdk` in its node_modules.
- */
+/** The real clients against the simulator. They are no dependency of ours but peers of the tests (test/peers.ts). */
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { importPeer, needs } from '../../test/peers.ts';
 import { type RunningSimulator, startSimulator } from './simulate.ts';
 
 type Call = (...input: unknown[]) => Peer;
@@ -29,34 +25,24 @@ interface Peer extends AsyncIterable<Peer> {
   finalMessage: Call;
 }
 
-function load(name: string, options: object): Peer | undefined {
-  const peers = process.env.GATEHOUSE_PEERS;
-  if (!peers) return undefined;
-  const require = createRequire(join(peers, 'package.json'));
-  try {
-    const Client = require(name).default as new (o: object) => Peer;
-    return new Client(options);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return undefined;
-    throw error;
-  }
+async function load(name: string, options: object): Promise<Peer> {
+  const { default: Client } = await importPeer<{ default: new (options: object) => Peer }>(name);
+  return new Client(options);
 }
 
 let simulator: RunningSimulator;
 let openai: Peer;
 let anthropic: Peer;
-const absent = (name: string): string | false =>
-  load(name, { apiKey: 'x' }) ? false : `${name} is not in the folder that GATEHOUSE_PEERS names`;
-const noOpenai = absent('openai');
-const noAnthropic = absent('@anthropic-ai/sdk');
+const { skip } = needs({ peers: ['openai', '@anthropic-ai/sdk'] });
 
 before(async () => {
+  if (skip) return;
   simulator = await startSimulator({ models: ['m'], tokens: 10 });
   const options = { apiKey: 'key', maxRetries: 0 };
-  openai = load('openai', { ...options, baseURL: `${simulator.url}/v1` }) as Peer;
-  anthropic = load('@anthropic-ai/sdk', { ...options, baseURL: simulator.url }) as Peer;
+  openai = await load('openai', { ...options, baseURL: `${simulator.url}/v1` });
+  anthropic = await load('@anthropic-ai/sdk', { ...options, baseURL: simulator.url });
 });
-after(() => simulator.close());
+after(() => simulator?.close());
 
 const parameters = {
   type: 'object',
@@ -69,7 +55,7 @@ const messages = [{ role: 'user', content: 'Hello, use the tool if you have one.
 /** Looks into an answer without types. */
 const plain = (value: unknown): Record<string, never> => JSON.parse(JSON.stringify(value)) as Record<string, never>;
 
-test('openai: chat, streamed chat, tools and JSON', { skip: noOpenai }, async () => {
+test('openai: chat, streamed chat, tools and JSON', { skip }, async () => {
   const chat = openai.chat.completions;
   const whole = plain(await chat.create({ model: 'm', messages }));
   const stream = chat.stream({ model: 'm', messages, stream_options: { include_usage: true } });
@@ -87,7 +73,7 @@ test('openai: chat, streamed chat, tools and JSON', { skip: noOpenai }, async ()
   assert.equal(typeof pick(parsed, 'choices.0.message.parsed.city'), 'string');
 });
 
-test('openai: completions, embeddings, models', { skip: noOpenai }, async () => {
+test('openai: completions, embeddings, models', { skip }, async () => {
   const stream = await openai.completions.create({ model: 'm', prompt: 'Hello', stream: true });
   let text = '';
   for await (const part of stream) text += pick(plain(part), 'choices.0.text');
@@ -106,7 +92,7 @@ test('openai: completions, embeddings, models', { skip: noOpenai }, async () => 
   assert.equal(pick(plain(await openai.models.retrieve('m')), 'id'), 'm');
 });
 
-test('openai: responses, whole and streamed, with a tool', { skip: noOpenai }, async () => {
+test('openai: responses, whole and streamed, with a tool', { skip }, async () => {
   const responses = openai.responses;
   const whole = plain(await responses.create({ model: 'm', input: 'Hello' }));
   const stream = responses.stream({ model: 'm', input: 'Hello' });
@@ -123,7 +109,7 @@ test('openai: responses, whole and streamed, with a tool', { skip: noOpenai }, a
   assert.equal(pick(cut, 'status'), 'incomplete');
 });
 
-test('openai: errors and retries', { skip: noOpenai }, async () => {
+test('openai: errors and retries', { skip }, async () => {
   const chat = openai.chat.completions;
   await assert.rejects(
     async () => chat.create({ model: 'other', messages }),
@@ -146,7 +132,7 @@ test('openai: errors and retries', { skip: noOpenai }, async () => {
   simulator.fail();
 });
 
-test('anthropic: messages, streamed, with a tool, and counted', { skip: noAnthropic }, async () => {
+test('anthropic: messages, streamed, with a tool, and counted', { skip }, async () => {
   const api = anthropic.messages;
   const ask = { model: 'm', max_tokens: 50, messages };
   const whole = plain(await api.create(ask));
@@ -169,7 +155,7 @@ test('anthropic: messages, streamed, with a tool, and counted', { skip: noAnthro
   assert.equal(pick(plain(await anthropic.models.list()), 'data.0.id'), 'm');
 });
 
-test('anthropic: errors', { skip: noAnthropic }, async () => {
+test('anthropic: errors', { skip }, async () => {
   const api = anthropic.messages;
   const ask = { model: 'm', max_tokens: 50, messages };
   await assert.rejects(

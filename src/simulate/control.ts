@@ -11,8 +11,15 @@ const BLOCK = Buffer.alloc(64 * 1024, 'abcdefghijklmnopqrstuvwxyz012345');
 
 /** Sends `value` as JSON. */
 export function sendJson(response: ServerResponse, status: number, value: unknown, headers: string[] = []): void {
-  const body = Buffer.from(JSON.stringify(value));
-  response.writeHead(status, [...headers, 'content-type', 'application/json', 'content-length', `${body.length}`]);
+  // A string, not a buffer: Node then sends head and body in one piece.
+  const body = JSON.stringify(value);
+  response.writeHead(status, [
+    ...headers,
+    'content-type',
+    'application/json',
+    'content-length',
+    `${Buffer.byteLength(body)}`,
+  ]);
   response.end(body);
 }
 

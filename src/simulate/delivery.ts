@@ -42,7 +42,10 @@ export class Delivery extends Due {
   readonly #breakAt: number;
   readonly #breaks: string;
   #sent = 0;
+  #tokens = 0;
   #opened = false;
+  /** Of an answer that is not streamed, once its head is sent. */
+  #body = '';
   #broken = false;
   #over = false;
   #lastTokenAt = 0;
@@ -59,7 +62,7 @@ export class Delivery extends Due {
     this.#breaks = breaks ?? '';
     this.#breakAt = breaks ? Math.min(plan.number(breaks, 0), parts.answer.steps) : Number.POSITIVE_INFINITY;
     parts.response.on('close', () => {
-      if (!this.#over) this.#end('gone');
+      if (!this.#over) this.#gone();
     });
   }
 
@@ -69,6 +72,7 @@ export class Delivery extends Due {
     if (plan.values.get('stall') === 'head') return;
     if (plan.has('slow-start')) {
       if (answer.stream) this.#head();
+      else this.#wholeHead();
       response.flushHeaders();
     }
     const at = answer.stream ? this.#firstAt : this.#firstAt + this.#offset(answer.steps);
@@ -132,6 +136,7 @@ export class Delivery extends Due {
   #count(before: number, nowMs: number, first: boolean): void {
     const { answer, model } = this.#p;
     const tokens = answer.generated(this.#sent) - (before === 0 ? 0 : answer.generated(before));
+    this.#tokens += tokens;
     model.generationTokens += tokens;
     model.heldTokens += tokens;
     if (first) model.ttft.observe((nowMs - this.#startedAt) / 1000);
@@ -146,8 +151,8 @@ export class Delivery extends Due {
     if (fresh) this.#head();
     if (text === '') return true;
     const socket = response.socket;
-    // The head and the first bytes go out together through the response; the rest straight to the socket, which saves
-    // two thirds of the cost of an event. A response that waits its turn in a pipeline has no socket yet.
+    // The head and the first bytes go out together through the response; the rest straight to the socket in one
+    // write, past the response's own bookkeeping. A response that waits its turn in a pipeline has no socket yet.
     if (fresh || !socket || !response.chunkedEncoding) {
       if (this.#split <= 0) return response.write(text);
       const bytes = Buffer.from(text);
@@ -162,20 +167,28 @@ export class Delivery extends Due {
     return false;
   }
 
-  #whole(nowMs: number): void {
+  #wholeHead(): void {
     const { answer, response, headers } = this.#p;
-    const body = Buffer.from(answer.whole());
+    this.#opened = true;
+    this.#body = answer.whole();
+    const length = `${Buffer.byteLength(this.#body)}`;
+    response.writeHead(200, [...headers, 'content-type', 'application/json', 'content-length', length]);
+  }
+
+  #whole(nowMs: number): void {
+    const { answer, response } = this.#p;
     const breaks = this.#breaks !== '' && this.#breaks !== 'error-mid-stream';
     this.#sent = breaks ? Math.ceil(answer.steps / 2) : answer.steps;
     this.#count(0, nowMs, true);
-    response.writeHead(200, [...headers, 'content-type', 'application/json', 'content-length', `${body.length}`]);
-    this.#opened = true;
+    if (!this.#opened) this.#wholeHead();
+    const body = this.#body;
     if (!breaks) {
       response.end(body);
       this.#finish();
       return;
     }
-    response.write(body.subarray(0, Math.ceil(body.length / 2)));
+    const bytes = Buffer.from(body);
+    response.write(bytes.subarray(0, Math.ceil(bytes.length / 2)));
     this.#breakSoon();
   }
 
@@ -192,6 +205,19 @@ export class Delivery extends Due {
     else socket.end();
   }
 
+  /** The client left. An answer that is not streamed was being generated all the same. */
+  #gone(): void {
+    const { answer, model, plan, rate } = this.#p;
+    if (!answer.stream && this.#sent === 0 && plan.values.get('stall') !== 'head') {
+      const seconds = Math.max(0, performance.now() - this.#firstAt) / 1000;
+      this.#sent = Math.min(answer.steps, Math.floor(seconds * plan.number('rate', rate)));
+      this.#tokens = this.#sent === 0 ? 0 : answer.generated(this.#sent);
+      model.generationTokens += this.#tokens;
+      model.heldTokens += this.#tokens;
+    }
+    this.#end('gone');
+  }
+
   #finish(): void {
     const { answer, response } = this.#p;
     this.#end(answer.cut ? 'length' : 'stop');
@@ -201,6 +227,6 @@ export class Delivery extends Due {
   #end(how: Ending): void {
     this.#over = true;
     this.waiting = false;
-    this.#p.ended(how, this.#sent === 0 ? 0 : this.#p.answer.generated(this.#sent));
+    this.#p.ended(how, this.#tokens);
   }
 }

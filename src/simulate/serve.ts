@@ -1,7 +1,7 @@
 /** From a request to its answer: reads the body, finds the operation, applies what was asked for, delivers. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Answer } from './answer.ts';
+import type { Answer, Circumstances } from './answer.ts';
 import { identity, Refusal } from './answer.ts';
 import { control, echoOf, sendJson } from './control.ts';
 import { Delivery } from './delivery.ts';
@@ -25,6 +25,9 @@ import type { Job, Simulator } from './simulator.ts';
 
 /** Largest request body: 256 MiB. */
 const MOST_BODY_BYTES = 256 << 20;
+
+/** Longest answer: a million tokens. */
+const MOST_TOKENS = 1_000_000;
 
 /** What is known about a connection. */
 export interface Link {
@@ -153,19 +156,22 @@ class Call {
     if (this.request.method !== 'POST') return noMethod(this.request.method ?? '', operation, this.requestId);
     const parsed = parseBody(body.toString('utf8'), operation, this.requestId);
     if (parsed instanceof Refusal) return parsed;
-    return operation.answer(
-      parsed,
-      {
-        seed: simulator.seed,
-        createdSeconds: Math.floor(Date.now() / 1000),
-        serial: this.serial,
-        tokens: plan.number('tokens', simulator.tokens),
-        cachedTokens: plan.number('cached', 0),
-        reasoningTokens: plan.number('reasoning', 0),
-        serves: (model) => simulator.anyModel || simulator.models.includes(model),
-      },
-      this.requestId,
-    );
+    const about: Circumstances = {
+      seed: simulator.seed,
+      createdSeconds: Math.floor(Date.now() / 1000),
+      serial: this.serial,
+      tokens: Math.min(plan.number('tokens', simulator.tokens), MOST_TOKENS),
+      cachedTokens: plan.number('cached', 0),
+      reasoningTokens: plan.number('reasoning', 0),
+      serves: (model) => simulator.anyModel || simulator.models.includes(model),
+    };
+    try {
+      return operation.answer(parsed, about, this.requestId);
+    } catch (error) {
+      // Such as JSON nested so deeply that walking it overflows the stack.
+      const message = error instanceof Error ? error.message : String(error);
+      return new Refusal(500, { error: { message, type: 'server_error', param: null, code: null } });
+    }
   }
 
   #error(status: number): void {

@@ -143,6 +143,7 @@ test('ways to write a stream', async () => {
   assert.equal(bytes(await ask('split=1', true)), right);
   assert.equal(bytes(await ask('split=5,rate=2000', true)), right);
   assert.equal(bytes(await ask('slow-start=5', true)), right);
+  assert.match((await ask('slow-start=5', false)).text, /^HTTP\/1\.1 200 .*content-length: \d+.*"usage":\{/s);
   assert.equal(bytes(await ask('ttft=5,rate=1000', true)), right);
   assert.equal(bytes(await ask('sse=crlf', true)), right.replaceAll('\n', '\r\n'));
   assert.ok(bytes(await ask('sse=bom', true)).startsWith('\xef\xbb\xbfdata: '));
@@ -185,4 +186,20 @@ test('a slow reader holds the stream back without harm to others', async () => {
   let tail = '';
   for await (const part of socket) tail = (tail + String(part)).slice(-100);
   assert.ok(tail.includes('data: [DONE]'), tail);
+});
+
+test('tokens of an answer that nobody waited for are counted as generated so far', async () => {
+  const before = simulator.state();
+  const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'x' }] });
+  const socket = connect(simulator.port, simulator.host);
+  socket.write(
+    `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nx-simulate: rate=100,tokens=10000\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  while (simulator.state().open === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  await new Promise((resolve) => setTimeout(resolve, 40));
+  socket.destroy();
+  while (simulator.state().cancelled === before.cancelled) await new Promise((resolve) => setTimeout(resolve, 2));
+  const tokens = simulator.state().lastCancel?.tokens ?? 0;
+  assert.ok(tokens >= 3 && tokens < 10_000, `${tokens}`);
+  assert.equal(simulator.state().generationTokens - before.generationTokens, tokens);
 });

@@ -61,6 +61,12 @@ export class MessageWriter {
     return wire.writeOwned(out.subarray(0, at));
   }
 
+  /** From here on bytes pass as they are: the connection has become a tunnel (RFC 9110 §7.8). */
+  tunnel(): void {
+    this.#chunked = false;
+    this.#left = Number.POSITIVE_INFINITY;
+  }
+
   /** Ends the message. `trailers`: lines with CRLF, sent where the framing has room for them. */
   end(trailers: string): void {
     if (this.#chunked) this.wire.writeText(trailers === '' ? '0\r\n\r\n' : `0\r\n${trailers}\r\n`);

@@ -7,6 +7,8 @@ import type { Clock } from '../kernel/clock.ts';
 import type { EndpointHealth, Port, Snapshot, ToSupervisor, ToWorker } from './channel.ts';
 import { Channel, TO_WORKER } from './channel.ts';
 
+export type { EndpointHealth, Snapshot } from './channel.ts';
+
 /** What the data plane does when told. */
 export interface WorkerHandlers {
   /** Compiles and swaps; throws when it cannot, and then the old snapshot goes on. `health`: what is known now. */

@@ -14,6 +14,8 @@ export interface Standin {
   crash?: boolean;
   /** Log this text at the start. */
   say?: string;
+  /** Block the event loop once everything is up. */
+  stuck?: boolean;
   /** Never end a connection by itself. */
   hold?: boolean;
 }
@@ -53,6 +55,7 @@ const link = linkToSupervisor({
       });
       await new Promise<void>((resolve, reject) => server.on('error', reject).listen(handle, resolve));
       servers.set(`${listener} ${address}`, server);
+      if (standin.stuck) setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0), 20);
     },
     unlisten(listener, address) {
       servers.get(`${listener} ${address}`)?.close();

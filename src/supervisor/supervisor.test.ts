@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { systemClock } from '../kernel/clock.ts';
+import { ManualClock, systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import type { Standin } from './standin.test.worker.ts';
@@ -235,6 +235,19 @@ test('log lines come whole, metrics come, and a worker told to go is replaced fi
   await supervisor.stop(1000);
 });
 
+test('a worker whose loop is stuck is killed and replaced', { timeout: 30_000 }, async (t) => {
+  const clock = new ManualClock();
+  const { supervisor, notices, gone } = house(t, configOf({ standin: { stuck: true } }), { clock });
+  await supervisor.start();
+  // What it still says on its way into the loop counts as life.
+  await until(() => {
+    clock.advance(1000);
+    return gone.includes(1);
+  });
+  assert.match(notices[0]!.message, /worker 1 has been silent for 30 s; it is killed/);
+  assert.match(notices[1]!.message, /was killed by SIGKILL; it is replaced at once/);
+});
+
 test('what the prober finds reaches workers, new ones with their snapshot', { timeout: 30_000 }, async (t) => {
   const closed = net.createServer().listen(0, '127.0.0.1');
   await new Promise((done) => closed.once('listening', done));
@@ -243,7 +256,7 @@ test('what the prober finds reaches workers, new ones with their snapshot', { ti
   const { upstreamConfig } = await import('../upstream/config.ts');
   const upstream = upstreamConfig.parse({
     endpoints: [{ url: `http://127.0.0.1:${port}` }],
-    health: { interval: '20ms' },
+    health: { interval: '100ms' },
   });
   const { supervisor, logs } = house(t, configOf({ upstreams: { one: upstream } }));
   await supervisor.start();

@@ -6,7 +6,7 @@ import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { DialTarget } from '../socket/dial.ts';
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
-import { ClientConnection } from './connection.ts';
+import { ClientConnection, type ConnectionHost } from './connection.ts';
 import { type Lookup, Resolver } from './resolve.ts';
 
 /** Most doublings of the ejection time. */
@@ -35,7 +35,7 @@ export function parseEndpointUrl(url: string): { secure: boolean; host: string; 
 }
 
 /** One server. Also what a balancer chooses from. */
-export class Endpoint {
+export class Endpoint implements ConnectionHost {
   readonly index: number;
   readonly id: string;
   /** Host field for requests to it. */

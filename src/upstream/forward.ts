@@ -3,7 +3,7 @@
  * reached the client, and is the only place that moves body bytes between the two sides. Backpressure, cancellation and
  * accounting are written here once.
  */
-import { type FieldSection, HOP_BY_HOP, KNOWN } from '../http/fields.ts';
+import { HOP_BY_HOP, KNOWN } from '../http/fields.ts';
 import type { Response } from '../http/response.ts';
 import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
 import {
@@ -16,51 +16,12 @@ import {
   type OutboundSink,
   type Outcome,
   type ResponseHead,
-  type Rewrite,
-  type Tap,
 } from '../kernel/exchange.ts';
 import type { ClientConnection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { Upstream } from './upstream.ts';
+import type { ForwardEnd, ForwardPlan, ResponseShape } from './plan.ts';
+import { Replay } from './replay.ts';
 
-/** How the answer is looked at or changed on its way. */
-export interface ResponseShape {
-  tap: Tap | undefined;
-  rewrite: Rewrite | undefined;
-}
-
-/** Everything that was decided about a request before it is sent. */
-export interface ForwardPlan {
-  readonly upstream: Upstream;
-  /** What the hash policy hashes. */
-  readonly hashKey: string | undefined;
-  readonly target: string;
-  /** Host field: `endpoint`, or a literal value. */
-  readonly host: string;
-  /** Field lines with CRLF, without Host and framing. */
-  readonly fields: string;
-  /** The whole body, when it is held; undefined when it is relayed as it comes. */
-  readonly body: Buffer | undefined;
-  /** Protocol asked for by Upgrade, or ''. */
-  readonly upgrade: string;
-  /** Looks at the response head and chooses what watches or changes the body. */
-  readonly shape: ((head: ResponseHead) => ResponseShape | undefined) | undefined;
-  /** Field lines for the client out of the server's; undefined: all that may travel. */
-  readonly responseFields: ((head: FieldSection, drop: number) => string) | undefined;
-}
-
-/** What ends an exchange; given by the assembly. */
-export interface ForwardEnd {
-  /** Answers with an error in the client's protocol. */
-  answer(exchange: Exchange, error: GatehouseError): void;
-  /** Event that tells a streaming client that its answer was cut; '' when there is none or it would not be understood now. */
-  cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string;
-  /** The exchange is over: count it. */
-  ended(exchange: Exchange, outcome: Outcome, error: GatehouseError | undefined): void;
-}
-
-/** Request bytes that are kept for another try. */
-const REPLAY_BYTES = 65_536;
 const NOT_COPIED = HOP_BY_HOP | KNOWN['x-request-id'];
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 /** Failures that speak against the server, not against the request. */
@@ -91,10 +52,8 @@ export class Forward implements InboundSink, OutboundSink {
   #started = false;
   #headSent = false;
   #over = false;
-  // Request bytes for another try; undefined once they are not wanted or too many.
-  #replay: Buffer[] | undefined = undefined;
-  #replayBytes = 0;
-  #replayWhole = true;
+  /** What has been sent of a relayed body; undefined when there is none. */
+  #replay: Replay | undefined = undefined;
   #requestTrailers: string | undefined = undefined;
 
   constructor(exchange: Exchange, plan: ForwardPlan, end: ForwardEnd) {
@@ -161,11 +120,10 @@ export class Forward implements InboundSink, OutboundSink {
       connection.end('');
     } else if (!this.#started) {
       this.#started = true;
-      // Kept only where another try could use it.
-      if (length !== LENGTH_NONE && length !== 0 && (this.#idempotent || connection.connecting)) this.#replay = [];
+      if (length !== LENGTH_NONE && length !== 0) this.#replay = new Replay();
       inbound.start(this);
     } else {
-      for (const piece of this.#replay ?? []) connection.write(piece, 0, piece.length);
+      for (const piece of this.#replay?.pieces ?? []) connection.write(piece, 0, piece.length);
       if (this.#requestTrailers !== undefined) connection.end(this.#requestTrailers);
       else inbound.resume();
     }
@@ -176,17 +134,10 @@ export class Forward implements InboundSink, OutboundSink {
   onRequestData(buffer: Buffer, start: number, end: number): void {
     const connection = this.#connection;
     if (connection === undefined || this.#plan.body !== undefined) return;
-    if (this.#replay !== undefined) this.#keep(buffer, start, end, connection);
-    else this.#replayWhole = false;
+    // Kept only where another try could use it: while nothing has been sent, or when sending twice does no harm.
+    if (this.#idempotent || connection.connecting) this.#replay?.keep(buffer, start, end);
+    else this.#replay?.forget();
     if (!connection.write(buffer, start, end)) this.#exchange.inbound.pause();
-  }
-
-  #keep(buffer: Buffer, start: number, end: number, connection: ClientConnection): void {
-    this.#replayBytes += end - start;
-    if (this.#replayBytes > REPLAY_BYTES || !(this.#idempotent || connection.connecting)) {
-      this.#replay = undefined;
-      this.#replayWhole = false;
-    } else this.#replay?.push(Buffer.from(buffer.subarray(start, end)));
   }
 
   onRequestEnd(trailers: string): void {
@@ -221,7 +172,7 @@ export class Forward implements InboundSink, OutboundSink {
     const plan = this.#plan;
     const response = head as Response;
     this.#headSent = true;
-    this.#replay = undefined;
+    this.#replay?.forget();
     exchange.firstByteAt = plan.upstream.clock.now();
     exchange.status = head.status;
     if (length === LENGTH_TUNNEL) {
@@ -293,7 +244,7 @@ export class Forward implements InboundSink, OutboundSink {
     this.#exchange.inbound.resume();
   }
 
-  onOutboundError(error: GatehouseError, _reused: boolean, sent: boolean): void {
+  onOutboundError(error: GatehouseError, sent: boolean): void {
     this.#connection = undefined;
     if (this.#over) return;
     if (SERVER_FAULTS.has(error.code)) this.#endpoint?.failed();
@@ -326,7 +277,7 @@ export class Forward implements InboundSink, OutboundSink {
     const { upstream } = this.#plan;
     if (error.code === 'total_timeout' || this.#exchange.tries >= upstream.config.retries.attempts) return false;
     if (sent && !this.#idempotent) return false;
-    if (this.#plan.body === undefined && !this.#replayWhole) return false;
+    if (this.#plan.body === undefined && this.#replay?.complete === false) return false;
     return this.#retrying || upstream.mayRetry();
   }
 

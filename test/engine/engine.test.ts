@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { openaiClient, readChat } from '../clients.ts';
-import { gatewaySkip, startGateway } from '../gateway.ts';
+import { startGateway } from '../gateway.ts';
 import { needs } from '../peers.ts';
 import { continuation } from './bigram.ts';
 import { type Engine, startEngine } from './engine.ts';
@@ -30,8 +30,7 @@ describe('a real engine', needs({ peers: ['node-llama-cpp', 'openai'] }), () => 
   };
 
   for (const [name, way] of Object.entries(ways)) {
-    const skip = name === 'directly' ? false : gatewaySkip;
-    test(`${name}: a stream, word by word`, { skip }, async (t) => {
+    test(`${name}: a stream, word by word`, async (t) => {
       const { url, stop } = await way();
       t.after(stop);
       const client = await openaiClient(url);
@@ -47,7 +46,7 @@ describe('a real engine', needs({ peers: ['node-llama-cpp', 'openai'] }), () => 
       assert.equal(usage, undefined, 'usage was not asked for');
     });
 
-    test(`${name}: a stream with usage`, { skip }, async (t) => {
+    test(`${name}: a stream with usage`, async (t) => {
       const { url, stop } = await way();
       t.after(stop);
       const client = await openaiClient(url);
@@ -65,7 +64,7 @@ describe('a real engine', needs({ peers: ['node-llama-cpp', 'openai'] }), () => 
       assert.deepEqual(usage, { prompt_tokens: 3, completion_tokens: 5, total_tokens: 8 });
     });
 
-    test(`${name}: a whole answer`, { skip }, async (t) => {
+    test(`${name}: a whole answer`, async (t) => {
       const { url, stop } = await way();
       t.after(stop);
       const client = await openaiClient(url);
@@ -74,7 +73,7 @@ describe('a real engine', needs({ peers: ['node-llama-cpp', 'openai'] }), () => 
       assert.deepEqual(answer.usage, { prompt_tokens: 4, completion_tokens: 3, total_tokens: 7 });
     });
 
-    test(`${name}: the models, and one that is not there`, { skip }, async (t) => {
+    test(`${name}: the models, and one that is not there`, async (t) => {
       const { url, stop } = await way();
       t.after(stop);
       const client = await openaiClient(url);

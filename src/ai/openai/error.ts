@@ -18,7 +18,7 @@ function typeOf(status: number): string {
 }
 
 /** The object under `error`. */
-export interface OpenAiError {
+interface OpenAiError {
   message: string;
   type: string;
   param: string | null;

@@ -1,0 +1,89 @@
+/** From the rounds of a scenario to one figure per measure and peer, and its ratio to HAProxy. */
+import { median, spread } from './statistics.ts';
+
+/** What is measured, and how it is written and compared. */
+export interface Measure {
+  key: MeasureKey;
+  /** Column title; `%` stands for the scenario's unit. */
+  title: string;
+  unit: 'µs' | 'KiB' | 'MiB' | '/s' | '%';
+  /** Band within which a changed ratio counts as noise; undefined when the figure is not compared with a baseline. */
+  band?: number;
+  /** Differences smaller than this, in the unit, are never called dearer: below it, it is the clock that is measured. */
+  floor?: number;
+}
+
+/** Names of the measures; `cpu`, `p50` and `p99` are in µs, `memory` in MiB, `perStream` in KiB, `busy` in percent. */
+export type MeasureKey = 'cpu' | 'rate' | 'busy' | 'p50' | 'p99' | 'memory' | 'perStream';
+
+/** Every measure, in the order of the table's columns. */
+export const MEASURES: readonly Measure[] = [
+  { key: 'cpu', title: 'CPU/%', unit: 'µs', band: 0.1, floor: 0.5 },
+  { key: 'rate', title: '%/s', unit: '/s' },
+  { key: 'busy', title: 'busy', unit: '%' },
+  { key: 'p50', title: 'added p50', unit: 'µs', band: 0.3, floor: 50 },
+  { key: 'p99', title: 'added p99', unit: 'µs', band: 0.5, floor: 300 },
+  { key: 'perStream', title: 'memory/stream', unit: 'KiB', band: 0.1, floor: 0.5 },
+  { key: 'memory', title: 'memory', unit: 'MiB', band: 0.15, floor: 4 },
+];
+
+/** What one round of one peer gave; measures that the scenario does not take are missing. */
+export interface Round {
+  figures: Partial<Record<MeasureKey, number>>;
+  errors: Record<string, number>;
+}
+
+/** One figure over all rounds. */
+export interface Figure {
+  value: number;
+  /** Half the range over the median, over the rounds; of the ratios where there is one, else of the values. */
+  spread: number;
+  /** Median of the rounds' ratios to HAProxy in the same round; missing without HAProxy. */
+  ratio?: number;
+}
+
+/** One peer's line in a scenario's table. */
+export interface PeerResult {
+  peer: string;
+  version: string;
+  figures: Partial<Record<MeasureKey, Figure>>;
+  errors: Record<string, number>;
+  /** Why there are no figures. */
+  skipped?: string;
+}
+
+/** The peer that every ratio refers to. */
+export const REFERENCE = 'haproxy';
+
+/**
+ * Sums up one peer's rounds. A ratio is taken round by round, so that what slows the whole machine for a while slows
+ * both sides of it; the median over the rounds is shown.
+ */
+export function summarise(rounds: readonly Round[], reference: readonly Round[] | undefined): PeerResult['figures'] {
+  const figures: PeerResult['figures'] = {};
+  for (const { key } of MEASURES) {
+    const values = rounds.flatMap(({ figures }) => figures[key] ?? []);
+    if (values.length === 0) continue;
+    const ratios = rounds.flatMap(({ figures }, round) => {
+      const value = figures[key];
+      const against = reference?.[round]?.figures[key];
+      return value !== undefined && against !== undefined && against > 0 ? value / against : [];
+    });
+    const figure: Figure = {
+      value: median(values),
+      spread: spread(ratios.length > 0 && rounds !== reference ? ratios : values),
+    };
+    if (ratios.length > 0) figure.ratio = median(ratios);
+    figures[key] = figure;
+  }
+  return figures;
+}
+
+/** Adds up what went wrong in several rounds. */
+export function sumErrors(rounds: readonly Round[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const { errors } of rounds) {
+    for (const [what, count] of Object.entries(errors)) sum[what] = (sum[what] ?? 0) + count;
+  }
+  return sum;
+}

@@ -1,0 +1,72 @@
+/** Gatehouse itself: one peer more, started by its command line with a written configuration. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { repositoryRoot } from './install.ts';
+import { type Peer, type Setup, versionOf } from './peer.ts';
+import { eachRoute } from './routes.ts';
+
+const cli = process.env.GATEHOUSE_CLI ?? join(repositoryRoot, 'dist', 'src', 'cli', 'cli.js');
+
+/**
+ * Gatehouse on each Node binary named in GATEHOUSE_NODE (separated by `:`), or on the one that runs the bench.
+ * The peers are called after the Node version, such as `gatehouse-node20`, so that baselines of different ones stay apart.
+ */
+export function gatehousePeers(): Peer[] {
+  const binaries = (process.env.GATEHOUSE_NODE ?? process.execPath).split(':').filter((binary) => binary !== '');
+  return binaries.map((binary) => {
+    const version = versionOf(binary, ['--version'], /^v(\d+\.\d+\.\d+)/);
+    return gatehouse(binary, version);
+  });
+}
+
+function gatehouse(node: string, nodeVersion: string | undefined): Peer {
+  return {
+    name: `gatehouse-node${nodeVersion?.split('.')[0] ?? '?'}`,
+    about: `workers: 1, Node ${nodeVersion ?? 'missing'}; supervisor and worker both counted`,
+    missing: nodeVersion ? 'npm run build' : `no Node binary at ${node}: set GATEHOUSE_NODE`,
+    version() {
+      if (!nodeVersion || !existsSync(cli)) return undefined;
+      return versionOf(node, [cli, '--version'], /(\d+\.\d+\.\S+)/);
+    },
+    configure(setup) {
+      const file = `${setup.folder}/gatehouse.yaml`;
+      writeFileSync(file, stringify(configuration(setup)));
+      return { command: node, args: [cli, 'serve', '-c', file] };
+    },
+  };
+}
+
+/** The configuration of one scenario; all that it does not name stays at its default. */
+export function configuration(setup: Setup): object {
+  const { port, spare, upstreamPort, tls, everything, routes, folder } = setup;
+  const list: object[] = [];
+  eachRoute(routes, ({ number, host, path }) =>
+    list.push({ name: `route-${number}`, match: { host, path: `${path}*` }, upstream: 'bench' }),
+  );
+  if (list.length === 0) {
+    list.push({
+      name: 'inference',
+      match: { path: '/v1/*' },
+      ...(everything ? { models: ['bench-model'] } : { upstream: 'bench' }),
+    });
+  }
+  return {
+    listeners: {
+      public: {
+        address: `127.0.0.1:${port}`,
+        ...(tls && { tls: { certificates: [{ certificate: tls.certificate, key: tls.key }] } }),
+      },
+    },
+    admin: { address: `127.0.0.1:${spare[0]}` },
+    workers: 1,
+    log: { access: everything ? `${folder}/access.log` : 'off' },
+    upstreams: {
+      bench: { protocol: everything ? 'openai' : 'http', endpoints: [{ url: `http://127.0.0.1:${upstreamPort}` }] },
+    },
+    ...(everything && {
+      models: { 'bench-model': { versions: [{ name: 'stable', upstream: 'bench' }] } },
+    }),
+    routes: list,
+  };
+}

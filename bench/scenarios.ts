@@ -1,0 +1,135 @@
+/** The named scenarios: what is asked, how it is answered, and what is measured. */
+import type { Answer } from './load/channel.ts';
+import { eachRoute } from './peers/routes.ts';
+
+/** One part of a scenario; parts run one after the other against the same started proxy. */
+export type Step =
+  /** Closed loop: CPU per unit, rate, busy share, memory under load. */
+  | { kind: 'closed'; connections: number; keepAlive: boolean; most: number }
+  /** Requests at a fixed rate: latency, taken against the direct run. `events` > 0: time to the first event. */
+  | { kind: 'paced'; connections: number; perSecond: number; events: number; answer?: Answer }
+  /** Streams with a steady flow: CPU per relayed event. */
+  | { kind: 'flow'; streams: number; eventsPerSecond: number }
+  /** Streams that stand open: memory per stream. */
+  | { kind: 'open'; streams: number; eventsPerSecond: number };
+
+/** One scenario. */
+export interface Scenario {
+  name: string;
+  title: string;
+  /** What CPU is counted per. */
+  unit: 'request' | 'event' | 'MiB';
+  /** Units in one request. */
+  unitsPerRequest: number;
+  requestBytes: number;
+  answerBytes: number;
+  tls: boolean;
+  everything: boolean;
+  routes: { hosts: number; paths: number };
+  /** Whether each round gets a newly started proxy; else one stands through all rounds. */
+  fresh: boolean;
+  steps: Step[];
+}
+
+const PACED: Step = { kind: 'paced', connections: 32, perSecond: 250, events: 0 };
+const CLOSED: Step = { kind: 'closed', connections: 64, keepAlive: true, most: 2_000_000 };
+const small = {
+  unit: 'request' as const,
+  unitsPerRequest: 1,
+  requestBytes: 900,
+  answerBytes: 350,
+  tls: false,
+  everything: false,
+  routes: { hosts: 0, paths: 0 },
+  fresh: false,
+};
+
+/** Every scenario in the order of running. */
+export const SCENARIOS: readonly Scenario[] = [
+  { ...small, name: 'relay', title: '0.9 KB JSON POST, 0.35 KB answer, 64 connections', steps: [CLOSED, PACED] },
+  {
+    ...small,
+    name: 'everything',
+    title: 'relay with model routing (others: map look-up), usage tap, access log to a file, metrics',
+    everything: true,
+    steps: [CLOSED, PACED],
+  },
+  {
+    ...small,
+    name: 'sse',
+    title: '300 streams × 50 events/s of 0.2 KB',
+    unit: 'event',
+    steps: [{ kind: 'flow', streams: 300, eventsPerSecond: 50 }],
+  },
+  {
+    ...small,
+    name: 'sse-everything',
+    title: '300 streams × 50 events/s with all that `everything` switches on',
+    unit: 'event',
+    everything: true,
+    steps: [{ kind: 'flow', streams: 300, eventsPerSecond: 50 }],
+  },
+  {
+    ...small,
+    name: 'open-streams',
+    title: '4,000 open streams, an event every 2 s each',
+    fresh: true,
+    steps: [{ kind: 'open', streams: 4000, eventsPerSecond: 0.5 }],
+  },
+  { ...small, name: 'tls', title: 'relay with TLS from the client', tls: true, steps: [CLOSED, PACED] },
+  {
+    ...small,
+    name: 'connect',
+    title: 'relay with a new client connection for each request',
+    steps: [{ kind: 'closed', connections: 16, keepAlive: false, most: 100_000 }],
+  },
+  {
+    ...small,
+    name: 'large',
+    title: '1 MiB request body and 1 MiB answer, 8 connections',
+    unit: 'MiB',
+    unitsPerRequest: 2,
+    requestBytes: 1_048_576,
+    answerBytes: 1_048_576,
+    steps: [
+      { ...CLOSED, connections: 8, most: 20_000 },
+      { ...PACED, perSecond: 20 },
+    ],
+  },
+  {
+    ...small,
+    name: 'routes',
+    title: 'relay through 10,000 routes (1,000 hosts × 10 paths)',
+    routes: { hosts: 1000, paths: 10 },
+    steps: [CLOSED, PACED],
+  },
+  {
+    ...small,
+    name: 'ttft',
+    title: 'added time to the first token, 100 short streams a second',
+    steps: [{ kind: 'paced', connections: 32, perSecond: 100, events: 5, answer: { kind: 'short', events: 5 } }],
+  },
+];
+
+/** How long the parts take, in seconds. */
+export interface Times {
+  warmUp: number;
+  measure: number;
+  settle: number;
+}
+
+/** Times of a full run. */
+export const FULL: Times = { warmUp: 1.5, measure: 3, settle: 3 };
+/** Times of a quick run. */
+export const QUICK: Times = { warmUp: 0.7, measure: 1.2, settle: 1.5 };
+
+/** The request heads of a scenario: one, or a spread over its routes. */
+export function requestHeads(scenario: Scenario, fields: string): string[] {
+  const common = `Content-Type: application/json\r\nAccept: */*\r\nUser-Agent: bench/1.0\r\n${fields}`;
+  const head = (host: string, path: string) => `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${common}`;
+  if (scenario.routes.hosts === 0) return [head('gateway.bench', '/v1/chat/completions')];
+  const all: string[] = [];
+  eachRoute(scenario.routes, ({ host, path }) => all.push(head(host, `${path}v1/chat/completions`)));
+  // Every 37th of them, taken in strides, so that neighbours in the list are not asked for in a row.
+  return all.filter((_, at) => at % 37 === 0).sort((a, b) => ((a.length * 7919) % 101) - ((b.length * 7919) % 101));
+}

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { startSimulator } from '../simulate/simulate.ts';
+
+const cli = fileURLToPath(new URL('./cli.js', import.meta.url));
+const patience = { timeout: 60_000 };
+
+/** Runs a command; collects what it prints. */
+function run(t: TestContext, ...args: string[]) {
+  const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const out = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => (out.stdout += chunk));
+  child.stderr.on('data', (chunk) => (out.stderr += chunk));
+  t.after(() => child.kill('SIGKILL'));
+  const exit = new Promise<number | null>((done) => child.once('close', (code) => done(code)));
+  const match = async (stream: 'stdout' | 'stderr', pattern: RegExp) => {
+    for (;;) {
+      const found = pattern.exec(out[stream]);
+      if (found) return found;
+      if (child.exitCode !== null) assert.fail(`ended before ${pattern}: ${out.stderr}`);
+      await new Promise((done) => setTimeout(done, 10));
+    }
+  };
+  return { child, out, exit, match };
+}
+
+const workersOf = (child: ChildProcess): number[] => {
+  const found = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
+  return found.trim().split(/\s+/).filter(Boolean).map(Number);
+};
+
+const alive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+function configFile(upstream: string, extra = ''): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'gatehouse-')), 'gatehouse.yaml');
+  write(file, upstream, extra);
+  return file;
+}
+
+function write(file: string, upstream: string, extra = '', name = 'everything'): void {
+  writeFileSync(
+    file,
+    `listeners: { public: { address: "127.0.0.1:0" } }
+admin: { address: "127.0.0.1:0" }
+workers: 1
+upstreams: { one: { endpoints: [ { url: "${upstream}" } ] } }
+routes: [ { name: ${name}, upstream: one } ]
+${extra}`,
+  );
+}
+
+const READY = /^gatehouse serve: ready public=(\S+) admin=(\S+)$/m;
+
+test('serve: ready line, traffic, access log, reload, drain', patience, async (t) => {
+  const simulator = await startSimulator();
+  t.after(() => simulator.close());
+  const file = configFile(simulator.url);
+  const { child, out, exit, match } = run(t, 'serve', '-c', file);
+  const [, url, admin] = await match('stderr', READY);
+  assert.equal((await fetch(`${url}/health`)).status, 200);
+  await match('stdout', /"route":"everything"/);
+  assert.equal((await fetch(`${admin}/readyz`)).status, 200);
+
+  const status = async () =>
+    (await (await fetch(`${admin}/api/status`)).json()) as { generation: number; configError?: string };
+  write(file, simulator.url, 'routs: []');
+  child.kill('SIGHUP');
+  await match('stderr', /reload refused, configuration 1 stays in force: \S+gatehouse\.yaml:6:1: routs/);
+  assert.match((await status()).configError ?? '', /routs/);
+  assert.equal((await fetch(`${url}/health`)).status, 200);
+
+  write(file, simulator.url, '', 'renamed'); // noticed without a signal
+  await match('stderr', /configuration \d+ is in force/);
+  assert.equal((await status()).configError, undefined);
+  await fetch(`${url}/health`);
+  await match('stdout', /"route":"renamed"/);
+
+  const [worker] = workersOf(child);
+  child.kill('SIGTERM');
+  assert.equal(await exit, 0);
+  assert.equal(alive(worker!), false);
+  for (const line of out.stdout.trim().split('\n')) JSON.parse(line);
+});
+
+test('serve: what is wrong is said, and it exits with 1', patience, async (t) => {
+  const busy = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((done) => busy.once('listening', done));
+  t.after(() => busy.close());
+  const taken = `127.0.0.1:${(busy.address() as net.AddressInfo).port}`;
+  const swap = (from: string) => {
+    const file = configFile('http://127.0.0.1:1');
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace(`${from}: { ${''}`, (all) => all),
+    );
+    const text = readFileSync(file, 'utf8');
+    const at = text.indexOf('127.0.0.1:0', text.indexOf(from));
+    writeFileSync(file, text.slice(0, at) + taken + text.slice(at + '127.0.0.1:0'.length));
+    return file;
+  };
+  const cases: [string, RegExp][] = [
+    [configFile('http://127.0.0.1:1', 'worker: 2'), /:6:1: worker: .*workers/],
+    ['/no/such/file.yaml', /cannot be read/],
+    [swap('listeners'), /listeners\.public\.address: cannot listen on 127.*another process listens there/],
+    [swap('admin'), /admin\.address: cannot listen on 127.*another process listens there/],
+  ];
+  for (const [file, message] of cases) {
+    const { out, exit } = run(t, 'serve', '-c', file);
+    assert.equal(await exit, 1);
+    assert.match(out.stderr, message);
+    assert.doesNotMatch(out.stderr, /^\s+at /m, 'no stack trace');
+  }
+});
+
+test('serve: a worker killed mid-stream breaks its stream visibly; the next request is served', patience, async (t) => {
+  const simulator = await startSimulator({ rate: 20, tokens: 10_000 });
+  t.after(() => simulator.close());
+  const { child, match } = run(t, 'serve', '-c', configFile(simulator.url));
+  const [, url, admin] = await match('stderr', READY);
+  const body = JSON.stringify({ model: 'simulate', stream: true, messages: [{ role: 'user', content: 'Hello' }] });
+  const ask = () => fetch(`${url}/v1/chat/completions`, { method: 'POST', body });
+  const reader = (await ask()).body!.getReader();
+  assert.equal((await reader.read()).done, false);
+  const [worker] = workersOf(child);
+  process.kill(worker!, 'SIGKILL');
+  await assert.rejects(async () => {
+    while (!(await reader.read()).done);
+  }, 'the stream must not end as if it were complete');
+  const next = await ask();
+  assert.equal(next.status, 200);
+  await next.body?.cancel();
+  assert.match(await (await fetch(`${admin}/metrics`)).text(), /gatehouse_worker_exits_total\{.*SIGKILL.*\} 1/);
+});
+
+test('serve: killed with its workers left alone, they go too', patience, async (t) => {
+  const { child, match } = run(t, 'serve', '-c', configFile('http://127.0.0.1:1'));
+  await match('stderr', READY);
+  const workers = workersOf(child);
+  child.kill('SIGKILL');
+  while (workers.some(alive)) await new Promise((done) => setTimeout(done, 10));
+});
+
+test('serve: the access log goes to a file, which may be renamed', patience, async (t) => {
+  const simulator = await startSimulator();
+  t.after(() => simulator.close());
+  const file = configFile(simulator.url);
+  const log = `${file}.log`;
+  write(file, simulator.url, `log: { access: ${log} }`);
+  const { child, exit, match } = run(t, 'serve', '-c', file);
+  const [, url] = await match('stderr', READY);
+  const lines = (path: string) => {
+    try {
+      return readFileSync(path, 'utf8').split('\n').length - 1;
+    } catch {
+      return 0;
+    }
+  };
+  await fetch(`${url}/health`);
+  while (lines(log) < 1) await new Promise((done) => setTimeout(done, 10));
+  renameSync(log, `${log}.1`);
+  child.kill('SIGUSR2');
+  while (lines(log) < 1) {
+    await fetch(`${url}/health`);
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  write(file, simulator.url, `log: { access: ${log}.2 }`);
+  while (lines(`${log}.2`) < 1) {
+    await fetch(`${url}/health`);
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  child.kill('SIGTERM');
+  assert.equal(await exit, 0);
+});
+
+test('demo: the printed lines work when pasted, and Ctrl-C ends all of it', patience, async (t) => {
+  const { child, out, exit, match } = run(t, 'demo');
+  await match('stdout', /Ctrl-C/);
+  assert.match(
+    out.stdout,
+    /^gatehouse demo: ready gateway=http:\/\/127\.0\.0\.1:\d+ admin=http:\S+ simulator=http:\S+\n/,
+  );
+  const curls = out.stdout.split('\n').filter((line) => line.startsWith('curl '));
+  const answers = curls.map((line) => execFileSync('sh', ['-c', `${line} -s`], { encoding: 'utf8' }));
+  assert.equal(answers.length, 3);
+  assert.equal(JSON.parse(answers[0]!).choices[0].message.role, 'assistant');
+  assert.ok(answers[1]!.trimEnd().endsWith('data: [DONE]'));
+  const again = execFileSync('sh', ['-c', `${curls[0]} -s`], { encoding: 'utf8' });
+  assert.ok(JSON.parse(again).error, 'the faults that the third line asked for');
+  const [worker] = workersOf(child);
+  child.kill('SIGINT');
+  assert.equal(await exit, 0);
+  assert.equal(alive(worker!), false);
+});

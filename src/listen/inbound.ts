@@ -1,0 +1,282 @@
+/**
+ * The client's side (`Inbound`) of one exchange on an HTTP/1.x connection: delivers the request body, takes the response,
+ * and notices when the client leaves or is slow. Lives from a request's head to the last byte of its response.
+ */
+import { BodyReader } from '../http/body.ts';
+import type { PayloadSink } from '../http/chunked.ts';
+import type { Request } from '../http/request.ts';
+import { GatehouseError } from '../kernel/error.ts';
+import {
+  type BodyLength,
+  Exchange,
+  type Inbound,
+  type InboundSink,
+  LENGTH_TUNNEL,
+  type Peer,
+} from '../kernel/exchange.ts';
+import type { Wire } from '../socket/wire.ts';
+import { ResponseWriter } from './response.ts';
+import type { ListenerRuntime } from './runtime.ts';
+import type { InputWindow } from './window.ts';
+
+const NEVER = Number.POSITIVE_INFINITY;
+/** A FIN this soon after the request is taken for a half-close; later, mid-answer, for a client that has left. */
+const HALF_CLOSE_MS = 1000;
+/** Between the two interim responses that find out whether a client that sent FIN is still there. */
+const PROBE_MS = 50;
+const PROBES = 2;
+
+const left = (how: string) => new GatehouseError('client_closed', `the client ${how}`);
+
+/** The connection as an exchange on it sees it. */
+export interface Host {
+  readonly runtime: ListenerRuntime;
+  readonly wire: Wire;
+  readonly input: InputWindow;
+  readonly peer: Peer;
+  /** The client has sent FIN. */
+  readonly eof: boolean;
+  deadline: number;
+  /** The response is out; `reusable`: another request may follow. */
+  finished(reusable: boolean): void;
+  /** Closes at once. */
+  close(): void;
+}
+
+/** One exchange as its client sees it. */
+export class ServerExchange implements Inbound, PayloadSink {
+  clientAddress: string;
+  scheme: string;
+  readonly peer: Peer;
+  readonly listener: string;
+  readonly exchange: Exchange;
+  readonly #host: Host;
+  readonly #request: Request;
+  readonly #body = new BodyReader();
+  readonly #response: ResponseWriter;
+  #sink: InboundSink | undefined = undefined;
+  #paused = false;
+  #tunnel = false;
+  #over = false;
+  #probes = 0;
+  #requestEndAt: number;
+  #lastQueued = 0;
+
+  constructor(host: Host, request: Request, keepAlive: boolean) {
+    const { runtime, peer } = host;
+    this.#host = host;
+    this.#request = request;
+    this.peer = peer;
+    this.clientAddress = peer.address;
+    this.scheme = runtime.scheme;
+    this.listener = runtime.name;
+    this.#response = new ResponseWriter(host.wire, request, keepAlive);
+    this.#body.begin(request.length, runtime.limits);
+    this.exchange = new Exchange(this, request, request.length);
+    this.#requestEndAt = runtime.clock.now();
+    this.exchange.startedAt = this.#requestEndAt;
+    host.deadline = this.#body.done ? NEVER : this.#requestEndAt + runtime.timeouts.body;
+  }
+
+  // ---- the request body
+
+  /** The request has been read to its end. */
+  get requestDone(): boolean {
+    return this.#body.done;
+  }
+
+  /** Delivers body bytes that have arrived. */
+  feed(): void {
+    const { input, runtime } = this.#host;
+    while (!input.empty && !this.#body.done && !this.#paused && this.#sink !== undefined && !this.#over) {
+      const at = this.#body.read(input.buffer, input.at, input.end, this);
+      if (typeof at !== 'number') {
+        input.drop();
+        runtime.fault(at.kind);
+        this.#cut(new GatehouseError(at.code, at.message, { close: true }));
+        return;
+      }
+      if (!input.empty) input.at = at;
+      if (!this.#body.done) this.#arm(runtime.timeouts.body);
+      else if (!this.#over) {
+        this.#requestEndAt = runtime.clock.now();
+        if (this.#host.wire.pending === 0) this.#host.deadline = NEVER;
+        this.#sink.onRequestEnd(this.#body.trailers);
+      }
+    }
+  }
+
+  onPayload(buffer: Buffer, start: number, end: number): void {
+    if (this.#over) return;
+    const { exchange } = this;
+    exchange.requestBytes += end - start;
+    if (exchange.requestBytes > exchange.bodyLimit) {
+      this.#host.runtime.fault('body_too_large');
+      const what = `the body is larger than ${exchange.bodyLimit} bytes (limits.body of the route)`;
+      this.#cut(new GatehouseError('body_too_large', what));
+    } else this.#sink?.onRequestData(buffer, start, end);
+  }
+
+  start(sink: InboundSink): void {
+    this.#sink = sink;
+    if (this.#over) return;
+    if (this.#body.done) {
+      sink.onRequestEnd('');
+      return;
+    }
+    if (this.#request.expectContinue && this.#host.input.empty) this.#response.interim(100, '');
+    this.feed();
+  }
+
+  pause(): void {
+    if (this.#over) return;
+    this.#paused = true;
+    if (!this.#body.done) this.#host.deadline = NEVER;
+    this.#host.wire.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused || this.#over) return;
+    this.#paused = false;
+    if (!this.#body.done && !this.#tunnel) this.#arm(this.#host.runtime.timeouts.body);
+    this.feed();
+    if (!this.#paused && !this.#host.eof) this.#host.wire.resume();
+  }
+
+  // ---- the response
+
+  interim(status: number, fields: string): void {
+    if (!this.#over) this.#response.interim(status, fields);
+  }
+
+  closeAfter(): void {
+    this.#response.keepAlive = false;
+  }
+
+  head(status: number, reason: string, fields: string, length: BodyLength): void {
+    if (this.#over) return;
+    const { runtime, wire, eof } = this.#host;
+    if (runtime.draining) this.#response.keepAlive = false;
+    this.#response.head(status, reason, fields, length);
+    if (length !== LENGTH_TUNNEL) return;
+    this.#tunnel = true;
+    this.#host.deadline = NEVER;
+    this.#body.begin(LENGTH_TUNNEL, runtime.limits);
+    this.feed();
+    if (eof) this.#sink?.onRequestEnd('');
+    else wire.resume();
+  }
+
+  write(buffer: Buffer, start: number, end: number): boolean {
+    if (this.#over) return true;
+    this.exchange.responseBytes += end - start;
+    const ok = this.#response.write(buffer, start, end);
+    if (this.#host.wire.pending > 0) this.#expectDrain();
+    return ok;
+  }
+
+  end(trailers: string): void {
+    if (this.#over) return;
+    this.#response.end(trailers);
+    this.#over = true;
+    if (this.#host.wire.pending > 0) this.#expectDrain();
+    else this.#finish();
+  }
+
+  abort(): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (this.#tunnel || this.#response.endsWithConnection) this.#host.wire.reset();
+    this.#host.close();
+  }
+
+  #finish(): void {
+    this.#host.finished(this.#response.keepAlive && this.#body.done && !this.#tunnel);
+  }
+
+  #expectDrain(): void {
+    if (this.#host.deadline !== NEVER) return;
+    this.#lastQueued = this.#host.wire.queued;
+    this.#arm(this.#host.runtime.timeouts.write);
+  }
+
+  #arm(ms: number): void {
+    this.#host.deadline = this.#host.runtime.clock.now() + ms;
+  }
+
+  // ---- the client leaves, or is slow
+
+  /** Everything written has been taken. */
+  drained(): void {
+    if (!this.#body.done && !this.#paused && !this.#tunnel) this.#arm(this.#host.runtime.timeouts.body);
+    else this.#host.deadline = NEVER;
+    if (this.#over) this.#finish();
+    else this.#sink?.onInboundDrain();
+  }
+
+  /** The client has sent FIN. */
+  halfClosed(): void {
+    if (this.#over) return;
+    if (this.#tunnel) {
+      this.#sink?.onRequestEnd('');
+      return;
+    }
+    this.#response.keepAlive = false;
+    const { runtime } = this.#host;
+    const now = runtime.clock.now();
+    if (!this.#body.done) {
+      runtime.fault('body_cut_short');
+      this.#cut(left('closed before its request was complete'));
+    } else if (!this.#response.headSent) {
+      // Half-closed or gone? Only writing tells, and an interim response is harmless to who still reads (RFC 9110 §15.2).
+      if (this.#request.minor === 1) this.#probe(now);
+    } else if (now - this.#requestEndAt > HALF_CLOSE_MS) {
+      runtime.fault('client_left');
+      this.#cut(left('left before its answer was complete'));
+    }
+  }
+
+  #probe(now: number): void {
+    this.#response.interim(100, '');
+    this.#host.deadline = ++this.#probes < PROBES ? now + PROBE_MS : NEVER;
+  }
+
+  /** The connection has broken and is closed. */
+  broken(): void {
+    if (this.#over) return;
+    this.#host.runtime.fault(this.#response.headSent ? 'client_left' : 'client_left_early');
+    this.#over = true;
+    this.#tell(left('closed the connection before its answer was complete'));
+  }
+
+  /** The deadline has passed; the host has cleared it. */
+  overdue(now: number): void {
+    const { runtime, wire } = this.#host;
+    if (wire.pending > 0) {
+      const { queued } = wire;
+      if (queued !== this.#lastQueued) {
+        this.#lastQueued = queued;
+        this.#host.deadline = now + runtime.timeouts.write;
+        return;
+      }
+      runtime.fault('slow_reader');
+      if (this.#over) this.#host.close();
+      else this.#cut(left('took no byte of its answer in time (timeouts.write)'));
+    } else if (this.#probes > 0 && !this.#response.headSent) this.#probe(now);
+    else if (!this.#body.done) {
+      runtime.fault('slow_body');
+      this.#cut(new GatehouseError('request_timeout', 'the request body did not arrive in time (timeouts.body)'));
+    }
+  }
+
+  /** The exchange cannot go on by the client's doing: who owns it answers or aborts. */
+  #cut(error: GatehouseError): void {
+    this.#response.keepAlive = false;
+    this.#tell(error);
+  }
+
+  #tell(error: GatehouseError): void {
+    if (this.#sink) this.#sink.onInboundAbort(error);
+    else this.#host.runtime.onAborted(this.exchange, error);
+  }
+}
