@@ -66,7 +66,9 @@ for (const { name, doc } of named('invalid')) {
     const client = await gateway.client();
     await client.send(ask(name));
     const answer = await client.read();
-    const code = /before-head|mid-head|http09/.test(name) ? answer.field('proxy-status') : 'details="upstream_protocol"';
+    const code = /before-head|mid-head|http09/.test(name)
+      ? answer.field('proxy-status')
+      : 'details="upstream_protocol"';
     equal(answer.status, 502, answer.raw);
     match(answer.field('proxy-status') ?? '', new RegExp(code ?? '-'));
     // The client's own connection is in order and goes on.
