@@ -8,21 +8,53 @@ import {
   type UsageProgress,
 } from '../ai/ai.ts';
 import type { Request } from '../http/request.ts';
+import type { Clock } from '../kernel/clock.ts';
 import type { GatehouseError } from '../kernel/error.ts';
+import type { Events } from '../kernel/event.ts';
 import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
+import type { Gate } from '../kernel/gate.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import type { CompiledRoute } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { shapeResponse } from './shape.ts';
+import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
-import type { Worker } from './worker.ts';
+
+/** The stage has taken the exchange over: it has answered, or goes on when it has what it waits for. */
+export const ANSWERED = Symbol('answered');
+
+/** What a stage says: go on, stop with an error (perhaps later), or `ANSWERED`. */
+export type Step = ReturnType<Gate> | typeof ANSWERED;
+
+/** A stage of the pipeline. */
+export type Stage = (passage: Passage) => Step;
+
+/** What the worker offers to its passages. */
+export interface PassageHost {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly snapshot: Snapshot;
+  /** Name of this instance in Via. */
+  readonly pseudonym: string;
+  /** Start of this worker in seconds since 1970, as `created` of the models it lists. */
+  readonly createdAt: number;
+  /** A new request id. */
+  requestId(): string;
+  /** Now as an HTTP date. */
+  httpDate(): string;
+  /** Counts a condition of FAULTS.md. */
+  fault(kind: string): void;
+  /** Runs the stages from where the passage stands. */
+  proceed(passage: Passage): void;
+  /** An exchange has ended. */
+  left(): void;
+}
 
 /** A request on its way. The plan of how it is forwarded, and the end of it. */
-export class Passage implements ForwardPlan, ForwardEnd {
+export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   readonly exchange: Exchange;
   readonly head: Request;
-  readonly worker: Worker;
+  readonly worker: PassageHost;
   readonly snapshot: Snapshot;
   /** The next stage. */
   step = 0;
@@ -45,7 +77,7 @@ export class Passage implements ForwardPlan, ForwardEnd {
   body: Buffer | undefined = undefined;
   upgrade = '';
 
-  constructor(exchange: Exchange, worker: Worker) {
+  constructor(exchange: Exchange, worker: PassageHost) {
     this.exchange = exchange;
     this.head = exchange.head as Request;
     this.worker = worker;

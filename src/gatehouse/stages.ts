@@ -7,13 +7,7 @@ import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { Forward } from '../upstream/forward.ts';
 import { holdBody } from './hold.ts';
 import { hashKey, stickyKey } from './keys.ts';
-import type { Passage } from './passage.ts';
-
-/** What a stage says: go on, stop with an error, or `ANSWERED` when the exchange has ended or waits for its body. */
-export type Step = GatehouseError | undefined | typeof ANSWERED;
-
-/** The stage has taken the exchange over. */
-export const ANSWERED = Symbol('answered');
+import { ANSWERED, type Passage, type Step } from './passage.ts';
 
 /** Fields written anew for the next hop, beside the forwarding ones. */
 const REPLACED = HOP_BY_HOP | KNOWN.host | KNOWN.expect | KNOWN['x-request-id'];

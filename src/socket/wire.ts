@@ -3,6 +3,7 @@
  * writes are composed in one scratch buffer and leave in one system call. Memory is held per socket only for bytes that
  * the kernel would not take.
  */
+import { constants } from 'node:os';
 import {
   type NativeHandle,
   type NativeRequest,
@@ -32,6 +33,7 @@ export const SCRATCH_BYTES = 20_480;
 /** Bytes that may wait in memory for a slow peer before `write` says false. */
 const HIGH_WATER = 16_384;
 const UV_EOF = -4095;
+const UV_EALREADY = -constants.errno.EALREADY;
 
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
 let scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
@@ -98,7 +100,8 @@ export class Wire {
     if (this.#reading || this.#closed) return;
     this.#reading = true;
     const code = this.#handle.readStart();
-    if (code < 0) this.#break(code);
+    // After a TLS handshake the handle is reading already.
+    if (code < 0 && code !== UV_EALREADY) this.#break(code);
   }
 
   /** Reads no more: what the peer sends stays in the kernel, and at last with the peer. */

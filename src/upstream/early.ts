@@ -20,7 +20,7 @@ export class EarlyRequest {
     this.#length = length;
   }
 
-  /** Keeps a copy. False: write no more for now. */
+  /** Keeps a copy. False: write no more until the drain. */
   write(buffer: Buffer, start: number, end: number): boolean {
     this.#pieces.push(Buffer.from(buffer.subarray(start, end)));
     this.#bytes += end - start;

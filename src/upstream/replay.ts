@@ -1,4 +1,27 @@
-/** The part of a request body that has been sent, kept while another try could still need it. */
+/** What may be tried again: which requests, after which failures, and the part of a body that has been sent. */
+import type { ErrorCode } from '../kernel/error.ts';
+
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+const SERVER_FAULTS: ReadonlySet<ErrorCode> = new Set([
+  'upstream_refused',
+  'upstream_reset',
+  'upstream_protocol',
+  'upstream_incomplete',
+  'upstream_tls',
+  'connect_timeout',
+  'first_byte_timeout',
+  'idle_timeout',
+]);
+
+/** Whether a request of this method may be sent twice without harm (RFC 9110 §9.2.2). */
+export function isIdempotent(method: string): boolean {
+  return IDEMPOTENT.has(method);
+}
+
+/** Whether a failure speaks against the server, not against the request. */
+export function speaksAgainstServer(code: ErrorCode): boolean {
+  return SERVER_FAULTS.has(code);
+}
 
 /** Bytes that are kept at most. */
 const REPLAY_BYTES = 65_536;
