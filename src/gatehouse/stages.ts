@@ -176,7 +176,8 @@ export function compose(passage: Passage): Step {
   const { config } = passage.upstream;
   passage.target = found.rewriteTarget(head);
   passage.host = found.host ?? (config.host === 'preserve' ? head.authority : config.host);
-  passage.upgrade = head.upgrade === 'h2c' ? '' : head.upgrade;
+  // Inside h2c neither routes nor rules would see a thing.
+  passage.upgrade = head.upgrade.includes('h2c') ? '' : head.upgrade;
   passage.hashKey = hashKey(passage.upstream.hashSource, passage);
   passage.reads = operation !== undefined && config.protocol !== 'http';
   const { peek: seen, body } = passage;

@@ -50,6 +50,7 @@ export class ChunkedDecoder {
   #total = 0;
   #extensions = 0;
   #quoted = false;
+  #escaped = false;
   #section: Buffer[] | undefined = undefined;
   #sectionBytes = 0;
 
@@ -92,7 +93,10 @@ export class ChunkedDecoder {
               `more than ${this.#limits.chunkExtensions} bytes of chunk extensions (limits.chunkExtensions)`,
             );
           }
-          if (c === 34) this.#quoted = !this.#quoted;
+          // In a quoted string a backslash takes the meaning of what follows (RFC 9110 §5.6.4).
+          if (this.#escaped) this.#escaped = false;
+          else if (c === 34) this.#quoted = !this.#quoted;
+          else if (c === 92) this.#escaped = this.#quoted;
           if (c === 13) {
             if (this.#quoted) return bad('chunk_extensions', 'a chunk extension has an open quote (RFC 9112 §7.1.1)');
             this.#state = SIZE_LF;

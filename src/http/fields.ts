@@ -213,7 +213,9 @@ export class FieldSection implements Fields {
         const kind = this.kinds[at] as number;
         if (kind === 0 || (kind & (KNOWN.host | KNOWN['content-length'] | KNOWN['transfer-encoding'])) === 0) {
           this.kinds[at] = NAMED_BY_CONNECTION;
-          this.seen |= NAMED_BY_CONNECTION;
+          // Whoever looks for it by its bit does not find it any more.
+          this.seen = (this.seen & ~kind) | NAMED_BY_CONNECTION;
+          this.repeated &= ~kind;
         }
       }
     }

@@ -32,6 +32,15 @@ export class Response extends FieldSection implements ResponseHead {
   upgrade = '';
 }
 
+const VERSION = Buffer.from('HTTP/1.');
+
+/** Whether bytes that may become a response head start like one: what is no HTTP is told at once, not by a timeout. */
+export function startsResponse(buffer: Buffer, start: number, end: number): boolean {
+  const most = Math.min(end - start, VERSION.length);
+  for (let i = 0; i < most; i++) if (buffer[start + i] !== VERSION[i]) return false;
+  return true;
+}
+
 /** Parses the head in `buffer[start, headEnd)`, which ends in CRLF CRLF. `method`: of the request it answers. */
 export function parseResponse(
   buffer: Buffer,

@@ -70,15 +70,27 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       } else this.input.drop();
     }
     this.#advancing = false;
+    if (this.eof) this.#exhausted();
+  }
+
+  /** No more will come, and all that has come has been looked at. */
+  #exhausted(): void {
+    const exchange = this.#exchange;
+    if (exchange !== undefined) {
+      if (this.input.empty && !exchange.requestDone) exchange.halfClosed();
+    } else if (this.#state === IDLE || this.#state === HEAD) {
+      if (this.#state === HEAD) this.runtime.fault('head_cut_short');
+      this.#shut(true);
+    }
   }
 
   #readHead(): boolean {
     const { input, runtime } = this;
     const { limits } = runtime;
-    // One empty line before a request is let pass (RFC 9112 §2.2).
-    if (this.#state === IDLE && input.size >= 2 && input.buffer[input.at] === CR && input.buffer[input.at + 1] === LF) {
-      input.at += 2;
-      if (input.empty) return false;
+    if (this.#state === IDLE && input.buffer[input.at] === CR) {
+      // Empty lines before a request are let pass (RFC 9112 §2.2), in whatever pieces they come.
+      while (input.size >= 2 && input.buffer[input.at] === CR && input.buffer[input.at + 1] === LF) input.at += 2;
+      if (input.empty || (input.size === 1 && input.buffer[input.at] === CR)) return false;
     }
     const headEnd = findHeadEnd(input.buffer, input.at, input.end);
     if (headEnd < 0) {
@@ -97,7 +109,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     }
     input.at = headEnd;
     this.#state = EXCHANGE;
-    const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining || this.eof;
+    const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining;
     const exchange = new ServerExchange(this, request, request.keepAlive && !last);
     this.#exchange = exchange;
     if (this.peer.trusted) {
@@ -125,12 +137,9 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
 
   onEof(): void {
     this.eof = true;
-    if (this.#exchange !== undefined) {
-      this.#exchange.halfClosed();
-      return;
-    }
-    if (this.#state === HEAD) this.runtime.fault('head_cut_short');
-    this.#shut(true);
+    if (this.#exchange === undefined) this.#exhausted();
+    // What is pipelined behind this request is still answered.
+    else if (this.input.empty) this.#exchange.halfClosed();
   }
 
   onDrain(): void {
@@ -167,7 +176,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return;
     }
     this.#arm(this.runtime.timeouts.keepAlive);
-    this.wire.resume();
+    if (!this.eof) this.wire.resume();
     this.#advance();
   }
 
