@@ -38,6 +38,8 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #state = IDLE;
   #exchange: ServerExchange | undefined = undefined;
   #advancing = false;
+  /** An empty line has come before the request that is awaited. */
+  #emptyLine = false;
   #requests = 0;
 
   constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime) {
@@ -78,8 +80,9 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     const { input, runtime } = this;
     const { limits } = runtime;
     // One empty line before a request is let pass (RFC 9112 §2.2).
-    if (this.#state === IDLE && input.size >= 2 && input.buffer[input.at] === CR && input.buffer[input.at + 1] === LF) {
+    if (!this.#emptyLine && input.size >= 2 && input.buffer[input.at] === CR && input.buffer[input.at + 1] === LF) {
       input.at += 2;
+      this.#emptyLine = true;
       if (input.empty) return false;
     }
     const headEnd = findHeadEnd(input.buffer, input.at, input.end);
@@ -98,6 +101,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return false;
     }
     input.at = headEnd;
+    this.#emptyLine = false;
     this.#state = EXCHANGE;
     const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining || this.eof;
     const exchange = new ServerExchange(this, request, request.keepAlive && !last);
