@@ -3,7 +3,7 @@
  * are walked once; nothing is allocated per field but four small numbers.
  */
 import type { Fields } from '../kernel/exchange.ts';
-import { CLASS, LOWER, TOKEN, VALUE } from './chars.ts';
+import { CLASS, FOLDED, LOWER, TOKEN, VALUE } from './chars.ts';
 import { HttpFault } from './fault.ts';
 
 /** Fields that the codec itself has an interest in. Each is one bit. */
@@ -41,6 +41,25 @@ export const KNOWN = {
 /** Marks a field that `Connection` names. */
 export const NAMED_BY_CONNECTION = 1 << 29;
 
+/**
+ * Fields that `Connection` cannot make vanish: what frames and addresses the message, and what trusted hops say about the
+ * client. Were they named away, the next hop would take us, or the hop before us, for the client.
+ */
+const NOT_NAMED =
+  KNOWN.host |
+  KNOWN['content-length'] |
+  KNOWN['transfer-encoding'] |
+  KNOWN.via |
+  KNOWN.forwarded |
+  KNOWN['x-forwarded-for'] |
+  KNOWN['x-forwarded-proto'] |
+  KNOWN['x-forwarded-host'] |
+  KNOWN['x-forwarded-port'] |
+  KNOWN['x-forwarded-server'] |
+  KNOWN['x-real-ip'] |
+  KNOWN['max-forwards'] |
+  KNOWN.expect;
+
 /** Never travels past one hop (RFC 9110 §7.6.1), framing included: we write our own. */
 export const HOP_BY_HOP =
   KNOWN.connection |
@@ -68,16 +87,24 @@ for (const [name, bit] of Object.entries(KNOWN)) {
   BY_LENGTH[name.length] = list;
 }
 
+/** The bit of a known name, also where `_` stands for `-`. */
 function identify(buffer: Buffer, start: number, end: number): number {
   const list = BY_LENGTH[end - start];
   if (list === undefined) return 0;
   for (let k = 0; k < list.length; k++) {
     const { bytes, bit } = list[k] as KnownName;
     let i = 0;
-    while (i < bytes.length && LOWER[buffer[start + i] as number] === bytes[i]) i++;
+    while (i < bytes.length && FOLDED[buffer[start + i] as number] === bytes[i]) i++;
     if (i === bytes.length) return bit;
   }
   return 0;
+}
+
+const UNDERSCORE = 95;
+
+function hasUnderscore(buffer: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (buffer[i] === UNDERSCORE) return true;
+  return false;
 }
 
 const CR = 13;
@@ -116,6 +143,25 @@ function valueFault(c: number): HttpFault {
   return new HttpFault('invalid_field_value', 'bad_request', 'a field value has a control character (RFC 9110 §5.5)');
 }
 
+/** Members of a comma-separated list in lower case (RFC 9110 §5.6.1), empty ones left out. */
+export function listMembers(list: string): string[] {
+  const members: string[] = [];
+  for (const part of list.split(',')) {
+    const member = trimOws(part);
+    if (member !== '') members.push(member.toLowerCase());
+  }
+  return members;
+}
+
+/** Without SP and HTAB around it. `String.trim` takes away more, NBSP for one: then what others refuse would pass here. */
+export function trimOws(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && (text.charCodeAt(from) === SP || text.charCodeAt(from) === HTAB)) from++;
+  while (to > from && (text.charCodeAt(to - 1) === SP || text.charCodeAt(to - 1) === HTAB)) to--;
+  return text.slice(from, to);
+}
+
 /** Parsed field lines over one latin1 text. */
 export class FieldSection implements Fields {
   /** The text that the offsets point into. */
@@ -128,6 +174,8 @@ export class FieldSection implements Fields {
   seen = 0;
   /** Bits of the known fields seen more than once. */
   repeated = 0;
+  /** Bits of the known fields seen with `_` for `-`: to us another field, to a CGI-like server behind us the same one. */
+  underscored = 0;
   /** Where the field lines end in `text` (start of the empty line). */
   linesEnd = 0;
 
@@ -158,10 +206,15 @@ export class FieldSection implements Fields {
       let valueEnd = p;
       while (valueEnd > valueStart && (buffer[valueEnd - 1] === SP || buffer[valueEnd - 1] === HTAB)) valueEnd--;
       p += 2;
-      const kind = identify(buffer, nameStart, nameEnd);
+      let kind = identify(buffer, nameStart, nameEnd);
       if (kind !== 0) {
-        if ((this.seen & kind) !== 0) this.repeated |= kind;
-        this.seen |= kind;
+        if (hasUnderscore(buffer, nameStart, nameEnd)) {
+          this.underscored |= kind;
+          kind = 0;
+        } else {
+          if ((this.seen & kind) !== 0) this.repeated |= kind;
+          this.seen |= kind;
+        }
       }
       kinds.push(kind);
       marks.push(nameStart - origin, nameEnd - origin, valueStart - origin, valueEnd - origin);
@@ -204,20 +257,20 @@ export class FieldSection implements Fields {
     return values.join(', ');
   }
 
-  /** Marks the fields that `Connection` names, so that they stay behind (RFC 9110 §7.6.1). Framing and Host cannot be named. */
+  /**
+   * Marks the fields that `Connection` names, so that they stay behind (RFC 9110 §7.6.1) and are not seen any more. Framing,
+   * Host and what trusted hops say cannot be named.
+   */
   markConnectionNamed(options: string): void {
-    for (const part of options.split(',')) {
-      const option = part.trim().toLowerCase();
-      if (option === '' || option === 'close' || option === 'keep-alive' || option === 'upgrade') continue;
-      for (let at = this.#find(option, 0); at >= 0; at = this.#find(option, at + 1)) {
-        const kind = this.kinds[at] as number;
-        if (kind === 0 || (kind & (KNOWN.host | KNOWN['content-length'] | KNOWN['transfer-encoding'])) === 0) {
-          this.kinds[at] = NAMED_BY_CONNECTION;
-          // Whoever looks for it by its bit does not find it any more.
-          this.seen = (this.seen & ~kind) | NAMED_BY_CONNECTION;
-          this.repeated &= ~kind;
-        }
-      }
+    const named = new Set(listMembers(options));
+    const { kinds, marks, text } = this;
+    for (let i = 0; i < kinds.length; i++) {
+      const kind = kinds[i] as number;
+      if ((kind & (NOT_NAMED | KNOWN.connection | KNOWN['keep-alive'] | KNOWN.upgrade)) !== 0) continue;
+      if (!named.has(text.slice(marks[4 * i], marks[4 * i + 1]).toLowerCase())) continue;
+      kinds[i] = NAMED_BY_CONNECTION;
+      this.seen = (this.seen & ~kind) | NAMED_BY_CONNECTION;
+      this.repeated &= ~kind;
     }
   }
 

@@ -36,6 +36,8 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #state = IDLE;
   #exchange: ServerExchange | undefined = undefined;
   #advancing = false;
+  /** An empty line has come before the request that is awaited. */
+  #emptyLine = false;
   #requests = 0;
 
   constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime) {
@@ -87,10 +89,11 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #readHead(): boolean {
     const { input, runtime } = this;
     const { limits } = runtime;
-    if (this.#state === IDLE && input.buffer[input.at] === CR) {
-      // Empty lines before a request are let pass (RFC 9112 §2.2), in whatever pieces they come.
-      while (input.size >= 2 && input.buffer[input.at] === CR && input.buffer[input.at + 1] === LF) input.at += 2;
-      if (input.empty || (input.size === 1 && input.buffer[input.at] === CR)) return false;
+    // One empty line before a request is let pass (RFC 9112 §2.2).
+    if (!this.#emptyLine && input.size >= 2 && input.buffer[input.at] === CR && input.buffer[input.at + 1] === LF) {
+      input.at += 2;
+      this.#emptyLine = true;
+      if (input.empty) return false;
     }
     const headEnd = findHeadEnd(input.buffer, input.at, input.end);
     if (headEnd < 0) {
@@ -108,6 +111,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return false;
     }
     input.at = headEnd;
+    this.#emptyLine = false;
     this.#state = EXCHANGE;
     const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining;
     const exchange = new ServerExchange(this, request, request.keepAlive && !last);
