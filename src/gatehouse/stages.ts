@@ -1,7 +1,7 @@
 /** The stages of the pipeline, in the order in which gatehouse.ts lists them. Each decides one thing. */
 import { modelBody, modelIdOf, modelsBody, PeekFault, peekRequest, recognize, rewriteRequest } from '../ai/ai.ts';
-import { HOP_BY_HOP, KNOWN } from '../http/fields.ts';
 import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
+import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { Forward } from '../upstream/forward.ts';

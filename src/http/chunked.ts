@@ -4,8 +4,9 @@
  */
 import { CLASS, HEX, VALUE } from './chars.ts';
 import { HttpFault } from './fault.ts';
-import { FieldSection, HOP_BY_HOP, KNOWN } from './fields.ts';
+import { FieldSection } from './fields.ts';
 import { FORWARDING_FIELDS } from './forwarded.ts';
+import { HOP_BY_HOP, KNOWN } from './known.ts';
 
 /** Limits of a chunked body. */
 export interface ChunkedLimits {

@@ -2,8 +2,9 @@
 import { type BodyLength, LENGTH_CHUNKED, LENGTH_CLOSE, LENGTH_NONE, type ResponseHead } from '../kernel/exchange.ts';
 import { CLASS, VALUE } from './chars.ts';
 import { HttpFault } from './fault.ts';
-import { FieldSection, KNOWN } from './fields.ts';
+import { FieldSection } from './fields.ts';
 import { connectionOptions, parseContentLength } from './framing.ts';
+import { KNOWN } from './known.ts';
 
 /** Limits of a response head. */
 export interface ResponseLimits {

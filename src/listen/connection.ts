@@ -9,7 +9,8 @@ import { GatehouseError } from '../kernel/error.ts';
 import type { Peer } from '../kernel/exchange.ts';
 import type { Timed } from '../socket/deadlines.ts';
 import type { Wire, WireOwner } from '../socket/wire.ts';
-import { type Host, ServerExchange } from './inbound.ts';
+import type { Host } from './host.ts';
+import { ServerExchange } from './inbound.ts';
 import { trustedClient } from './peer.ts';
 import type { Drainable, ListenerRuntime } from './runtime.ts';
 import { InputWindow } from './window.ts';
@@ -23,6 +24,8 @@ const CLOSED = 4;
 const NEVER = Number.POSITIVE_INFINITY;
 const CR = 13;
 const LF = 10;
+/** Empty lines that may stand before a request. */
+const EMPTY_LINES = 4;
 
 /** A client connection. */
 export class ServerConnection implements WireOwner, Host, Timed, Drainable {
@@ -37,7 +40,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #exchange: ServerExchange | undefined = undefined;
   #advancing = false;
   /** An empty line has come before the request that is awaited. */
-  #emptyLine = false;
+  #emptyLines = 0;
   #requests = 0;
 
   constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime) {
@@ -89,10 +92,15 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #readHead(): boolean {
     const { input, runtime } = this;
     const { limits } = runtime;
-    // One empty line before a request is let pass (RFC 9112 §2.2).
-    if (!this.#emptyLine && input.size >= 2 && input.buffer[input.at] === CR && input.buffer[input.at + 1] === LF) {
+    // A few empty lines before a request are let pass (RFC 9112 §2.2), in whatever pieces they come.
+    while (
+      this.#emptyLines < EMPTY_LINES &&
+      input.size >= 2 &&
+      input.buffer[input.at] === CR &&
+      input.buffer[input.at + 1] === LF
+    ) {
       input.at += 2;
-      this.#emptyLine = true;
+      this.#emptyLines++;
       if (input.empty) return false;
     }
     const headEnd = findHeadEnd(input.buffer, input.at, input.end);
@@ -111,7 +119,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return false;
     }
     input.at = headEnd;
-    this.#emptyLine = false;
+    this.#emptyLines = 0;
     this.#state = EXCHANGE;
     const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining;
     const exchange = new ServerExchange(this, request, request.keepAlive && !last);

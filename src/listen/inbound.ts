@@ -14,10 +14,8 @@ import {
   LENGTH_TUNNEL,
   type Peer,
 } from '../kernel/exchange.ts';
-import type { Wire } from '../socket/wire.ts';
+import type { Host } from './host.ts';
 import { ResponseWriter } from './response.ts';
-import type { ListenerRuntime } from './runtime.ts';
-import type { InputWindow } from './window.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** Between the two interim responses that find out whether a client that sent FIN is still there. */
@@ -27,21 +25,6 @@ const PROBES = 2;
 const DISCARD_BYTES = 65_536;
 
 const left = (how: string) => new GatehouseError('client_closed', `the client ${how}`);
-
-/** The connection as an exchange on it sees it. */
-export interface Host {
-  readonly runtime: ListenerRuntime;
-  readonly wire: Wire;
-  readonly input: InputWindow;
-  readonly peer: Peer;
-  /** The client has sent FIN. */
-  readonly eof: boolean;
-  deadline: number;
-  /** The response is out; `reusable`: another request may follow. */
-  finished(reusable: boolean): void;
-  /** Closes at once. */
-  close(): void;
-}
 
 /** One exchange as its client sees it. */
 export class ServerExchange implements Inbound, PayloadSink {

@@ -3,7 +3,7 @@
  * reached the client, and is the only place that moves body bytes between the two sides. Backpressure, cancellation and
  * accounting are written here once.
  */
-import { HOP_BY_HOP, KNOWN } from '../http/fields.ts';
+import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import type { Response } from '../http/response.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import {
