@@ -32,12 +32,25 @@ export interface EndpointStatus {
   ejectedBy: number;
 }
 
+/** A priority level of an upstream; the nearest is 0. */
+export interface LevelStatus {
+  level: number;
+  /** Names of its endpoints. */
+  endpoints: string[];
+  /** Share of its weight that is available, from 0 to 1: mean over the workers. */
+  healthyShare: number;
+  /** Share of the requests it takes, from 0 to 1: mean over the workers. */
+  load: number;
+}
+
 /** An upstream with its endpoints. */
 export interface UpstreamStatus {
   name: string;
   protocol: string;
   balance: string;
   endpoints: EndpointStatus[];
+  /** Where zones, regions or explicit levels make more than one. */
+  levels?: LevelStatus[];
 }
 
 /** The answer of `/api/status`. Times are durations in milliseconds. */

@@ -1,5 +1,6 @@
 /** What the admin API may ask, answered from the supervisor's memory. */
 import type { AdminHandle, AdminStatus } from '../admin/admin.ts';
+import type { LevelStatus } from '../admin/handle.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Overview } from '../observe/observe.ts';
@@ -13,6 +14,8 @@ export interface GatewayState {
   configError(): string;
   /** How many workers hold out the endpoint `UPSTREAM\nENDPOINT`. */
   ejectedBy(key: string): number;
+  /** The levels of an upstream; undefined where there is only one. */
+  levels(upstream: string): LevelStatus[] | undefined;
 }
 
 /** Makes the handle. `measure` brings the supervisor's own metrics up to date. */
@@ -81,5 +84,11 @@ function upstreamsOf(config: Config, supervisor: Supervisor<Config>, state: Gate
         ejectedBy: found?.healthy === false ? 0 : state.ejectedBy(key),
       };
     }),
+    ...levelsOf(name, state),
   }));
+}
+
+function levelsOf(upstream: string, state: GatewayState): { levels?: LevelStatus[] } {
+  const levels = state.levels(upstream);
+  return levels === undefined ? {} : { levels };
 }

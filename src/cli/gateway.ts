@@ -15,6 +15,7 @@ import type { Reloaded } from '../supervisor/supervisor.ts';
 import { refuseCode, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
 import { Held } from './held.ts';
+import { LevelBoard } from './levelboard.ts';
 import { VERSION } from './version.ts';
 
 /** What a gateway is made of. */
@@ -60,6 +61,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     if (access === 'off') return undefined;
     return openLog(access, { clock, notice, onDrain, onDrop: (lines) => own.logDropped('access', lines) });
   });
+  const levels = new LevelBoard();
   const ejectedBy = new Map<string, Set<number>>();
   const supervisor = new Supervisor<Config>({
     clock,
@@ -89,7 +91,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     metrics: (worker, snapshot) => overview.update(String(worker), snapshot as Metrics),
     gone: (worker) => {
       overview.retire(String(worker));
+      levels.retire(worker);
       for (const workers of ejectedBy.values()) workers.delete(worker);
+    },
+    told: (worker, message) => {
+      if (message.type === 'levels') levels.update(worker, message);
     },
     exited: (reason) => own.workerExited(reason),
     observed: (worker, { upstream, endpoint, healthy }) => {
@@ -106,7 +112,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     own.workers(count.starting, count.ready, count.draining);
   };
   let configError = '';
-  const state = { configError: () => configError, ejectedBy: (key: string) => ejectedBy.get(key)?.size ?? 0 };
+  const state = {
+    configError: () => configError,
+    ejectedBy: (key: string) => ejectedBy.get(key)?.size ?? 0,
+    levels: (upstream: string) => levels.of(upstream),
+  };
   let admin: Held<Admin> | undefined;
   try {
     const handle = adminHandle(supervisor, overview, measure, clock, state);

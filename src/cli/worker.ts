@@ -88,6 +88,7 @@ function runWorker(): void {
   });
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));
+  events.on('levelsChanged', (change) => link.levels(change));
   // Ctrl-C in a terminal reaches the whole group; what happens then is the supervisor's decision.
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});

@@ -23,6 +23,12 @@ export const configSchema = z.strictObject({
     })
     .default('auto')
     .describe('Processes that serve requests; `auto` is one per CPU core.'),
+  zone: name
+    .optional()
+    .describe('Availability zone of this gateway, such as ${ZONE}: endpoints of the same zone come first.'),
+  region: name
+    .optional()
+    .describe('Region of this gateway, such as ${REGION}: endpoints of the same region come before the rest.'),
   upstreams: z.record(name, upstreamConfig).default({}).describe('The servers behind, by name.'),
   models: z
     .record(name, modelConfig)

@@ -16,6 +16,9 @@ export interface SnapshotInput {
     upstreams: Record<string, UpstreamConfig>;
     models: Record<string, ModelConfig>;
     routes: RouteConfig[];
+    /** Where this gateway stands. */
+    zone?: string | undefined;
+    region?: string | undefined;
   };
   /** Path → text of every file that the configuration names. */
   files: Record<string, string>;
@@ -46,13 +49,16 @@ export class Snapshot {
     this.router = compileRoutes(input.config.routes);
     this.models = compileModels(input.config.models, parts.clock as Clock);
     const readText = fileReader(input.files);
+    const { zone, region } = input.config;
+    const stays = zone === before?.input.config.zone && region === before?.input.config.region;
     for (const [name, config] of Object.entries(input.config.upstreams)) {
       const old = before?.upstreams.get(name);
       const same =
         old !== undefined &&
+        stays &&
         isDeepStrictEqual(old.config, config) &&
         isDeepStrictEqual(before?.input.files, input.files);
-      this.upstreams.set(name, same ? old : new Upstream(name, config, { ...parts, readText }));
+      this.upstreams.set(name, same ? old : new Upstream(name, config, { ...parts, readText, home: { zone, region } }));
     }
   }
 

@@ -20,6 +20,13 @@ export interface EndpointEvent {
   reason: string;
 }
 
+/** The levels of an upstream, nearest first, take other shares of the requests than before. */
+export interface LevelsEvent {
+  upstream: string;
+  /** Healthy share and share of the requests, from 0 to 1; empty when there is only one level. */
+  levels: readonly { readonly endpoints: readonly string[]; readonly healthyShare: number; readonly load: number }[];
+}
+
 /** Something an operator should read. */
 export interface NoticeEvent {
   level: 'info' | 'warn' | 'error';
@@ -35,6 +42,7 @@ export interface EventMap {
   requestEnded: Exchange;
   fault: FaultEvent;
   endpointChanged: EndpointEvent;
+  levelsChanged: LevelsEvent;
   notice: NoticeEvent;
 }
 
@@ -49,6 +57,7 @@ export class Events {
     requestEnded: [],
     fault: [],
     endpointChanged: [],
+    levelsChanged: [],
     notice: [],
   };
 

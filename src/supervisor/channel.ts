@@ -16,6 +16,12 @@ export interface EndpointHealth {
   reason: string;
 }
 
+/** How an upstream's requests are shared between its levels, nearest first. */
+export interface UpstreamLevels {
+  upstream: string;
+  levels: readonly { readonly endpoints: readonly string[]; readonly healthyShare: number; readonly load: number }[];
+}
+
 /** A configuration that was accepted, with the contents of the files it names. Never changed once made. */
 export interface Snapshot<C = unknown> {
   /** Grows by one with every accepted configuration. */
@@ -48,6 +54,8 @@ export type ToSupervisor =
   | { type: 'metrics'; snapshot: unknown }
   /** Passive marking: what real requests met at an endpoint. */
   | { type: 'endpointObserved'; upstream: string; endpoint: string; healthy: boolean; reason: string }
+  /** The shares of an upstream's levels have changed. */
+  | ({ type: 'levels' } & UpstreamLevels)
   | { type: 'notice'; level: 'info' | 'warn' | 'error'; message: string; attributes: Record<string, unknown> }
   | { type: 'heartbeat' }
   /** It was told by someone else (a signal) to go: replace it now. */
@@ -76,6 +84,7 @@ export const TO_SUPERVISOR: Shapes<ToSupervisor> = {
   listenFailed: { listener: 'string', address: 'string', reason: 'string' },
   metrics: { snapshot: 'any' },
   endpointObserved: { upstream: 'string', endpoint: 'string', healthy: 'boolean', reason: 'string' },
+  levels: { upstream: 'string', levels: 'array' },
   notice: { level: 'string', message: 'string', attributes: 'object' },
   heartbeat: {},
   leaving: { reason: 'string' },

@@ -4,7 +4,7 @@
  * unwatched and with a configuration that nobody can change.
  */
 import type { Clock } from '../kernel/clock.ts';
-import type { EndpointHealth, Port, Snapshot, ToSupervisor, ToWorker } from './channel.ts';
+import type { EndpointHealth, Port, Snapshot, ToSupervisor, ToWorker, UpstreamLevels } from './channel.ts';
 import { Channel, TO_WORKER } from './channel.ts';
 
 export type { EndpointHealth, Snapshot } from './channel.ts';
@@ -47,6 +47,7 @@ export interface LinkOptions {
 export interface Link {
   notice(level: 'info' | 'warn' | 'error', message: string, attributes?: Record<string, unknown>): void;
   observed(change: EndpointHealth): void;
+  levels(change: UpstreamLevels): void;
   /** Drains and exits on its own account (a signal); the supervisor replaces it at once. */
   leave(reason: string, deadlineMs: number): void;
 }
@@ -135,6 +136,7 @@ export function linkToSupervisor(options: LinkOptions): Link {
   const link: Link = {
     notice: (level, message, attributes = {}) => channel.send({ type: 'notice', level, message, attributes }),
     observed: (change) => void channel.offer({ type: 'endpointObserved', ...change }),
+    levels: (change) => channel.send({ type: 'levels', ...change }),
     leave: (reason, deadlineMs) => {
       if (ending) return;
       channel.send({ type: 'leaving', reason });

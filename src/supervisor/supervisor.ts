@@ -49,6 +49,8 @@ export interface SupervisorOptions<C extends SupervisedConfig> {
   exited?: (reason: string) => void;
   /** What a worker's real requests met at an endpoint (passive marking). */
   observed?: (worker: number, change: EndpointHealth) => void;
+  /** What a worker says that is for others to know. */
+  told?: (worker: number, message: ToSupervisor) => void;
   /** Bound on draining, for workers that a reload makes superfluous. */
   drainMs?: number;
   restarts?: RestartSettings;
@@ -289,7 +291,10 @@ export class Supervisor<C extends SupervisedConfig> {
         // It cannot become what it is to be; the next one may, and the back-off bounds the trying.
         events.emit('notice', { level: 'error', message: this.#failed });
         worker.kill();
+        return;
       }
+      default:
+        this.#options.told?.(worker.id, message);
     }
   }
 }

@@ -11,6 +11,7 @@ import {
   hashSource,
   type Tried,
 } from './balance/balance.ts';
+import { type Home, LevelBalancer, rankLevels } from './balance/levels.ts';
 import type { UpstreamConfig } from './config.ts';
 import { Endpoint } from './endpoint.ts';
 import { type Lookup, systemLookup } from './resolve.ts';
@@ -19,6 +20,8 @@ import { type Lookup, systemLookup } from './resolve.ts';
 const MIN_RETRIES = 3;
 /** How often weights are raised during slow start, as a share of its duration. */
 const SLOW_START_STEPS = 20;
+
+const NOWHERE: Home = { zone: undefined, region: undefined };
 
 /** What upstreams are given from outside. */
 export interface UpstreamParts {
@@ -29,6 +32,8 @@ export interface UpstreamParts {
   readText: (path: string) => string;
   /** Resolver for host names; the system's when left out. */
   lookup?: Lookup;
+  /** Where this gateway stands; nowhere in particular when left out. */
+  home?: Home;
 }
 
 /** A named group of servers that give the same answers. */
@@ -44,6 +49,9 @@ export class Upstream {
   /** Retries under way. */
   retrying = 0;
   readonly #balancer: Balancer;
+  readonly #events: Events;
+  #started = false;
+  readonly #levels: LevelBalancer | undefined = undefined;
   #ramp: Timer | undefined = undefined;
 
   /** Throws when the TLS settings cannot be used. */
@@ -51,6 +59,7 @@ export class Upstream {
     this.name = name;
     this.config = config;
     this.clock = parts.clock;
+    this.#events = parts.events;
     this.hashSource = hashSource(config.balance);
     const shared = {
       clock: parts.clock,
@@ -62,11 +71,21 @@ export class Upstream {
       changed: () => this.#changed(),
     };
     this.endpoints = config.endpoints.map((endpoint, index) => new Endpoint(index, endpoint, name, config, shared));
-    this.#balancer = createBalancer(config.balance, this.endpoints as Endpoint[], parts.clock);
+    const ranks = rankLevels(config.endpoints, parts.home ?? NOWHERE);
+    if (ranks.some((rank) => rank > 0)) {
+      const weights = this.endpoints.map((endpoint) => endpoint.fullWeight);
+      const levels = new LevelBalancer(config, this.endpoints as Endpoint[], ranks, weights, parts.clock, () =>
+        this.#tellLevels(),
+      );
+      this.#levels = levels;
+      this.#balancer = levels;
+    } else this.#balancer = createBalancer(config.balance, this.endpoints as Endpoint[], parts.clock);
   }
 
   /** Resolves host names. Serving may start before; endpoints without an address then fail to connect. */
   async start(): Promise<void> {
+    this.#started = true;
+    this.#tellLevels();
     await Promise.all(this.endpoints.map((endpoint) => endpoint.start()));
   }
 
@@ -92,6 +111,13 @@ export class Upstream {
   close(): void {
     this.#ramp?.cancel();
     for (const endpoint of this.endpoints) endpoint.close();
+    this.#levels?.close();
+  }
+
+  /** Says nothing before it is in use: a configuration that is tried may still be refused. */
+  #tellLevels(): void {
+    if (this.#started)
+      this.#events.emit('levelsChanged', { upstream: this.name, levels: this.#levels?.states() ?? [] });
   }
 
   #mayEject(): boolean {
