@@ -2,7 +2,7 @@
  * The chunked transfer coding (RFC 9112 §7.1), strictly: the size is hex digits only, every line ends in CRLF, extensions
  * are read and dropped, trailers are parsed like any field section.
  */
-import { CLASS, HEX, VALUE } from './chars.ts';
+import { CLASS, HEX, TOKEN, VALUE } from './chars.ts';
 import { HttpFault } from './fault.ts';
 import { FieldSection, HOP_BY_HOP, KNOWN } from './fields.ts';
 import { FORWARDING_FIELDS } from './forwarded.ts';
@@ -47,6 +47,14 @@ const NOT_IN_TRAILERS =
 const SENSITIVE =
   /^(authorization|cookie|set-cookie|content-range|cache-control|range|if-.*|www-authenticate|age|expires|location|retry-after|vary|warning)$/;
 
+const CR = 13;
+const SP = 32;
+const HTAB = 9;
+const QUOTE = 34;
+const SEMICOLON = 59;
+const EQUALS = 61;
+const BACKSLASH = 92;
+
 const bad = (kind: string, message: string) => new HttpFault(kind, 'bad_request', message);
 
 /** Decodes one chunked body, whatever pieces it arrives in. */
@@ -60,6 +68,8 @@ export class ChunkedDecoder {
   #total = 0;
   #extensions = 0;
   #quoted = false;
+  /** The extension being read has a name. */
+  #named = false;
   /** After the backslash of a quoted pair (RFC 9110 §5.6.4). */
   #escaped = false;
   #section: Buffer[] | undefined = undefined;
@@ -104,18 +114,8 @@ export class ChunkedDecoder {
               `more than ${this.#limits.chunkExtensions} bytes of chunk extensions (limits.chunkExtensions)`,
             );
           }
-          if (this.#escaped) this.#escaped = false;
-          else if (c === 34) this.#quoted = !this.#quoted;
-          else if (c === 92 && this.#quoted) this.#escaped = true;
-          if (c === 13) {
-            if (this.#quoted) return bad('chunk_extensions', 'a chunk extension has an open quote (RFC 9112 §7.1.1)');
-            this.#state = SIZE_LF;
-          } else if (((CLASS[c] as number) & VALUE) === 0) {
-            return bad(
-              c === 10 ? 'bare_lf' : 'chunk_extensions',
-              'a chunk extension has a control character (RFC 9112 §7.1.1)',
-            );
-          }
+          const fault = this.#extensionByte(c);
+          if (fault) return fault;
           break;
         }
         case SIZE_LF: {
@@ -165,6 +165,31 @@ export class ChunkedDecoder {
     return p;
   }
 
+  /** One byte behind the `;` of a size line: `name`, `name=token` or `name="quoted"`, any number of them (RFC 9112 §7.1.1). */
+  #extensionByte(c: number): HttpFault | undefined {
+    if (c === 10) return bad('bare_lf', 'a chunk extension ends in LF without CR (RFC 9112 §2.2)');
+    if (this.#quoted) {
+      if (((CLASS[c] as number) & VALUE) === 0)
+        return bad('chunk_extensions', 'a chunk extension has an open quote or a control character (RFC 9112 §7.1.1)');
+      if (this.#escaped) this.#escaped = false;
+      else if (c === QUOTE) this.#quoted = false;
+      else if (c === BACKSLASH) this.#escaped = true;
+      return undefined;
+    }
+    if (((CLASS[c] as number) & TOKEN) !== 0) {
+      this.#named = true;
+      return undefined;
+    }
+    if (c === SP || c === HTAB) return undefined;
+    if (!this.#named) return bad('chunk_extensions', 'a chunk extension has no name (RFC 9112 §7.1.1)');
+    if (c === CR) this.#state = SIZE_LF;
+    else if (c === QUOTE) this.#quoted = true;
+    else if (c !== EQUALS && c !== SEMICOLON)
+      return bad('chunk_extensions', 'a chunk extension has a character that is not a token (RFC 9112 §7.1.1)');
+    if (c !== QUOTE && c !== EQUALS) this.#named = false;
+    return undefined;
+  }
+
   /** The trailer section: usually the two bytes of its empty line, else collected until that line. */
   #trailerBytes(buffer: Buffer, start: number, end: number): number | HttpFault {
     if (this.#section === undefined && end - start >= 2 && buffer[start] === 13) {
@@ -205,6 +230,8 @@ export class ChunkedDecoder {
     const parsed = fields.parse(all, 0, 0, this.#limits.fields);
     if (typeof parsed !== 'number') return parsed;
     if (parsed !== sectionEnd) return bad('trailers', 'the trailer section ends before its empty line');
+    if ((fields.seen & (KNOWN['content-length'] | KNOWN['transfer-encoding'])) !== 0)
+      return bad('trailers', 'a trailer section frames a message (RFC 9110 §6.5.1)');
     fields.text = all.toString('latin1', 0, sectionEnd);
     this.trailers = fields.linesWhere(NOT_IN_TRAILERS, (name) => !SENSITIVE.test(name) && !name.includes('_'));
     const consumed = sectionEnd - this.#sectionBytes;
