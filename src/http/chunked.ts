@@ -2,7 +2,8 @@
  * The chunked transfer coding (RFC 9112 §7.1), strictly: the size is hex digits only, every line ends in CRLF, extensions
  * are read and dropped, trailers are parsed like any field section.
  */
-import { CLASS, HEX, TOKEN, VALUE } from './chars.ts';
+import { HEX } from './chars.ts';
+import { EXTENSION_END, EXTENSION_FAULT, EXTENSION_START, nextExtensionState } from './extension.ts';
 import { HttpFault } from './fault.ts';
 import { FieldSection, HOP_BY_HOP, KNOWN } from './fields.ts';
 import { FORWARDING_FIELDS } from './forwarded.ts';
@@ -47,14 +48,6 @@ const NOT_IN_TRAILERS =
 const SENSITIVE =
   /^(authorization|cookie|set-cookie|content-range|cache-control|range|if-.*|www-authenticate|age|expires|location|retry-after|vary|warning)$/;
 
-const CR = 13;
-const SP = 32;
-const HTAB = 9;
-const QUOTE = 34;
-const SEMICOLON = 59;
-const EQUALS = 61;
-const BACKSLASH = 92;
-
 const bad = (kind: string, message: string) => new HttpFault(kind, 'bad_request', message);
 
 /** Decodes one chunked body, whatever pieces it arrives in. */
@@ -67,11 +60,7 @@ export class ChunkedDecoder {
   #left = 0;
   #total = 0;
   #extensions = 0;
-  #quoted = false;
-  /** The extension being read has a name. */
-  #named = false;
-  /** After the backslash of a quoted pair (RFC 9110 §5.6.4). */
-  #escaped = false;
+  #extension = EXTENSION_START;
   #section: Buffer[] | undefined = undefined;
   #sectionBytes = 0;
 
@@ -100,8 +89,10 @@ export class ChunkedDecoder {
           if (this.#digits === 0)
             return bad('chunk_size', 'a chunk does not start with its size in hex digits (RFC 9112 §7.1)');
           if (c === 13) this.#state = SIZE_LF;
-          else if (c === 59) this.#state = EXTENSION;
-          else if (c === 10) return bad('bare_lf', 'a chunk size line ends in LF without CR (RFC 9112 §2.2)');
+          else if (c === 59) {
+            this.#state = EXTENSION;
+            this.#extension = EXTENSION_START;
+          } else if (c === 10) return bad('bare_lf', 'a chunk size line ends in LF without CR (RFC 9112 §2.2)');
           else return bad('chunk_size', 'a chunk size is followed by neither CRLF nor an extension (RFC 9112 §7.1)');
           p++;
           break;
@@ -114,8 +105,12 @@ export class ChunkedDecoder {
               `more than ${this.#limits.chunkExtensions} bytes of chunk extensions (limits.chunkExtensions)`,
             );
           }
-          const fault = this.#extensionByte(c);
-          if (fault) return fault;
+          this.#extension = nextExtensionState(this.#extension, c);
+          if (this.#extension === EXTENSION_END) this.#state = SIZE_LF;
+          else if (this.#extension === EXTENSION_FAULT) {
+            if (c === 10) return bad('bare_lf', 'a chunk extension ends in LF without CR (RFC 9112 §2.2)');
+            return bad('chunk_extensions', 'a chunk extension is not ;name or ;name=value (RFC 9112 §7.1.1)');
+          }
           break;
         }
         case SIZE_LF: {
@@ -163,31 +158,6 @@ export class ChunkedDecoder {
       }
     }
     return p;
-  }
-
-  /** One byte behind the `;` of a size line: `name`, `name=token` or `name="quoted"`, any number of them (RFC 9112 §7.1.1). */
-  #extensionByte(c: number): HttpFault | undefined {
-    if (c === 10) return bad('bare_lf', 'a chunk extension ends in LF without CR (RFC 9112 §2.2)');
-    if (this.#quoted) {
-      if (((CLASS[c] as number) & VALUE) === 0)
-        return bad('chunk_extensions', 'a chunk extension has an open quote or a control character (RFC 9112 §7.1.1)');
-      if (this.#escaped) this.#escaped = false;
-      else if (c === QUOTE) this.#quoted = false;
-      else if (c === BACKSLASH) this.#escaped = true;
-      return undefined;
-    }
-    if (((CLASS[c] as number) & TOKEN) !== 0) {
-      this.#named = true;
-      return undefined;
-    }
-    if (c === SP || c === HTAB) return undefined;
-    if (!this.#named) return bad('chunk_extensions', 'a chunk extension has no name (RFC 9112 §7.1.1)');
-    if (c === CR) this.#state = SIZE_LF;
-    else if (c === QUOTE) this.#quoted = true;
-    else if (c !== EQUALS && c !== SEMICOLON)
-      return bad('chunk_extensions', 'a chunk extension has a character that is not a token (RFC 9112 §7.1.1)');
-    if (c !== QUOTE && c !== EQUALS) this.#named = false;
-    return undefined;
   }
 
   /** The trailer section: usually the two bytes of its empty line, else collected until that line. */

@@ -262,5 +262,9 @@ export const lineCases: readonly Case[] = [
   ['an unfinished head', 'GET / HTTP/1.1\r\nHost: a\r\n'],
   ['three in a row', NEXT.repeat(3)],
   ['close, and one more', `GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n${NEXT}`],
+  ['two empty lines at the end', `${NEXT}\r\n\r\n`],
+  ['CR at the end', `${NEXT}\r`],
+  ['a tab behind keep-alive', `GET / HTTP/1.0\r\nConnection: keep-alive\t\r\n\r\n${NEXT}`],
+  ['a tab behind close', `GET / HTTP/1.1\r\nHost: a\r\nConnection: close\t\r\n\r\n${NEXT}`],
   ['nothing', ''],
 ];

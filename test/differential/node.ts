@@ -10,6 +10,7 @@ class Line extends Duplex {
   output = '';
   /** Requests in the order of their heads, whole or not. */
   readonly begun: { incoming: IncomingMessage; message: SeenRequest }[] = [];
+  tunnel = false;
   verdict: End = 'clean';
   why = '';
   override _read(): void {}
@@ -36,16 +37,20 @@ function refuse(line: Line, code: string): void {
   line.why = code;
 }
 
-function onRequest(incoming: IncomingMessage, response: ServerResponse): void {
-  const message: SeenRequest = {
+function seen(incoming: IncomingMessage, keepAlive: boolean): SeenRequest {
+  return {
     method: incoming.method ?? '',
     target: incoming.url ?? '',
     minor: incoming.httpVersionMinor,
     fields: pairs(incoming.rawHeaders),
     body: '',
     trailers: [],
-    keepAlive: response.shouldKeepAlive,
+    keepAlive,
   };
+}
+
+function onRequest(incoming: IncomingMessage, response: ServerResponse): void {
+  const message = seen(incoming, response.shouldKeepAlive);
   (incoming.socket as unknown as Line).begun.push({ incoming, message });
   incoming.on('data', (chunk: Buffer) => {
     message.body += chunk.toString('latin1');
@@ -62,6 +67,11 @@ const server = createServer({ insecureHTTPParser: false, maxHeaderSize: MAX_HEAD
 server.on('request', onRequest);
 server.on('checkContinue', onRequest);
 server.on('checkExpectation', onRequest);
+server.on('upgrade', (incoming: IncomingMessage) => {
+  const line = incoming.socket as unknown as Line;
+  line.tunnel = true;
+  line.begun.push({ incoming, message: seen(incoming, true) });
+});
 server.on('clientError', (error: Error & { code?: string }, socket) => {
   // Not closed here: what was read before is still being delivered.
   refuse(socket as unknown as Line, error.code ?? error.message);
@@ -76,7 +86,9 @@ export async function readRequests(text: string): Promise<Outcome<SeenRequest>> 
   server.emit('connection', line);
   line.push(Buffer.from(text, 'latin1'));
   await settle();
-  const whole = line.begun.filter(({ incoming }) => incoming.complete);
+  const whole = line.begun.filter(
+    ({ incoming }, i) => incoming.complete || (line.tunnel && i === line.begun.length - 1),
+  );
   const messages = whole.map(({ incoming, message }) => ({ ...message, trailers: pairs(incoming.rawTrailers) }));
   const closed = messages.at(-1)?.keepAlive === false;
   if (line.output.includes('HTTP/1.1 400')) refuse(line, 'host_missing');
@@ -86,7 +98,7 @@ export async function readRequests(text: string): Promise<Outcome<SeenRequest>> 
     await settle();
   }
   line.destroy();
-  return { messages, end: closed ? 'closed' : line.verdict, why: line.why };
+  return { messages, end: line.tunnel ? 'tunnel' : closed ? 'closed' : line.verdict, why: line.why };
 }
 
 /** Reads the answer to a request of this method. */

@@ -27,9 +27,9 @@ export interface SeenResponse {
 
 /**
  * How a parser ended: between messages, inside one, by refusing what came, or at a message that ends the connection (what
- * follows it is nobody's).
+ * follows it is nobody's) or makes a tunnel of it.
  */
-export type End = 'clean' | 'incomplete' | 'refused' | 'closed';
+export type End = 'clean' | 'incomplete' | 'refused' | 'closed' | 'tunnel';
 
 /** What a parser makes of some bytes. */
 export interface Outcome<Message> {
@@ -52,7 +52,9 @@ export function compare<Message extends object>(
   ours: Outcome<Message>,
   theirs: Outcome<Message>,
 ): Difference | undefined {
-  for (let i = 0; i < Math.min(ours.messages.length, theirs.messages.length); i++) {
+  const tunnels = theirs.end === 'tunnel' && ours.messages.length >= theirs.messages.length;
+  const comparable = Math.min(ours.messages.length, theirs.messages.length) - (tunnels ? 1 : 0);
+  for (let i = 0; i < comparable; i++) {
     const a = ours.messages[i] as Message;
     const b = theirs.messages[i] as Message;
     for (const key of Object.keys(a) as (keyof Message & string)[]) {
@@ -61,6 +63,7 @@ export function compare<Message extends object>(
     }
   }
   const detail = `${ours.messages.length} ${ours.end} ${ours.why} / Node ${theirs.messages.length} ${theirs.end} ${theirs.why}`;
+  if (tunnels) return { signature: 'Node tunnels', detail };
   if (ours.messages.length === theirs.messages.length) {
     if (ours.end === theirs.end || isOver(ours.end, theirs.end)) return undefined;
     if (ours.end === 'refused' && theirs.end === 'clean') return { signature: `we refuse: ${ours.why}`, detail };
