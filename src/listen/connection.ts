@@ -26,6 +26,9 @@ const LF = 10;
 /** Bytes of pipelined requests that are kept while one is being answered. */
 const PIPELINE_BYTES = 65_536;
 
+/** Whether requests for a host may come on this connection; by its TLS server name. */
+export type Covers = (host: string) => boolean;
+
 /** A client connection. */
 export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   deadline = NEVER;
@@ -40,8 +43,13 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #advancing = false;
   #requests = 0;
 
-  constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime) {
+  readonly #covers: Covers | undefined;
+  /** The last host that was found covered. */
+  #covered = '';
+
+  constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime, covers?: Covers) {
     this.wire = wire;
+    this.#covers = covers;
     this.peer = peer;
     this.runtime = runtime;
     this.#arm(runtime.timeouts.head);
@@ -119,7 +127,17 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       exchange.clientAddress = seen.address;
       exchange.scheme = seen.scheme;
     }
-    runtime.onRequest(exchange.exchange);
+    if (this.#covers !== undefined && request.host !== this.#covered && !this.#checkHost(request.host)) {
+      runtime.fault('misdirected_request');
+      const what = `${request.host} is not covered by the certificate of this connection: open another one for it`;
+      runtime.onRefused(exchange.exchange, new GatehouseError('misdirected_request', what));
+    } else runtime.onRequest(exchange.exchange);
+    return true;
+  }
+
+  #checkHost(host: string): boolean {
+    if (!this.#covers?.(host)) return false;
+    this.#covered = host;
     return true;
   }
 

@@ -8,7 +8,7 @@ import type { Deadlines } from '../socket/deadlines.ts';
 import type { NativeHandle } from '../socket/native.ts';
 import { Wire, type WireOwner } from '../socket/wire.ts';
 import type { ListenerConfig } from './config.ts';
-import { ServerConnection } from './connection.ts';
+import { type Covers, ServerConnection } from './connection.ts';
 import { compileTrust, plainAddress } from './peer.ts';
 import type { Drainable, ListenerHandler, ListenerRuntime } from './runtime.ts';
 import { type ReadText, type SecureDoor, secureDoor } from './tls.ts';
@@ -118,15 +118,17 @@ export class Listener {
         if (this.#connections.delete(connection)) events.emit('connectionClosed', this.name);
       },
     };
-    this.#door = config.tls
-      ? secureDoor(
-          config.tls,
-          config.timeouts.handshake,
-          this.#parts.readText,
-          (socket) => this.#secured(socket, runtime),
-          () => runtime.fault('tls_handshake'),
-        )
-      : undefined;
+    this.#door = undefined;
+    if (config.tls) {
+      const door: SecureDoor = secureDoor(
+        config.tls,
+        config.timeouts.handshake,
+        this.#parts.readText,
+        (socket) => this.#secured(socket, runtime, door),
+        () => runtime.fault('tls_handshake'),
+      );
+      this.#door = door;
+    }
     return runtime;
   }
 
@@ -154,19 +156,20 @@ export class Listener {
     this.#open(new Wire(client, SILENT), plainAddress(address.address ?? 'unix'), address.port ?? 0, this.#runtime);
   }
 
-  #secured(socket: TLSSocket, runtime: ListenerRuntime): void {
+  #secured(socket: TLSSocket, runtime: ListenerRuntime, door: SecureDoor): void {
     const address = plainAddress(socket.remoteAddress ?? 'unix');
     const port = socket.remotePort ?? 0;
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     const early = socket.read() as Buffer | null;
     const wire = new Wire(handle, SILENT, () => socket.destroy());
-    const connection = this.#open(wire, address, port, runtime);
+    const { servername } = socket as TLSSocket & { servername?: string | false };
+    const connection = this.#open(wire, address, port, runtime, servername ? door.covers(servername) : undefined);
     if (early !== null) connection.onBytes(early, 0, early.length);
   }
 
-  #open(wire: Wire, address: string, port: number, runtime: ListenerRuntime): ServerConnection {
+  #open(wire: Wire, address: string, port: number, runtime: ListenerRuntime, covers?: Covers): ServerConnection {
     const peer: Peer = { address, port, trusted: runtime.trusts(address) };
-    const connection = new ServerConnection(wire, peer, runtime);
+    const connection = new ServerConnection(wire, peer, runtime, covers);
     this.#connections.add(connection);
     this.#parts.events.emit('connectionOpened', this.name);
     return connection;

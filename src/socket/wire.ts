@@ -85,6 +85,12 @@ export class Wire {
   #own: Buffer | undefined = undefined;
   #reading = false;
   #closed = false;
+  /** A write is under way on a TLS handle, which takes one at a time (it aborts the process on a second). */
+  #writing = false;
+  /** What is written to a TLS handle meanwhile. */
+  #queue: Uint8Array[] | undefined = undefined;
+  /** FIN follows the queue. */
+  #ending = false;
 
   constructor(handle: NativeHandle, owner: WireOwner, release?: () => void) {
     this.#handle = handle;
@@ -188,6 +194,11 @@ export class Wire {
   end(): void {
     this.flush();
     if (this.#closed) return;
+    if (this.#writing) this.#ending = true;
+    else this.#shutdown();
+  }
+
+  #shutdown(): void {
     const request = new ShutdownRequest();
     request.oncomplete = onShutdown;
     this.#handle.shutdown(request);
@@ -242,13 +253,37 @@ export class Wire {
   written(status: number, length: number): void {
     this.pending -= length;
     if (this.#closed) return;
-    if (status < 0) this.#breakSoon(status);
-    else if (this.pending === 0) this.owner.onDrain();
+    if (status < 0) {
+      this.#breakSoon(status);
+      return;
+    }
+    if (this.#writing) this.#sendQueued();
+    if (this.pending === 0) this.owner.onDrain();
+  }
+
+  #sendQueued(): void {
+    this.#writing = false;
+    while (!this.#writing && !this.#closed) {
+      const next = this.#queue?.shift();
+      if (next === undefined) break;
+      this.pending -= next.length;
+      this.#send(next);
+    }
+    if (this.#ending && !this.#writing && !this.#closed) {
+      this.#ending = false;
+      this.#shutdown();
+    }
   }
 
   /** True when the native side goes on using `view` after this returns. */
   #send(view: Uint8Array): boolean {
     if (this.mute) return false;
+    if (this.#writing) {
+      this.#queue ??= [];
+      this.#queue.push(view);
+      this.pending += view.length;
+      return true;
+    }
     const request = spare;
     const code = this.#handle.writeBuffer(request, view);
     if (code !== 0) {
@@ -260,6 +295,7 @@ export class Wire {
     request.wire = this;
     request.buffer = view;
     spare = new WriteRequest();
+    this.#writing = this.#release !== undefined;
     this.pending += view.length;
     return true;
   }

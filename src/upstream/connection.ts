@@ -31,7 +31,9 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   idleUntil = 0;
   readonly #host: ConnectionHost;
   readonly #answer: AnswerReader;
-  #dialing: Dialing | undefined;
+  /** Address it is connected to; '' when there was none. */
+  readonly address: string;
+  #dialing: Dialing | undefined = undefined;
   #early: EarlyRequest | undefined = undefined;
   #wire: Wire | undefined = undefined;
   #writer: MessageWriter | undefined = undefined;
@@ -47,7 +49,16 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     this.#answer = new AnswerReader(host.config.limits, host.bodyLimits);
     this.deadline = host.clock.now() + host.config.timeouts.connect;
     host.deadlines.add(this);
-    this.#dialing = dial(host.target(), this);
+    const target = host.target();
+    this.address = target === undefined ? '' : target.address;
+    if (target === undefined) queueMicrotask(() => this.#unresolved());
+    else this.#dialing = dial(target, this);
+  }
+
+  #unresolved(): void {
+    if (this.#state === CLOSED) return;
+    const what = `the server's name has not been resolved: ${this.#host.id}`;
+    this.#fail('upstream_dns', new GatehouseError('upstream_dns', what));
   }
 
   /** Sends a request head (complete, with its empty line); `totalAt` is the deadline of the whole exchange. */
