@@ -42,6 +42,8 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #exchange: ServerExchange | undefined = undefined;
   #advancing = false;
   #requests = 0;
+  /** No further request after the one under way. */
+  #draining = false;
 
   readonly #covers: Covers | undefined;
   /** The last host that was found covered. */
@@ -119,7 +121,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     }
     input.at = headEnd;
     this.#state = EXCHANGE;
-    const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining;
+    const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining || this.#draining;
     const exchange = new ServerExchange(this, request, request.keepAlive && !last);
     this.#exchange = exchange;
     if (this.peer.trusted) {
@@ -191,7 +193,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return;
     }
     this.#state = IDLE;
-    if (this.runtime.draining && this.input.empty) {
+    if ((this.runtime.draining || this.#draining) && this.input.empty) {
       this.close();
       return;
     }
@@ -228,6 +230,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   }
 
   drain(): void {
+    this.#draining = true;
     if (this.#state === IDLE) this.close();
     else this.#exchange?.closeAfter();
   }

@@ -32,6 +32,8 @@ export class Listener {
   #config: ListenerConfig;
   #door: SecureDoor | undefined = undefined;
   #server: Server | undefined = undefined;
+  /** TLS handshakes under way. */
+  #handshakes = 0;
   readonly #connections = new Set<Drainable>();
 
   /** Throws when the TLS settings cannot be used. */
@@ -45,11 +47,9 @@ export class Listener {
   /** Applies changed settings to connections accepted from now on. Throws, changing nothing, when they cannot be used. */
   update(config: ListenerConfig, readText: ReadText): void {
     this.#parts.readText = readText;
-    const door = this.#door;
-    const runtime = this.#compile(config);
-    door?.close();
+    // Handshakes that are under way end as they began, with the old settings.
+    this.#runtime = this.#compile(config);
     this.#config = config;
-    this.#runtime = runtime;
   }
 
   /** Open connections. */
@@ -92,7 +92,6 @@ export class Listener {
   destroy(): void {
     this.drain();
     for (const connection of this.#connections) connection.destroy();
-    this.#door?.close();
   }
 
   #compile(config: ListenerConfig): ListenerRuntime {
@@ -125,7 +124,10 @@ export class Listener {
         config.timeouts.handshake,
         this.#parts.readText,
         (socket) => this.#secured(socket, runtime, door),
-        () => runtime.fault('tls_handshake'),
+        () => {
+          this.#handshakes--;
+          runtime.fault('tls_handshake');
+        },
       );
       this.#door = door;
     }
@@ -141,13 +143,14 @@ export class Listener {
       this.#runtime.fault('accept_failed');
       return;
     }
-    if (this.#connections.size >= this.#config.limits.connections) {
+    if (this.#connections.size + this.#handshakes >= this.#config.limits.connections) {
       this.#runtime.fault('too_many_connections');
       client.close();
       return;
     }
     client.setNoDelay?.(true);
     if (this.#door) {
+      this.#handshakes++;
       this.#door.accept(client);
       return;
     }
@@ -157,6 +160,7 @@ export class Listener {
   }
 
   #secured(socket: TLSSocket, runtime: ListenerRuntime, door: SecureDoor): void {
+    this.#handshakes--;
     const address = plainAddress(socket.remoteAddress ?? 'unix');
     const port = socket.remotePort ?? 0;
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;

@@ -14,7 +14,6 @@ export interface SecureDoor {
    * name or the certificate shown for it covers the host (RFC 9110 §15.5.20).
    */
   covers(serverName: string): (host: string) => boolean;
-  close(): void;
 }
 
 /** Text of a file that the configuration names, read by the supervisor. */
@@ -68,9 +67,6 @@ export function secureDoor(
       const name = serverName.toLowerCase();
       const { x509 } = choose(name);
       return (host) => host === name || (isIP(host) === 0 ? x509.checkHost(host) : x509.checkIP(host)) !== undefined;
-    },
-    close() {
-      server.removeAllListeners();
     },
   };
 }

@@ -115,7 +115,11 @@ export class Endpoint implements ConnectionHost {
     const address = this.#resolver?.next();
     if (address === undefined) return undefined;
     if (!this.#secure) return { address, port: this.#port, tls: undefined };
-    return { address, port: this.#port, tls: isIP(this.#host) === 0 ? { servername: this.#host, ...this.#parts.tls } : this.#parts.tls };
+    return {
+      address,
+      port: this.#port,
+      tls: isIP(this.#host) === 0 ? { servername: this.#host, ...this.#parts.tls } : this.#parts.tls,
+    };
   }
 
   /** The server still has this address. */

@@ -1,8 +1,9 @@
 /** TLS on both sides: certificates by SNI, row 19, handshakes that fail or never come; servers that are who they say, or not. */
 import { equal, match, ok } from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type Server, type TlsOptions, type TLSSocket } from 'node:tls';
 import { test } from 'node:test';
+import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
+import { FAULTS, startSimulator } from '../../src/simulate/simulate.ts';
 import { makeCertificate } from '../certificate.ts';
 import { assertRefusal, type InProcess, type InProcessOptions, until, withGateway, withServer } from '../inprocess.ts';
 import { plainResponse, RawPeer, rawClient } from '../raw.ts';
@@ -111,7 +112,11 @@ test('what is no TLS, and a handshake that never ends', () =>
 test('minVersion: older protocols are refused', () =>
   withSecure(
     async (gateway) => {
-      const client = rawClient(gateway.port, { ca: authority.certificate, servername: 'one.example', maxVersion: 'TLSv1.2' });
+      const client = rawClient(gateway.port, {
+        ca: authority.certificate,
+        servername: 'one.example',
+        maxVersion: 'TLSv1.2',
+      });
       let message = '';
       await client.catch((error: Error) => {
         message = error.message;
@@ -232,3 +237,39 @@ for (const { name, host = 'backend.example', server: options, tls: towards, sees
     server.close();
   });
 }
+
+test('every wrong answer, over TLS on both sides: the worker lives', async () => {
+  const simulator = await startSimulator({ tls: { cert: backend.certificate, key: backend.key } });
+  const upstream = { endpoints: [{ url: simulator.url }], tls: { ca: 'ca.crt' }, retries: { attempts: 1 } };
+  await withGateway({ upstream, files, listener: { tls } }, async (gateway) => {
+    for (const { name, verdict, raw } of FAULTS.values()) {
+      if (raw === undefined || verdict === 'silent') continue;
+      const client = await rawClient(gateway.port, { ca: authority.certificate, servername: 'one.example' });
+      await client.send(`GET /v1/models HTTP/1.1\r\nHost: one.example\r\nx-simulate: ${name}\r\n\r\n`);
+      const answer = await client.read().catch(() => undefined);
+      if (verdict === 'invalid') equal(answer?.status, 502, name);
+      if (verdict === 'valid') equal(answer?.status, 200, name);
+      if (verdict === 'cut' && answer !== undefined) equal(answer.status, 502, name);
+      client.close();
+      await gateway.unharmed();
+    }
+    // Clients that leave while much is on its way.
+    for (const leave of ['reset', 'close'] as const) {
+      const client = await rawClient(gateway.port, { ca: authority.certificate, servername: 'one.example' });
+      await client.send('GET /simulate/bytes/50000000 HTTP/1.1\r\nHost: one.example\r\n\r\n');
+      await client.readUntil('200 OK');
+      if (leave === 'reset') client.socket.destroy();
+      else client.end();
+      await gateway.unharmed();
+      client.close();
+    }
+    const client = await rawClient(gateway.port, { ca: authority.certificate, servername: 'one.example' });
+    await client.send('GET /simulate/bytes/3000000 HTTP/1.1\r\nHost: one.example\r\n\r\n');
+    client.socket.pause();
+    for (let i = 0; i < 20; i++) await gateway.unharmed();
+    client.socket.resume();
+    equal((await client.read()).body.length, 3_000_000);
+    client.close();
+  });
+  await simulator.close();
+});

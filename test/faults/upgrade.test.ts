@@ -30,7 +30,10 @@ test('bytes go both ways, early ones too, whatever they look like', () =>
         equal(answer.field('connection'), 'Upgrade');
         equal(answer.field('content-length'), undefined);
         await client.readUntil('welcomeGET / HTTP/1.1\n\n');
-        const bytes = Buffer.alloc(1_000_000, Uint8Array.from({ length: 256 }, (_, i) => i)).toString('latin1');
+        const bytes = Buffer.alloc(
+          1_000_000,
+          Uint8Array.from({ length: 256 }, (_, i) => i),
+        ).toString('latin1');
         client.received = '';
         await client.send(bytes);
         await until('the echo', () => client.received.length >= bytes.length);
