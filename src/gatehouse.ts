@@ -8,6 +8,8 @@ import type { SnapshotInput } from './gatehouse/snapshot.ts';
 import { chooseModel, compose, forward, guard, identify, peek, readModel, route } from './gatehouse/stages.ts';
 import { Worker, type WorkerParts } from './gatehouse/worker.ts';
 
+export { REFUSED_METHODS } from './gatehouse/stages.ts';
+
 /** The life of a request. */
 const pipeline: readonly Stage[] = [
   identify, // request id, API, error shape

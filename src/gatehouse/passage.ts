@@ -11,7 +11,7 @@ import type { Request } from '../http/request.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
-import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
+import type { Exchange, Outcome, ResponseHead, Usage } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import type { CompiledRoute } from '../route/route.ts';
@@ -116,6 +116,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     if (error.code === 'method_not_allowed') fields += 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
     for (const [name, value] of error.fields ?? []) fields += `${name}: ${value}\r\n`;
     exchange.status = error.status;
+    exchange.responseBytes = body.length;
     if (error.close) inbound.closeAfter();
     this.ended(exchange, exchange.outcome === 'denied' ? 'denied' : 'failed', error);
     inbound.head(error.status, REASONS.get(error.status) ?? 'Error', fields, body.length);
@@ -128,6 +129,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const { exchange } = this;
     const body = Buffer.from(text);
     exchange.status = 200;
+    exchange.responseBytes = body.length;
     this.ended(exchange, 'completed', undefined);
     const fields = `Content-Type: application/json\r\nx-request-id: ${exchange.id}\r\nDate: ${this.worker.httpDate()}\r\n`;
     exchange.inbound.head(200, 'OK', fields, body.length);
@@ -144,12 +146,23 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   ended(exchange: Exchange, outcome: Outcome, error: GatehouseError | undefined): void {
     exchange.outcome = outcome;
     exchange.error = error;
-    exchange.usage = this.progress?.usage;
-    exchange.generated = this.progress?.tokens ?? 0;
+    exchange.usage = this.progress === undefined ? undefined : settle(this.progress, outcome);
     exchange.endedAt = this.worker.clock.now();
     this.worker.events.emit('requestEnded', exchange);
     this.worker.left();
   }
+}
+
+/** Usage as reported. Of a stream that was cut what was generated so far is known by its pieces only, and was paid for. */
+function settle(progress: UsageProgress, outcome: Outcome): Usage | undefined {
+  const { usage, tokens } = progress;
+  if (outcome === 'completed' || tokens <= (usage?.outputTokens ?? 0)) return usage;
+  return {
+    inputTokens: usage?.inputTokens ?? 0,
+    outputTokens: tokens,
+    cachedInputTokens: usage?.cachedInputTokens ?? 0,
+    reasoningTokens: usage?.reasoningTokens ?? 0,
+  };
 }
 
 const REASONS = new Map([

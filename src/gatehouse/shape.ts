@@ -1,6 +1,6 @@
 /** Chooses, by the head of the answer, what watches or changes its body. */
 import { type Operation, type UsageProgress, usageHider, usageTap } from '../ai/ai.ts';
-import { KNOWN } from '../http/fields.ts';
+import { KNOWN } from '../http/known.ts';
 import type { Response } from '../http/response.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Exchange, ResponseHead } from '../kernel/exchange.ts';

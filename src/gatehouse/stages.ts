@@ -1,7 +1,7 @@
 /** The stages of the pipeline, in the order in which gatehouse.ts lists them. Each decides one thing. */
 import { modelBody, modelIdOf, modelsBody, PeekFault, peekRequest, recognize, rewriteRequest } from '../ai/ai.ts';
-import { HOP_BY_HOP, KNOWN } from '../http/fields.ts';
 import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
+import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { Forward } from '../upstream/forward.ts';
@@ -12,7 +12,7 @@ import { ANSWERED, type Passage, type Step } from './passage.ts';
 /** Fields written anew for the next hop, beside the forwarding ones. */
 const REPLACED = HOP_BY_HOP | KNOWN.host | KNOWN.expect | KNOWN['x-request-id'];
 /** Methods that end here: they would show what is between us and the server (RFC 9110 §9.3.6, §9.3.8). */
-const REFUSED_METHODS = new Set(['TRACE', 'CONNECT', 'TRACK']);
+export const REFUSED_METHODS: ReadonlySet<string> = new Set(['TRACE', 'CONNECT', 'TRACK']);
 
 /** Names the request and the API it speaks, so that whatever follows can answer in the client's shape. */
 export function identify(passage: Passage): Step {

@@ -39,7 +39,7 @@ export class BodyReader {
       if (this.#decoder.done) this.done = true;
       return at;
     }
-    const take = this.#left < end - start ? this.#left : end - start;
+    const take = Math.min(this.#left, end - start);
     this.#left -= take;
     if (this.#left === 0) this.done = true;
     if (take > 0) sink.onPayload(buffer, start, start + take);

@@ -9,7 +9,8 @@ import { GatehouseError } from '../kernel/error.ts';
 import type { Peer } from '../kernel/exchange.ts';
 import type { Timed } from '../socket/deadlines.ts';
 import type { Wire, WireOwner } from '../socket/wire.ts';
-import { type Host, ServerExchange } from './inbound.ts';
+import type { Host } from './host.ts';
+import { ServerExchange } from './inbound.ts';
 import { trustedClient } from './peer.ts';
 import type { Drainable, ListenerRuntime } from './runtime.ts';
 import { InputWindow } from './window.ts';
@@ -23,8 +24,8 @@ const CLOSED = 4;
 const NEVER = Number.POSITIVE_INFINITY;
 const CR = 13;
 const LF = 10;
-/** Bytes of pipelined requests that are kept while one is being answered. */
-const PIPELINE_BYTES = 65_536;
+/** Empty lines that may stand before a request. */
+const EMPTY_LINES = 4;
 
 /** Whether requests for a host may come on this connection; by its TLS server name. */
 export type Covers = (host: string) => boolean;
@@ -41,6 +42,8 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #state = IDLE;
   #exchange: ServerExchange | undefined = undefined;
   #advancing = false;
+  /** An empty line has come before the request that is awaited. */
+  #emptyLines = 0;
   #requests = 0;
   /** No further request after the one under way. */
   #draining = false;
@@ -65,7 +68,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     this.input.add(buffer, start, end);
     this.#advance();
     this.input.keep(buffer);
-    if (this.#state === EXCHANGE && this.input.size > PIPELINE_BYTES) this.wire.pause();
+    if (this.#state === EXCHANGE && this.input.size > this.runtime.limits.pipelined) this.wire.pause();
   }
 
   /** Goes as far as what has arrived allows. Not recursive: an answer given at once comes back to this loop. */
@@ -99,10 +102,16 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #readHead(): boolean {
     const { input, runtime } = this;
     const { limits } = runtime;
-    if (this.#state === IDLE && input.buffer[input.at] === CR) {
-      // Empty lines before a request are let pass (RFC 9112 §2.2), in whatever pieces they come.
-      while (input.size >= 2 && input.buffer[input.at] === CR && input.buffer[input.at + 1] === LF) input.at += 2;
-      if (input.empty || (input.size === 1 && input.buffer[input.at] === CR)) return false;
+    // A few empty lines before a request are let pass (RFC 9112 §2.2), in whatever pieces they come.
+    while (
+      this.#emptyLines < EMPTY_LINES &&
+      input.size >= 2 &&
+      input.buffer[input.at] === CR &&
+      input.buffer[input.at + 1] === LF
+    ) {
+      input.at += 2;
+      this.#emptyLines++;
+      if (input.empty) return false;
     }
     const headEnd = findHeadEnd(input.buffer, input.at, input.end);
     if (headEnd < 0) {
@@ -120,6 +129,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return false;
     }
     input.at = headEnd;
+    this.#emptyLines = 0;
     this.#state = EXCHANGE;
     const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining || this.#draining;
     const exchange = new ServerExchange(this, request, request.keepAlive && !last);

@@ -14,14 +14,10 @@ import {
   LENGTH_TUNNEL,
   type Peer,
 } from '../kernel/exchange.ts';
-import type { Wire } from '../socket/wire.ts';
+import type { Host } from './host.ts';
 import { ResponseWriter } from './response.ts';
-import type { ListenerRuntime } from './runtime.ts';
-import type { InputWindow } from './window.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
-/** A FIN this soon after the request is taken for a half-close; later, mid-answer, for a client that has left. */
-const HALF_CLOSE_MS = 1000;
 /** Between the two interim responses that find out whether a client that sent FIN is still there. */
 const PROBE_MS = 50;
 const PROBES = 2;
@@ -29,21 +25,6 @@ const PROBES = 2;
 const DISCARD_BYTES = 65_536;
 
 const left = (how: string) => new GatehouseError('client_closed', `the client ${how}`);
-
-/** The connection as an exchange on it sees it. */
-export interface Host {
-  readonly runtime: ListenerRuntime;
-  readonly wire: Wire;
-  readonly input: InputWindow;
-  readonly peer: Peer;
-  /** The client has sent FIN. */
-  readonly eof: boolean;
-  deadline: number;
-  /** The response is out; `reusable`: another request may follow. */
-  finished(reusable: boolean): void;
-  /** Closes at once. */
-  close(): void;
-}
 
 /** One exchange as its client sees it. */
 export class ServerExchange implements Inbound, PayloadSink {
@@ -256,7 +237,7 @@ export class ServerExchange implements Inbound, PayloadSink {
     } else if (!this.#response.headSent) {
       // Half-closed or gone? Only writing tells, and an interim response is harmless to who still reads (RFC 9110 §15.2).
       if (this.#request.minor === 1) this.#probe(now);
-    } else if (now - this.#requestEndAt > HALF_CLOSE_MS) {
+    } else if (now - this.#requestEndAt > runtime.timeouts.halfClose) {
       runtime.fault('client_left');
       this.#cut(left('left before its answer was complete'));
     }

@@ -69,7 +69,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     this.#requests++;
     this.#answer.begin(method);
     if (this.#state === CONNECTING) {
-      this.#early = new EarlyRequest(head, length);
+      this.#early = new EarlyRequest(head, length, this.#host.config.retries.replay);
       return;
     }
     this.#state = BUSY;

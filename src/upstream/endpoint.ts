@@ -174,6 +174,7 @@ export class Endpoint implements ConnectionHost {
 
   /** A request has failed by this server's doing: enough of them in a row take it out for a while. */
   failed(): void {
+    if (this.#closing) return;
     const { consecutiveErrors, ejectFor } = this.config.passive;
     if (++this.#errors < consecutiveErrors || this.ejected || !this.#parts.mayEject()) return;
     this.ejected = true;
@@ -199,13 +200,12 @@ export class Endpoint implements ConnectionHost {
     this.available = available;
     if (available) this.recoveredAt = this.clock.now();
     else for (const connection of this.#idle.splice(0)) connection.close();
-    this.#parts.events.emit('endpointChanged', {
-      upstream: this.#upstream,
-      endpoint: this.id,
-      healthy: available,
-      reason,
-    });
+    this.#tell(available, reason);
     this.#parts.changed(this);
+  }
+
+  #tell(healthy: boolean, reason: string): void {
+    this.#parts.events.emit('endpointChanged', { upstream: this.#upstream, endpoint: this.id, healthy, reason });
   }
 
   #dnsFailed(message: string): void {
@@ -218,9 +218,12 @@ export class Endpoint implements ConnectionHost {
 
   /** No new requests: idle connections close now, busy ones with their response. */
   close(): void {
+    if (this.#closing) return;
     this.#closing = true;
     this.#resolver?.stop();
     this.#return?.cancel();
     for (const connection of this.#idle.splice(0)) connection.close();
+    // Nobody may go on believing that it is out: a new configuration may have it again, under the same name.
+    if (!this.available) this.#tell(true, 'not used any more');
   }
 }

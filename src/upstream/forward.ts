@@ -3,7 +3,7 @@
  * reached the client, and is the only place that moves body bytes between the two sides. Backpressure, cancellation and
  * accounting are written here once.
  */
-import { HOP_BY_HOP, KNOWN } from '../http/fields.ts';
+import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import type { Response } from '../http/response.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import {
@@ -107,7 +107,7 @@ export class Forward implements InboundSink, OutboundSink {
       connection.end('');
     } else if (!this.#started) {
       this.#started = true;
-      if (length !== LENGTH_NONE && length !== 0) this.#replay = new Replay();
+      if (length !== LENGTH_NONE && length !== 0) this.#replay = new Replay(this.#plan.upstream.config.retries.replay);
       inbound.start(this);
     } else {
       for (const piece of this.#replay?.pieces ?? []) connection.write(piece, 0, piece.length);

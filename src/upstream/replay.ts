@@ -24,15 +24,18 @@ export function speaksAgainstServer(code: ErrorCode): boolean {
   return SERVER_FAULTS.has(code);
 }
 
-/** Bytes that are kept at most. */
-const REPLAY_BYTES = 65_536;
-
 /** Sent request bytes. Starts out complete: nothing has been sent. */
 export class Replay {
   /** Everything that was sent is kept: the request can be sent again. */
   complete = true;
   #pieces: Buffer[] = [];
+  readonly #room: number;
   #bytes = 0;
+
+  /** `room`: bytes that are kept at most. */
+  constructor(room: number) {
+    this.#room = room;
+  }
 
   /** A slice is sent that is not kept. */
   forget(): void {
@@ -44,7 +47,7 @@ export class Replay {
   keep(buffer: Buffer, start: number, end: number): void {
     if (!this.complete) return;
     this.#bytes += end - start;
-    if (this.#bytes > REPLAY_BYTES) this.forget();
+    if (this.#bytes > this.#room) this.forget();
     else this.#pieces.push(Buffer.from(buffer.subarray(start, end)));
   }
 

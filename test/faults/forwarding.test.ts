@@ -60,15 +60,18 @@ test('Connection cannot name framing or Host away', () =>
     equal(request.field('content-length'), '0');
   }));
 
-for (const name of [
-  'Via',
-  'X-Forwarded-For',
-  'Forwarded',
-  'X-Request-Id',
-  'Content-Type',
-  'Max-Forwards',
-  'X-Forwarded-Proto',
-]) {
+test('Connection cannot name away what tells a loop, or what a trusted hop says of the client', () =>
+  asked(
+    'Connection: Via, X-Forwarded-For, Max-Forwards\r\nVia: 1.1 front\r\nX-Forwarded-For: 192.0.2.1\r\nMax-Forwards: 3\r\n',
+    { trustedHops: ['127.0.0.1'] },
+    (request) => {
+      equal(request.field('via'), '1.1 front, 1.1 gatehouse-test');
+      equal(request.field('x-forwarded-for'), '192.0.2.1, 127.0.0.1');
+      equal(request.field('max-forwards'), '3');
+    },
+  ));
+
+for (const name of ['X-Request-Id', 'Content-Type', 'X-Hop']) {
   for (const trustedHops of [[], ['127.0.0.1']]) {
     test(`Connection names ${name} (${trustedHops.length ? 'trusted' : 'untrusted'}): gone, and nothing leaks into what we write`, () =>
       asked(`Connection: ${name}\r\n${name}: 1.1 evil\r\nX-Secret: s\r\n`, { trustedHops }, (request) => {
