@@ -8,23 +8,12 @@ import {
   type NativeHandle,
   type NativeRequest,
   READ_RESULT,
-  ShutdownRequest,
   STREAM_STATE,
   WRITE_ASYNC,
   WriteRequest,
 } from './native.ts';
-
-/** Who lives on a wire. */
-export interface WireOwner {
-  /** Bytes arrived. The slice is valid during the call only. */
-  onBytes(buffer: Buffer, start: number, end: number): void;
-  /** The peer sends no more (half-close). */
-  onEof(): void;
-  /** Everything written has been taken by the kernel. */
-  onDrain(): void;
-  /** The connection is broken; called at most once, never after `destroy`. `code`: errno number, negative. */
-  onBroken(code: number): void;
-}
+import type { WireOwner } from './owner.ts';
+import { sendFin, Turns } from './turns.ts';
 
 /** Bytes read at once. */
 export const READ_BYTES = 65_536;
@@ -63,8 +52,6 @@ function onWritten(this: NativeRequest, status: number): void {
   (this.wire as Wire).written(status, (this.buffer as { length: number }).length);
 }
 
-function onShutdown(this: NativeRequest): void {}
-
 function onRead(this: NativeHandle): Uint8Array | undefined {
   return (this.wire as Wire).read(STREAM_STATE[READ_RESULT] as number);
 }
@@ -85,17 +72,14 @@ export class Wire {
   #own: Buffer | undefined = undefined;
   #reading = false;
   #closed = false;
-  /** A write is under way on a TLS handle, which takes one at a time (it aborts the process on a second). */
-  #writing = false;
-  /** What is written to a TLS handle meanwhile. */
-  #queue: Uint8Array[] | undefined = undefined;
-  /** FIN follows the queue. */
-  #ending = false;
+  /** Of a TLS handle, which takes one write at a time. */
+  readonly #turns: Turns | undefined;
 
   constructor(handle: NativeHandle, owner: WireOwner, release?: () => void) {
     this.#handle = handle;
     this.owner = owner;
     this.#release = release;
+    this.#turns = release === undefined ? undefined : new Turns();
     handle.wire = this;
     handle.useUserBuffer(shared);
     handle.onread = onRead;
@@ -115,10 +99,6 @@ export class Wire {
     if (!this.#reading || this.#closed) return;
     this.#reading = false;
     this.#handle.readStop();
-  }
-
-  get closed(): boolean {
-    return this.#closed;
   }
 
   /** Bytes that still wait in memory; falls while the peer takes some. */
@@ -194,14 +174,8 @@ export class Wire {
   end(): void {
     this.flush();
     if (this.#closed) return;
-    if (this.#writing) this.#ending = true;
-    else this.#shutdown();
-  }
-
-  #shutdown(): void {
-    const request = new ShutdownRequest();
-    request.oncomplete = onShutdown;
-    this.#handle.shutdown(request);
+    if (this.#turns?.busy) this.#turns.ending = true;
+    else sendFin(this.#handle);
   }
 
   /** Closes; what the kernel has not taken is lost. Nothing is reported any more. */
@@ -253,34 +227,27 @@ export class Wire {
   written(status: number, length: number): void {
     this.pending -= length;
     if (this.#closed) return;
-    if (status < 0) {
-      this.#breakSoon(status);
-      return;
+    if (status < 0) this.#breakSoon(status);
+    else {
+      if (this.#turns !== undefined) this.#nextTurn(this.#turns);
+      if (this.pending === 0) this.owner.onDrain();
     }
-    if (this.#writing) this.#sendQueued();
-    if (this.pending === 0) this.owner.onDrain();
   }
 
-  #sendQueued(): void {
-    this.#writing = false;
-    while (!this.#writing && !this.#closed) {
-      const next = this.#queue?.shift();
-      if (next === undefined) break;
+  #nextTurn(turns: Turns): void {
+    turns.busy = false;
+    for (let next = turns.next(); next !== undefined; next = turns.next()) {
       this.pending -= next.length;
       this.#send(next);
     }
-    if (this.#ending && !this.#writing && !this.#closed) {
-      this.#ending = false;
-      this.#shutdown();
-    }
+    if (turns.ending && !turns.busy && !this.#closed) sendFin(this.#handle);
   }
 
   /** True when the native side goes on using `view` after this returns. */
   #send(view: Uint8Array): boolean {
     if (this.mute) return false;
-    if (this.#writing) {
-      this.#queue ??= [];
-      this.#queue.push(view);
+    if (this.#turns?.busy) {
+      this.#turns.wait(view);
       this.pending += view.length;
       return true;
     }
@@ -295,7 +262,7 @@ export class Wire {
     request.wire = this;
     request.buffer = view;
     spare = new WriteRequest();
-    this.#writing = this.#release !== undefined;
+    if (this.#turns !== undefined) this.#turns.busy = true;
     this.pending += view.length;
     return true;
   }

@@ -21,6 +21,8 @@ const BUSY = 2;
 const TUNNEL = 3;
 const CLOSED = 4;
 
+/** What getaddrinfo says of a name without address. */
+const UNRESOLVED = 'ENOTFOUND';
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** A connection to an endpoint. */
@@ -51,14 +53,8 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     host.deadlines.add(this);
     const target = host.target();
     this.address = target === undefined ? '' : target.address;
-    if (target === undefined) queueMicrotask(() => this.#unresolved());
-    else this.#dialing = dial(target, this);
-  }
-
-  #unresolved(): void {
-    if (this.#state === CLOSED) return;
-    const what = `the server's name has not been resolved: ${this.#host.id}`;
-    this.#fail('upstream_dns', new GatehouseError('upstream_dns', what));
+    if (target !== undefined) this.#dialing = dial(target, this);
+    else queueMicrotask(() => this.onDialFailed(UNRESOLVED, 'its name has not been resolved', false));
   }
 
   /** Sends a request head (complete, with its empty line); `totalAt` is the deadline of the whole exchange. */
@@ -147,11 +143,10 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
 
   onDialFailed(code: string, message: string, tls: boolean): void {
     this.#dialing = undefined;
-    const what: ErrorCode = tls ? 'upstream_tls' : 'upstream_refused';
-    this.#fail(
-      what,
-      new GatehouseError(what, `the server could not be reached: ${this.#host.id}: ${tls ? message : code}`),
-    );
+    if (this.#state === CLOSED) return;
+    const what: ErrorCode = tls ? 'upstream_tls' : code === UNRESOLVED ? 'upstream_dns' : 'upstream_refused';
+    const why = `the server could not be reached: ${this.#host.id}: ${tls ? message : code}`;
+    this.#fail(what, new GatehouseError(what, why));
   }
 
   onBytes(buffer: Buffer, start: number, end: number): void {
