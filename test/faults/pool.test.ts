@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ManualClock } from '../../src/kernel/clock.ts';
 import { startSimulator } from '../../src/simulate/simulate.ts';
-import { assertRefusal, until, withGateway, withServer } from '../inprocess.ts';
+import { assertRefusal, type InProcessOptions, until, withGateway, withServer } from '../inprocess.ts';
 import { plainResponse, type RawPeer } from '../raw.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -44,6 +44,34 @@ test('pool.connections: more than that are 503 with Retry-After, until one is fr
         for (const client of clients) client.close();
         await gateway.unharmed();
       }),
+  ));
+
+test('pool.connections: a server that is full is passed by while another has room', () =>
+  withServer(
+    () => {},
+    (one) =>
+      withServer(
+        () => {},
+        (two) => {
+          const upstream: Exclude<InProcessOptions['upstream'], string> = {
+            balance: { policy: 'hash', on: 'path', boundedLoad: '100%' },
+            endpoints: [{ url: one.url }, { url: two.url }],
+            pool: { connections: 1 },
+          };
+          return withGateway({ upstream }, async (gateway) => {
+            const clients = await Promise.all([gateway.client(), gateway.client()]);
+            for (const client of clients) await client.send(GET);
+            await Promise.all([one.connection(0), two.connection(0)]);
+            const answer = await gateway.ask(GET);
+            assertRefusal(answer, { status: 503, code: 'overloaded', close: false });
+            for (const server of [one, two]) await server.connections[0]?.send(plainResponse());
+            for (const client of clients) {
+              equal((await client.read()).status, 200);
+              client.close();
+            }
+          });
+        },
+      ),
   ));
 
 test('pool.idle: so many idle connections are kept, and no more', () =>
