@@ -1,4 +1,6 @@
-/** Who lives on a wire. */
+/** Who lives on a wire, and hears what happens on it. */
+
+/** The connection logic above a wire. */
 export interface WireOwner {
   /** Bytes arrived. The slice is valid during the call only. */
   onBytes(buffer: Buffer, start: number, end: number): void;

@@ -3,16 +3,10 @@
  * writes are composed in one scratch buffer and leave in one system call. Memory is held per socket only for bytes that
  * the kernel would not take.
  */
-import { constants } from 'node:os';
-import {
-  type NativeHandle,
-  type NativeRequest,
-  READ_RESULT,
-  STREAM_STATE,
-  WRITE_ASYNC,
-  WriteRequest,
-} from './native.ts';
+import { UV_EALREADY, UV_EOF, UV_EPROTO } from './errno.ts';
+import { type NativeHandle, type NativeRequest, readResult, WriteRequest, writesOn } from './native.ts';
 import type { WireOwner } from './owner.ts';
+import { reportException } from './report.ts';
 import { sendFin, Turns } from './turns.ts';
 
 /** Bytes read at once. */
@@ -21,8 +15,6 @@ export const READ_BYTES = 65_536;
 export const SCRATCH_BYTES = 20_480;
 /** Bytes that may wait in memory for a slow peer before `write` says false. */
 const HIGH_WATER = 16_384;
-const UV_EOF = -4095;
-const UV_EALREADY = -constants.errno.EALREADY;
 
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
 let scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
@@ -53,7 +45,7 @@ function onWritten(this: NativeRequest, status: number): void {
 }
 
 function onRead(this: NativeHandle): Uint8Array | undefined {
-  return (this.wire as Wire).read(STREAM_STATE[READ_RESULT] as number);
+  return (this.wire as Wire).read(readResult());
 }
 
 /** A connected socket: TCP, unix or (after its handshake) TLS. */
@@ -71,7 +63,8 @@ export class Wire {
   /** A buffer of its own while big reads pass, so that they can be written on without a copy. */
   #own: Buffer | undefined = undefined;
   #reading = false;
-  #closed = false;
+  /** Nothing is sent or reported any more. */
+  closed = false;
   /** Of a TLS handle, which takes one write at a time. */
   readonly #turns: Turns | undefined;
 
@@ -87,7 +80,7 @@ export class Wire {
 
   /** Starts or goes on reading. */
   resume(): void {
-    if (this.#reading || this.#closed) return;
+    if (this.#reading || this.closed) return;
     this.#reading = true;
     const code = this.#handle.readStart();
     // After a TLS handshake the handle is reading already.
@@ -96,14 +89,14 @@ export class Wire {
 
   /** Reads no more: what the peer sends stays in the kernel, and at last with the peer. */
   pause(): void {
-    if (!this.#reading || this.#closed) return;
+    if (!this.#reading || this.closed) return;
     this.#reading = false;
     this.#handle.readStop();
   }
 
   /** Bytes that still wait in memory; falls while the peer takes some. */
   get queued(): number {
-    return this.#closed ? 0 : this.#handle.writeQueueSize;
+    return this.closed ? 0 : this.#handle.writeQueueSize;
   }
 
   /**
@@ -125,7 +118,7 @@ export class Wire {
   commit(end: number): boolean {
     corkedBytes = end;
     if (!reading) this.flush();
-    return this.pending <= HIGH_WATER && !this.#closed;
+    return this.pending <= HIGH_WATER && !this.closed;
   }
 
   /** Sends what was collected. */
@@ -134,7 +127,7 @@ export class Wire {
     const length = corkedBytes;
     corked = undefined;
     corkedBytes = 0;
-    if (this.#closed || length === 0) return;
+    if (this.closed || length === 0) return;
     const view = new Uint8Array(scratch.buffer as ArrayBuffer, 0, length);
     if (this.#send(view)) scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   }
@@ -155,8 +148,8 @@ export class Wire {
     }
     if (buffer === passing) {
       this.flush();
-      if (!this.#closed && this.#send(buffer.subarray(start, end))) passingKept = true;
-      return this.pending <= HIGH_WATER && !this.#closed;
+      if (!this.closed && this.#send(buffer.subarray(start, end))) passingKept = true;
+      return this.pending <= HIGH_WATER && !this.closed;
     }
     const copy = Buffer.allocUnsafeSlow(end - start);
     buffer.copy(copy, 0, start, end);
@@ -166,14 +159,14 @@ export class Wire {
   /** Sends a buffer that nobody changes afterwards. False as in `commit`. */
   writeOwned(buffer: Uint8Array): boolean {
     this.flush();
-    if (!this.#closed) this.#send(buffer);
-    return this.pending <= HIGH_WATER && !this.#closed;
+    if (!this.closed) this.#send(buffer);
+    return this.pending <= HIGH_WATER && !this.closed;
   }
 
   /** Sends FIN after what is pending. */
   end(): void {
     this.flush();
-    if (this.#closed) return;
+    if (this.closed) return;
     if (this.#turns?.busy) this.#turns.ending = true;
     else sendFin(this.#handle);
   }
@@ -187,14 +180,14 @@ export class Wire {
   /** Closes with RST, so that the peer sees that something was cut. */
   reset(): void {
     this.flush();
-    if (this.#closed) return;
+    if (this.closed) return;
     if (this.#release || !this.#handle.reset || this.#handle.reset() < 0) this.#close();
-    else this.#closed = true;
+    else this.closed = true;
   }
 
   /** Called by the native side. Not for anyone else. Returns the buffer for the next read when it changes. */
   read(result: number): Uint8Array | undefined {
-    if (this.#closed) return undefined;
+    if (this.closed) return undefined;
     if (result <= 0) {
       if (result === UV_EOF) {
         this.#reading = false;
@@ -207,11 +200,17 @@ export class Wire {
     passing = own;
     passingKept = false;
     reading = true;
-    this.owner.onBytes(own ?? shared, 0, result);
+    try {
+      this.owner.onBytes(own ?? shared, 0, result);
+    } catch (error) {
+      // A mistake of ours costs this connection, not the worker.
+      this.#break(UV_EPROTO);
+      reportException(error);
+    }
     reading = false;
     passing = undefined;
     if (corked !== undefined) corked.flush();
-    if (this.#closed) return undefined;
+    if (this.closed) return undefined;
     if (own === undefined ? result === READ_BYTES : passingKept) {
       this.#own = Buffer.allocUnsafeSlow(READ_BYTES);
       return this.#own;
@@ -226,7 +225,7 @@ export class Wire {
   /** Called by the native side when an asynchronous write is done. */
   written(status: number, length: number): void {
     this.pending -= length;
-    if (this.#closed) return;
+    if (this.closed) return;
     if (status < 0) this.#breakSoon(status);
     else {
       if (this.#turns !== undefined) this.#nextTurn(this.#turns);
@@ -240,7 +239,7 @@ export class Wire {
       this.pending -= next.length;
       this.#send(next);
     }
-    if (turns.ending && !turns.busy && !this.#closed) sendFin(this.#handle);
+    if (turns.ending && !turns.busy && !this.closed) sendFin(this.#handle);
   }
 
   /** True when the native side goes on using `view` after this returns. */
@@ -257,7 +256,7 @@ export class Wire {
       this.#breakSoon(code);
       return false;
     }
-    if (STREAM_STATE[WRITE_ASYNC] === 0) return false;
+    if (!writesOn()) return false;
     request.oncomplete = onWritten;
     request.wire = this;
     request.buffer = view;
@@ -268,8 +267,8 @@ export class Wire {
   }
 
   #close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.closed) return;
+    this.closed = true;
     if (corked === this) {
       corked = undefined;
       corkedBytes = 0;
@@ -279,7 +278,7 @@ export class Wire {
   }
 
   #break(code: number): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     this.#close();
     this.owner.onBroken(code);
   }
@@ -289,7 +288,7 @@ export class Wire {
    * it ends by itself; else it is reported after the writer's own stack has ended, which is in the middle of something.
    */
   #breakSoon(code: number): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     if (this.readsOut && this.#reading) {
       this.mute = true;
       return;
