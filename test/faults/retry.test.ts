@@ -79,25 +79,74 @@ for (const [name, request, settings, retried] of [
     ));
 }
 
-test('a body too large to be kept is not sent twice', () =>
+for (const [replay, tries] of [
+  ['64KiB', 1],
+  ['1MiB', 3],
+] as const) {
+  test(`retries.replay ${replay}: a relayed body of 200 kB is sent ${tries} times`, () =>
+    withServer(
+      async (peer) => {
+        await peer.readUntil('x'.repeat(200_000));
+        peer.reset();
+      },
+      (bad) =>
+        withGateway(
+          { upstream: { endpoints: [{ url: bad.url }], retries: { attempts: 3, replay } } },
+          async (gateway) => {
+            const body = 'x'.repeat(200_000);
+            const answer = await gateway.ask(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n${body}`);
+            equal(answer.status, 502);
+            equal(gateway.ended[0]?.tries, tries);
+            equal(bad.connections.length, tries);
+          },
+        ),
+    ));
+}
+
+test('a body that is still being sent when its server breaks goes to the next one whole', () =>
   withServer(
     async (peer) => {
-      await peer.readUntil('x'.repeat(200_000));
+      await peer.readUntil('first');
       peer.reset();
     },
     (bad) =>
-      withGateway(
-        { upstream: { endpoints: [{ url: bad.url }], retries: { attempts: 3, nonIdempotent: true } } },
-        async (gateway) => {
-          const client = await gateway.client();
-          await client.send(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n${'x'.repeat(200_000)}`);
-          equal((await client.read()).status, 502);
-          equal(gateway.ended[0]?.tries, 1);
-          equal(bad.connections.length, 1);
-          client.close();
-        },
+      withServer(serve, (good) =>
+        withGateway(
+          { upstream: { balance: 'roundRobin', endpoints: [{ url: bad.url }, { url: good.url }] } },
+          async (gateway) => {
+            const client = await gateway.client();
+            for (let i = 0; i < 2; i++) {
+              const tried = gateway.faults('upstream_reset');
+              await client.send('PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n');
+              if (i === 0) await until('the break', () => gateway.faults('upstream_reset') > tried);
+              await client.send('6\r\nsecond\r\n0\r\n\r\n');
+              equal((await client.read()).body, 'good firstsecond');
+            }
+            client.close();
+            await gateway.unharmed();
+          },
+        ),
       ),
   ));
+
+test('ejectFor doubles with each ejection', async () => {
+  const clock = new ManualClock();
+  const refusing = await closedUrl();
+  await withServer(serve, (good) => {
+    const endpoints = [{ url: refusing, name: 'bad' }, { url: good.url }];
+    const passive = { consecutiveErrors: 1, ejectFor: '10s' };
+    return withGateway({ upstream: { balance: 'roundRobin', endpoints, passive }, clock }, async (gateway) => {
+      for (const outFor of [10_000, 20_000, 40_000]) {
+        for (let i = 0; i < 2; i++) equal((await gateway.ask(GET)).status, 200);
+        equal(gateway.endpoints.at(-1)?.healthy, false);
+        await gateway.advance(outFor - 100);
+        equal(gateway.endpoints.at(-1)?.healthy, false);
+        await gateway.advance(200);
+        equal(gateway.endpoints.at(-1)?.healthy, true);
+      }
+    });
+  });
+});
 
 test('retries.budget: of many failures at once only a share is tried again', () => {
   const COUNT = 40;
