@@ -73,13 +73,13 @@ test('spoilt requests', () => {
       for (;;) {
         const request = await peer.read();
         // What we forward has one length, one Host, and no line that ends in anything but CRLF.
-        const { raw, body } = request;
+        const { raw } = request;
         const head = raw.slice(0, raw.indexOf('\r\n\r\n'));
         const hosts = head.split('\r\n').filter((line) => /^host:/i.test(line)).length;
         const framings = head.split('\r\n').filter((line) => /^(content-length|transfer-encoding):/i.test(line)).length;
         if (hosts !== 1 || framings > 1 || /[\r\n\0]/.test(head.replaceAll('\r\n', ''))) badly.push(raw);
         if (!/^(GET|POST|HEAD|[!#$%&'*+.^_`|~0-9A-Za-z-]+) \S+ HTTP\/1\.1$/.test(request.startLine)) badly.push(raw);
-        await peer.send(request.startLine.startsWith('HEAD') ? plainResponse('') : plainResponse(body));
+        await peer.send(plainResponse(request.startLine.startsWith('HEAD') ? '' : 'ok'));
       }
     },
     (server) =>
