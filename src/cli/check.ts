@@ -12,7 +12,7 @@ interface Options {
 
 const HELP = `
 A REQUEST is written as [METHOD] URL [model=NAME] [Name:value ...], or as a curl command:
-  gatehouse check -c gatehouse.yaml --explain 'POST http://api.example.com/v1/chat/completions model=deepseek-chat'
+  gatehouse check -c gatehouse.yaml --explain 'POST http://api.example.com/v1/chat/completions model=chat-large'
   gatehouse check -c gatehouse.yaml --explain 'GET /v1/models host:api.example.com x-team:red'
 Nothing is sent. A request that would be refused is explained as well.
 

@@ -1,6 +1,6 @@
 /** What `gatehouse check --explain REQUEST` finds out: which route, model version and upstream a request would meet. */
 import { modelIdOf, recognize } from '../ai/ai.ts';
-import { REFUSED_METHODS } from '../gatehouse/stages.ts';
+import { REFUSED_METHODS } from '../gatehouse.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import type { RequestHead } from '../kernel/exchange.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';

@@ -10,6 +10,7 @@ import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.t
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/health/prober.ts';
 import { VERSION } from './version.ts';
+import { WorkerLog } from './workerlog.ts';
 
 /** Where the supervisor reads access log lines (`stdio[3]` of the fork). */
 const LOG_DESCRIPTOR = 3;
@@ -27,10 +28,9 @@ function runWorker(): void {
   // Its reader is the supervisor; when that dies, the closed channel says so.
   const sink = pipeSink(log, () => observer?.logDrained());
   let observer: Observer | undefined;
-  let accessLog = '';
+  const accessLog = new WorkerLog(events, sink);
 
-  const observe = (config: Config) => {
-    const wanted = config.log.access === 'off' ? 'off' : 'on';
+  const observe = async (config: Config) => {
     if (!observer) {
       observer = new Observer({
         events,
@@ -42,8 +42,7 @@ function runWorker(): void {
         readProcess: processReader(),
       });
     }
-    if (wanted !== accessLog) observer.setAccessLog(wanted === 'off' ? undefined : sink);
-    accessLog = wanted;
+    await accessLog.follow(config.log.access, observer);
     observer.metrics.setModels(Object.keys(config.models));
     const endpoints = Object.entries(config.upstreams).flatMap(([upstream, { endpoints: all }]) =>
       all.map((endpoint) => ({ upstream, endpoint: endpointName(endpoint) })),
@@ -64,7 +63,7 @@ function runWorker(): void {
       async update(snapshot, health) {
         const input = snapshot as Snapshot<Config>;
         if (gatehouse) await gatehouse.update(input);
-        observe(input.config);
+        await observe(input.config);
         if (!gatehouse) {
           const idPrefix = randomBytes(6).toString('hex');
           gatehouse = createGatehouse(input, { clock: systemClock, events, pseudonym, idPrefix });
@@ -80,8 +79,9 @@ function runWorker(): void {
       endpointHealth: setHealth,
       drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
       metrics: () => observer?.snapshot(),
-      close: () => {
+      close: async () => {
         observer?.close();
+        await accessLog.close();
         return new Promise((done) => log.end(() => done()));
       },
     },

@@ -3,16 +3,14 @@ import type { Clock } from '../kernel/clock.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
+import type { Verdict } from '../kernel/gate.ts';
 import { Listener } from '../listen/listen.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
 import { Deadlines } from '../socket/deadlines.ts';
+import { flushCorked } from '../socket/wire.ts';
 import type { Lookup } from '../upstream/resolve.ts';
-import { Passage } from './passage.ts';
+import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { fileReader, Snapshot, type SnapshotInput } from './snapshot.ts';
-import { ANSWERED, type Step } from './stages.ts';
-
-/** A stage of the pipeline. */
-export type Stage = (passage: Passage) => Step;
 
 /** What a worker is given from outside. */
 export interface WorkerParts {
@@ -30,7 +28,7 @@ export interface WorkerParts {
 const DRAIN_POLL_MS = 20;
 
 /** Serves a snapshot. */
-export class Worker implements ListenerHandler {
+export class Worker implements ListenerHandler, PassageHost {
   readonly clock: Clock;
   readonly events: Events;
   readonly pseudonym: string;
@@ -151,12 +149,27 @@ export class Worker implements ListenerHandler {
       while (passage.step < stages.length) {
         const verdict = (stages[passage.step++] as Stage)(passage);
         if (verdict === undefined) continue;
-        if (verdict !== ANSWERED) passage.refuse(verdict);
+        if (verdict === ANSWERED) return;
+        if (verdict instanceof Promise) this.#await(passage, verdict);
+        else passage.refuse(verdict);
         return;
       }
     } catch (error) {
       this.#bug(passage, error);
     }
+  }
+
+  #await(passage: Passage, verdict: Promise<Verdict>): void {
+    verdict.then(
+      (error) => {
+        // The client may have left meanwhile.
+        if (passage.exchange.outcome !== 'open') return;
+        if (error) passage.refuse(error);
+        else this.proceed(passage);
+        flushCorked();
+      },
+      (error) => this.#bug(passage, error),
+    );
   }
 
   /** A mistake of ours costs one request, not the worker. */

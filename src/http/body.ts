@@ -17,6 +17,11 @@ export class BodyReader {
     this.done = length === 0 || length === -1;
   }
 
+  /** Bytes that are still to come; Infinity where only the end of the body tells. */
+  get left(): number {
+    return this.#decoder === undefined ? this.#left : Number.POSITIVE_INFINITY;
+  }
+
   /** The body ends with the connection. */
   get closeDelimited(): boolean {
     return this.#left === Number.POSITIVE_INFINITY;
@@ -34,7 +39,7 @@ export class BodyReader {
       if (this.#decoder.done) this.done = true;
       return at;
     }
-    const take = this.#left < end - start ? this.#left : end - start;
+    const take = Math.min(this.#left, end - start);
     this.#left -= take;
     if (this.#left === 0) this.done = true;
     if (take > 0) sink.onPayload(buffer, start, start + take);

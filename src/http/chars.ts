@@ -15,6 +15,8 @@ export const HOST = 16;
 export const CLASS = new Uint8Array(256);
 /** Byte → the same in lower case. */
 export const LOWER = new Uint8Array(256);
+/** Byte → the same in lower case, and `_` as `-`: what servers that hand fields on as CGI variables make of a name. */
+export const FOLDED = new Uint8Array(256);
 /** Byte → value of the hex digit, or 255. */
 export const HEX = new Uint8Array(256).fill(255);
 
@@ -28,6 +30,7 @@ for (let c = 0; c < 256; c++) {
   if (/[A-Za-z0-9\-._~!$&'()*+;=:[\]%]/.test(char)) bits |= HOST;
   CLASS[c] = bits;
   LOWER[c] = c >= 65 && c <= 90 ? c | 32 : c;
+  FOLDED[c] = char === '_' ? 45 : (LOWER[c] as number);
   const digit = '0123456789abcdef'.indexOf(char.toLowerCase());
   if (digit >= 0) HEX[c] = digit;
 }

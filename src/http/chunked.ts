@@ -4,7 +4,9 @@
  */
 import { CLASS, HEX, VALUE } from './chars.ts';
 import { HttpFault } from './fault.ts';
-import { FieldSection, HOP_BY_HOP, KNOWN } from './fields.ts';
+import { FieldSection } from './fields.ts';
+import { FORWARDING_FIELDS } from './forwarded.ts';
+import { HOP_BY_HOP, KNOWN } from './known.ts';
 
 /** Limits of a chunked body. */
 export interface ChunkedLimits {
@@ -33,9 +35,18 @@ const TRAILERS = 6;
 const DONE = 7;
 
 /** Fields that have no business in a trailer (RFC 9110 §6.5.1). */
-const NOT_IN_TRAILERS = HOP_BY_HOP | KNOWN.host | KNOWN.expect | KNOWN['max-forwards'] | KNOWN.date;
+const NOT_IN_TRAILERS =
+  HOP_BY_HOP |
+  FORWARDING_FIELDS |
+  KNOWN.host |
+  KNOWN.expect |
+  KNOWN['max-forwards'] |
+  KNOWN.date |
+  KNOWN['x-request-id'] |
+  KNOWN['content-type'] |
+  KNOWN['content-encoding'];
 const SENSITIVE =
-  /^(authorization|cookie|set-cookie|content-(type|encoding|range|length)|cache-control|range|if-.*|www-authenticate|age|expires|location|retry-after|vary|warning)$/;
+  /^(authorization|cookie|set-cookie|content-range|cache-control|range|if-.*|www-authenticate|age|expires|location|retry-after|vary|warning)$/;
 
 const bad = (kind: string, message: string) => new HttpFault(kind, 'bad_request', message);
 
@@ -50,6 +61,8 @@ export class ChunkedDecoder {
   #total = 0;
   #extensions = 0;
   #quoted = false;
+  /** After the backslash of a quoted pair (RFC 9110 §5.6.4). */
+  #escaped = false;
   #section: Buffer[] | undefined = undefined;
   #sectionBytes = 0;
 
@@ -92,7 +105,9 @@ export class ChunkedDecoder {
               `more than ${this.#limits.chunkExtensions} bytes of chunk extensions (limits.chunkExtensions)`,
             );
           }
-          if (c === 34) this.#quoted = !this.#quoted;
+          if (this.#escaped) this.#escaped = false;
+          else if (c === 34) this.#quoted = !this.#quoted;
+          else if (c === 92 && this.#quoted) this.#escaped = true;
           if (c === 13) {
             if (this.#quoted) return bad('chunk_extensions', 'a chunk extension has an open quote (RFC 9112 §7.1.1)');
             this.#state = SIZE_LF;
@@ -192,7 +207,7 @@ export class ChunkedDecoder {
     if (typeof parsed !== 'number') return parsed;
     if (parsed !== sectionEnd) return bad('trailers', 'the trailer section ends before its empty line');
     fields.text = all.toString('latin1', 0, sectionEnd);
-    this.trailers = fields.linesWhere(NOT_IN_TRAILERS, (name) => !SENSITIVE.test(name));
+    this.trailers = fields.linesWhere(NOT_IN_TRAILERS, (name) => !SENSITIVE.test(name) && !name.includes('_'));
     const consumed = sectionEnd - this.#sectionBytes;
     this.#section = undefined;
     this.#state = DONE;

@@ -5,79 +5,13 @@
 import type { Fields } from '../kernel/exchange.ts';
 import { CLASS, LOWER, TOKEN, VALUE } from './chars.ts';
 import { HttpFault } from './fault.ts';
+import { identify, KNOWN, NAMED_BY_CONNECTION, NOT_NAMED } from './known.ts';
 
-/** Fields that the codec itself has an interest in. Each is one bit. */
-export const KNOWN = {
-  host: 1 << 0,
-  'content-length': 1 << 1,
-  'transfer-encoding': 1 << 2,
-  connection: 1 << 3,
-  'keep-alive': 1 << 4,
-  'proxy-connection': 1 << 5,
-  te: 1 << 6,
-  trailer: 1 << 7,
-  upgrade: 1 << 8,
-  expect: 1 << 9,
-  via: 1 << 10,
-  forwarded: 1 << 11,
-  'x-forwarded-for': 1 << 12,
-  'x-forwarded-proto': 1 << 13,
-  'x-forwarded-host': 1 << 14,
-  'x-forwarded-port': 1 << 15,
-  'x-real-ip': 1 << 16,
-  'x-request-id': 1 << 17,
-  'proxy-authenticate': 1 << 18,
-  'proxy-authorization': 1 << 19,
-  'max-forwards': 1 << 20,
-  'http2-settings': 1 << 21,
-  date: 1 << 22,
-  'proxy-status': 1 << 23,
-  'x-forwarded-server': 1 << 24,
-  'accept-encoding': 1 << 25,
-  'content-encoding': 1 << 26,
-  'content-type': 1 << 27,
-} as const;
+const UNDERSCORE = 95;
 
-/** Marks a field that `Connection` names. */
-export const NAMED_BY_CONNECTION = 1 << 29;
-
-/** Never travels past one hop (RFC 9110 §7.6.1), framing included: we write our own. */
-export const HOP_BY_HOP =
-  KNOWN.connection |
-  KNOWN['keep-alive'] |
-  KNOWN['proxy-connection'] |
-  KNOWN['transfer-encoding'] |
-  KNOWN['content-length'] |
-  KNOWN.te |
-  KNOWN.trailer |
-  KNOWN.upgrade |
-  KNOWN['proxy-authenticate'] |
-  KNOWN['proxy-authorization'] |
-  KNOWN['http2-settings'] |
-  NAMED_BY_CONNECTION;
-
-interface KnownName {
-  readonly bytes: Uint8Array;
-  readonly bit: number;
-}
-
-const BY_LENGTH: (KnownName[] | undefined)[] = [];
-for (const [name, bit] of Object.entries(KNOWN)) {
-  const list = BY_LENGTH[name.length] ?? [];
-  list.push({ bytes: Buffer.from(name), bit });
-  BY_LENGTH[name.length] = list;
-}
-
-function identify(buffer: Buffer, start: number, end: number): number {
-  const list = BY_LENGTH[end - start];
-  if (list === undefined) return 0;
-  for (let k = 0; k < list.length; k++) {
-    const { bytes, bit } = list[k] as KnownName;
-    let i = 0;
-    while (i < bytes.length && LOWER[buffer[start + i] as number] === bytes[i]) i++;
-    if (i === bytes.length) return bit;
-  }
-  return 0;
+function hasUnderscore(buffer: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (buffer[i] === UNDERSCORE) return true;
+  return false;
 }
 
 const CR = 13;
@@ -116,6 +50,25 @@ function valueFault(c: number): HttpFault {
   return new HttpFault('invalid_field_value', 'bad_request', 'a field value has a control character (RFC 9110 §5.5)');
 }
 
+/** Members of a comma-separated list in lower case (RFC 9110 §5.6.1), empty ones left out. */
+export function listMembers(list: string): string[] {
+  const members: string[] = [];
+  for (const part of list.split(',')) {
+    const member = trimOws(part);
+    if (member !== '') members.push(member.toLowerCase());
+  }
+  return members;
+}
+
+/** Without SP and HTAB around it. `String.trim` takes away more, NBSP for one: then what others refuse would pass here. */
+export function trimOws(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && (text.charCodeAt(from) === SP || text.charCodeAt(from) === HTAB)) from++;
+  while (to > from && (text.charCodeAt(to - 1) === SP || text.charCodeAt(to - 1) === HTAB)) to--;
+  return text.slice(from, to);
+}
+
 /** Parsed field lines over one latin1 text. */
 export class FieldSection implements Fields {
   /** The text that the offsets point into. */
@@ -128,6 +81,8 @@ export class FieldSection implements Fields {
   seen = 0;
   /** Bits of the known fields seen more than once. */
   repeated = 0;
+  /** Bits of the known fields seen with `_` for `-`: to us another field, to a CGI-like server behind us the same one. */
+  underscored = 0;
   /** Where the field lines end in `text` (start of the empty line). */
   linesEnd = 0;
 
@@ -158,10 +113,15 @@ export class FieldSection implements Fields {
       let valueEnd = p;
       while (valueEnd > valueStart && (buffer[valueEnd - 1] === SP || buffer[valueEnd - 1] === HTAB)) valueEnd--;
       p += 2;
-      const kind = identify(buffer, nameStart, nameEnd);
+      let kind = identify(buffer, nameStart, nameEnd);
       if (kind !== 0) {
-        if ((this.seen & kind) !== 0) this.repeated |= kind;
-        this.seen |= kind;
+        if (hasUnderscore(buffer, nameStart, nameEnd)) {
+          this.underscored |= kind;
+          kind = 0;
+        } else {
+          if ((this.seen & kind) !== 0) this.repeated |= kind;
+          this.seen |= kind;
+        }
       }
       kinds.push(kind);
       marks.push(nameStart - origin, nameEnd - origin, valueStart - origin, valueEnd - origin);
@@ -204,18 +164,20 @@ export class FieldSection implements Fields {
     return values.join(', ');
   }
 
-  /** Marks the fields that `Connection` names, so that they stay behind (RFC 9110 §7.6.1). Framing and Host cannot be named. */
+  /**
+   * Marks the fields that `Connection` names, so that they stay behind (RFC 9110 §7.6.1) and are not seen any more. Framing,
+   * Host and what trusted hops say cannot be named.
+   */
   markConnectionNamed(options: string): void {
-    for (const part of options.split(',')) {
-      const option = part.trim().toLowerCase();
-      if (option === '' || option === 'close' || option === 'keep-alive' || option === 'upgrade') continue;
-      for (let at = this.#find(option, 0); at >= 0; at = this.#find(option, at + 1)) {
-        const kind = this.kinds[at] as number;
-        if (kind === 0 || (kind & (KNOWN.host | KNOWN['content-length'] | KNOWN['transfer-encoding'])) === 0) {
-          this.kinds[at] = NAMED_BY_CONNECTION;
-          this.seen |= NAMED_BY_CONNECTION;
-        }
-      }
+    const named = new Set(listMembers(options));
+    const { kinds, marks, text } = this;
+    for (let i = 0; i < kinds.length; i++) {
+      const kind = kinds[i] as number;
+      if ((kind & (NOT_NAMED | KNOWN.connection | KNOWN['keep-alive'] | KNOWN.upgrade)) !== 0) continue;
+      if (!named.has(text.slice(marks[4 * i], marks[4 * i + 1]).toLowerCase())) continue;
+      kinds[i] = NAMED_BY_CONNECTION;
+      this.seen = (this.seen & ~kind) | NAMED_BY_CONNECTION;
+      this.repeated &= ~kind;
     }
   }
 

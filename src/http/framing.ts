@@ -1,5 +1,6 @@
 /** The fields that say where a message ends and whether its connection lives on (RFC 9112 §6 and §9). */
 import { HttpFault } from './fault.ts';
+import { listMembers, trimOws } from './fields.ts';
 
 /** Value of Content-Length as a number, or -1: digits only, no sign, no list, at most 15 digits. */
 export function parseContentLength(value: string): number {
@@ -17,7 +18,7 @@ export function parseContentLength(value: string): number {
 /** Accepts exactly `chunked`. What is unknown is 501, what does not end in one `chunked` is 400 (RFC 9112 §6.1, §6.3). */
 export function requestCodings(value: string): HttpFault | undefined {
   if (value === 'chunked') return undefined;
-  const codings = value.split(',').map((coding) => coding.trim().toLowerCase());
+  const codings = value.split(',').map((coding) => trimOws(coding).toLowerCase());
   if (codings.length === 1 && codings[0] === 'chunked') return undefined;
   if (codings.at(-1) !== 'chunked') {
     const known = codings.every((coding) =>
@@ -58,12 +59,20 @@ export function connectionOptions(value: string): ConnectionOptions {
   if (value === 'keep-alive' || value === 'Keep-Alive') return KEEP_ALIVE;
   if (value === 'close') return CLOSE;
   const options = { close: false, keepAlive: false, upgrade: false, others: false };
-  for (const part of value.split(',')) {
-    const option = part.trim().toLowerCase();
+  for (const option of listMembers(value)) {
     if (option === 'close') options.close = true;
     else if (option === 'keep-alive') options.keepAlive = true;
     else if (option === 'upgrade') options.upgrade = true;
-    else if (option !== '') options.others = true;
+    else options.others = true;
   }
   return options;
+}
+
+/** Protocols that lead away from what a gateway can watch: h2c smuggles whole requests past it (RFC 9113 §3.1 retired it). */
+const NOT_UPGRADED = /^(h2c?|http|tls)(\/|$)/;
+
+/** The protocols of an Upgrade field in lower case, or '' where one of them is never passed on (RFC 9110 §7.8 allows to ignore it). */
+export function upgradeProtocols(value: string): string {
+  const members = listMembers(value);
+  return members.some((member) => NOT_UPGRADED.test(member)) ? '' : members.join(', ');
 }

@@ -2,8 +2,10 @@
 import { type BodyLength, LENGTH_CHUNKED, LENGTH_NONE, type RequestHead } from '../kernel/exchange.ts';
 import { CLASS, HOST, TARGET, TOKEN } from './chars.ts';
 import { HttpFault } from './fault.ts';
-import { FieldSection, KNOWN } from './fields.ts';
-import { connectionOptions, parseContentLength, requestCodings } from './framing.ts';
+import { FieldSection } from './fields.ts';
+import { FORWARDING_FIELDS } from './forwarded.ts';
+import { connectionOptions, parseContentLength, requestCodings, upgradeProtocols } from './framing.ts';
+import { HOP_BY_HOP, KNOWN } from './known.ts';
 
 /** Limits of a request head. */
 export interface RequestLimits {
@@ -18,6 +20,9 @@ export interface RequestLimits {
 }
 
 const bad = (kind: string, message: string) => new HttpFault(kind, 'bad_request', message);
+
+/** Fields that change who is asked, by whom, and where the message ends: a second spelling of them is an attack. */
+const ONE_SPELLING = HOP_BY_HOP | KNOWN.host | KNOWN.expect | FORWARDING_FIELDS;
 
 // Most requests of a connection name the same host: lower-casing it once is enough.
 let lastAuthority = '';
@@ -60,6 +65,11 @@ export function parseRequest(
   while (((CLASS[buffer[p] as number] as number) & TOKEN) !== 0) p++;
   const methodEnd = p;
   if (p === start || p - start > 32 || buffer[p] !== 32) return requestLineFault(buffer, p);
+  // `head` would be answered with a body by one server and without by the next.
+  for (let i = start; i < p; i++) {
+    if ((buffer[i] as number) >= 97 && (buffer[i] as number) <= 122)
+      return bad('method_case', 'methods are written in capitals (RFC 9110 §9.1)');
+  }
   const targetStart = ++p;
   let questionMark = -1;
   for (let c = buffer[p] as number; ((CLASS[c] as number) & TARGET) !== 0; c = buffer[++p] as number) {
@@ -99,6 +109,9 @@ export function parseRequest(
   const fieldsEnd = head.parse(buffer, p + 11, start, limits.fields);
   if (typeof fieldsEnd !== 'number') return fieldsEnd;
   if (fieldsEnd !== headEnd) return bad('request_line', 'the head ends before its empty line');
+  if ((head.underscored & ONE_SPELLING) !== 0) {
+    return bad('underscore_field_name', 'a field that frames or addresses a message is written with _ for -');
+  }
   const text = buffer.toString('latin1', start, headEnd);
   head.text = text;
   head.minor = minor as 0 | 1;
@@ -126,29 +139,30 @@ function readTarget(head: Request, target: string, questionMark: number): HttpFa
   if (host !== undefined && !validAuthority(host)) {
     return bad('host_invalid', 'the Host field is not a host and an optional port (RFC 9110 §7.2)');
   }
+  if (head.method === 'CONNECT') {
+    return new HttpFault(
+      'connect_method',
+      'method_not_allowed',
+      'CONNECT is not served here: this is no forward proxy',
+    );
+  }
   let origin = target;
   let mark = questionMark;
   let authority = host ?? '';
   if (target.charCodeAt(0) !== 47) {
-    if (head.method === 'CONNECT') {
-      return new HttpFault(
-        'connect_method',
-        'method_not_allowed',
-        'CONNECT is not served here: this is no forward proxy',
-      );
-    }
     if (target === '*') {
       if (head.method !== 'OPTIONS') return bad('request_target', 'the target * is for OPTIONS only (RFC 9112 §3.2.4)');
     } else {
       const absolute = /^https?:\/\/([^/?]*)(\/[^?]*)?(\?.*)?$/i.exec(target);
       if (!absolute) return bad('request_target', 'the request target does not start with / (RFC 9112 §3.2)');
       authority = absolute[1] as string;
-      if (authority === '' || !validAuthority(authority))
-        return bad('host_invalid', 'the request target names no valid host');
+      if (!validAuthority(authority)) return bad('host_invalid', 'the request target names no valid host');
       if (host !== undefined && host.toLowerCase() !== authority.toLowerCase()) {
         return bad('host_mismatch', 'Host and the absolute request target name different hosts');
       }
-      origin = (absolute[2] ?? '/') + (absolute[3] ?? '');
+      const query = absolute[3] ?? '';
+      // An absolute target without path and query asks the server as a whole (RFC 9112 §3.2.4).
+      origin = (absolute[2] ?? (head.method === 'OPTIONS' && query === '' ? '*' : '/')) + query;
       mark = origin.indexOf('?');
     }
   }
@@ -164,13 +178,13 @@ function readTarget(head: Request, target: string, questionMark: number): HttpFa
   return undefined;
 }
 
+/** Not empty: an http URI without a host is invalid (RFC 9110 §4.2.1). */
 function validAuthority(authority: string): boolean {
+  if (authority === '') return false;
   for (let i = 0; i < authority.length; i++)
     if (((CLASS[authority.charCodeAt(i)] as number) & HOST) === 0) return false;
-  if (authority.charCodeAt(0) === 91) return /^\[[0-9A-Fa-f:.]+\](:\d{0,5})?$/.test(authority);
-  const colon = authority.indexOf(':');
-  if (colon < 0) return !/[[\]]/.test(authority);
-  return colon > 0 && /^:\d{0,5}$/.test(authority.slice(colon)) && !/[[\]]/.test(authority);
+  const port = /^(?:\[[0-9A-Fa-f:.]+\]|[^:[\]]+)(?::(\d{0,5}))?$/.exec(authority);
+  return port !== null && Number(port[1] ?? 0) <= 65_535;
 }
 
 function hostOf(authority: string): string {
@@ -212,7 +226,7 @@ function readFraming(head: Request, limits: RequestLimits): HttpFault | undefine
     if (bits.close) head.keepAlive = false;
     else if (bits.keepAlive) head.keepAlive = true;
     if (bits.upgrade && head.minor === 1 && (seen & KNOWN.upgrade) !== 0 && head.length === LENGTH_NONE) {
-      head.upgrade = head.knownList(KNOWN.upgrade).toLowerCase();
+      head.upgrade = upgradeProtocols(head.knownList(KNOWN.upgrade));
     }
     if (bits.others) head.markConnectionNamed(options);
   }

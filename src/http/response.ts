@@ -2,8 +2,9 @@
 import { type BodyLength, LENGTH_CHUNKED, LENGTH_CLOSE, LENGTH_NONE, type ResponseHead } from '../kernel/exchange.ts';
 import { CLASS, VALUE } from './chars.ts';
 import { HttpFault } from './fault.ts';
-import { FieldSection, KNOWN } from './fields.ts';
+import { FieldSection } from './fields.ts';
 import { connectionOptions, parseContentLength } from './framing.ts';
+import { KNOWN } from './known.ts';
 
 /** Limits of a response head. */
 export interface ResponseLimits {
@@ -30,6 +31,15 @@ export class Response extends FieldSection implements ResponseHead {
   keepAliveSeconds = 0;
   /** The protocol agreed to by a 101, as written. */
   upgrade = '';
+}
+
+const VERSION = Buffer.from('HTTP/1.');
+
+/** Whether bytes that may become a response head start like one: what is no HTTP is told at once, not by a timeout. */
+export function startsResponse(buffer: Buffer, start: number, end: number): boolean {
+  const most = Math.min(end - start, VERSION.length);
+  for (let i = 0; i < most; i++) if (buffer[start + i] !== VERSION[i]) return false;
+  return true;
 }
 
 /** Parses the head in `buffer[start, headEnd)`, which ends in CRLF CRLF. `method`: of the request it answers. */
@@ -116,13 +126,15 @@ function readFraming(head: Response, method: string): HttpFault | undefined {
   if (coded) {
     if (counted) return bad('response_cl_and_te', 'Content-Length together with Transfer-Encoding (RFC 9112 §6.3)');
     if (head.minor === 0) return bad('response_te_in_http10', 'Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1)');
-    const codings = head.knownList(KNOWN['transfer-encoding']).trim().toLowerCase();
+    const codings = head.knownList(KNOWN['transfer-encoding']).toLowerCase();
     if (codings !== 'chunked')
       return bad('response_unknown_coding', 'the only transfer coding served is chunked (RFC 9112 §6.1)');
   }
   if (status < 200) {
     if (coded || head.contentLength > 0)
       return bad('response_body_forbidden', 'a 1xx response announces a body (RFC 9112 §6.3)');
+    if (status === 101 && head.upgrade === '')
+      return bad('response_upgrade_missing', 'a 101 response does not say what it upgrades to (RFC 9110 §7.8)');
     return undefined;
   }
   if (status === 204 && (coded || head.contentLength > 0)) {

@@ -9,7 +9,8 @@ import { GatehouseError } from '../kernel/error.ts';
 import type { Peer } from '../kernel/exchange.ts';
 import type { Timed } from '../socket/deadlines.ts';
 import type { Wire, WireOwner } from '../socket/wire.ts';
-import { type Host, ServerExchange } from './inbound.ts';
+import type { Host } from './host.ts';
+import { ServerExchange } from './inbound.ts';
 import { trustedClient } from './peer.ts';
 import type { Drainable, ListenerRuntime } from './runtime.ts';
 import { InputWindow } from './window.ts';
@@ -23,8 +24,8 @@ const CLOSED = 4;
 const NEVER = Number.POSITIVE_INFINITY;
 const CR = 13;
 const LF = 10;
-/** Bytes of pipelined requests that are kept while one is being answered. */
-const PIPELINE_BYTES = 65_536;
+/** Empty lines that may stand before a request. */
+const EMPTY_LINES = 4;
 
 /** A client connection. */
 export class ServerConnection implements WireOwner, Host, Timed, Drainable {
@@ -38,6 +39,8 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #state = IDLE;
   #exchange: ServerExchange | undefined = undefined;
   #advancing = false;
+  /** An empty line has come before the request that is awaited. */
+  #emptyLines = 0;
   #requests = 0;
 
   constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime) {
@@ -55,7 +58,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     this.input.add(buffer, start, end);
     this.#advance();
     this.input.keep(buffer);
-    if (this.#state === EXCHANGE && this.input.size > PIPELINE_BYTES) this.wire.pause();
+    if (this.#state === EXCHANGE && this.input.size > this.runtime.limits.pipelined) this.wire.pause();
   }
 
   /** Goes as far as what has arrived allows. Not recursive: an answer given at once comes back to this loop. */
@@ -72,14 +75,32 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       } else this.input.drop();
     }
     this.#advancing = false;
+    if (this.eof) this.#exhausted();
+  }
+
+  /** No more will come, and all that has come has been looked at. */
+  #exhausted(): void {
+    const exchange = this.#exchange;
+    if (exchange !== undefined) {
+      if (this.input.empty && !exchange.requestDone) exchange.halfClosed();
+    } else if (this.#state === IDLE || this.#state === HEAD) {
+      if (this.#state === HEAD) this.runtime.fault('head_cut_short');
+      this.#shut(true);
+    }
   }
 
   #readHead(): boolean {
     const { input, runtime } = this;
     const { limits } = runtime;
-    // One empty line before a request is let pass (RFC 9112 §2.2).
-    if (this.#state === IDLE && input.size >= 2 && input.buffer[input.at] === CR && input.buffer[input.at + 1] === LF) {
+    // A few empty lines before a request are let pass (RFC 9112 §2.2), in whatever pieces they come.
+    while (
+      this.#emptyLines < EMPTY_LINES &&
+      input.size >= 2 &&
+      input.buffer[input.at] === CR &&
+      input.buffer[input.at + 1] === LF
+    ) {
       input.at += 2;
+      this.#emptyLines++;
       if (input.empty) return false;
     }
     const headEnd = findHeadEnd(input.buffer, input.at, input.end);
@@ -98,8 +119,9 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return false;
     }
     input.at = headEnd;
+    this.#emptyLines = 0;
     this.#state = EXCHANGE;
-    const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining || this.eof;
+    const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining;
     const exchange = new ServerExchange(this, request, request.keepAlive && !last);
     this.#exchange = exchange;
     if (this.peer.trusted) {
@@ -127,12 +149,9 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
 
   onEof(): void {
     this.eof = true;
-    if (this.#exchange !== undefined) {
-      this.#exchange.halfClosed();
-      return;
-    }
-    if (this.#state === HEAD) this.runtime.fault('head_cut_short');
-    this.#shut(true);
+    if (this.#exchange === undefined) this.#exhausted();
+    // What is pipelined behind this request is still answered.
+    else if (this.input.empty) this.#exchange.halfClosed();
   }
 
   onDrain(): void {
@@ -169,7 +188,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return;
     }
     this.#arm(this.runtime.timeouts.keepAlive);
-    this.wire.resume();
+    if (!this.eof) this.wire.resume();
     this.#advance();
   }
 

@@ -1,6 +1,7 @@
 /** Who is at the other end: the socket's peer, or the client that trusted proxies in front name. */
 import { BlockList, isIP } from 'node:net';
-import { type FieldSection, KNOWN } from '../http/fields.ts';
+import type { FieldSection } from '../http/fields.ts';
+import { KNOWN } from '../http/known.ts';
 import type { Peer } from '../kernel/exchange.ts';
 
 /** Answers whether an address is one of the trusted hops. */

@@ -6,7 +6,8 @@ import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { DialTarget } from '../socket/dial.ts';
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
-import { ClientConnection, type ConnectionHost } from './connection.ts';
+import { ClientConnection } from './connection.ts';
+import type { ConnectionHost } from './host.ts';
 import { type Lookup, Resolver } from './resolve.ts';
 
 /** Most doublings of the ejection time. */
