@@ -8,9 +8,9 @@ import { Exchange, type Inbound, type InboundSink } from '../kernel/exchange.ts'
 import { listenerConfig } from '../listen/config.ts';
 import { modelConfig, routeConfig } from '../route/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
-import type { Passage } from './passage.ts';
+import { ANSWERED, type Passage, type Step } from './passage.ts';
 import type { SnapshotInput } from './snapshot.ts';
-import { ANSWERED, chooseModel, compose, guard, identify, peek, readModel, route, type Step } from './stages.ts';
+import { chooseModel, compose, guard, identify, peek, readModel, route } from './stages.ts';
 import { Worker } from './worker.ts';
 
 /** Settings as a file has them; what is left out has its default. */
@@ -35,7 +35,7 @@ export function makeInput(settings: Settings = {}, files: Record<string, string>
         upstreamConfig,
         settings.upstreams ?? {
           gpu: { protocol: 'openai', endpoints },
-          claude: { protocol: 'anthropic', endpoints },
+          other: { protocol: 'anthropic', endpoints },
           web: { endpoints },
         },
       ),

@@ -15,7 +15,7 @@ function record() {
 }
 
 test('head, body and end are sent in order, from copies', () => {
-  const early = new EarlyRequest('HEAD', 4);
+  const early = new EarlyRequest('HEAD', 4, 65_536);
   const buffer = Buffer.from('.abcd.');
   assert.equal(early.write(buffer, 1, 3), true);
   assert.equal(early.write(buffer, 3, 5), true);
@@ -26,8 +26,8 @@ test('head, body and end are sent in order, from copies', () => {
   assert.deepEqual(told, ['start HEAD 4', 'write ab', 'write cd', 'end a: b\r\n']);
 });
 
-test('a request that is not complete is not ended; after 64 KiB the client waits', () => {
-  const early = new EarlyRequest('HEAD', -2);
+test('a request that is not complete is not ended; when the room is full the client waits', () => {
+  const early = new EarlyRequest('HEAD', -2, 65_536);
   const buffer = Buffer.alloc(65_536);
   assert.equal(early.write(buffer, 0, 65_535), true);
   assert.equal(early.write(buffer, 0, 1), false);

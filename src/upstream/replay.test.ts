@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Replay } from './replay.ts';
 
-test('what was sent is kept as a copy, in order, up to 64 KiB', () => {
-  const replay = new Replay();
+test('what was sent is kept as a copy, in order, while there is room', () => {
+  const replay = new Replay(65_536);
   assert.equal(replay.complete, true, 'nothing has been sent yet');
   const buffer = Buffer.from('.abcd.');
   replay.keep(buffer, 1, 3);
@@ -22,7 +22,7 @@ test('what was sent is kept as a copy, in order, up to 64 KiB', () => {
 });
 
 test('a slice that was not kept makes it incomplete for good', () => {
-  const replay = new Replay();
+  const replay = new Replay(65_536);
   replay.keep(Buffer.from('a'), 0, 1);
   replay.forget();
   replay.keep(Buffer.from('b'), 0, 1);
