@@ -1,6 +1,6 @@
 /** `gatehouse demo`: a simulated model server, the gateway in front of it, the admin port; nothing else needed. */
 import { styleText } from 'node:util';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import type { Loaded, NotLoaded } from '../config/config.ts';
 import { formatProblem, loadConfig } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -22,8 +22,15 @@ const DRAIN_MS = 2000;
 export function demoCommand(): Command {
   return new Command('demo')
     .description('try it: a simulated model server, the gateway in front of it and the admin port, on free ports')
-    .option('--port <number>', 'port of the gateway; 0 takes a free one', '0')
+    .option('--port <number>', 'port of the gateway; 0 takes a free one', port, '0')
     .action(demo);
+}
+
+function port(text: string): string {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) {
+    throw new InvalidArgumentError('Expected a port, a number from 0 to 65535.');
+  }
+  return text;
 }
 
 async function demo(flags: Flags): Promise<void> {

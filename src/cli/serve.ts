@@ -59,7 +59,9 @@ async function serve(flags: Flags): Promise<void> {
   for (const warning of loaded.warnings) say(formatProblem({ ...warning, message: `warning: ${warning.message}` }));
   if (!loaded.ok) {
     for (const problem of loaded.problems) say(formatProblem(problem));
-    say(`gatehouse serve: not started; ${flags.config} has ${loaded.problems.length} problem(s), above`);
+    say(
+      `gatehouse serve: not started; ${flags.config} has ${loaded.problems.length === 1 ? 'a problem' : `${loaded.problems.length} problems`}, above`,
+    );
     process.exitCode = 1;
     return;
   }
