@@ -6,8 +6,7 @@ import { formatProblem, loadConfig } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { createOpLog } from '../observe/observe.ts';
 import { startSimulator } from '../simulate/simulate.ts';
-import { startGateway } from './gateway.ts';
-import { stopOnSignal } from './serve.ts';
+import { startUnlessStopped, stopOnSignal } from './signals.ts';
 
 interface Flags {
   port: string;
@@ -51,13 +50,13 @@ async function demo(flags: Flags): Promise<void> {
       color: human,
       level: 'warn',
     });
-    const gateway = await startGateway({ loaded, load, notice });
-    stopOnSignal(
-      gateway,
-      DRAIN_MS,
-      (text) => write(`\ngatehouse demo: ${text}\n`),
-      () => simulator.close(),
-    );
+    const tell = (text: string) => write(`\ngatehouse demo: ${text}\n`);
+    const gateway = await startUnlessStopped({ loaded, load, notice }, tell);
+    if (!gateway) {
+      await simulator.close();
+      return;
+    }
+    stopOnSignal(gateway, DRAIN_MS, tell, () => simulator.close());
     const url = gateway.urls.get('public') ?? '';
     process.stdout.write(welcome(url, gateway.adminUrl, simulator.url));
   } catch (error) {

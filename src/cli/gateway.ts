@@ -24,6 +24,8 @@ export interface GatewayParts {
   /** Loads it anew, for a reload. */
   load: () => Loaded | NotLoaded;
   notice: (notice: NoticeEvent) => void;
+  /** Ends the start, if it is still under way; `startGateway` then rejects. */
+  abort?: AbortSignal;
 }
 
 /** A running gateway. */
@@ -112,6 +114,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const handle = adminHandle(supervisor, overview, measure, clock, state);
     // Before the workers: who asks /readyz learns that they are on their way.
     admin = await Held.open(loaded.config.admin.address, (address) => openAdmin(address, handle, notify));
+    parts.abort?.throwIfAborted();
+    parts.abort?.addEventListener('abort', () => void supervisor.kill());
     await supervisor.start();
   } catch (error) {
     await supervisor.kill();

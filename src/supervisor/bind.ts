@@ -138,7 +138,9 @@ export function refuseCode(code: string, address: string, setting: string): Bind
     case 'EADDRINUSE':
       return new BindError(
         code,
-        `${what}: another process listens there; stop it (\`ss -ltnp\` names it) or choose another port`,
+        address.startsWith('unix:')
+          ? `${what}: another process listens there; stop it (\`ss -lxp\` names it) or choose another path`
+          : `${what}: another process listens there; stop it (\`ss -ltnp\` names it) or choose another port`,
       );
     case 'EACCES':
     case 'EPERM':
