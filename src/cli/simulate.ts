@@ -1,7 +1,7 @@
 /** `gatehouse simulate`: a stand-in model server. */
 import { Command, InvalidArgumentError } from 'commander';
 import { FAULTS, startSimulator } from '../simulate/simulate.ts';
-import { refuseCode } from '../supervisor/bind.ts';
+import { refuseCode } from '../supervisor/supervisor.ts';
 
 interface Flags {
   listen: string;
