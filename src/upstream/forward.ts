@@ -59,23 +59,25 @@ export class Forward implements InboundSink, OutboundSink {
 
   #try(): void {
     const { upstream, hashKey } = this.#plan;
-    const endpoint =
+    let endpoint =
       upstream.pick(hashKey, this.#tried) ??
       (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
-    if (endpoint === undefined) {
-      this.#fail(
-        new GatehouseError('no_endpoint', `no server of upstream ${upstream.name} is available`, {
-          retryAfterMs: 1000,
-        }),
-      );
-      return;
+    let connection = endpoint?.acquire();
+    let full = '';
+    while (endpoint !== undefined && connection === undefined) {
+      // All its connections are in use: the next best one.
+      full = endpoint.id;
+      this.#tried ??= [];
+      this.#tried.push(endpoint.index);
+      endpoint = upstream.pick(hashKey, this.#tried);
+      connection = endpoint?.acquire();
     }
-    const connection = endpoint.acquire();
-    if (connection === undefined) {
+    if (endpoint === undefined || connection === undefined) {
+      const detail = { retryAfterMs: 1000 };
       this.#fail(
-        new GatehouseError('overloaded', `all connections to ${endpoint.id} are in use (pool.connections)`, {
-          retryAfterMs: 1000,
-        }),
+        full === ''
+          ? new GatehouseError('no_endpoint', `no server of upstream ${upstream.name} is available`, detail)
+          : new GatehouseError('overloaded', `all connections to ${full} are in use (pool.connections)`, detail),
       );
       return;
     }
@@ -180,7 +182,7 @@ export class Forward implements InboundSink, OutboundSink {
     if (length === LENGTH_NONE && response.contentLength >= 0 && head.status !== 204) {
       fields += `Content-Length: ${response.contentLength}\r\n`;
     }
-    const shape = plan.shape?.(head);
+    const shape = plan.shape(head);
     this.#shape = shape;
     let outgoing = length;
     if (shape?.rewrite !== undefined) {
@@ -192,9 +194,8 @@ export class Forward implements InboundSink, OutboundSink {
 
   #fields(response: Response): string {
     const { id } = this.#exchange;
-    const { responseFields } = this.#plan;
     const drop = response.known(KNOWN['x-request-id']) === undefined ? NOT_COPIED : HOP_BY_HOP;
-    const lines = responseFields === undefined ? response.lines(drop) : responseFields(response, drop);
+    const lines = this.#plan.responseFields(response, drop);
     return drop === NOT_COPIED ? `${lines}x-request-id: ${id}\r\n` : lines;
   }
 
