@@ -5,7 +5,7 @@
  */
 import type { Stage } from './gatehouse/passage.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
-import { chooseModel, compose, forward, guard, identify, peek, readModel, route } from './gatehouse/stages.ts';
+import { chaos, chooseModel, compose, forward, guard, identify, peek, readModel, route } from './gatehouse/stages.ts';
 import { Worker, type WorkerParts } from './gatehouse/worker.ts';
 
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
@@ -19,6 +19,7 @@ const pipeline: readonly Stage[] = [
   peek, // hold the body where its model is needed
   readModel, // model, stream, user out of the body
   chooseModel, // model → version → upstream; /v1/models
+  chaos, // faults on purpose, where somebody switched them on
   compose, // target, fields and body as the upstream gets them
   forward, // endpoint, retries, the answer back
 ];

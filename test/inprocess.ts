@@ -12,6 +12,7 @@ import { createGatehouse } from '../src/gatehouse.ts';
 import { type Clock, ManualClock, systemClock } from '../src/kernel/clock.ts';
 import { type EndpointEvent, Events } from '../src/kernel/event.ts';
 import { listenerConfig } from '../src/listen/config.ts';
+import { chaosConfig } from '../src/policy/chaos/config.ts';
 import { modelConfig, routeConfig } from '../src/route/config.ts';
 import { upstreamConfig } from '../src/upstream/config.ts';
 import type { Lookup } from '../src/upstream/resolve.ts';
@@ -31,6 +32,7 @@ export interface InProcessOptions {
   models?: Record<string, z.input<typeof modelConfig>>;
   /** Routes; everything goes to `main` when left out. */
   routes?: z.input<typeof routeConfig>[];
+  chaos?: z.input<typeof chaosConfig>;
   files?: Record<string, string>;
   clock?: Clock;
   lookup?: Lookup;
@@ -122,6 +124,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     }),
     upstreams: parseAll(upstreamConfig, { main, beside, ...options.upstreams }),
     models: parseAll(modelConfig, options.models ?? {}),
+    chaos: chaosConfig.parse(options.chaos ?? {}),
     routes: [{ name: 'beside', match: { path: '/beside' }, upstream: 'beside' }, ...routes].map((route) =>
       routeConfig.parse(route),
     ),

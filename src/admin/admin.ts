@@ -1,6 +1,6 @@
 /**
- * The admin HTTP API: metrics, health, status. Off the data path, on a port of its own, over a narrow handle. It decides
- * nothing and changes nothing.
+ * The admin HTTP API: metrics, health, status, and what may be switched at run time. Off the data path, on a port of its
+ * own, over a narrow handle. It decides nothing.
  */
 
 import { rm, stat } from 'node:fs/promises';
@@ -12,6 +12,7 @@ import type { NoticeEvent } from '../kernel/event.ts';
 import { OPENMETRICS_TYPE, PROMETHEUS_TYPE } from '../observe/prometheus.ts';
 import { prefersOpenMetrics } from './accept.ts';
 import { hostFits, isLoopback, type ListenTarget, parseAddress } from './address.ts';
+import { readJson, refusal } from './change.ts';
 import type { AdminHandle } from './handle.ts';
 import { PAGE_FIELDS, renderPage } from './page.ts';
 import { redact } from './redact.ts';
@@ -45,6 +46,7 @@ interface Answer {
 }
 
 type Route = (handle: AdminHandle, request: IncomingMessage) => Answer;
+type Change = (handle: AdminHandle, request: IncomingMessage) => Answer | Promise<Answer>;
 
 const ROUTES = new Map<string, { what: string; answer: Route }>([
   ['/', { what: 'this page', answer: (handle) => page(handle) }],
@@ -56,7 +58,31 @@ const ROUTES = new Map<string, { what: string; answer: Route }>([
     '/api/config',
     { what: 'the running configuration, without secrets', answer: (handle) => json(200, redact(handle.config())) },
   ],
+  [
+    '/api/chaos',
+    { what: 'faults injected on purpose', answer: (handle) => json(200, { faults: handle.chaos?.list() ?? [] }) },
+  ],
 ]);
+
+/** Path → method → what it changes. */
+const CHANGES = new Map<string, Readonly<Record<string, Change>>>([
+  ['/api/chaos', { POST: startChaos, DELETE: stopChaos }],
+]);
+
+async function startChaos(handle: AdminHandle, request: IncomingMessage): Promise<Answer> {
+  const order = await readJson(request);
+  const started = order.ok ? handle.chaos?.start(order.value) : order;
+  if (started === undefined) return problem(404, 'not_found', 'This gateway injects no faults.');
+  if (!started.ok) return problem(400, 'invalid', started.problems.join('; '));
+  return json(201, started.value);
+}
+
+function stopChaos(handle: AdminHandle, request: IncomingMessage): Answer {
+  const name = new URL(request.url ?? '/', 'http://admin').searchParams.get('name') ?? undefined;
+  const stopped = handle.chaos?.stop(name) ?? 0;
+  if (stopped === 0 && name !== undefined) return problem(404, 'not_found', `No fault named ${name} runs here.`);
+  return json(200, { stopped });
+}
 
 /** Starts the admin API. Rejects when the address cannot be understood or bound. */
 export async function startAdmin(parts: AdminParts): Promise<Admin> {
@@ -71,14 +97,17 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   const server = createServer(
     { requestTimeout: 10_000, headersTimeout: 5000, keepAliveTimeout: 5000, maxHeaderSize: 16 * 1024 },
     (request, response) => {
-      let answer: Answer;
-      try {
-        answer = dispatch(handle, request, checkHost);
-      } catch (error) {
+      const fail = (error: unknown) => {
         notice({ level: 'error', message: `admin ${request.method} ${request.url} failed: ${error}` });
-        answer = problem(500, 'internal', 'The admin API failed; the operational log says why.');
+        send(request, response, problem(500, 'internal', 'The admin API failed; the operational log says why.'));
+      };
+      try {
+        const answer = dispatch(handle, request, checkHost);
+        if (answer instanceof Promise) answer.then((late) => send(request, response, late)).catch(fail);
+        else send(request, response, answer);
+      } catch (error) {
+        fail(error);
       }
-      send(request, response, answer);
     },
   );
   server.maxConnections = 256;
@@ -105,7 +134,7 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   };
 }
 
-function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: boolean): Answer {
+function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: boolean): Answer | Promise<Answer> {
   if (checkHost && !hostFits(request.headers.host)) {
     return problem(
       403,
@@ -117,8 +146,16 @@ function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: bool
   const route = ROUTES.get(path);
   if (!route) return problem(404, 'not_found', `There is no ${path} here. There are ${[...ROUTES.keys()].join(', ')}.`);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    const answer = problem(405, 'method_not_allowed', `${path} answers GET and HEAD only.`);
-    answer.fields.Allow = 'GET, HEAD';
+    const changes = CHANGES.get(path) ?? {};
+    const change = Object.hasOwn(changes, request.method ?? '') ? changes[request.method ?? ''] : undefined;
+    if (change !== undefined) {
+      const refused = refusal(request);
+      return refused ? problem(refused.status, refused.code, refused.message) : change(handle, request);
+    }
+    const methods = ['GET', 'HEAD', ...Object.keys(changes)];
+    const list = `${methods.slice(0, -1).join(', ')} and ${methods.at(-1)}`;
+    const answer = problem(405, 'method_not_allowed', `${path} answers ${list} only.`);
+    answer.fields.Allow = methods.join(', ');
     return answer;
   }
   return route.answer(handle, request);

@@ -53,6 +53,21 @@ export interface UpstreamStatus {
   levels?: LevelStatus[];
 }
 
+/** A fault that is injected on purpose. */
+export interface FaultStatus {
+  name: string;
+  /** What it does to whom, in words. */
+  what: string;
+  /** `admin`: switched on at run time, until `endsAt`; `configuration`: there until the file changes. */
+  by: 'admin' | 'configuration';
+  /** RFC 3339. */
+  endsAt?: string;
+  endsInMs?: number;
+}
+
+/** How a request to change something was taken: what stands now, or why not. */
+export type Changed = { ok: true; value: unknown } | { ok: false; problems: readonly string[] };
+
 /** The answer of `/api/status`. Times are durations in milliseconds. */
 export interface AdminStatus {
   version: string;
@@ -65,6 +80,8 @@ export interface AdminStatus {
   workers: WorkerStatus[];
   listeners: ListenerStatus[];
   upstreams: UpstreamStatus[];
+  /** Faults injected on purpose; left out while there are none. */
+  chaos?: FaultStatus[];
 }
 
 /** Whether the process lives, and whether it should get traffic. */
@@ -83,4 +100,12 @@ export interface AdminHandle {
   /** The running configuration; it is redacted again before it is shown. */
   config(): object;
   health(): AdminHealth;
+  /** Faults injected on purpose. */
+  chaos?: {
+    list(): FaultStatus[];
+    /** Switches one on; the order is a parsed JSON document. */
+    start(order: unknown): Changed;
+    /** Switches the one of this name off, all without one; how many it were. */
+    stop(name: string | undefined): number;
+  };
 }

@@ -11,6 +11,7 @@ import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, openLog, processReader } from '../observe/observe.ts';
+import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Reloaded } from '../supervisor/supervisor.ts';
 import { refuseCode, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
@@ -68,6 +69,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     }
   });
   const levels = new LevelBoard();
+  const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejectedBy = new Map<string, Set<number>>();
   const supervisor = new Supervisor<Config>({
     clock,
@@ -99,6 +101,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);
     },
+    chaos: () => chaos.running(),
     exited: (reason) => own.workerExited(reason),
     observed: (worker, { upstream, endpoint, healthy }) => {
       const key = `${upstream}\n${endpoint}`;
@@ -118,6 +121,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     configError: () => configError,
     ejectedBy: (key: string) => ejectedBy.get(key)?.size ?? 0,
     levels: (upstream: string) => levels.of(upstream),
+    chaos,
   };
   let admin: Held<Admin> | undefined;
   try {

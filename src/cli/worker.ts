@@ -6,6 +6,7 @@ import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { Observer, pipeSink, processReader } from '../observe/observe.ts';
+import type { RunningFault } from '../policy/chaos/board.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/health/prober.ts';
@@ -98,6 +99,8 @@ function runWorker(): void {
       },
       unlisten: (listener) => gatehouse?.unlisten(listener),
       endpointHealth: setHealth,
+      // The supervisor sends what its own board holds.
+      chaos: (running) => gatehouse?.runFaults(running as RunningFault[]),
       drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
       metrics: () => observer?.snapshot(),
       close: async () => {

@@ -4,6 +4,7 @@ import { adminConfig } from '../admin/config.ts';
 import { name } from '../kernel/schema.ts';
 import { listenerConfig } from '../listen/config.ts';
 import { logConfig } from '../observe/config.ts';
+import { chaosConfig } from '../policy/chaos/config.ts';
 import { modelConfig, routeConfig } from '../route/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 
@@ -38,6 +39,7 @@ export const configSchema = z.strictObject({
     .array(routeConfig)
     .min(1, 'expected at least one route')
     .describe('Which request goes where. The most specific match wins; among equals, the first in the file.'),
+  chaos: chaosConfig,
   log: logConfig.describe('What is written about requests.'),
 });
 

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ModelEntry } from '../ai/ai.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { ListenerConfig } from '../listen/config.ts';
+import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
 import { compileModels, type ModelTable } from '../route/model.ts';
 import { compileRoutes, type Router } from '../route/route.ts';
@@ -16,6 +17,7 @@ export interface SnapshotInput {
     upstreams: Record<string, UpstreamConfig>;
     models: Record<string, ModelConfig>;
     routes: RouteConfig[];
+    chaos?: ChaosConfig;
     /** Where this gateway stands. */
     zone?: string | undefined;
     region?: string | undefined;

@@ -169,6 +169,15 @@ function listModels(passage: Passage): Step {
   return ANSWERED;
 }
 
+/** Injects a fault, where one is in force. */
+export function chaos(passage: Passage): Step {
+  const { chaos: faults } = passage.worker;
+  if (faults === undefined) return undefined;
+  const { exchange, head } = passage;
+  const fault = faults.draw(exchange.route, head);
+  return fault === undefined ? undefined : faults.inject(fault, exchange);
+}
+
 /** Composes what is sent upstream. */
 export function compose(passage: Passage): Step {
   const { exchange, head, worker, operation } = passage;

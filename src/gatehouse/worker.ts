@@ -6,6 +6,8 @@ import type { Exchange } from '../kernel/exchange.ts';
 import type { Verdict } from '../kernel/gate.ts';
 import { Listener } from '../listen/listen.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
+import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
+import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
 import { flushCorked } from '../socket/wire.ts';
@@ -36,6 +38,8 @@ export class Worker implements ListenerHandler, PassageHost {
   /** Start of this worker in seconds since 1970, as `created` of the models it lists. */
   readonly createdAt: number;
   snapshot: Snapshot;
+  chaos: Chaos | undefined = undefined;
+  readonly #chaosRun: ChaosRun;
   readonly #stages: readonly Stage[];
   readonly #parts: WorkerParts;
   readonly #deadlines: Deadlines;
@@ -55,6 +59,10 @@ export class Worker implements ListenerHandler, PassageHost {
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
     this.snapshot = this.#compile(input, undefined);
+    this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
+      this.chaos = chaos;
+    });
+    this.#chaosRun.configure(input.config.chaos);
     reportExceptions((error) => this.#notice('a connection was cut', error));
   }
 
@@ -96,12 +104,18 @@ export class Worker implements ListenerHandler, PassageHost {
       if (config !== undefined) listener.update(config, fileReader(input.files));
     }
     this.snapshot = next;
+    this.#chaosRun.configure(input.config.chaos);
     for (const [name, upstream] of before.upstreams) if (next.upstreams.get(name) !== upstream) upstream.close();
   }
 
   /** What the prober found. */
   setEndpointHealth(upstream: string, endpoint: string, healthy: boolean, reason: string): void {
     this.snapshot.upstreams.get(upstream)?.setHealth(endpoint, healthy, reason);
+  }
+
+  /** Faults that were switched on at run time, all of them, each with the rest of its time. */
+  runFaults(running: readonly RunningFault[]): void {
+    this.#chaosRun.run(running);
   }
 
   /** Stops accepting, lets requests end, closes idle connections; resolves when all is quiet, or cuts after `deadlineMs`. */

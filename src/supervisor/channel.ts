@@ -40,6 +40,8 @@ export type ToWorker =
   /** Stop accepting there; connections live on. */
   | { type: 'unlisten'; listener: string; address: string }
   | { type: 'endpointHealth'; changes: EndpointHealth[] }
+  /** Faults switched on at run time, all that run now; opaque here. */
+  | { type: 'chaos'; running: readonly unknown[] }
   /** Stop accepting, let requests end, answer `drained`, exit. */
   | { type: 'drain'; deadlineMs: number };
 
@@ -72,6 +74,7 @@ export const TO_WORKER: Shapes<ToWorker> = {
   listen: { listener: 'string', address: 'string' },
   unlisten: { listener: 'string', address: 'string' },
   endpointHealth: { changes: 'array' },
+  chaos: { running: 'array' },
   drain: { deadlineMs: 'number' },
 };
 

@@ -18,6 +18,8 @@ export interface WorkerHandlers {
   /** Stops accepting there. */
   unlisten(listener: string, address: string): void | Promise<void>;
   endpointHealth(changes: EndpointHealth[]): void;
+  /** These faults run now. */
+  chaos?(running: readonly unknown[]): void;
   drain(deadlineMs: number): Promise<void>;
   /** All counters since the start, in any form that structured clone takes. */
   metrics?(): unknown;
@@ -126,6 +128,9 @@ export function linkToSupervisor(options: LinkOptions): Link {
         return;
       case 'endpointHealth':
         handlers.endpointHealth(message.changes);
+        return;
+      case 'chaos':
+        handlers.chaos?.(message.running);
         return;
       case 'drain':
         // Not awaited: what comes while it drains is still heard.

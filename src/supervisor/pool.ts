@@ -138,6 +138,10 @@ export class Pool {
     for (const worker of this.#all) worker.sendHealth(changes);
   }
 
+  sendChaos(running: readonly unknown[]): void {
+    for (const worker of this.#all) worker.sendChaos(running);
+  }
+
   /** The log sink takes more. */
   resumeLogs(): void {
     for (const worker of this.#all) worker.resumeLog();

@@ -9,12 +9,13 @@ import { Prober } from '../upstream/health/prober.ts';
 import type { EndpointHealth, Snapshot, ToSupervisor } from './channel.ts';
 import type { ListenerPlan, Listening } from './listeners.ts';
 import { Listeners } from './listeners.ts';
-import type { WorkerStatus } from './pool.ts';
 import { Pool } from './pool.ts';
+import type { Reloaded, SupervisorStatus } from './report.ts';
 import type { RestartSettings } from './restart.ts';
 import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
 export { refuseCode } from './bind.ts';
+export type { Reloaded } from './report.ts';
 
 /** The part of the configuration that the supervisor itself reads; the rest passes through to the workers. */
 export interface SupervisedConfig {
@@ -51,21 +52,11 @@ export interface SupervisorOptions<C extends SupervisedConfig> {
   observed?: (worker: number, change: EndpointHealth) => void;
   /** What a worker says that is for others to know. */
   told?: (worker: number, message: ToSupervisor) => void;
+  /** Faults that were switched on at run time; call `chaosChanged` when they change. */
+  chaos?: () => readonly unknown[];
   /** Bound on draining, for workers that a reload makes superfluous. */
   drainMs?: number;
   restarts?: RestartSettings;
-}
-
-/** How a reload ended. */
-export type Reloaded = { ok: true; generation: number } | { ok: false; problems: readonly string[] };
-
-/** The state of the whole, for the admin API. */
-export interface SupervisorStatus {
-  generation: number;
-  listeners: { listener: string; address: string }[];
-  workers: WorkerStatus[];
-  restarts: number;
-  crashLoop: boolean;
 }
 
 /** How long a worker may take to answer a snapshot. */
@@ -155,6 +146,10 @@ export class Supervisor<C extends SupervisedConfig> {
     return this.#prober.states();
   }
 
+  chaosChanged(): void {
+    this.#pool?.sendChaos(this.#options.chaos?.() ?? []);
+  }
+
   /** The log sink takes more. */
   resumeLogs(): void {
     this.#pool?.resumeLogs();
@@ -186,7 +181,8 @@ export class Supervisor<C extends SupervisedConfig> {
   }
 
   #desired() {
-    return { snapshot: this.#snapshot, health: () => this.#prober.states(), listeners: this.#listening };
+    const chaos = () => this.#options.chaos?.() ?? [];
+    return { snapshot: this.#snapshot, health: () => this.#prober.states(), listeners: this.#listening, chaos };
   }
 
   async #reload(): Promise<Reloaded> {

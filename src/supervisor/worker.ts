@@ -21,6 +21,8 @@ export interface Desired {
   snapshot: Snapshot;
   health: () => EndpointHealth[];
   listeners: readonly Listening[];
+  /** Faults that were switched on at run time. */
+  chaos: () => readonly unknown[];
 }
 
 /** What the worker tells its owner. */
@@ -133,7 +135,9 @@ export class WorkerProcess {
   reconcile(desired: Desired): void {
     this.#desired = desired;
     if (!this.#hello || this.state === 'draining' || this.state === 'ended') return;
+    const fresh = this.#sentGeneration === 0;
     this.sendSnapshot(desired.snapshot, desired.health());
+    if (fresh && desired.chaos().length > 0) this.sendChaos(desired.chaos());
     const wanted = new Set(desired.listeners.map(keyOf));
     // First what goes: a listener that moves keeps its name, and the worker knows it by that.
     for (const [key, { listener, address }] of this.#sentListeners) {
@@ -161,6 +165,11 @@ export class WorkerProcess {
   sendHealth(changes: EndpointHealth[]): void {
     if (!this.#hello || this.#sentGeneration === 0) return;
     this.#healthBehind = !this.#channel.offer({ type: 'endpointHealth', changes });
+  }
+
+  /** Tells which faults run now; one that has no configuration yet is told with it. */
+  sendChaos(running: readonly unknown[]): void {
+    if (this.#hello && this.#sentGeneration > 0) this.#channel.send({ type: 'chaos', running });
   }
 
   /** Asks it to end its requests and go. One that has not even said hello has none. */

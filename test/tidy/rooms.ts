@@ -37,6 +37,7 @@ const SIDE_DOORS: Readonly<Record<string, string>> = {
   'src/upstream/forward.ts': 'one try after another is a thing of its own beside the set of upstreams',
   'src/upstream/plan.ts': 'what the assembly decides for a request: the contract between pipeline and upstream',
   'src/listen/runtime.ts': 'what the pipeline does with what comes in: the contract between listeners and pipeline',
+  'src/policy/chaos/board.ts': 'which faults run is decided beside the data path, in the supervisor',
   'src/upstream/resolve.ts': 'names are resolved beside the data path, and the results handed in',
   'src/upstream/health/prober.ts': 'the one prober runs in the supervisor, for all workers',
   'src/observe/prometheus.ts': 'the text format, which the admin port writes and the rest of the room never needs',
