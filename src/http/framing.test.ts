@@ -98,7 +98,11 @@ for (const [what, length, text, payload, used, done] of bodies) {
     let got = '';
     body.begin(length, limits);
     const bytes = Buffer.from(text);
-    const sink = { onPayload: (b: Buffer, s: number, e: number) => void (got += b.toString('latin1', s, e)) };
+    const sink = {
+      onPayload: (b: Buffer, s: number, e: number) => {
+        got += b.toString('latin1', s, e);
+      },
+    };
     const at = body.done ? 0 : body.read(bytes, 0, bytes.length, sink);
     assert.ok(!(at instanceof HttpFault));
     assert.deepEqual([got, at, body.done], [payload, used, done]);
