@@ -41,6 +41,67 @@ test('check tells each problem on a line and exits with 1', () => {
   });
 });
 
+const CHAT = 'POST http://api.example.com/v1/chat/completions model=deepseek-chat';
+
+test('check --explain tells where a request goes', () => {
+  const { status, stdout, stderr } = gatehouse('check', '-c', 'examples/models.yaml', '--explain', CHAT);
+  assert.equal(stderr, '');
+  assert.deepEqual(stdout.trimEnd().split('\n'), [
+    'request: POST api.example.com/v1/chat/completions  model=deepseek-chat',
+    'route inference wins: host api.example.com, prefix path /v1/*',
+    'route local (host localhost, prefix path /v1/*) loses: host must be localhost, is api.example.com',
+    'route local (host 127.0.0.1, prefix path /v1/*) loses: host must be 127.0.0.1, is api.example.com',
+    'target: /v1/chat/completions',
+    'model deepseek-chat: sticky by user',
+    '  version stable: 95%, asked for as deepseek-ai/DeepSeek-V3',
+    '    upstream deepseek: openai, leastRequests',
+    '      endpoint http://10.0.0.1:8000 (weight 2)',
+    '      endpoint http://10.0.0.2:8000',
+    '  version candidate: 5%, asked for as deepseek-ai/DeepSeek-V3.1',
+    '    upstream deepseek-next: openai, leastRequests',
+    '      endpoint http://10.0.1.1:8000',
+  ]);
+  assert.equal(status, 0);
+});
+
+test('check --explain --json holds the same for programs', () => {
+  const { status, stdout } = gatehouse('check', '-c', 'examples/models.yaml', '--json', '--explain', CHAT);
+  const { ok, explanation } = JSON.parse(stdout);
+  assert.equal(ok, true);
+  assert.equal(explanation.route, 'inference');
+  assert.deepEqual(explanation.request.model, 'deepseek-chat');
+  assert.deepEqual(explanation.model.versions[1], {
+    name: 'candidate',
+    share: 5,
+    model: 'deepseek-ai/DeepSeek-V3.1',
+    upstream: {
+      name: 'deepseek-next',
+      protocol: 'openai',
+      balance: 'leastRequests',
+      endpoints: [{ url: 'http://10.0.1.1:8000', weight: 1 }],
+    },
+  });
+  assert.equal(status, 0);
+});
+
+test('check --explain of what is no request says how to write one', () => {
+  const { status, stdout, stderr } = gatehouse('check', '-c', 'examples/models.yaml', '--explain', 'GET /x what');
+  assert.equal(stdout, '');
+  assert.match(stderr, /^gatehouse check: --explain: "what" is neither .*; write it as '\[METHOD\] URL .*\n$/);
+  assert.equal(status, 2);
+  const told = gatehouse('check', '-c', 'examples/models.yaml', '--json', '--explain', '');
+  assert.match(JSON.parse(told.stdout).error, /^--explain: the request has no URL; write it as/);
+  assert.equal(told.status, 2);
+});
+
+test('check --explain with a wrong file tells its problems', () => {
+  const file = join(folder, 'wrong-explain.yaml');
+  writeFileSync(file, 'listeners: {}\nroutes: 1\n');
+  const { status, stdout } = gatehouse('check', '-c', file, '--explain', '/');
+  assert.equal(status, 1);
+  assert.match(stdout, /:2:9: routes: /);
+});
+
 test('check without a file says how to use it', () => {
   const { status, stderr } = gatehouse('check');
   assert.equal(status, 1);

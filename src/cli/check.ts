@@ -1,37 +1,68 @@
 /** `gatehouse check`: reads a configuration and tells everything that is wrong with it. */
 import { Command } from 'commander';
 import { type Config, formatProblem, loadConfig } from '../config/config.ts';
+import { type Explanation, explain } from './explain.ts';
+import { explanationLines } from './explanation.ts';
 
 interface Options {
   config: string;
+  explain?: string;
   json?: boolean;
 }
 
-/** The command; exit 0 for a right file, 1 for a wrong one. */
+const HELP = `
+A REQUEST is written as [METHOD] URL [model=NAME] [Name:value ...], or as a curl command:
+  gatehouse check -c gatehouse.yaml --explain 'POST http://api.example.com/v1/chat/completions model=chat-large'
+  gatehouse check -c gatehouse.yaml --explain 'GET /v1/models host:api.example.com x-team:red'
+Nothing is sent. A request that would be refused is explained as well.
+
+Exit codes:
+  0  the configuration is right (and the request was explained)
+  1  it is wrong, or cannot be read
+  2  the configuration is right, but REQUEST is not a request`;
+
+/** The command; exit 0 for a right file, 1 for a wrong one, 2 for a request that cannot be read. */
 export function checkCommand(): Command {
   return new Command('check')
     .description('check a configuration; print each problem as file:line:column: path: what, and what to write instead')
     .requiredOption('-c, --config <file>', 'configuration file (YAML or JSON)')
+    .option('--explain <request>', 'tell which route, model version and servers a request would meet, and why')
     .option('--json', 'print the result as JSON')
+    .addHelpText('after', HELP)
     .action((options: Options) => {
       process.exitCode = check(options, (line) => process.stdout.write(`${line}\n`));
     });
 }
 
 function check(options: Options, print: (line: string) => void): number {
-  const result = loadConfig(options.config);
-  const counts = result.ok ? count(result.config) : {};
+  const { config: file } = options;
+  const result = loadConfig(file);
+  const { ok, warnings } = result;
+  const counts = ok ? count(result.config) : {};
+  const explained = ok && options.explain !== undefined ? tryExplain(result.config, options.explain) : undefined;
+  const wrong = typeof explained === 'string' ? `--explain: ${explained}` : undefined;
+  const told = typeof explained === 'object' ? explained : undefined;
   if (options.json) {
-    const { ok, warnings } = result;
-    print(JSON.stringify({ ok, file: options.config, counts, problems: result.ok ? [] : result.problems, warnings }));
-    return ok ? 0 : 1;
+    const explanation = wrong === undefined ? { explanation: told } : { error: wrong };
+    print(JSON.stringify({ ok, file, counts, problems: ok ? [] : result.problems, warnings, ...explanation }));
+  } else {
+    if (!ok) for (const problem of result.problems) print(formatProblem(problem));
+    for (const warning of warnings) print(formatProblem({ ...warning, message: `warning: ${warning.message}` }));
+    if (told) for (const line of explanationLines(told)) print(line);
+    else if (ok && wrong === undefined) print(`${file}: ok: ${summary(counts)}`);
   }
-  if (!result.ok) for (const problem of result.problems) print(formatProblem(problem));
-  for (const warning of result.warnings) {
-    print(formatProblem({ ...warning, message: `warning: ${warning.message}` }));
+  if (wrong !== undefined && !options.json) process.stderr.write(`gatehouse check: ${wrong}\n`);
+  if (!ok) return 1;
+  return wrong === undefined ? 0 : 2;
+}
+
+/** A string: why it is no request. */
+function tryExplain(config: Config, request: string): Explanation | string {
+  try {
+    return explain(config, request);
+  } catch (error) {
+    return (error as Error).message;
   }
-  if (result.ok) print(`${options.config}: ok: ${summary(counts)}`);
-  return result.ok ? 0 : 1;
 }
 
 function count(config: Config): Record<string, number> {

@@ -1,22 +1,10 @@
 #!/usr/bin/env node
-/** The command line. Each command lives in the file of its name; this one lists them. */
-import { Command } from 'commander';
-import { checkCommand } from './check.ts';
-import { demoCommand } from './demo.ts';
-import { schemaCommand } from './schema.ts';
-import { serveCommand } from './serve.ts';
-import { simulate } from './simulate.ts';
-import { VERSION } from './version.ts';
+/** Where the process begins. */
+import { makeProgram } from './program.ts';
 
-const commands: (() => Command)[] = [
-  serveCommand,
-  demoCommand,
-  checkCommand,
-  schemaCommand,
-  simulate,
-  // One line for each command.
-];
+// Who reads our output may have seen enough (`| head`): that is no failure, and nothing is left to be said.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 
-const program = new Command('gatehouse').description('The front door for AI.').version(VERSION).showHelpAfterError();
-for (const command of commands) program.addCommand(command());
-await program.parseAsync();
+await makeProgram().parseAsync();

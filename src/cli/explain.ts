@@ -1,9 +1,13 @@
-/** `gatehouse check --explain REQUEST`: which route, model version and upstream a request would meet, and why. */
+/** What `gatehouse check --explain REQUEST` finds out: which route, model version and upstream a request would meet. */
+import { modelIdOf, recognize } from '../ai/ai.ts';
+import { REFUSED_METHODS } from '../gatehouse.ts';
+import type { GatehouseError } from '../kernel/error.ts';
 import type { RequestHead } from '../kernel/exchange.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
-import { checkRoutes, compileRoutes } from '../route/route.ts';
+import type { CompiledRoute } from '../route/route.ts';
+import { compileRoutes } from '../route/route.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
-import { parseRequest, requestLine } from './request.ts';
+import { type DescribedRequest, parseRequest } from './request.ts';
 
 /** The parts of the configuration that decide where a request goes. */
 export interface ExplainedConfig {
@@ -12,94 +16,160 @@ export interface ExplainedConfig {
   upstreams: Readonly<Record<string, UpstreamConfig>>;
 }
 
+/** What Gatehouse answers itself instead of forwarding. */
+export interface OwnAnswer {
+  status: number;
+  /** Error code; `ok` for what is not refused, such as the list of models. */
+  code: string;
+  message: string;
+}
+
+/** An upstream as a request meets it. */
+export interface ExplainedUpstream {
+  name: string;
+  protocol: string;
+  balance: string;
+  /** Host field that the servers get, unless it is their own. */
+  host?: string;
+  endpoints: { url: string; weight: number }[];
+}
+
+/** One version of a model, with its share of the requests in percent. */
+export interface ExplainedVersion {
+  name: string;
+  share: number;
+  /** The model's name in the request that the servers get. */
+  model: string;
+  upstream: ExplainedUpstream;
+}
+
+/** Field lines that a route changes. */
+export interface ExplainedFields {
+  remove: string[];
+  set: (readonly [string, string])[];
+  add: (readonly [string, string])[];
+}
+
+/** Everything that is said about a request. */
+export interface Explanation {
+  request: { method: string; authority: string; target: string; model?: string; fields: [string, string][] };
+  /** The route that takes it, and of every other why it does not; lines for people. */
+  reasons: string[];
+  /** What to say besides, for another answer. */
+  hint?: string;
+  route?: string;
+  answer?: OwnAnswer;
+  /** Target as the servers get it. */
+  target?: string;
+  /** Host field by `rewrite.host`. */
+  host?: string;
+  requestFields?: ExplainedFields;
+  responseFields?: ExplainedFields;
+  model?: { name: string; sticky?: string; versions: ExplainedVersion[] };
+  upstream?: ExplainedUpstream;
+}
+
 /**
  * Explains a request, such as `POST https://api.example.com/v1/chat/completions model=deepseek-chat x-tier:gold`, or a
- * curl command line, in lines for people. Throws an Error that says how to write a request when it is none.
+ * curl command line. `config` is one that has been checked. Throws an Error that says how to write a request when it is none.
  */
-export function explain(config: ExplainedConfig, request: string): string {
-  const asked = parseRequest(request);
+export function explain(config: ExplainedConfig, text: string): Explanation {
+  const asked = parseRequest(text);
   const { head, model } = asked;
-  const lines = [`request: ${requestLine(asked)}`];
-  const broken = checkRoutes(config.routes).filter((issue) => !issue.message.startsWith('never reached'));
-  if (broken.length > 0) {
-    return [...lines, ...broken.map(({ index, message }) => `routes[${index}]: ${message}`)].join('\n');
-  }
   const router = compileRoutes(config.routes);
-  lines.push(...router.explain(head, model));
+  const told: Explanation = { request: described(asked), reasons: router.explain(head, model) };
+  if (REFUSED_METHODS.has(head.method)) {
+    told.reasons = [];
+    return own(told, 405, 'method_not_allowed', `${head.method} is not served here`);
+  }
   const first = router.match(head);
   if (first?.needsModel && model === undefined) {
-    lines.push(`the body's model decides here (route ${first.name} asks for it): add model=NAME to the request`);
+    told.hint = `the body's model decides here (route ${first.name} asks for it): add model=NAME to the request`;
   }
   const route = router.matchModel(head, model);
-  if (!route) {
-    const refusal = router.refusal(head);
-    return [...lines, `answer: ${refusal.status} ${refusal.code}: ${refusal.message}`].join('\n');
-  }
-  const target = route.rewriteTarget(head);
-  lines.push(`target: ${target}${target === head.target ? '' : ` (was ${head.target})`}`);
-  if (route.host !== undefined) lines.push(`host: ${route.host} (by rewrite.host)`);
-  lines.push(...fieldLines('request', route.requestFields), ...fieldLines('response', route.responseFields));
-  if (route.config.models !== undefined)
-    lines.push(...modelLines(config, route.config, route.allowsModel(model ?? ''), model));
-  if (route.config.upstream !== undefined) {
-    lines.push(...upstreamLines(config, route.config.upstream, head, route.host, 'upstream'));
-  }
-  return lines.join('\n');
+  if (!route) return refused(told, router.refusal(head));
+  told.route = route.name;
+  if (route.config.models !== undefined) explainModel(told, config, route, asked);
+  if (told.answer) return told;
+  told.target = route.rewriteTarget(head);
+  if (route.host !== undefined) told.host = route.host;
+  const fields = { requestFields: fieldsOf(route.requestFields), responseFields: fieldsOf(route.responseFields) };
+  if (fields.requestFields) told.requestFields = fields.requestFields;
+  if (fields.responseFields) told.responseFields = fields.responseFields;
+  const { upstream } = route.config;
+  if (upstream !== undefined) told.upstream = upstreamOf(config, upstream, head, route.host);
+  return told;
 }
 
-function fieldLines(
-  what: string,
-  changes: ReturnType<typeof compileRoutes>['entries'][number]['route']['requestFields'],
-): string[] {
-  if (!changes) return [];
-  const list = [
-    ...[...changes.remove].map((name) => `remove ${name}`),
-    ...changes.set.map(([name, value]) => `set ${name}: ${value}`),
-    ...changes.add.map(([name, value]) => `add ${name}: ${value}`),
-  ];
-  return [`${what} fields: ${list.join('; ')}`];
+function own(told: Explanation, status: number, code: string, message: string): Explanation {
+  told.answer = { status, code, message };
+  return told;
 }
 
-function modelLines(
-  config: ExplainedConfig,
-  route: RouteConfig,
-  allowed: boolean,
-  model: string | undefined,
-): string[] {
-  const list = route.models?.includes('*') ? Object.keys(config.models) : (route.models ?? []);
-  if (model === undefined) return [`model: none named; this route serves ${list.join(', ') || 'none'}`];
-  const found = Object.hasOwn(config.models, model) ? config.models[model] : undefined;
-  if (!allowed) return [`answer: 404 model_not_found: ${model} is not one of this route's models (${list.join(', ')})`];
-  if (!found)
-    return [`answer: 404 model_not_found: models has no ${model}; it has ${Object.keys(config.models).join(', ')}`];
+const refused = (told: Explanation, { status, code, message }: GatehouseError) => own(told, status, code, message);
+
+function described({ head, model }: DescribedRequest): Explanation['request'] {
+  const fields: [string, string][] = [];
+  head.each((name, value) => fields.push([name, value]));
+  const { method, authority, target } = head;
+  return { method, authority, target, ...(model === undefined ? {} : { model }), fields };
+}
+
+function fieldsOf(changes: CompiledRoute['requestFields']): ExplainedFields | undefined {
+  if (!changes) return undefined;
+  return { remove: [...changes.remove], set: [...changes.set], add: [...changes.add] };
+}
+
+/** Which version answers, or what is said instead, on a route that serves models. */
+function explainModel(told: Explanation, config: ExplainedConfig, route: CompiledRoute, asked: DescribedRequest): void {
+  const { head } = asked;
+  const every = Object.keys(config.models);
+  const served = route.config.models?.includes('*') ? every : (route.config.models ?? []);
+  const list = served.join(', ') || 'none';
+  const operation = recognize(head.method, head.path, head);
+  if (operation?.name === 'models') {
+    own(told, 200, 'ok', `Gatehouse answers itself with the models of this route: ${list}`);
+    return;
+  }
+  const name = operation?.name === 'model' ? modelIdOf(head.path) : asked.model;
+  if (name === undefined) {
+    told.hint = `this route serves ${list}: add model=NAME to the request, or a body with -d`;
+    own(told, 400, 'invalid_body', 'the request names no model');
+    return;
+  }
+  const found = Object.hasOwn(config.models, name) && served.includes(name) ? config.models[name] : undefined;
+  if (!found) {
+    own(told, 404, 'model_not_found', `${name} is not one of this route's models (${list})`);
+    return;
+  }
+  if (operation?.name === 'model') {
+    own(told, 200, 'ok', `Gatehouse answers itself with what it knows of ${name}`);
+    return;
+  }
   const total = found.versions.reduce((sum, version) => sum + version.weight, 0);
-  const lines = [
-    `model ${model}: ${found.sticky ? `sticky by ${found.sticky}` : 'exact shares over any 1,000 requests'}`,
-  ];
-  for (const version of found.versions) {
-    const share = total === 0 ? 0 : (100 * version.weight) / total;
-    const renamed = version.model === undefined || version.model === model ? '' : `, asked for as ${version.model}`;
-    lines.push(`  version ${version.name}: ${Number(share.toFixed(3))}%${renamed}`);
-    lines.push(...upstreamLines(config, version.upstream, undefined, undefined, '    upstream'));
-  }
-  return lines;
+  told.model = {
+    name,
+    ...(found.sticky === undefined ? {} : { sticky: found.sticky }),
+    versions: found.versions.map((version) => ({
+      name: version.name,
+      share: total === 0 ? 0 : Number(((100 * version.weight) / total).toFixed(3)),
+      model: version.model ?? name,
+      upstream: upstreamOf(config, version.upstream, head, route.host),
+    })),
+  };
 }
 
-function upstreamLines(
-  config: ExplainedConfig,
-  name: string,
-  head: RequestHead | undefined,
-  host: string | undefined,
-  label: string,
-): string[] {
-  const upstream = Object.hasOwn(config.upstreams, name) ? config.upstreams[name] : undefined;
-  if (!upstream) return [`${label} ${name}: not configured; upstreams has ${Object.keys(config.upstreams).join(', ')}`];
-  const policy =
-    typeof upstream.balance === 'string' ? upstream.balance : `${upstream.balance.policy} on ${upstream.balance.on}`;
-  const endpoints = upstream.endpoints.map(({ url, weight }) => (weight === 1 ? url : `${url} (weight ${weight})`));
-  const sent =
-    host !== undefined || head === undefined || upstream.host === 'endpoint'
-      ? ''
-      : `, host ${upstream.host === 'preserve' ? head.authority : upstream.host}`;
-  return [`${label} ${name}: ${upstream.protocol}, ${policy}${sent}: ${endpoints.join(', ')}`];
+function upstreamOf(config: ExplainedConfig, name: string, head: RequestHead, host: string | undefined) {
+  const upstream = config.upstreams[name];
+  if (!upstream) throw new Error(`there is no upstream ${name}: check the configuration first`);
+  const { protocol, balance } = upstream;
+  const told: ExplainedUpstream = {
+    name,
+    protocol,
+    balance: typeof balance === 'string' ? balance : `${balance.policy} on ${balance.on}`,
+    endpoints: upstream.endpoints.map(({ url, weight }) => ({ url, weight })),
+  };
+  const sent = host ?? (upstream.host === 'preserve' ? head.authority : upstream.host);
+  if (sent !== 'endpoint') told.host = sent;
+  return told;
 }

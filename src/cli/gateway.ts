@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { Admin } from '../admin/admin.ts';
+import type { Admin, AdminHandle } from '../admin/admin.ts';
 import { startAdmin } from '../admin/admin.ts';
 import type { Config, Loaded, NotLoaded } from '../config/config.ts';
 import { formatProblem } from '../config/config.ts';
@@ -12,8 +12,9 @@ import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, openLog, processReader } from '../observe/observe.ts';
 import type { Reloaded } from '../supervisor/supervisor.ts';
-import { Supervisor } from '../supervisor/supervisor.ts';
+import { refuseCode, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
+import { Held } from './held.ts';
 import { VERSION } from './version.ts';
 
 /** What a gateway is made of. */
@@ -53,15 +54,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const overview = new Overview({ clock, version: VERSION, node: process.version, readProcess: processReader() });
   const own = overview.metrics;
   events.on('notice', notice);
-  const open = (config: Config) => {
-    const { access } = config.log;
-    if (access === 'off') return undefined;
+  const notify = (one: NoticeEvent) => events.emit('notice', one);
+  const log = await Held.open(loaded.config.log.access, async (access) => {
     const onDrain = () => supervisor.resumeLogs();
+    if (access === 'off') return undefined;
     return openLog(access, { clock, notice, onDrain, onDrop: (lines) => own.logDropped('access', lines) });
-  };
-  let log = await open(loaded.config);
-  /** Of a configuration that is being tried; false: the log stays as it is. */
-  let nextLog: typeof log | false = false;
+  });
   const ejectedBy = new Map<string, Set<number>>();
   const supervisor = new Supervisor<Config>({
     clock,
@@ -74,14 +72,20 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       const next = parts.load();
       if (!next.ok) return { ok: false, problems: next.problems.map(formatProblem) };
       for (const warning of next.warnings) notice({ level: 'warn', message: formatProblem(warning) });
+      const { config } = next;
       try {
-        nextLog = next.config.log.access !== supervisor.snapshot.config.log.access && (await open(next.config));
+        await log.prepare(config.log.access);
       } catch (error) {
         return { ok: false, problems: [`log.access: cannot be opened: ${(error as Error).message}`] };
       }
+      try {
+        await admin?.prepare(config.admin.address);
+      } catch (error) {
+        return { ok: false, problems: [(error as Error).message] };
+      }
       return next;
     },
-    log: (_worker, lines) => log?.write(lines) ?? true,
+    log: (_worker, lines) => log.now?.write(lines) ?? true,
     metrics: (worker, snapshot) => overview.update(String(worker), snapshot as Metrics),
     gone: (worker) => {
       overview.retire(String(worker));
@@ -103,33 +107,25 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   };
   let configError = '';
   const state = { configError: () => configError, ejectedBy: (key: string) => ejectedBy.get(key)?.size ?? 0 };
-  let admin: Admin | undefined;
+  let admin: Held<Admin> | undefined;
   try {
+    const handle = adminHandle(supervisor, overview, measure, clock, state);
+    // Before the workers: who asks /readyz learns that they are on their way.
+    admin = await Held.open(loaded.config.admin.address, (address) => openAdmin(address, handle, notify));
     await supervisor.start();
-    admin = await startAdmin({
-      address: loaded.config.admin.address,
-      handle: adminHandle(supervisor, overview, measure, clock, state),
-      clock,
-      notice: (one) => events.emit('notice', one),
-    }).catch((error: NodeJS.ErrnoException) => {
-      const advice =
-        error.code === 'EADDRINUSE' ? '; another process listens there: stop it or choose another port' : '';
-      throw new Error(`admin.address: cannot listen on ${loaded.config.admin.address}: ${error.message}${advice}`);
-    });
   } catch (error) {
     await supervisor.kill();
-    await log?.close();
+    await admin?.close();
+    await log.close();
     throw error;
   }
+  const held = admin;
   const reload = async () => {
     const result = await supervisor.reload();
     own.reloaded(result.ok);
-    const surplus = result.ok ? log : nextLog;
-    if (nextLog !== false) {
-      if (result.ok) log = nextLog;
-      nextLog = false;
-      if (surplus) await surplus.close();
-    }
+    await log.settle(result.ok);
+    const moved = await held.settle(result.ok);
+    if (moved) notify({ level: 'info', message: `the admin API has moved to ${held.now?.url}` });
     configError = result.ok ? '' : result.problems.join('; ');
     return result;
   };
@@ -146,21 +142,32 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     get urls() {
       return urls();
     },
-    adminUrl: admin.url,
+    get adminUrl() {
+      return held.now?.url ?? '';
+    },
     reload() {
       const next = reloading.then(reload);
       reloading = next;
       return next;
     },
-    reopenLog: async () => log?.reopen(),
+    reopenLog: async () => log.now?.reopen(),
     async stop(deadlineMs) {
       const killed = await supervisor.stop(deadlineMs);
-      await admin?.close();
-      await log?.close();
+      await held.close();
+      await log.close();
       return killed;
     },
     kill: () => void supervisor.kill(),
   };
+}
+
+async function openAdmin(address: string, handle: AdminHandle, notice: (notice: NoticeEvent) => void): Promise<Admin> {
+  try {
+    return await startAdmin({ address, handle, clock: systemClock, notice });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw code === undefined ? error : refuseCode(code, address, 'admin.address');
+  }
 }
 
 function urlOf(config: Config, listener: string, address: string): string {

@@ -7,7 +7,11 @@ export interface DescribedRequest {
   readonly model: string | undefined;
 }
 
-const HOW = 'write it as [METHOD] URL [model=NAME] [Name: value …], or as a curl command';
+const HOW =
+  "write it as '[METHOD] URL [model=NAME] [Name:value ...]', such as 'POST http://api.example.com/v1/chat/completions model=NAME', or as a curl command";
+/** RFC 9110 §5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** Options of curl whose value says nothing to us. */
 const VALUE_OPTIONS = new Set([
   '-o',
   '-u',
@@ -54,21 +58,13 @@ export function parseRequest(text: string): DescribedRequest {
     else lines.push(fieldOf(word));
   }
   if (url === undefined) throw new Error(`the request has no URL; ${HOW}`);
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(url)?.[1];
+  if (scheme !== undefined && !/^(https?|wss?)$/i.test(scheme)) {
+    throw new Error(`${url}: expected http:// or https://, not ${scheme}://; ${HOW}`);
+  }
+  if (method !== undefined && !TOKEN.test(method)) throw new Error(`${JSON.stringify(method)} is no method; ${HOW}`);
   model ??= body === undefined ? undefined : modelOf(body);
   return { head: makeHead(method ?? (model === undefined && body === undefined ? 'GET' : 'POST'), url, lines), model };
-}
-
-/** A described request on one line. */
-export function requestLine({ head, model }: DescribedRequest): string {
-  const fields: string[] = [];
-  head.each((name, value) => fields.push(`${name}: ${value}`));
-  return [
-    `${head.method} ${head.authority}${head.target}`,
-    model === undefined ? '' : `model=${model}`,
-    fields.join(', '),
-  ]
-    .filter((part) => part !== '')
-    .join('  ');
 }
 
 /** Words as a shell splits them: blanks, single and double quotes, backslashes (also before a line end). */
@@ -88,7 +84,7 @@ function splitWords(text: string): string[] {
 function fieldOf(word: string): [string, string] {
   const colon = word.indexOf(':');
   const name = word.slice(0, colon).trim();
-  if (colon < 1 || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {
+  if (colon < 1 || !TOKEN.test(name)) {
     throw new Error(`${JSON.stringify(word)} is neither model=NAME nor a field (Name: value); ${HOW}`);
   }
   return [name, word.slice(colon + 1).trim()];
@@ -107,7 +103,7 @@ function modelOf(body: string): string | undefined {
 /** What a client would send: bytes beyond ASCII as UTF-8, percent-encoded; no fragment. */
 function makeHead(method: string, url: string, lines: [string, string][]): RequestHead {
   const [, authorityText = '', targetText = ''] =
-    /^(?:https?:\/\/)?([^/?#]*)([^#]*)/i.exec(url.startsWith('/') ? `http://${url}` : url) ?? [];
+    /^(?:(?:https?|wss?):\/\/)?([^/?#]*)([^#]*)/i.exec(url.startsWith('/') ? `http://${url}` : url) ?? [];
   const encoded = targetText.replace(/[\u0080-\uffff]+/g, (wide) =>
     encodeURIComponent(wide.replace(/\p{Surrogate}/gu, '\ufffd')),
   );

@@ -147,6 +147,38 @@ test('serve: a worker killed mid-stream breaks its stream visibly; the next requ
   assert.match(await (await fetch(`${admin}/metrics`)).text(), /gatehouse_worker_exits_total\{.*SIGKILL.*\} 1/);
 });
 
+test('serve: a reload moves the admin port, or is refused with the reason and moves nothing', patience, async (t) => {
+  const file = configFile('http://127.0.0.1:1');
+  const { child, match } = run(t, 'serve', '-c', file);
+  const [, url, admin] = await match('stderr', READY);
+  const busy = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((done) => busy.once('listening', done));
+  t.after(() => busy.close());
+  const first = readFileSync(file, 'utf8');
+  const move = (address: string) => {
+    writeFileSync(file, first.replace(/admin: .*/, `admin: { address: "${address}" }`));
+    child.kill('SIGHUP');
+  };
+  const status = async (at: string) =>
+    (await (await fetch(`${at}/api/status`)).json()) as { generation: number; configError?: string };
+
+  const taken = `127.0.0.1:${(busy.address() as net.AddressInfo).port}`;
+  move(taken);
+  await match('stderr', /reload refused, .*admin\.address: cannot listen on 127.*another process listens there/);
+  assert.equal((await status(admin!)).generation, 1);
+
+  const socket = `${file}.sock`;
+  move(`unix:${socket}`);
+  await match('stderr', /the admin API has moved to unix:/);
+  await assert.rejects(fetch(`${admin}/readyz`));
+  const answer = execFileSync('curl', ['-s', '--unix-socket', socket, 'http://localhost/metrics'], {
+    encoding: 'utf8',
+  });
+  assert.match(answer, /^gatehouse_workers\{state="ready"\} 1$/m);
+  assert.match(answer, /^gatehouse_workers\{state="draining"\} 0$/m);
+  assert.equal((await fetch(url!)).status, 502, 'traffic goes on');
+});
+
 test('serve: killed with its workers left alone, they go too', patience, async (t) => {
   const { child, match } = run(t, 'serve', '-c', configFile('http://127.0.0.1:1'));
   await match('stderr', READY);

@@ -4,11 +4,11 @@ import { FAULTS, startSimulator } from '../simulate/simulate.ts';
 
 interface Flags {
   listen: string;
-  model: string[];
+  model?: string[];
   tokens: number;
   rate: number;
   ttft: number;
-  fail: string[];
+  fail?: string[];
   seed: number;
   maxConcurrency?: number;
   listFaults?: boolean;
@@ -25,14 +25,14 @@ function whole(text: string): number {
   return Number(text);
 }
 
-const more = (text: string, before: string[]): string[] => [...before, text];
+const more = (text: string, before: string[] = []): string[] => [...before, text];
 
 /** The command. */
 export function simulate(): Command {
   return new Command('simulate')
-    .description('Run a stand-in model server: OpenAI and Anthropic APIs, a set pace, faults on demand.')
+    .description('run a stand-in model server: OpenAI and Anthropic APIs, a set pace, faults on demand')
     .option('--listen <host:port>', 'address to listen on, or unix:PATH; port 0 chooses a free one', '127.0.0.1:0')
-    .option('--model <name>', 'a model to serve, repeatable; without it any name is served', more, [])
+    .option('--model <name>', 'a model to serve, repeatable; without it any name is served', more)
     .option('--tokens <n>', 'tokens of an answer', whole, 64)
     .option('--rate <tokens/s>', 'tokens a second; 0 is as fast as possible', number, 0)
     .option('--ttft <ms>', 'milliseconds to the first token', number, 0)
@@ -40,7 +40,6 @@ export function simulate(): Command {
       '--fail <fault>',
       'a fault for all (status=503), a share (10%:status=503) or the next few (3x:…), repeatable',
       more,
-      [],
     )
     .option('--seed <n>', 'seed of the words and the dice', whole, 1)
     .option('--max-concurrency <n>', 'answers under way at once; more wait in a queue', whole)
@@ -69,11 +68,11 @@ async function run(flags: Flags): Promise<void> {
       host: match?.[1] || match?.[2] || '0.0.0.0',
       port: Number(match?.[3] ?? 0),
       ...(path === '' ? {} : { socketPath: path }),
-      models: flags.model,
+      models: flags.model ?? [],
       tokens: flags.tokens,
       rate: flags.rate,
       ttftMs: flags.ttft,
-      fail: flags.fail,
+      fail: flags.fail ?? [],
       seed: flags.seed,
       ...(flags.maxConcurrency === undefined ? {} : { maxConcurrency: flags.maxConcurrency }),
     });

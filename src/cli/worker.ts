@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
-import { createGatehouse } from '../gatehouse.ts';
+import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { Observer, pipeSink, processReader } from '../observe/observe.ts';
@@ -10,6 +10,7 @@ import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.t
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/health/prober.ts';
 import { VERSION } from './version.ts';
+import { WorkerLog } from './workerlog.ts';
 
 /** Where the supervisor reads access log lines (`stdio[3]` of the fork). */
 const LOG_DESCRIPTOR = 3;
@@ -19,6 +20,21 @@ const DRAIN_MS = 30_000;
 /** What the supervisor says by the arguments of the process. */
 const [, , slot = '0', pseudonym = 'gatehouse'] = process.argv;
 
+/** Events whose observers count and write as the real ones do, into nothing. */
+function warmEvents(): Events {
+  const events = new Events();
+  new Observer({
+    events,
+    clock: systemClock,
+    worker: slot,
+    version: VERSION,
+    node: process.version,
+    accessLog: { write: () => true },
+    readProcess: processReader(),
+  });
+  return events;
+}
+
 function runWorker(): void {
   process.title = `gatehouse worker ${slot}`;
   const events = new Events();
@@ -27,10 +43,11 @@ function runWorker(): void {
   // Its reader is the supervisor; when that dies, the closed channel says so.
   const sink = pipeSink(log, () => observer?.logDrained());
   let observer: Observer | undefined;
-  let accessLog = '';
+  const accessLog = new WorkerLog(events, sink);
 
-  const observe = (config: Config) => {
-    const wanted = config.log.access === 'off' ? 'off' : 'on';
+  let warm = false;
+
+  const observe = async (config: Config) => {
     if (!observer) {
       observer = new Observer({
         events,
@@ -42,8 +59,7 @@ function runWorker(): void {
         readProcess: processReader(),
       });
     }
-    if (wanted !== accessLog) observer.setAccessLog(wanted === 'off' ? undefined : sink);
-    accessLog = wanted;
+    await accessLog.follow(config.log.access, observer);
     observer.metrics.setModels(Object.keys(config.models));
     const endpoints = Object.entries(config.upstreams).flatMap(([upstream, { endpoints: all }]) =>
       all.map((endpoint) => ({ upstream, endpoint: endpointName(endpoint) })),
@@ -64,7 +80,7 @@ function runWorker(): void {
       async update(snapshot, health) {
         const input = snapshot as Snapshot<Config>;
         if (gatehouse) await gatehouse.update(input);
-        observe(input.config);
+        await observe(input.config);
         if (!gatehouse) {
           const idPrefix = randomBytes(6).toString('hex');
           gatehouse = createGatehouse(input, { clock: systemClock, events, pseudonym, idPrefix });
@@ -75,13 +91,18 @@ function runWorker(): void {
       async listen(listener, handle) {
         if (!gatehouse) throw new Error('no configuration came before the listener');
         await gatehouse.listen(listener, handle);
+        if (!warm) {
+          warm = true;
+          void warmUp(createGatehouse, systemClock, warmEvents());
+        }
       },
       unlisten: (listener) => gatehouse?.unlisten(listener),
       endpointHealth: setHealth,
       drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
       metrics: () => observer?.snapshot(),
-      close: () => {
+      close: async () => {
         observer?.close();
+        await accessLog.close();
         return new Promise((done) => log.end(() => done()));
       },
     },

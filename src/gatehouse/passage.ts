@@ -7,22 +7,55 @@ import {
   streamError,
   type UsageProgress,
 } from '../ai/ai.ts';
+import type { FieldSection } from '../http/fields.ts';
 import type { Request } from '../http/request.ts';
+import type { Clock } from '../kernel/clock.ts';
 import type { GatehouseError } from '../kernel/error.ts';
-import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
+import type { Events } from '../kernel/event.ts';
+import type { Exchange, Outcome, ResponseHead, Usage } from '../kernel/exchange.ts';
+import type { Gate } from '../kernel/gate.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import type { CompiledRoute } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { shapeResponse } from './shape.ts';
+import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
-import type { Worker } from './worker.ts';
+
+/** The stage has taken the exchange over: it has answered, or goes on when it has what it waits for. */
+export const ANSWERED = Symbol('answered');
+
+/** What a stage says: go on, stop with an error (perhaps later), or `ANSWERED`. */
+export type Step = ReturnType<Gate> | typeof ANSWERED;
+
+/** A stage of the pipeline. */
+export type Stage = (passage: Passage) => Step;
+
+/** What the worker offers to its passages. */
+export interface PassageHost {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly snapshot: Snapshot;
+  /** Name of this instance in Via. */
+  readonly pseudonym: string;
+  /** Start of this worker in seconds since 1970, as `created` of the models it lists. */
+  readonly createdAt: number;
+  /** A new request id. */
+  requestId(): string;
+  /** Now as an HTTP date. */
+  httpDate(): string;
+  /** Counts a condition of FAULTS.md. */
+  fault(kind: string): void;
+  /** Runs the stages from where the passage stands. */
+  proceed(passage: Passage): void;
+  /** An exchange has ended. */
+  left(): void;
+}
 
 /** A request on its way. The plan of how it is forwarded, and the end of it. */
-export class Passage implements ForwardPlan, ForwardEnd {
+export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   readonly exchange: Exchange;
   readonly head: Request;
-  readonly worker: Worker;
+  readonly worker: PassageHost;
   readonly snapshot: Snapshot;
   /** The next stage. */
   step = 0;
@@ -45,7 +78,7 @@ export class Passage implements ForwardPlan, ForwardEnd {
   body: Buffer | undefined = undefined;
   upgrade = '';
 
-  constructor(exchange: Exchange, worker: Worker) {
+  constructor(exchange: Exchange, worker: PassageHost) {
     this.exchange = exchange;
     this.head = exchange.head as Request;
     this.worker = worker;
@@ -56,17 +89,15 @@ export class Passage implements ForwardPlan, ForwardEnd {
     return this.destination as Upstream;
   }
 
-  get responseFields(): ForwardPlan['responseFields'] {
+  shape(head: ResponseHead): ResponseShape | undefined {
+    return this.reads ? shapeResponse(this, head) : undefined;
+  }
+
+  responseFields(head: FieldSection, drop: number): string {
     const changes = this.route?.responseFields;
-    if (changes === undefined) return undefined;
-    return (head, drop) => head.linesWhere(drop, (name) => !changes.drop.has(name)) + changes.lines;
+    if (changes === undefined) return head.lines(drop);
+    return head.linesWhere(drop, (name) => !changes.drop.has(name)) + changes.lines;
   }
-
-  get shape(): ForwardPlan['shape'] {
-    return this.reads ? this.#shape : undefined;
-  }
-
-  readonly #shape = (head: ResponseHead): ResponseShape | undefined => shapeResponse(this, head);
 
   /** Refuses before anything has been forwarded. */
   refuse(error: GatehouseError): void {
@@ -84,6 +115,7 @@ export class Passage implements ForwardPlan, ForwardEnd {
     if (error.code === 'method_not_allowed') fields += 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
     for (const [name, value] of error.fields ?? []) fields += `${name}: ${value}\r\n`;
     exchange.status = error.status;
+    exchange.responseBytes = body.length;
     if (error.close) inbound.closeAfter();
     this.ended(exchange, exchange.outcome === 'denied' ? 'denied' : 'failed', error);
     inbound.head(error.status, REASONS.get(error.status) ?? 'Error', fields, body.length);
@@ -96,6 +128,7 @@ export class Passage implements ForwardPlan, ForwardEnd {
     const { exchange } = this;
     const body = Buffer.from(text);
     exchange.status = 200;
+    exchange.responseBytes = body.length;
     this.ended(exchange, 'completed', undefined);
     const fields = `Content-Type: application/json\r\nx-request-id: ${exchange.id}\r\nDate: ${this.worker.httpDate()}\r\n`;
     exchange.inbound.head(200, 'OK', fields, body.length);
@@ -112,12 +145,23 @@ export class Passage implements ForwardPlan, ForwardEnd {
   ended(exchange: Exchange, outcome: Outcome, error: GatehouseError | undefined): void {
     exchange.outcome = outcome;
     exchange.error = error;
-    exchange.usage = this.progress?.usage;
-    exchange.generated = this.progress?.tokens ?? 0;
+    exchange.usage = this.progress === undefined ? undefined : settle(this.progress, outcome);
     exchange.endedAt = this.worker.clock.now();
     this.worker.events.emit('requestEnded', exchange);
     this.worker.left();
   }
+}
+
+/** Usage as reported. Of a stream that was cut what was generated so far is known by its pieces only, and was paid for. */
+function settle(progress: UsageProgress, outcome: Outcome): Usage | undefined {
+  const { usage, tokens } = progress;
+  if (outcome === 'completed' || tokens <= (usage?.outputTokens ?? 0)) return usage;
+  return {
+    inputTokens: usage?.inputTokens ?? 0,
+    outputTokens: tokens,
+    cachedInputTokens: usage?.cachedInputTokens ?? 0,
+    reasoningTokens: usage?.reasoningTokens ?? 0,
+  };
 }
 
 const REASONS = new Map([

@@ -1,13 +1,24 @@
 /** Chooses, by the head of the answer, what watches or changes its body. */
-import { usageHider, usageTap } from '../ai/ai.ts';
-import { KNOWN } from '../http/fields.ts';
+import { type Operation, type UsageProgress, usageHider, usageTap } from '../ai/ai.ts';
+import { KNOWN } from '../http/known.ts';
 import type { Response } from '../http/response.ts';
-import type { ResponseHead } from '../kernel/exchange.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Exchange, ResponseHead } from '../kernel/exchange.ts';
 import type { ResponseShape } from '../upstream/plan.ts';
-import type { Passage } from './passage.ts';
+
+/** What is known of a request whose answer comes. */
+export interface Shaped {
+  readonly exchange: Exchange;
+  readonly worker: { readonly clock: Clock };
+  readonly operation: Operation | undefined;
+  /** Gatehouse asked the upstream for usage that the client did not ask for. */
+  readonly asksUsage: boolean;
+  /** What is learnt from the answer; set here. */
+  progress: UsageProgress | undefined;
+}
 
 /** Undefined: the body passes unseen. */
-export function shapeResponse(passage: Passage, head: ResponseHead): ResponseShape | undefined {
+export function shapeResponse(passage: Shaped, head: ResponseHead): ResponseShape | undefined {
   const { operation, exchange, worker } = passage;
   const response = head as Response;
   if (operation === undefined || (response.seen & KNOWN['content-encoding']) !== 0) return undefined;

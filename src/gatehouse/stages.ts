@@ -1,24 +1,18 @@
 /** The stages of the pipeline, in the order in which gatehouse.ts lists them. Each decides one thing. */
 import { modelBody, modelIdOf, modelsBody, PeekFault, peekRequest, recognize, rewriteRequest } from '../ai/ai.ts';
-import { HOP_BY_HOP, KNOWN } from '../http/fields.ts';
 import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
+import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { Forward } from '../upstream/forward.ts';
 import { holdBody } from './hold.ts';
 import { hashKey, stickyKey } from './keys.ts';
-import type { Passage } from './passage.ts';
-
-/** What a stage says: go on, stop with an error, or `ANSWERED` when the exchange has ended or waits for its body. */
-export type Step = GatehouseError | undefined | typeof ANSWERED;
-
-/** The stage has taken the exchange over. */
-export const ANSWERED = Symbol('answered');
+import { ANSWERED, type Passage, type Step } from './passage.ts';
 
 /** Fields written anew for the next hop, beside the forwarding ones. */
 const REPLACED = HOP_BY_HOP | KNOWN.host | KNOWN.expect | KNOWN['x-request-id'];
 /** Methods that end here: they would show what is between us and the server (RFC 9110 §9.3.6, §9.3.8). */
-const REFUSED_METHODS = new Set(['TRACE', 'CONNECT', 'TRACK']);
+export const REFUSED_METHODS: ReadonlySet<string> = new Set(['TRACE', 'CONNECT', 'TRACK']);
 
 /** Names the request and the API it speaks, so that whatever follows can answer in the client's shape. */
 export function identify(passage: Passage): Step {
@@ -182,7 +176,8 @@ export function compose(passage: Passage): Step {
   const { config } = passage.upstream;
   passage.target = found.rewriteTarget(head);
   passage.host = found.host ?? (config.host === 'preserve' ? head.authority : config.host);
-  passage.upgrade = head.upgrade === 'h2c' ? '' : head.upgrade;
+  // Inside h2c neither routes nor rules would see a thing.
+  passage.upgrade = head.upgrade.includes('h2c') ? '' : head.upgrade;
   passage.hashKey = hashKey(passage.upstream.hashSource, passage);
   passage.reads = operation !== undefined && config.protocol !== 'http';
   const { peek: seen, body } = passage;

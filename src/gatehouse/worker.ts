@@ -3,16 +3,15 @@ import type { Clock } from '../kernel/clock.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
+import type { Verdict } from '../kernel/gate.ts';
 import { Listener } from '../listen/listen.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
 import { Deadlines } from '../socket/deadlines.ts';
+import { reportExceptions } from '../socket/report.ts';
+import { flushCorked } from '../socket/wire.ts';
 import type { Lookup } from '../upstream/resolve.ts';
-import { Passage } from './passage.ts';
+import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { fileReader, Snapshot, type SnapshotInput } from './snapshot.ts';
-import { ANSWERED, type Step } from './stages.ts';
-
-/** A stage of the pipeline. */
-export type Stage = (passage: Passage) => Step;
 
 /** What a worker is given from outside. */
 export interface WorkerParts {
@@ -30,7 +29,7 @@ export interface WorkerParts {
 const DRAIN_POLL_MS = 20;
 
 /** Serves a snapshot. */
-export class Worker implements ListenerHandler {
+export class Worker implements ListenerHandler, PassageHost {
   readonly clock: Clock;
   readonly events: Events;
   readonly pseudonym: string;
@@ -56,6 +55,7 @@ export class Worker implements ListenerHandler {
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
     this.snapshot = this.#compile(input, undefined);
+    reportExceptions((error) => this.#notice('a connection was cut', error));
   }
 
   /** Resolves the upstreams' host names; call before `listen`, so that first requests find addresses. */
@@ -151,7 +151,9 @@ export class Worker implements ListenerHandler {
       while (passage.step < stages.length) {
         const verdict = (stages[passage.step++] as Stage)(passage);
         if (verdict === undefined) continue;
-        if (verdict !== ANSWERED) passage.refuse(verdict);
+        if (verdict === ANSWERED) return;
+        if (verdict instanceof Promise) this.#await(passage, verdict);
+        else passage.refuse(verdict);
         return;
       }
     } catch (error) {
@@ -159,14 +161,31 @@ export class Worker implements ListenerHandler {
     }
   }
 
+  #await(passage: Passage, verdict: Promise<Verdict>): void {
+    verdict.then(
+      (error) => {
+        // The client may have left meanwhile.
+        if (passage.exchange.outcome !== 'open') return;
+        if (error) passage.refuse(error);
+        else this.proceed(passage);
+        flushCorked();
+      },
+      (error) => this.#bug(passage, error),
+    );
+  }
+
   /** A mistake of ours costs one request, not the worker. */
   #bug(passage: Passage, error: unknown): void {
-    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.events.emit('notice', { level: 'error', message: `request ${passage.exchange.id}: ${message}` });
+    this.#notice(`request ${passage.exchange.id}`, error);
     if (passage.exchange.outcome !== 'open') return;
     passage.refuse(
       new GatehouseError('internal', 'this gateway has made a mistake; its log has the details under this request id'),
     );
+  }
+
+  #notice(what: string, error: unknown): void {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.events.emit('notice', { level: 'error', message: `${what}: ${message}` });
   }
 
   // ---- what stages ask for

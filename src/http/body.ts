@@ -17,6 +17,11 @@ export class BodyReader {
     this.done = length === 0 || length === -1;
   }
 
+  /** Bytes that are still to come; Infinity where only the end of the body tells. */
+  get left(): number {
+    return this.#decoder === undefined ? this.#left : Number.POSITIVE_INFINITY;
+  }
+
   /** The body ends with the connection. */
   get closeDelimited(): boolean {
     return this.#left === Number.POSITIVE_INFINITY;

@@ -1,6 +1,7 @@
 /** What a request says about the way it came: X-Forwarded-*, Forwarded (RFC 7239) and Via (RFC 9110 §7.6.3). */
 import type { Peer } from '../kernel/exchange.ts';
-import { type FieldSection, KNOWN } from './fields.ts';
+import type { FieldSection } from './fields.ts';
+import { KNOWN } from './known.ts';
 
 /** The hop before us. */
 export interface PreviousHop {

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { LENGTH_CHUNKED, LENGTH_NONE } from '../kernel/exchange.ts';
 import { HttpFault } from './fault.ts';
-import { HOP_BY_HOP, KNOWN } from './fields.ts';
 import { checkPartialHead, findHeadEnd } from './head.ts';
+import { HOP_BY_HOP, KNOWN } from './known.ts';
 import { parseRequest, Request } from './request.ts';
 
 /** Bytes as one character each. */

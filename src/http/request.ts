@@ -2,9 +2,10 @@
 import { type BodyLength, LENGTH_CHUNKED, LENGTH_NONE, type RequestHead } from '../kernel/exchange.ts';
 import { CLASS, HOST, TARGET, TOKEN } from './chars.ts';
 import { HttpFault } from './fault.ts';
-import { FieldSection, HOP_BY_HOP, KNOWN } from './fields.ts';
+import { FieldSection } from './fields.ts';
 import { FORWARDING_FIELDS } from './forwarded.ts';
 import { connectionOptions, parseContentLength, requestCodings, upgradeProtocols } from './framing.ts';
+import { HOP_BY_HOP, KNOWN } from './known.ts';
 
 /** Limits of a request head. */
 export interface RequestLimits {

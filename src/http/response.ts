@@ -2,8 +2,9 @@
 import { type BodyLength, LENGTH_CHUNKED, LENGTH_CLOSE, LENGTH_NONE, type ResponseHead } from '../kernel/exchange.ts';
 import { CLASS, VALUE } from './chars.ts';
 import { HttpFault } from './fault.ts';
-import { FieldSection, KNOWN } from './fields.ts';
+import { FieldSection } from './fields.ts';
 import { connectionOptions, parseContentLength } from './framing.ts';
+import { KNOWN } from './known.ts';
 
 /** Limits of a response head. */
 export interface ResponseLimits {
@@ -30,6 +31,15 @@ export class Response extends FieldSection implements ResponseHead {
   keepAliveSeconds = 0;
   /** The protocol agreed to by a 101, as written. */
   upgrade = '';
+}
+
+const VERSION = Buffer.from('HTTP/1.');
+
+/** Whether bytes that may become a response head start like one: what is no HTTP is told at once, not by a timeout. */
+export function startsResponse(buffer: Buffer, start: number, end: number): boolean {
+  const most = Math.min(end - start, VERSION.length);
+  for (let i = 0; i < most; i++) if (buffer[start + i] !== VERSION[i]) return false;
+  return true;
 }
 
 /** Parses the head in `buffer[start, headEnd)`, which ends in CRLF CRLF. `method`: of the request it answers. */

@@ -169,8 +169,7 @@ export class Exchange {
   bodyLimit = Number.POSITIVE_INFINITY;
   requestBytes = 0;
   responseBytes = 0;
-  /** Pieces of generated content seen in a stream. */
-  generated = 0;
+  /** As reported; for a stream that was cut, the output counted so far by its pieces. */
   usage: Usage | undefined = undefined;
   startedAt = 0;
   /** When the first try was sent upstream. */

@@ -56,8 +56,6 @@ export const size = (fallback: string, least?: string) => unit(SIZE, fallback, l
 /** A percentage, held as a fraction from 0 to 1. */
 export const percent = (fallback: string) => unit(PERCENT, fallback).prefault(fallback);
 
-/** A duration without a default, held in milliseconds, for `.optional()` overrides. */
-export const durationOnly = (example: string) => unit(DURATION, example);
 /** A size without a default, held in bytes. */
 export const sizeOnly = (example: string) => unit(SIZE, example);
 

@@ -29,6 +29,9 @@ export const listenerLimits = z
     chunkExtensions: size('4KiB').describe(
       'Bytes of chunk extensions in one body; they are read and dropped (400 beyond).',
     ),
+    pipelined: size('64KiB', '1B').describe(
+      'Bytes of further requests kept while one is being answered; then reading waits.',
+    ),
     trailers: size('8KiB').describe('Bytes of a trailer section (431 beyond).'),
     requestsPerConnection: count(100_000, 1).describe('Requests on one connection before it is closed politely.'),
   })
@@ -43,6 +46,9 @@ export const listenerTimeouts = z
     body: duration('30s', '1ms').describe('Between two reads of a request body (408 beyond).'),
     keepAlive: duration('75s').describe('An idle connection waiting for its next request.'),
     write: duration('60s', '1ms').describe('A client that takes no byte of its response.'),
+    halfClose: duration('1s').describe(
+      'A client that ends its sending side this soon after its request still gets its answer; later, in the middle of the answer, it counts as gone.',
+    ),
     linger: duration('2s').describe(
       'After an early final response: how long further request bytes are read and dropped.',
     ),

@@ -8,8 +8,10 @@ import { parseRequest, Request } from '../http/request.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import type { Peer } from '../kernel/exchange.ts';
 import type { Timed } from '../socket/deadlines.ts';
-import type { Wire, WireOwner } from '../socket/wire.ts';
-import { type Host, ServerExchange } from './inbound.ts';
+import type { WireOwner } from '../socket/owner.ts';
+import type { Wire } from '../socket/wire.ts';
+import type { Host } from './host.ts';
+import { ServerExchange } from './inbound.ts';
 import { trustedClient } from './peer.ts';
 import type { Drainable, ListenerRuntime } from './runtime.ts';
 import { InputWindow } from './window.ts';
@@ -23,8 +25,11 @@ const CLOSED = 4;
 const NEVER = Number.POSITIVE_INFINITY;
 const CR = 13;
 const LF = 10;
-/** Bytes of pipelined requests that are kept while one is being answered. */
-const PIPELINE_BYTES = 65_536;
+/** Empty lines that may stand before a request. */
+const EMPTY_LINES = 4;
+
+/** Whether requests for a host may come on this connection; by its TLS server name. */
+export type Covers = (host: string) => boolean;
 
 /** A client connection. */
 export class ServerConnection implements WireOwner, Host, Timed, Drainable {
@@ -39,11 +44,18 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #exchange: ServerExchange | undefined = undefined;
   #advancing = false;
   /** An empty line has come before the request that is awaited. */
-  #emptyLine = false;
+  #emptyLines = 0;
   #requests = 0;
+  /** No further request after the one under way. */
+  #draining = false;
 
-  constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime) {
+  readonly #covers: Covers | undefined;
+  /** The last host that was found covered. */
+  #covered = '';
+
+  constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime, covers?: Covers) {
     this.wire = wire;
+    this.#covers = covers;
     this.peer = peer;
     this.runtime = runtime;
     this.#arm(runtime.timeouts.head);
@@ -57,7 +69,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     this.input.add(buffer, start, end);
     this.#advance();
     this.input.keep(buffer);
-    if (this.#state === EXCHANGE && this.input.size > PIPELINE_BYTES) this.wire.pause();
+    if (this.#state === EXCHANGE && this.input.size > this.runtime.limits.pipelined) this.wire.pause();
   }
 
   /** Goes as far as what has arrived allows. Not recursive: an answer given at once comes back to this loop. */
@@ -74,15 +86,32 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       } else this.input.drop();
     }
     this.#advancing = false;
+    if (this.eof) this.#exhausted();
+  }
+
+  /** No more will come, and all that has come has been looked at. */
+  #exhausted(): void {
+    const exchange = this.#exchange;
+    if (exchange !== undefined) {
+      if (this.input.empty && !exchange.requestDone) exchange.halfClosed();
+    } else if (this.#state === IDLE || this.#state === HEAD) {
+      if (this.#state === HEAD) this.runtime.fault('head_cut_short');
+      this.#shut(true);
+    }
   }
 
   #readHead(): boolean {
     const { input, runtime } = this;
     const { limits } = runtime;
-    // One empty line before a request is let pass (RFC 9112 §2.2).
-    if (!this.#emptyLine && input.size >= 2 && input.buffer[input.at] === CR && input.buffer[input.at + 1] === LF) {
+    // A few empty lines before a request are let pass (RFC 9112 §2.2), in whatever pieces they come.
+    while (
+      this.#emptyLines < EMPTY_LINES &&
+      input.size >= 2 &&
+      input.buffer[input.at] === CR &&
+      input.buffer[input.at + 1] === LF
+    ) {
       input.at += 2;
-      this.#emptyLine = true;
+      this.#emptyLines++;
       if (input.empty) return false;
     }
     const headEnd = findHeadEnd(input.buffer, input.at, input.end);
@@ -101,9 +130,9 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return false;
     }
     input.at = headEnd;
-    this.#emptyLine = false;
+    this.#emptyLines = 0;
     this.#state = EXCHANGE;
-    const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining || this.eof;
+    const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining || this.#draining;
     const exchange = new ServerExchange(this, request, request.keepAlive && !last);
     this.#exchange = exchange;
     if (this.peer.trusted) {
@@ -111,7 +140,17 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       exchange.clientAddress = seen.address;
       exchange.scheme = seen.scheme;
     }
-    runtime.onRequest(exchange.exchange);
+    if (this.#covers !== undefined && request.host !== this.#covered && !this.#checkHost(request.host)) {
+      runtime.fault('misdirected_request');
+      const what = `${request.host} is not covered by the certificate of this connection: open another one for it`;
+      runtime.onRefused(exchange.exchange, new GatehouseError('misdirected_request', what));
+    } else runtime.onRequest(exchange.exchange);
+    return true;
+  }
+
+  #checkHost(host: string): boolean {
+    if (!this.#covers?.(host)) return false;
+    this.#covered = host;
     return true;
   }
 
@@ -131,12 +170,9 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
 
   onEof(): void {
     this.eof = true;
-    if (this.#exchange !== undefined) {
-      this.#exchange.halfClosed();
-      return;
-    }
-    if (this.#state === HEAD) this.runtime.fault('head_cut_short');
-    this.#shut(true);
+    if (this.#exchange === undefined) this.#exhausted();
+    // What is pipelined behind this request is still answered.
+    else if (this.input.empty) this.#exchange.halfClosed();
   }
 
   onDrain(): void {
@@ -168,12 +204,12 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return;
     }
     this.#state = IDLE;
-    if (this.runtime.draining && this.input.empty) {
+    if ((this.runtime.draining || this.#draining) && this.input.empty) {
       this.close();
       return;
     }
     this.#arm(this.runtime.timeouts.keepAlive);
-    this.wire.resume();
+    if (!this.eof) this.wire.resume();
     this.#advance();
   }
 
@@ -205,6 +241,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   }
 
   drain(): void {
+    this.#draining = true;
     if (this.#state === IDLE) this.close();
     else this.#exchange?.closeAfter();
   }

@@ -14,34 +14,17 @@ import {
   LENGTH_TUNNEL,
   type Peer,
 } from '../kernel/exchange.ts';
-import type { Wire } from '../socket/wire.ts';
+import type { Host } from './host.ts';
 import { ResponseWriter } from './response.ts';
-import type { ListenerRuntime } from './runtime.ts';
-import type { InputWindow } from './window.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
-/** A FIN this soon after the request is taken for a half-close; later, mid-answer, for a client that has left. */
-const HALF_CLOSE_MS = 1000;
 /** Between the two interim responses that find out whether a client that sent FIN is still there. */
 const PROBE_MS = 50;
 const PROBES = 2;
+/** A rest of a request body that is read and dropped after an early answer, so that the connection can go on. */
+const DISCARD_BYTES = 65_536;
 
 const left = (how: string) => new GatehouseError('client_closed', `the client ${how}`);
-
-/** The connection as an exchange on it sees it. */
-export interface Host {
-  readonly runtime: ListenerRuntime;
-  readonly wire: Wire;
-  readonly input: InputWindow;
-  readonly peer: Peer;
-  /** The client has sent FIN. */
-  readonly eof: boolean;
-  deadline: number;
-  /** The response is out; `reusable`: another request may follow. */
-  finished(reusable: boolean): void;
-  /** Closes at once. */
-  close(): void;
-}
 
 /** One exchange as its client sees it. */
 export class ServerExchange implements Inbound, PayloadSink {
@@ -58,6 +41,8 @@ export class ServerExchange implements Inbound, PayloadSink {
   #paused = false;
   #tunnel = false;
   #over = false;
+  /** Over, and the rest of the request body is read and dropped. */
+  #discarding = false;
   #probes = 0;
   #requestEndAt: number;
   #lastQueued = 0;
@@ -88,20 +73,25 @@ export class ServerExchange implements Inbound, PayloadSink {
   /** Delivers body bytes that have arrived. */
   feed(): void {
     const { input, runtime } = this.#host;
-    while (!input.empty && !this.#body.done && !this.#paused && this.#sink !== undefined && !this.#over) {
+    if (this.#over ? !this.#discarding : this.#sink === undefined) return;
+    while (!input.empty && !this.#body.done && !this.#paused) {
       const at = this.#body.read(input.buffer, input.at, input.end, this);
       if (typeof at !== 'number') {
         input.drop();
         runtime.fault(at.kind);
-        this.#cut(new GatehouseError(at.code, at.message, { close: true }));
+        if (this.#over) this.#host.finished(false);
+        else this.#cut(new GatehouseError(at.code, at.message, { close: true }));
         return;
       }
       if (!input.empty) input.at = at;
-      if (!this.#body.done) this.#arm(runtime.timeouts.body);
-      else if (!this.#over) {
+      if (this.#discarding) {
+        if (this.#body.done) this.#host.finished(true);
+      } else if (this.#over) return;
+      else if (!this.#body.done) this.#arm(runtime.timeouts.body);
+      else {
         this.#requestEndAt = runtime.clock.now();
         if (this.#host.wire.pending === 0) this.#host.deadline = NEVER;
-        this.#sink.onRequestEnd(this.#body.trailers);
+        this.#sink?.onRequestEnd(this.#body.trailers);
       }
     }
   }
@@ -155,8 +145,8 @@ export class ServerExchange implements Inbound, PayloadSink {
 
   head(status: number, reason: string, fields: string, length: BodyLength): void {
     if (this.#over) return;
-    const { runtime, wire, eof } = this.#host;
-    if (runtime.draining) this.#response.keepAlive = false;
+    const { runtime, wire, eof, input } = this.#host;
+    if (runtime.draining || (eof && input.empty) || !this.#reusable) this.#response.keepAlive = false;
     this.#response.head(status, reason, fields, length);
     if (length !== LENGTH_TUNNEL) return;
     this.#tunnel = true;
@@ -190,8 +180,22 @@ export class ServerExchange implements Inbound, PayloadSink {
     this.#host.close();
   }
 
+  /** The request has been read, or the rest of it is small and surely on its way. */
+  get #reusable(): boolean {
+    return this.#body.done || (!this.#request.expectContinue && this.#body.left <= DISCARD_BYTES);
+  }
+
   #finish(): void {
-    this.#host.finished(this.#response.keepAlive && this.#body.done && !this.#tunnel);
+    const reusable = this.#response.keepAlive && !this.#tunnel && this.#reusable;
+    if (!reusable || this.#body.done || this.#host.eof) {
+      this.#host.finished(reusable && this.#body.done);
+      return;
+    }
+    this.#discarding = true;
+    this.#paused = false;
+    this.#arm(this.#host.runtime.timeouts.linger);
+    this.#host.wire.resume();
+    this.feed();
   }
 
   #expectDrain(): void {
@@ -216,7 +220,10 @@ export class ServerExchange implements Inbound, PayloadSink {
 
   /** The client has sent FIN. */
   halfClosed(): void {
-    if (this.#over) return;
+    if (this.#over) {
+      if (this.#discarding) this.#host.finished(false);
+      return;
+    }
     if (this.#tunnel) {
       this.#sink?.onRequestEnd('');
       return;
@@ -230,7 +237,7 @@ export class ServerExchange implements Inbound, PayloadSink {
     } else if (!this.#response.headSent) {
       // Half-closed or gone? Only writing tells, and an interim response is harmless to who still reads (RFC 9110 §15.2).
       if (this.#request.minor === 1) this.#probe(now);
-    } else if (now - this.#requestEndAt > HALF_CLOSE_MS) {
+    } else if (now - this.#requestEndAt > runtime.timeouts.halfClose) {
       runtime.fault('client_left');
       this.#cut(left('left before its answer was complete'));
     }
@@ -262,7 +269,8 @@ export class ServerExchange implements Inbound, PayloadSink {
       runtime.fault('slow_reader');
       if (this.#over) this.#host.close();
       else this.#cut(left('took no byte of its answer in time (timeouts.write)'));
-    } else if (this.#probes > 0 && !this.#response.headSent) this.#probe(now);
+    } else if (this.#over) this.#host.finished(false);
+    else if (this.#probes > 0 && !this.#response.headSent) this.#probe(now);
     else if (!this.#body.done) {
       runtime.fault('slow_body');
       this.#cut(new GatehouseError('request_timeout', 'the request body did not arrive in time (timeouts.body)'));

@@ -1,6 +1,7 @@
 /** Who is at the other end: the socket's peer, or the client that trusted proxies in front name. */
 import { BlockList, isIP } from 'node:net';
-import { type FieldSection, KNOWN } from '../http/fields.ts';
+import type { FieldSection } from '../http/fields.ts';
+import { KNOWN } from '../http/known.ts';
 import type { Peer } from '../kernel/exchange.ts';
 
 /** Answers whether an address is one of the trusted hops. */
@@ -33,7 +34,19 @@ export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }
 
-/** The client as trusted hops describe it: the rightmost address that is not itself a trusted hop (RFC 7239 §8.1). */
+/** A hop as a proxy in front described it. */
+interface Hop {
+  /** Address, perhaps with port; or a name that is none, such as `unknown` or `_hidden` (RFC 7239 §6). */
+  readonly node: string;
+  /** `http` or `https`; '' when it was not said. */
+  readonly proto: string;
+}
+
+/**
+ * The client as trusted hops describe it: the rightmost address that is not itself a trusted hop (RFC 7239 §8.1), and the
+ * scheme that it used. X-Forwarded-For is preferred to Forwarded where there are both. What stands left of the first hop
+ * that is not trusted was written by strangers and is not read.
+ */
 export function trustedClient(
   fields: FieldSection,
   peer: Peer,
@@ -41,33 +54,63 @@ export function trustedClient(
 ): { address: string; scheme: string } {
   let address = peer.address;
   let { scheme } = runtime;
-  const list = fields.knownList(KNOWN['x-forwarded-for']);
-  const hops = list !== '' ? list.split(',') : forwardedFor(fields.knownList(KNOWN.forwarded));
+  const hops = forwardedFor(fields);
+  // Without a list of hops the scheme may still be told.
+  if (hops.length === 0) scheme = schemeOf(last(fields.knownList(KNOWN['x-forwarded-proto']))) ?? scheme;
   for (let i = hops.length - 1; i >= 0; i--) {
-    const hop = stripPort((hops[i] as string).trim());
+    const { node, proto } = hops[i] as Hop;
+    scheme = schemeOf(proto) ?? scheme;
+    const hop = stripPort(node);
     if (isIP(hop) === 0) break;
     address = plainAddress(hop);
     if (!runtime.trusts(address)) break;
   }
-  const proto = (
-    fields.known(KNOWN['x-forwarded-proto']) ??
-    /(?:^|[;,\s])proto="?(\w+)/i.exec(fields.knownList(KNOWN.forwarded))?.[1] ??
-    ''
-  )
-    .trim()
-    .toLowerCase();
-  if (proto === 'https' || proto === 'http') scheme = proto;
   return { address, scheme };
 }
 
-function forwardedFor(forwarded: string): string[] {
-  const out: string[] = [];
-  for (const match of forwarded.matchAll(/for=("[^"]*"|[^;,\s]*)/gi))
-    out.push((match[1] as string).replaceAll('"', ''));
-  return out;
+function forwardedFor(fields: FieldSection): Hop[] {
+  const list = fields.knownList(KNOWN['x-forwarded-for']);
+  if (list === '') return parseForwarded(fields.knownList(KNOWN.forwarded));
+  const nodes = list.split(',');
+  const protos = fields.knownList(KNOWN['x-forwarded-proto']).split(',');
+  // One value is the client's, set by the first trusted hop; a list as long as the other goes along with it.
+  return nodes.map((node, i) => ({
+    node: node.trim(),
+    proto: protos.length === nodes.length ? (protos[i] as string) : (protos[protos.length - 1] as string),
+  }));
 }
 
+const PAIR = /[ \t]*([!#$%&'*+.^_`|~\w-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]*)[ \t]*([;,]|$)/y;
+
+/** Elements of Forwarded (RFC 7239 §4), leniently without quotes around IPv6; none when it is malformed anywhere. */
+function parseForwarded(text: string): Hop[] {
+  const hops: Hop[] = [];
+  let node = '';
+  let proto = '';
+  PAIR.lastIndex = 0;
+  while (PAIR.lastIndex < text.length) {
+    const match = PAIR.exec(text);
+    if (match === null) return [];
+    const [, name = '', raw = '', end] = match;
+    const value = raw.startsWith('"') ? raw.slice(1, -1).replace(/\\(.)/g, '$1') : raw;
+    if (name.toLowerCase() === 'for') node = value;
+    else if (name.toLowerCase() === 'proto') proto = value;
+    if (end === ';') continue;
+    hops.push({ node, proto });
+    node = proto = '';
+  }
+  return hops;
+}
+
+const last = (list: string): string => list.slice(list.lastIndexOf(',') + 1);
+
+function schemeOf(text: string): string | undefined {
+  const proto = text.trim().toLowerCase();
+  return proto === 'https' || proto === 'http' ? proto : undefined;
+}
+
+/** `1.2.3.4:80` → `1.2.3.4`, `[::1]:80` → `::1`; an IPv6 address without brackets has no port. */
 function stripPort(hop: string): string {
   if (hop.startsWith('[')) return hop.slice(1, hop.indexOf(']'));
-  return hop.includes('.') && hop.includes(':') ? hop.slice(0, hop.indexOf(':')) : hop;
+  return /^[\d.]+:[\w.-]+$/.test(hop) ? hop.slice(0, hop.indexOf(':')) : hop;
 }

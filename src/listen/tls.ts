@@ -1,7 +1,7 @@
 /** TLS on a listener: contexts by server name, the handshake by node:tls, and then a plain wire over its handle. */
 import { X509Certificate } from 'node:crypto';
-import { Socket } from 'node:net';
-import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
+import { isIP, Socket } from 'node:net';
+import { createSecureContext, createServer, type Server, type TLSSocket } from 'node:tls';
 import type { NativeHandle } from '../socket/native.ts';
 import type { ListenerConfig } from './config.ts';
 
@@ -9,7 +9,11 @@ import type { ListenerConfig } from './config.ts';
 export interface SecureDoor {
   /** Takes a freshly accepted connection. */
   accept(handle: NativeHandle): void;
-  close(): void;
+  /**
+   * For a connection that was opened with this server name: whether requests for a host may come on it, because it is that
+   * name or the certificate shown for it covers the host (RFC 9110 §15.5.20).
+   */
+  covers(serverName: string): (host: string) => boolean;
 }
 
 /** Text of a file that the configuration names, read by the supervisor. */
@@ -31,21 +35,22 @@ export function secureDoor(
     const options = { cert, key: readText(key), minVersion: config.minVersion, honorCipherOrder: true };
     return { options, context: createSecureContext(options), x509: new X509Certificate(cert) };
   });
-  const byName = new Map<string, SecureContext>();
-  const first = contexts[0] as (typeof contexts)[number];
-  const choose = (name: string): SecureContext => {
-    let context = byName.get(name);
-    if (context === undefined) {
-      context = (contexts.find(({ x509 }) => x509.checkHost(name) !== undefined) ?? first).context;
-      if (byName.size < 10_000) byName.set(name, context);
+  type Entry = (typeof contexts)[number];
+  const byName = new Map<string, Entry>();
+  const first = contexts[0] as Entry;
+  const choose = (name: string): Entry => {
+    let entry = byName.get(name);
+    if (entry === undefined) {
+      entry = contexts.find(({ x509 }) => x509.checkHost(name) !== undefined) ?? first;
+      if (byName.size < 10_000) byName.set(name, entry);
     }
-    return context;
+    return entry;
   };
   const server: Server = createServer({
     ...first.options,
     handshakeTimeout: handshakeMs,
     ALPNProtocols: ['http/1.1'],
-    SNICallback: (name, done) => done(null, choose(name.toLowerCase())),
+    SNICallback: (name, done) => done(null, choose(name.toLowerCase()).context),
   });
   server.on('secureConnection', onSecure);
   server.on('tlsClientError', (error, socket) => {
@@ -58,8 +63,10 @@ export function secureDoor(
       socket.on('error', () => socket.destroy());
       server.emit('connection', socket);
     },
-    close() {
-      server.removeAllListeners();
+    covers(serverName) {
+      const name = serverName.toLowerCase();
+      const { x509 } = choose(name);
+      return (host) => host === name || (isIP(host) === 0 ? x509.checkHost(host) : x509.checkIP(host)) !== undefined;
     },
   };
 }

@@ -10,8 +10,9 @@ import { Registry } from './registry.ts';
 import { Rollup } from './rollup.ts';
 
 export type { Snapshot } from './definition.ts';
-export { pipeSink, readPipe } from './logpipe.ts';
-export { openLog } from './logwriter.ts';
+export type { LogSink } from './logbuffer.ts';
+export { pipeSink } from './logpipe.ts';
+export { type LogWriter, openLog } from './logwriter.ts';
 export { createOpLog } from './oplog.ts';
 export { processReader } from './process.ts';
 export { accessLogReference, metricsReference } from './reference.ts';

@@ -11,7 +11,6 @@ import { checkTarget, ENCODED, PLAIN, REFUSED, readPath, scanPath } from './targ
 
 export { checkRoutes } from './check.ts';
 export { CompiledRoute } from './compiled.ts';
-export { checkTarget } from './target.ts';
 
 /** Finds the route of a request. */
 export class Router {

@@ -126,7 +126,8 @@ function refuse(errno: number, address: string, setting: string): BindError {
   return refuseCode(getSystemErrorName(errno), address, setting);
 }
 
-function refuseCode(code: string, address: string, setting: string): BindError {
+/** Why `address` cannot be listened on, and what to do about it; `code` is the system's, such as EADDRINUSE. */
+export function refuseCode(code: string, address: string, setting: string): BindError {
   const what = `${setting}: cannot listen on ${address}`;
   switch (code) {
     case 'EADDRINUSE':

@@ -14,6 +14,8 @@ import { Pool } from './pool.ts';
 import type { RestartSettings } from './restart.ts';
 import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
+export { refuseCode } from './bind.ts';
+
 /** The part of the configuration that the supervisor itself reads; the rest passes through to the workers. */
 export interface SupervisedConfig {
   listeners: Record<string, { address: string }>;

@@ -3,7 +3,7 @@ import { BodyReader } from '../http/body.ts';
 import type { ChunkedLimits, PayloadSink } from '../http/chunked.ts';
 import { HttpFault } from '../http/fault.ts';
 import { checkPartialHead, findHeadEnd } from '../http/head.ts';
-import { parseResponse, type Response } from '../http/response.ts';
+import { parseResponse, type Response, startsResponse } from '../http/response.ts';
 import { LENGTH_TUNNEL } from '../kernel/exchange.ts';
 
 /** Limits of an answer. */
@@ -104,6 +104,9 @@ export class AnswerReader {
 
   #hold(from: Buffer, at: number, to: number): number | HttpFault {
     const { head } = this.#limits;
+    if (!startsResponse(from, at, to)) {
+      return new HttpFault('status_line', 'upstream_protocol', 'it does not start with HTTP/1. (RFC 9112 §4)');
+    }
     const fault = checkPartialHead(from, at, to, head, head);
     if (fault) return new HttpFault(`response_${fault.kind}`, 'upstream_protocol', fault.message);
     this.#held = Buffer.from(from.subarray(at, to));

@@ -131,6 +131,9 @@ export const upstreamConfig = z.strictObject({
       budget: percent('20%').describe(
         'Retries under way, as a share of the requests under way (at least 3 are allowed).',
       ),
+      replay: size('64KiB').describe(
+        'Bytes of a relayed request body kept for another try; a longer one is sent once.',
+      ),
       nonIdempotent: z
         .boolean()
         .default(false)

@@ -2,20 +2,18 @@
  * One connection to a server: carries one exchange at a time and is the server's side (`Outbound`) of it. What a server
  * sends is parsed as strictly as what a client sends; a connection on which anything was odd is never used again.
  */
-import type { ChunkedLimits } from '../http/chunked.ts';
 import type { HttpFault } from '../http/fault.ts';
 import type { Response } from '../http/response.ts';
-import type { Clock } from '../kernel/clock.ts';
 import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
 import { type BodyLength, LENGTH_TUNNEL, type Outbound, type OutboundSink } from '../kernel/exchange.ts';
-import { formatDuration } from '../kernel/limit.ts';
-import type { Deadlines, Timed } from '../socket/deadlines.ts';
-import { type Dialer, type Dialing, type DialTarget, dial, errnoName } from '../socket/dial.ts';
+import type { Timed } from '../socket/deadlines.ts';
+import { type Dialer, type Dialing, dial, errnoName } from '../socket/dial.ts';
 import { MessageWriter } from '../socket/message.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
-import type { UpstreamConfig } from './config.ts';
 import { EarlyRequest } from './early.ts';
+import type { ConnectionHost } from './host.ts';
+import { overdue } from './overdue.ts';
 
 const CONNECTING = 0;
 const IDLE = 1;
@@ -23,26 +21,9 @@ const BUSY = 2;
 const TUNNEL = 3;
 const CLOSED = 4;
 
+/** What getaddrinfo says of a name without address. */
+const UNRESOLVED = 'ENOTFOUND';
 const NEVER = Number.POSITIVE_INFINITY;
-
-/** The endpoint that a connection belongs to. */
-export interface ConnectionHost {
-  readonly id: string;
-  readonly clock: Clock;
-  readonly deadlines: Deadlines;
-  readonly config: UpstreamConfig;
-  readonly bodyLimits: ChunkedLimits;
-  /** Where to connect. */
-  target(): DialTarget;
-  /** Counts a condition of FAULTS.md. */
-  fault(kind: string): void;
-  /** The server says how long it keeps idle connections. */
-  hint(keepAliveMs: number): void;
-  /** Takes a connection back that is in order and free. */
-  release(connection: ClientConnection): void;
-  /** A connection has been closed. */
-  closed(connection: ClientConnection): void;
-}
 
 /** A connection to an endpoint. */
 export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
@@ -52,7 +33,9 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   idleUntil = 0;
   readonly #host: ConnectionHost;
   readonly #answer: AnswerReader;
-  #dialing: Dialing | undefined;
+  /** Address it is connected to; '' when there was none. */
+  readonly address: string;
+  #dialing: Dialing | undefined = undefined;
   #early: EarlyRequest | undefined = undefined;
   #wire: Wire | undefined = undefined;
   #writer: MessageWriter | undefined = undefined;
@@ -68,7 +51,10 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     this.#answer = new AnswerReader(host.config.limits, host.bodyLimits);
     this.deadline = host.clock.now() + host.config.timeouts.connect;
     host.deadlines.add(this);
-    this.#dialing = dial(host.target(), this);
+    const target = host.target();
+    this.address = target === undefined ? '' : target.address;
+    if (target !== undefined) this.#dialing = dial(target, this);
+    else queueMicrotask(() => this.onDialFailed(UNRESOLVED, 'its name has not been resolved', false));
   }
 
   /** Sends a request head (complete, with its empty line); `totalAt` is the deadline of the whole exchange. */
@@ -79,7 +65,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     this.#requests++;
     this.#answer.begin(method);
     if (this.#state === CONNECTING) {
-      this.#early = new EarlyRequest(head, length);
+      this.#early = new EarlyRequest(head, length, this.#host.config.retries.replay);
       return;
     }
     this.#state = BUSY;
@@ -157,11 +143,10 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
 
   onDialFailed(code: string, message: string, tls: boolean): void {
     this.#dialing = undefined;
-    const what: ErrorCode = tls ? 'upstream_tls' : 'upstream_refused';
-    this.#fail(
-      what,
-      new GatehouseError(what, `the server could not be reached: ${this.#host.id}: ${tls ? message : code}`),
-    );
+    if (this.#state === CLOSED) return;
+    const what: ErrorCode = tls ? 'upstream_tls' : code === UNRESOLVED ? 'upstream_dns' : 'upstream_refused';
+    const why = `the server could not be reached: ${this.#host.id}: ${tls ? message : code}`;
+    this.#fail(what, new GatehouseError(what, why));
   }
 
   onBytes(buffer: Buffer, start: number, end: number): void {
@@ -275,21 +260,12 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
       this.close();
       return;
     }
-    let code: 'connect_timeout' | 'total_timeout' | 'idle_timeout' | 'first_byte_timeout' = 'first_byte_timeout';
-    let what = `no answer within ${formatDuration(timeouts.firstByte)} (timeouts.firstByte)`;
-    if (now >= this.#totalAt) {
-      code = 'total_timeout';
-      what = `the answer took longer than ${formatDuration(timeouts.total)} (timeouts.total)`;
-    } else if (this.#state === CONNECTING) {
-      code = 'connect_timeout';
-      what = `no connection within ${formatDuration(timeouts.connect)} (timeouts.connect)`;
-    } else if (this.#state === TUNNEL) {
-      code = 'idle_timeout';
-      what = `nothing moved in the tunnel for ${formatDuration(timeouts.tunnel)} (timeouts.tunnel)`;
-    } else if (this.#answer.headSeen || !this.#requestDone) {
-      code = 'idle_timeout';
-      what = `nothing moved for ${formatDuration(timeouts.idle)} (timeouts.idle)`;
-    }
+    const phase = this.#state === CONNECTING ? 'connect' : this.#state === TUNNEL ? 'tunnel' : 'answer';
+    const waiting = this.#requestDone && !this.#answer.headSeen;
+    const [code, what] = overdue(
+      now >= this.#totalAt ? 'total' : phase !== 'answer' ? phase : waiting ? 'firstByte' : 'idle',
+      timeouts,
+    );
     this.#fail(code, new GatehouseError(code, `${what}: ${id}`));
   }
 

@@ -2,29 +2,29 @@
 import type { BodyLength } from '../kernel/exchange.ts';
 import type { MessageWriter } from '../socket/message.ts';
 
-/** Bytes of body that are kept; then the client is told to wait. */
-const EARLY_BYTES = 65_536;
-
 /** What is sent when the connection stands. */
 export class EarlyRequest {
   /** The request is complete. */
   ended = false;
+  readonly #room: number;
   readonly #head: string;
   readonly #length: BodyLength;
   readonly #pieces: Buffer[] = [];
   #bytes = 0;
   #trailers = '';
 
-  constructor(head: string, length: BodyLength) {
+  /** `room`: bytes of body that are kept; then the client is told to wait. */
+  constructor(head: string, length: BodyLength, room: number) {
+    this.#room = room;
     this.#head = head;
     this.#length = length;
   }
 
-  /** Keeps a copy. False: write no more for now. */
+  /** Keeps a copy. False: write no more until the drain. */
   write(buffer: Buffer, start: number, end: number): boolean {
     this.#pieces.push(Buffer.from(buffer.subarray(start, end)));
     this.#bytes += end - start;
-    return this.#bytes < EARLY_BYTES;
+    return this.#bytes < this.#room;
   }
 
   end(trailers: string): void {

@@ -1,4 +1,5 @@
 /** One server of an upstream: its connections, its load, and whether it may be chosen. */
+import { isIP } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { ChunkedLimits } from '../http/chunked.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
@@ -6,7 +7,8 @@ import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { DialTarget } from '../socket/dial.ts';
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
-import { ClientConnection, type ConnectionHost } from './connection.ts';
+import { ClientConnection } from './connection.ts';
+import type { ConnectionHost } from './host.ts';
 import { type Lookup, Resolver } from './resolve.ts';
 
 /** Most doublings of the ejection time. */
@@ -107,25 +109,29 @@ export class Endpoint implements ConnectionHost {
     return this.#idle.length;
   }
 
-  /** Where the next connection goes. */
-  target(): DialTarget {
+  /** Where the next connection goes; undefined while the name has never been resolved. */
+  target(): DialTarget | undefined {
     if (this.#port === 0) return { address: this.#host, port: 0, tls: undefined };
-    // A name that was never resolved goes on as it is: connecting to it fails, and says so.
-    const address = this.#resolver?.next() ?? '0.0.0.0';
+    const address = this.#resolver?.next();
+    if (address === undefined) return undefined;
     if (!this.#secure) return { address, port: this.#port, tls: undefined };
-    return { address, port: this.#port, tls: { servername: this.#host, ...this.#parts.tls } };
+    return {
+      address,
+      port: this.#port,
+      tls: isIP(this.#host) === 0 ? { servername: this.#host, ...this.#parts.tls } : this.#parts.tls,
+    };
   }
 
-  /** Whether the name of this server has been resolved at least once. */
-  get resolved(): boolean {
-    return this.#resolver === undefined || this.#resolver.next() !== undefined;
+  /** The server still has this address. */
+  #current(address: string): boolean {
+    return this.#resolver === undefined || this.#resolver.has(address);
   }
 
   /** An idle connection or a new one; undefined when there are as many as allowed. */
   acquire(): ClientConnection | undefined {
     const now = this.clock.now();
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
-      if (connection.idleUntil > now) return connection;
+      if (connection.idleUntil > now && this.#current(connection.address)) return connection;
       connection.close();
     }
     if (this.#connections >= this.config.pool.connections) return undefined;
@@ -135,7 +141,7 @@ export class Endpoint implements ConnectionHost {
 
   /** Takes a connection back that is in order and free. */
   release(connection: ClientConnection): void {
-    if (this.#closing || this.#idle.length >= this.config.pool.idle) {
+    if (this.#closing || this.#idle.length >= this.config.pool.idle || !this.#current(connection.address)) {
       connection.close();
       return;
     }
@@ -168,6 +174,7 @@ export class Endpoint implements ConnectionHost {
 
   /** A request has failed by this server's doing: enough of them in a row take it out for a while. */
   failed(): void {
+    if (this.#closing) return;
     const { consecutiveErrors, ejectFor } = this.config.passive;
     if (++this.#errors < consecutiveErrors || this.ejected || !this.#parts.mayEject()) return;
     this.ejected = true;
@@ -193,13 +200,12 @@ export class Endpoint implements ConnectionHost {
     this.available = available;
     if (available) this.recoveredAt = this.clock.now();
     else for (const connection of this.#idle.splice(0)) connection.close();
-    this.#parts.events.emit('endpointChanged', {
-      upstream: this.#upstream,
-      endpoint: this.id,
-      healthy: available,
-      reason,
-    });
+    this.#tell(available, reason);
     this.#parts.changed(this);
+  }
+
+  #tell(healthy: boolean, reason: string): void {
+    this.#parts.events.emit('endpointChanged', { upstream: this.#upstream, endpoint: this.id, healthy, reason });
   }
 
   #dnsFailed(message: string): void {
@@ -212,9 +218,12 @@ export class Endpoint implements ConnectionHost {
 
   /** No new requests: idle connections close now, busy ones with their response. */
   close(): void {
+    if (this.#closing) return;
     this.#closing = true;
     this.#resolver?.stop();
     this.#return?.cancel();
     for (const connection of this.#idle.splice(0)) connection.close();
+    // Nobody may go on believing that it is out: a new configuration may have it again, under the same name.
+    if (!this.available) this.#tell(true, 'not used any more');
   }
 }

@@ -3,9 +3,9 @@
  * reached the client, and is the only place that moves body bytes between the two sides. Backpressure, cancellation and
  * accounting are written here once.
  */
-import { HOP_BY_HOP, KNOWN } from '../http/fields.ts';
+import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import type { Response } from '../http/response.ts';
-import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
+import { GatehouseError } from '../kernel/error.ts';
 import {
   type BodyLength,
   type Exchange,
@@ -20,22 +20,9 @@ import {
 import type { ClientConnection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from './plan.ts';
-import { Replay } from './replay.ts';
+import { isIdempotent, Replay, speaksAgainstServer } from './replay.ts';
 
 const NOT_COPIED = HOP_BY_HOP | KNOWN['x-request-id'];
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
-/** Failures that speak against the server, not against the request. */
-const SERVER_FAULTS: ReadonlySet<ErrorCode> = new Set([
-  'upstream_refused',
-  'upstream_reset',
-  'upstream_protocol',
-  'upstream_incomplete',
-  'upstream_tls',
-  'connect_timeout',
-  'first_byte_timeout',
-  'idle_timeout',
-]);
-
 /** One exchange on its way. */
 export class Forward implements InboundSink, OutboundSink {
   readonly #exchange: Exchange;
@@ -63,7 +50,7 @@ export class Forward implements InboundSink, OutboundSink {
     const { upstream } = plan;
     const now = upstream.clock.now();
     this.#totalAt = now + upstream.config.timeouts.total;
-    this.#idempotent = IDEMPOTENT.has(exchange.head.method) || upstream.config.retries.nonIdempotent;
+    this.#idempotent = isIdempotent(exchange.head.method) || upstream.config.retries.nonIdempotent;
     exchange.upstream = upstream.name;
     exchange.forwardedAt = now;
     upstream.active++;
@@ -72,23 +59,25 @@ export class Forward implements InboundSink, OutboundSink {
 
   #try(): void {
     const { upstream, hashKey } = this.#plan;
-    const endpoint =
+    let endpoint =
       upstream.pick(hashKey, this.#tried) ??
       (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
-    if (endpoint === undefined) {
-      this.#fail(
-        new GatehouseError('no_endpoint', `no server of upstream ${upstream.name} is available`, {
-          retryAfterMs: 1000,
-        }),
-      );
-      return;
+    let connection = endpoint?.acquire();
+    let full = '';
+    while (endpoint !== undefined && connection === undefined) {
+      // All its connections are in use: the next best one.
+      full = endpoint.id;
+      this.#tried ??= [];
+      this.#tried.push(endpoint.index);
+      endpoint = upstream.pick(hashKey, this.#tried);
+      connection = endpoint?.acquire();
     }
-    const connection = endpoint.acquire();
-    if (connection === undefined) {
+    if (endpoint === undefined || connection === undefined) {
+      const detail = { retryAfterMs: 1000 };
       this.#fail(
-        new GatehouseError('overloaded', `all connections to ${endpoint.id} are in use (pool.connections)`, {
-          retryAfterMs: 1000,
-        }),
+        full === ''
+          ? new GatehouseError('no_endpoint', `no server of upstream ${upstream.name} is available`, detail)
+          : new GatehouseError('overloaded', `all connections to ${full} are in use (pool.connections)`, detail),
       );
       return;
     }
@@ -120,7 +109,7 @@ export class Forward implements InboundSink, OutboundSink {
       connection.end('');
     } else if (!this.#started) {
       this.#started = true;
-      if (length !== LENGTH_NONE && length !== 0) this.#replay = new Replay();
+      if (length !== LENGTH_NONE && length !== 0) this.#replay = new Replay(this.#plan.upstream.config.retries.replay);
       inbound.start(this);
     } else {
       for (const piece of this.#replay?.pieces ?? []) connection.write(piece, 0, piece.length);
@@ -193,7 +182,7 @@ export class Forward implements InboundSink, OutboundSink {
     if (length === LENGTH_NONE && response.contentLength >= 0 && head.status !== 204) {
       fields += `Content-Length: ${response.contentLength}\r\n`;
     }
-    const shape = plan.shape?.(head);
+    const shape = plan.shape(head);
     this.#shape = shape;
     let outgoing = length;
     if (shape?.rewrite !== undefined) {
@@ -205,9 +194,8 @@ export class Forward implements InboundSink, OutboundSink {
 
   #fields(response: Response): string {
     const { id } = this.#exchange;
-    const { responseFields } = this.#plan;
     const drop = response.known(KNOWN['x-request-id']) === undefined ? NOT_COPIED : HOP_BY_HOP;
-    const lines = responseFields === undefined ? response.lines(drop) : responseFields(response, drop);
+    const lines = this.#plan.responseFields(response, drop);
     return drop === NOT_COPIED ? `${lines}x-request-id: ${id}\r\n` : lines;
   }
 
@@ -247,7 +235,7 @@ export class Forward implements InboundSink, OutboundSink {
   onOutboundError(error: GatehouseError, sent: boolean): void {
     this.#connection = undefined;
     if (this.#over) return;
-    if (SERVER_FAULTS.has(error.code)) this.#endpoint?.failed();
+    if (speaksAgainstServer(error.code)) this.#endpoint?.failed();
     if (this.#headSent) {
       const event = this.#end.cutEvent(this.#exchange, this.#shape, error);
       const { inbound } = this.#exchange;

@@ -1,14 +1,41 @@
-/** The part of a request body that has been sent, kept while another try could still need it. */
+/** What may be tried again: which requests, after which failures, and the part of a body that has been sent. */
+import type { ErrorCode } from '../kernel/error.ts';
 
-/** Bytes that are kept at most. */
-const REPLAY_BYTES = 65_536;
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+const SERVER_FAULTS: ReadonlySet<ErrorCode> = new Set([
+  'upstream_refused',
+  'upstream_reset',
+  'upstream_protocol',
+  'upstream_incomplete',
+  'upstream_tls',
+  'upstream_dns',
+  'connect_timeout',
+  'first_byte_timeout',
+  'idle_timeout',
+]);
+
+/** Whether a request of this method may be sent twice without harm (RFC 9110 §9.2.2). */
+export function isIdempotent(method: string): boolean {
+  return IDEMPOTENT.has(method);
+}
+
+/** Whether a failure speaks against the server, not against the request. */
+export function speaksAgainstServer(code: ErrorCode): boolean {
+  return SERVER_FAULTS.has(code);
+}
 
 /** Sent request bytes. Starts out complete: nothing has been sent. */
 export class Replay {
   /** Everything that was sent is kept: the request can be sent again. */
   complete = true;
   #pieces: Buffer[] = [];
+  readonly #room: number;
   #bytes = 0;
+
+  /** `room`: bytes that are kept at most. */
+  constructor(room: number) {
+    this.#room = room;
+  }
 
   /** A slice is sent that is not kept. */
   forget(): void {
@@ -20,7 +47,7 @@ export class Replay {
   keep(buffer: Buffer, start: number, end: number): void {
     if (!this.complete) return;
     this.#bytes += end - start;
-    if (this.#bytes > REPLAY_BYTES) this.forget();
+    if (this.#bytes > this.#room) this.forget();
     else this.#pieces.push(Buffer.from(buffer.subarray(start, end)));
   }
 

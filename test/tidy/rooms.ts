@@ -35,6 +35,8 @@ const PURE_BUILTINS = new Set(['node:buffer', 'node:crypto', 'node:string_decode
 const SIDE_DOORS: Readonly<Record<string, string>> = {
   'src/route/model.ts': 'route/ decides two things, routes and versions of models; each has its own file',
   'src/upstream/forward.ts': 'one try after another is a thing of its own beside the set of upstreams',
+  'src/upstream/plan.ts': 'what the assembly decides for a request: the contract between pipeline and upstream',
+  'src/listen/runtime.ts': 'what the pipeline does with what comes in: the contract between listeners and pipeline',
   'src/upstream/resolve.ts': 'names are resolved beside the data path, and the results handed in',
   'src/upstream/health/prober.ts': 'the one prober runs in the supervisor, for all workers',
   'src/observe/prometheus.ts': 'the text format, which the admin port writes and the rest of the room never needs',

@@ -1,0 +1,58 @@
+/** What a setting opens, and a reload may move: the access log's file, the admin port. */
+
+/** Something that can be closed. */
+interface Closable {
+  close(): Promise<unknown>;
+}
+
+/**
+ * What is open for a setting's value. A reload opens the next one first (`prepare`) and then, when it is known how the
+ * reload ended, closes either the old one or the new (`settle`), so that a refused reload leaves all as it was.
+ */
+export class Held<T extends Closable> {
+  readonly #open: (value: string) => Promise<T | undefined>;
+  #value: string;
+  #now: T | undefined;
+  #next: { value: string; opened: T | undefined } | undefined;
+
+  private constructor(open: (value: string) => Promise<T | undefined>, value: string, now: T | undefined) {
+    this.#open = open;
+    this.#value = value;
+    this.#now = now;
+  }
+
+  /** Opens the first one; rejects as `open` does. `open` may give undefined where the value asks for nothing. */
+  static async open<T extends Closable>(value: string, open: (value: string) => Promise<T | undefined>) {
+    return new Held<T>(open, value, await open(value));
+  }
+
+  /** What is in force. */
+  get now(): T | undefined {
+    return this.#now;
+  }
+
+  /** Opens what `value` asks for, beside what is in force; does nothing when it is the same. Rejects as `open` does. */
+  async prepare(value: string): Promise<void> {
+    if (value === this.#value) return;
+    this.#next = { value, opened: await this.#open(value) };
+  }
+
+  /** Goes over to what was prepared, or forgets it. Resolves with whether something else is in force now. */
+  async settle(accepted: boolean): Promise<boolean> {
+    const next = this.#next;
+    if (!next) return false;
+    this.#next = undefined;
+    const surplus = accepted ? this.#now : next.opened;
+    if (accepted) {
+      this.#value = next.value;
+      this.#now = next.opened;
+    }
+    await surplus?.close();
+    return accepted;
+  }
+
+  async close(): Promise<void> {
+    await this.settle(false);
+    await this.#now?.close();
+  }
+}

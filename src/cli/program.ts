@@ -1,0 +1,27 @@
+/** The command line as a whole. Each command lives in the file of its name; this one lists them. */
+import { Command } from 'commander';
+import { checkCommand } from './check.ts';
+import { demoCommand } from './demo.ts';
+import { schemaCommand } from './schema.ts';
+import { serveCommand } from './serve.ts';
+import { simulate } from './simulate.ts';
+import { VERSION } from './version.ts';
+
+const commands: (() => Command)[] = [
+  serveCommand,
+  demoCommand,
+  checkCommand,
+  schemaCommand,
+  simulate,
+  // One line for each command.
+];
+
+/** All commands under their common name, ready to parse arguments. */
+export function makeProgram(): Command {
+  const program = new Command('gatehouse')
+    .description('The front door for AI: one program between people and models.')
+    .version(VERSION)
+    .showHelpAfterError('(add --help to see how it is used)');
+  for (const command of commands) program.addCommand(command().copyInheritedSettings(program));
+  return program;
+}

@@ -1,0 +1,20 @@
+/** A client connection as the exchange on it sees it. */
+import type { Peer } from '../kernel/exchange.ts';
+import type { Wire } from '../socket/wire.ts';
+import type { ListenerRuntime } from './runtime.ts';
+import type { InputWindow } from './window.ts';
+
+/** The connection as an exchange on it sees it. */
+export interface Host {
+  readonly runtime: ListenerRuntime;
+  readonly wire: Wire;
+  readonly input: InputWindow;
+  readonly peer: Peer;
+  /** The client has sent FIN. */
+  readonly eof: boolean;
+  deadline: number;
+  /** The response is out; `reusable`: another request may follow. */
+  finished(reusable: boolean): void;
+  /** Closes at once. */
+  close(): void;
+}
