@@ -20,10 +20,11 @@ const limits = {
   fields: 1000,
   body: 2 ** 46,
   chunkExtensions: 16_384,
+  pipelined: 65_536,
   trailers: 65_536,
   requestsPerConnection: 1000,
 };
-const timeouts = { handshake: 1, head: 1, body: 1, keepAlive: 1, write: 1, linger: 1, drain: 1 };
+const timeouts = { handshake: 1, head: 1, body: 1, keepAlive: 1, write: 1, halfClose: 1000, linger: 1, drain: 1 };
 
 /** `text` cut at these positions. */
 export function pieces(text: string, cuts: readonly number[]): Buffer[] {
