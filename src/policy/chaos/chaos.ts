@@ -10,22 +10,12 @@ import type { Exchange, RequestHead } from '../../kernel/exchange.ts';
 import type { Verdict } from '../../kernel/gate.ts';
 import { parseDuration, parseSize } from '../../kernel/limit.ts';
 import type { FaultRule } from './config.ts';
+import type { Fault } from './fault.ts';
 import { FaultyInbound } from './inbound.ts';
 
 /** Longest delay that a request may ask for, as in the settings. */
 const MAX_DELAY_MS = 300_000;
 const PREFIX = 'x-gatehouse-fault-';
-
-/** What happens to one request. */
-export interface Fault {
-  /** Name of the rule; `header` when the request asked for it. */
-  readonly rule: string;
-  readonly delay?: number | undefined;
-  readonly abort?: number | undefined;
-  readonly throughput?: number | undefined;
-  readonly reset?: number | undefined;
-  readonly malformed?: boolean | undefined;
-}
 
 interface Compiled {
   readonly fault: Fault;

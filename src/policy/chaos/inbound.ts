@@ -2,7 +2,7 @@
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { GatehouseError } from '../../kernel/error.ts';
 import type { BodyLength, Inbound, InboundSink, Peer } from '../../kernel/exchange.ts';
-import type { Fault } from './chaos.ts';
+import type { Fault } from './fault.ts';
 
 /** Between two pieces of a slowed answer. */
 const TICK_MS = 50;
