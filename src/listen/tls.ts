@@ -1,7 +1,7 @@
 /** TLS on a listener: contexts by server name, the handshake by node:tls, and then a plain wire over its handle. */
 import { X509Certificate } from 'node:crypto';
-import { Socket } from 'node:net';
-import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
+import { isIP, Socket } from 'node:net';
+import { createSecureContext, createServer, type Server, type TLSSocket } from 'node:tls';
 import type { NativeHandle } from '../socket/native.ts';
 import type { ListenerConfig } from './config.ts';
 
@@ -9,7 +9,11 @@ import type { ListenerConfig } from './config.ts';
 export interface SecureDoor {
   /** Takes a freshly accepted connection. */
   accept(handle: NativeHandle): void;
-  close(): void;
+  /**
+   * For a connection that was opened with this server name: whether requests for a host may come on it, because it is that
+   * name or the certificate shown for it covers the host (RFC 9110 §15.5.20).
+   */
+  covers(serverName: string): (host: string) => boolean;
 }
 
 /** Text of a file that the configuration names, read by the supervisor. */
@@ -71,8 +75,10 @@ export function secureDoor(
       socket.on('error', () => socket.destroy());
       server.emit('connection', socket);
     },
-    close() {
-      server.removeAllListeners();
+    covers(serverName) {
+      const name = serverName.toLowerCase();
+      const { x509 } = contexts[choose(name)] ?? first;
+      return (host) => host === name || (isIP(host) === 0 ? x509.checkHost(host) : x509.checkIP(host)) !== undefined;
     },
   };
 }

@@ -59,23 +59,25 @@ export class Forward implements InboundSink, OutboundSink {
 
   #try(): void {
     const { upstream, hashKey } = this.#plan;
-    const endpoint =
+    let endpoint =
       upstream.pick(hashKey, this.#tried) ??
       (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
-    if (endpoint === undefined) {
-      this.#fail(
-        new GatehouseError('no_endpoint', `no server of upstream ${upstream.name} is available`, {
-          retryAfterMs: 1000,
-        }),
-      );
-      return;
+    let connection = endpoint?.acquire();
+    let full = '';
+    while (endpoint !== undefined && connection === undefined) {
+      // All its connections are in use: the next best one.
+      full = endpoint.id;
+      this.#tried ??= [];
+      this.#tried.push(endpoint.index);
+      endpoint = upstream.pick(hashKey, this.#tried);
+      connection = endpoint?.acquire();
     }
-    const connection = endpoint.acquire();
-    if (connection === undefined) {
+    if (endpoint === undefined || connection === undefined) {
+      const detail = { retryAfterMs: 1000 };
       this.#fail(
-        new GatehouseError('overloaded', `all connections to ${endpoint.id} are in use (pool.connections)`, {
-          retryAfterMs: 1000,
-        }),
+        full === ''
+          ? new GatehouseError('no_endpoint', `no server of upstream ${upstream.name} is available`, detail)
+          : new GatehouseError('overloaded', `all connections to ${full} are in use (pool.connections)`, detail),
       );
       return;
     }
