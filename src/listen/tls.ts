@@ -62,7 +62,7 @@ export function secureDoor(
     ...first.options,
     handshakeTimeout: handshakeMs,
     ALPNProtocols: ['http/1.1'],
-    SNICallback: (name, done) => done(null, contexts[choose(name)]?.context as SecureContext),
+    SNICallback: (name, done) => done(null, (contexts[choose(name)] ?? first).context),
   });
   server.on('secureConnection', onSecure);
   server.on('tlsClientError', (error, socket) => {
