@@ -44,12 +44,7 @@ test('a certificate that cannot be used is refused when the door is made', () =>
       () => {},
       () => {},
     );
-  const { covers } = door('cert', 'key');
-  assert.deepEqual(
-    ['one', 'other', '127.0.0.1'].map((host) => covers('one')(host)),
-    [true, false, false],
-  );
-  assert.equal(covers('other')('other'), true, 'the name that was asked for at the handshake');
+  door('cert', 'key');
   assert.throws(() => door('cert', 'other'), /key values mismatch/);
   assert.throws(() => door('junk', 'key'));
 });
