@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HttpFault } from './fault.ts';
-import { FieldSection, HOP_BY_HOP, KNOWN, listMembers, trimOws } from './fields.ts';
+import { FieldSection, listMembers, trimOws } from './fields.ts';
+import { HOP_BY_HOP, KNOWN } from './known.ts';
 
 function section(text: string): FieldSection {
   const fields = new FieldSection();

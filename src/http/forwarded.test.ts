@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { HttpFault } from './fault.ts';
-import { HOP_BY_HOP, KNOWN } from './fields.ts';
 import { forwardingLines, replacedForwarding } from './forwarded.ts';
+import { HOP_BY_HOP, KNOWN } from './known.ts';
 import { parseRequest, type Request } from './request.ts';
 
 const limits = { head: 4096, uri: 200, fields: 30, body: 1000 };

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { LENGTH_CHUNKED, LENGTH_CLOSE, LENGTH_NONE } from '../kernel/exchange.ts';
 import { HttpFault } from './fault.ts';
-import { HOP_BY_HOP } from './fields.ts';
+import { HOP_BY_HOP } from './known.ts';
 import { parseResponse, Response } from './response.ts';
 
 const limits = { head: 2000, fields: 20 };

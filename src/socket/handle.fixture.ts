@@ -1,5 +1,9 @@
 /** A socket handle in memory, for tests of what stands on a wire: bytes are fed in by hand, and what is written is kept. */
-import { type NativeHandle, STREAM_STATE, WRITE_ASYNC } from './native.ts';
+import type { NativeHandle } from './native.ts';
+
+const { streamBaseState, kLastWriteWasAsync } = (
+  process as unknown as { binding(name: string): { streamBaseState: Int32Array; kLastWriteWasAsync: number } }
+).binding('stream_wrap');
 
 /** Result of a read that says that the peer has sent FIN. */
 export const EOF = -4095;
@@ -44,7 +48,7 @@ export class MemoryHandle implements NativeHandle {
 
   writeBuffer(_request: unknown, buffer: Uint8Array): number {
     this.#sent.push(Buffer.from(buffer));
-    STREAM_STATE[WRITE_ASYNC] = 0;
+    streamBaseState[kLastWriteWasAsync] = 0;
     return 0;
   }
 

@@ -158,6 +158,11 @@ export const listedResponses: readonly Listed[] = [
     where: /^HTTP\/1\.1 1\d\d[\s\S]*?^connection:.*close/im,
     why: 'close in an interim response speaks about the connection, not about the final response behind it',
   },
+  {
+    signature: 'we end incomplete earlier',
+    where: /\r\r\r\n$/,
+    why: `${CLOSES}CR CR is no line end and no empty line; the head is refused when its end has come`,
+  },
   { signature: 'different trailers', why: 'as for requests' },
   {
     signature: 'we end clean, Node incomplete',

@@ -187,5 +187,6 @@ export const responseCases: readonly ResponseCase[] = [
   ['cut in the body', 'GET', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello'],
   ['LF for the empty line', 'GET', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\nhello'],
   ['LF only', 'GET', 'HTTP/1.1 200 OK\nContent-Length: 5\n\nhello'],
+  ['CR CR CR LF behind the status line', 'GET', 'HTTP/1.1 204 No Content\r\r\r\n'],
   ['nothing', 'GET', ''],
 ];
