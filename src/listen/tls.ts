@@ -19,6 +19,27 @@ export interface SecureDoor {
 /** Text of a file that the configuration names, read by the supervisor. */
 export type ReadText = (path: string) => string;
 
+/** Server names whose certificate is remembered: strangers choose the names, so there must be an end. */
+const REMEMBERED = 10_000;
+
+/**
+ * Which of the certificates answers for a server name, as its index: the first that has exactly this name, else the first
+ * with a wildcard that covers it (one label, RFC 9525 §6.3), else the first of all.
+ */
+export function certificateChooser(certificates: readonly X509Certificate[]): (name: string) => number {
+  const known = new Map<string, number>();
+  return (name) => {
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    const plain = name.toLowerCase().replace(/\.$/, '');
+    let index = certificates.findIndex((one) => one.checkHost(plain, { wildcards: false }) !== undefined);
+    if (index < 0) index = certificates.findIndex((one) => one.checkHost(plain) !== undefined);
+    if (index < 0) index = 0;
+    if (known.size < REMEMBERED) known.set(name, index);
+    return index;
+  };
+}
+
 /**
  * `onSecure` gets the TLS socket after its handshake; `onFailed` the reason of one that failed. Throws when a certificate
  * or key cannot be used.
@@ -35,22 +56,13 @@ export function secureDoor(
     const options = { cert, key: readText(key), minVersion: config.minVersion, honorCipherOrder: true };
     return { options, context: createSecureContext(options), x509: new X509Certificate(cert) };
   });
-  type Entry = (typeof contexts)[number];
-  const byName = new Map<string, Entry>();
-  const first = contexts[0] as Entry;
-  const choose = (name: string): Entry => {
-    let entry = byName.get(name);
-    if (entry === undefined) {
-      entry = contexts.find(({ x509 }) => x509.checkHost(name) !== undefined) ?? first;
-      if (byName.size < 10_000) byName.set(name, entry);
-    }
-    return entry;
-  };
+  const choose = certificateChooser(contexts.map(({ x509 }) => x509));
+  const first = contexts[0] as (typeof contexts)[number];
   const server: Server = createServer({
     ...first.options,
     handshakeTimeout: handshakeMs,
     ALPNProtocols: ['http/1.1'],
-    SNICallback: (name, done) => done(null, choose(name.toLowerCase()).context),
+    SNICallback: (name, done) => done(null, contexts[choose(name)]?.context as SecureContext),
   });
   server.on('secureConnection', onSecure);
   server.on('tlsClientError', (error, socket) => {
@@ -65,7 +77,7 @@ export function secureDoor(
     },
     covers(serverName) {
       const name = serverName.toLowerCase();
-      const { x509 } = choose(name);
+      const { x509 } = contexts[choose(name)] ?? first;
       return (host) => host === name || (isIP(host) === 0 ? x509.checkHost(host) : x509.checkIP(host)) !== undefined;
     },
   };
