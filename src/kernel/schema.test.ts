@@ -42,7 +42,7 @@ const texts: [string, z.ZodType, string[], string[]][] = [
   [
     'addresses',
     address,
-    [':8080', '127.0.0.1:0', '[::1]:443', 'localhost:65535', '*:80', 'unix:/tmp/s'],
+    [':8080', '127.0.0.1:0', '[::1]:443', 'localhost:65535', '*:80', 'unix:/run/s'],
     ['8080', 'a:', 'a:65536', '::1:80', 'unix:s', 'http://a:1', 'a:80 ', 'a b:80'],
   ],
 ];

@@ -22,8 +22,7 @@ test('ids: the name, else the URL without its scheme', () => {
     ['n', 'b:8443', 'unix:/run/a.sock'],
   );
   assert.deepEqual(upstream.endpoints[2]?.target(), { address: '/run/a.sock', port: 0, tls: undefined });
-  assert.equal(upstream.endpoints[1]?.resolved, false);
-  assert.equal(upstream.endpoints[1]?.target().address, '0.0.0.0', 'a name without address fails to connect');
+  assert.equal(upstream.endpoints[1]?.target(), undefined, 'a name without address cannot be connected to');
 });
 
 describe('the pool', () => {
