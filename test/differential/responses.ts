@@ -179,6 +179,7 @@ export const responseCases: readonly ResponseCase[] = [
   ['a body behind HEAD', 'HEAD', withFields('Content-Length: 5\r\n')],
   ['103 with close', 'GET', `HTTP/1.1 103 X\r\nConnection: close\r\n\r\n${withFields('Content-Length: 5\r\n')}`],
   ['101', 'GET', 'HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhello'],
+  ['101 from HTTP/1.0', 'GET', 'HTTP/1.0 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhello'],
   ['101 without Upgrade', 'GET', 'HTTP/1.1 101 X\r\n\r\nhello'],
   ['101 without Connection', 'GET', 'HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\nhello'],
   ['100 from HTTP/1.0', 'GET', `HTTP/1.0 100 Continue\r\n\r\n${withFields('Content-Length: 5\r\n')}`],
