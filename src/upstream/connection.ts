@@ -283,7 +283,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     this.#sink = undefined;
     this.close();
     this.#host.fault(kind);
-    sink?.onOutboundError(error, sent);
+    sink?.onOutboundError(error, sent, this.#requests > 1);
   }
 
   /** Closes; an exchange under way is not told (see `abort`). */

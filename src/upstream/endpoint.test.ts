@@ -22,7 +22,7 @@ test('ids: the name, else the URL without its scheme', () => {
     ['n', 'b:8443', 'unix:/run/a.sock'],
   );
   assert.deepEqual(upstream.endpoints[2]?.target(), { address: '/run/a.sock', port: 0, tls: undefined });
-  assert.equal(upstream.endpoints[1]?.target(), undefined, 'a name without address cannot be connected to');
+  assert.equal(upstream.endpoints[1]?.target(), undefined, 'a name without address: nowhere to connect to');
 });
 
 describe('the pool', () => {

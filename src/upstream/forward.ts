@@ -232,10 +232,11 @@ export class Forward implements InboundSink, OutboundSink {
     this.#exchange.inbound.resume();
   }
 
-  onOutboundError(error: GatehouseError, sent: boolean): void {
+  onOutboundError(error: GatehouseError, sent: boolean, reused: boolean): void {
     this.#connection = undefined;
     if (this.#over) return;
-    if (speaksAgainstServer(error.code)) this.#endpoint?.failed();
+    // A kept connection that the server has closed meanwhile says nothing about the server's health.
+    if (speaksAgainstServer(error.code) && !(reused && error.code === 'upstream_reset')) this.#endpoint?.failed();
     if (this.#headSent) {
       const event = this.#end.cutEvent(this.#exchange, this.#shape, error);
       const { inbound } = this.#exchange;

@@ -36,8 +36,8 @@ export function makeUpstream(count: number, settings: object = {}) {
 /** A connection as its endpoint sees it; counts how often it was closed. */
 export function fakeConnection(endpoint: Endpoint) {
   const connection = {
-    address: endpoint.target()?.address ?? '',
     idleUntil: 0,
+    address: endpoint.target()?.address ?? '',
     deadline: 0,
     closed: 0,
     close() {
