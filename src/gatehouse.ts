@@ -5,7 +5,18 @@
  */
 import type { Stage } from './gatehouse/passage.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
-import { chaos, chooseModel, compose, forward, guard, identify, peek, readModel, route } from './gatehouse/stages.ts';
+import {
+  admit,
+  chaos,
+  chooseModel,
+  compose,
+  forward,
+  guard,
+  identify,
+  peek,
+  readModel,
+  route,
+} from './gatehouse/stages.ts';
 import { Worker, type WorkerParts } from './gatehouse/worker.ts';
 
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
@@ -16,6 +27,7 @@ const pipeline: readonly Stage[] = [
   identify, // request id, API, error shape
   guard, // loops, methods that end here
   route, // host, path, method, fields, query → route
+  admit, // refuse the least important while the worker is overloaded
   peek, // hold the body where its model is needed
   readModel, // model, stream, user out of the body
   chooseModel, // model → version → upstream; /v1/models

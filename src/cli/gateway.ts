@@ -1,6 +1,5 @@
 /** Supervisor, logs, metrics and admin port as one running thing: what `serve` and `demo` start. */
 import { randomBytes } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Admin, AdminHandle } from '../admin/admin.ts';
 import { startAdmin } from '../admin/admin.ts';
@@ -17,6 +16,7 @@ import { refuseCode, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
 import { Held } from './held.ts';
 import { LevelBoard } from './levelboard.ts';
+import { workersOf } from './machine.ts';
 import { VERSION } from './version.ts';
 
 /** What a gateway is made of. */
@@ -44,8 +44,8 @@ export interface Gateway {
   kill(): void;
 }
 
-/** A larger young generation spares collections under load; see DESIGN.md on the hot path. */
-const WORKER_FLAGS = ['--max-semi-space-size=64'];
+/** A larger young generation spares collections under load; a worker near its memory limit may ask for one. */
+const WORKER_FLAGS = ['--max-semi-space-size=64', '--expose-gc'];
 const workerEntry = fileURLToPath(new URL('./worker.js', import.meta.url));
 
 /** Starts everything; throws an `Error` for operators to read when something cannot be had, with nothing left behind. */
@@ -77,7 +77,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     program: { entry: workerEntry, args: [pseudonym], execArgv: [...inherited(), ...WORKER_FLAGS] },
     config: loaded.config,
     files: loaded.files,
-    workers: ({ workers }) => (workers === 'auto' ? availableParallelism() : workers),
+    workers: workersOf,
     load: async () => {
       const next = parts.load();
       if (!next.ok) return { ok: false, problems: next.problems.map(formatProblem) };

@@ -5,6 +5,7 @@ import { name } from '../kernel/schema.ts';
 import { listenerConfig } from '../listen/config.ts';
 import { logConfig } from '../observe/config.ts';
 import { chaosConfig } from '../policy/chaos/config.ts';
+import { overloadConfig } from '../policy/overload/config.ts';
 import { modelConfig, routeConfig } from '../route/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 
@@ -39,6 +40,7 @@ export const configSchema = z.strictObject({
     .array(routeConfig)
     .min(1, 'expected at least one route')
     .describe('Which request goes where. The most specific match wins; among equals, the first in the file.'),
+  overload: overloadConfig,
   chaos: chaosConfig,
   log: logConfig.describe('What is written about requests.'),
 });

@@ -4,6 +4,7 @@ import type { ModelEntry } from '../ai/ai.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { ListenerConfig } from '../listen/config.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
+import type { OverloadConfig } from '../policy/overload/config.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
 import { compileModels, type ModelTable } from '../route/model.ts';
 import { compileRoutes, type Router } from '../route/route.ts';
@@ -18,6 +19,8 @@ export interface SnapshotInput {
     models: Record<string, ModelConfig>;
     routes: RouteConfig[];
     chaos?: ChaosConfig;
+    /** No limits when left out. */
+    overload?: OverloadConfig;
     /** Where this gateway stands. */
     zone?: string | undefined;
     region?: string | undefined;

@@ -70,6 +70,12 @@ export function route(passage: Passage): Step {
   return undefined;
 }
 
+/** Refuses what is new and not important enough, while the worker has more than it can carry. */
+export function admit(passage: Passage): Step {
+  const { worker } = passage;
+  return worker.overload.admit((passage.route as NonNullable<typeof passage.route>).priority, worker.underWay);
+}
+
 /** Holds and peeks into the body, where the route or the upstream's API asks for it. */
 export function peek(passage: Passage): Step {
   const { operation, exchange, head } = passage;

@@ -4,10 +4,13 @@ import { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 import type { Verdict } from '../kernel/gate.ts';
+import { Intake } from '../listen/intake.ts';
 import { Listener } from '../listen/listen.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
 import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
+import { Overload, type Readings, type Share } from '../policy/overload/overload.ts';
+import { priorityOf } from '../route/config.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
 import { flushCorked } from '../socket/wire.ts';
@@ -25,7 +28,19 @@ export interface WorkerParts {
   idPrefix: string;
   /** Resolver for host names; the system's when left out. */
   lookup?: Lookup;
+  /** Which of how many workers this is, under a configuration; the only one when left out. */
+  share?: (config: SnapshotInput['config']) => Share;
+  /** Reads the process, for the limits of `overload`. */
+  readings?: () => Readings;
+  /** Frees memory that is no longer used. */
+  collect?: () => void;
+  /** File descriptors: as many as there may be, and those in use before any connection. */
+  descriptors?: { limit: number; used: number };
+  /** Asks for the bound handle of a listener again, which stopped accepting; `listen` is then called with it. */
+  relisten?: (listener: string) => void;
 }
+
+const ALONE: Share = { slot: 0, workers: 1 };
 
 /** How often drain looks whether all is quiet. */
 const DRAIN_POLL_MS = 20;
@@ -39,6 +54,8 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly createdAt: number;
   snapshot: Snapshot;
   chaos: Chaos | undefined = undefined;
+  readonly overload: Overload;
+  readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
   readonly #stages: readonly Stage[];
   readonly #parts: WorkerParts;
@@ -62,7 +79,13 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
     });
-    this.#chaosRun.configure(input.config.chaos);
+    this.overload = new Overload(parts);
+    const { clock, descriptors } = parts;
+    this.#intake = new Intake(
+      clock,
+      descriptors && { limit: descriptors.limit, used: () => descriptors.used + this.#sockets() },
+    );
+    this.#configure(input);
     reportExceptions((error) => this.#notice('a connection was cut', error));
   }
 
@@ -75,9 +98,23 @@ export class Worker implements ListenerHandler, PassageHost {
   async listen(name: string, target: object): Promise<void> {
     const config = this.snapshot.input.config.listeners[name];
     if (config === undefined) throw new Error(`there is no listener ${name}`);
+    const paused = this.#listeners.get(name);
+    if (paused?.paused) {
+      await paused.listen(target);
+      return;
+    }
     const { clock, events } = this;
     const readText = fileReader(this.snapshot.input.files);
-    const listener = new Listener(name, config, { clock, events, deadlines: this.#deadlines, handler: this, readText });
+    const { relisten } = this.#parts;
+    const listener = new Listener(name, config, {
+      clock,
+      events,
+      deadlines: this.#deadlines,
+      handler: this,
+      readText,
+      intake: this.#intake,
+      relisten: relisten && (() => relisten(name)),
+    });
     await listener.listen(target);
     this.#listeners.set(name, listener);
   }
@@ -104,7 +141,7 @@ export class Worker implements ListenerHandler, PassageHost {
       if (config !== undefined) listener.update(config, fileReader(input.files));
     }
     this.snapshot = next;
-    this.#chaosRun.configure(input.config.chaos);
+    this.#configure(input);
     for (const [name, upstream] of before.upstreams) if (next.upstreams.get(name) !== upstream) upstream.close();
   }
 
@@ -130,6 +167,7 @@ export class Worker implements ListenerHandler, PassageHost {
         poll.cancel();
         for (const listener of this.#listeners.values()) listener.destroy();
         for (const upstream of this.snapshot.upstreams.values()) upstream.close();
+        this.overload.close();
         resolve();
       });
     });
@@ -224,9 +262,32 @@ export class Worker implements ListenerHandler, PassageHost {
     this.events.emit('fault', { kind, where: 'pipeline' });
   }
 
+  /** Requests that are here now. */
+  get underWay(): number {
+    return this.#active;
+  }
+
   /** An exchange has ended. */
   left(): void {
     this.#active--;
+  }
+
+  #configure({ config }: SnapshotInput): void {
+    this.#chaosRun.configure(config.chaos);
+    const priorities = config.routes.map(({ priority }) => priorityOf(priority));
+    this.overload.configure(config.overload, priorities, this.#parts.share?.(config) ?? ALONE);
+    this.#intake.limit = config.overload?.connections ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Descriptors of connections to clients and servers, with one kept for each client that has none to a server yet. */
+  #sockets(): number {
+    let clients = 0;
+    let servers = 0;
+    for (const listener of this.#listeners.values()) clients += listener.sockets;
+    for (const { endpoints } of this.snapshot.upstreams.values()) {
+      for (const endpoint of endpoints) servers += endpoint.connections;
+    }
+    return clients + Math.max(clients, servers);
   }
 
   #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {

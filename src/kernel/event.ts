@@ -27,6 +27,14 @@ export interface LevelsEvent {
   levels: readonly { readonly endpoints: readonly string[]; readonly healthyShare: number; readonly load: number }[];
 }
 
+/** How near a worker is to its limits. */
+export interface OverloadEvent {
+  /** Share of each limit that is used up; 1 and more: reached. */
+  pressures: Readonly<Record<'memory' | 'heap' | 'loopDelay', number>>;
+  /** From 0 (every request is taken) to 1 (none is). */
+  shedding: number;
+}
+
 /** Something an operator should read. */
 export interface NoticeEvent {
   level: 'info' | 'warn' | 'error';
@@ -43,6 +51,7 @@ export interface EventMap {
   fault: FaultEvent;
   endpointChanged: EndpointEvent;
   levelsChanged: LevelsEvent;
+  overload: OverloadEvent;
   notice: NoticeEvent;
 }
 
@@ -58,6 +67,7 @@ export class Events {
     fault: [],
     endpointChanged: [],
     levelsChanged: [],
+    overload: [],
     notice: [],
   };
 

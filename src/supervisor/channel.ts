@@ -56,6 +56,8 @@ export type ToSupervisor =
   | { type: 'metrics'; snapshot: unknown }
   /** Passive marking: what real requests met at an endpoint. */
   | { type: 'endpointObserved'; upstream: string; endpoint: string; healthy: boolean; reason: string }
+  /** It had stopped accepting there and has closed the handle: send it again. */
+  | { type: 'relisten'; listener: string }
   /** The shares of an upstream's levels have changed. */
   | ({ type: 'levels' } & UpstreamLevels)
   | { type: 'notice'; level: 'info' | 'warn' | 'error'; message: string; attributes: Record<string, unknown> }
@@ -87,6 +89,7 @@ export const TO_SUPERVISOR: Shapes<ToSupervisor> = {
   listenFailed: { listener: 'string', address: 'string', reason: 'string' },
   metrics: { snapshot: 'any' },
   endpointObserved: { upstream: 'string', endpoint: 'string', healthy: 'boolean', reason: 'string' },
+  relisten: { listener: 'string' },
   levels: { upstream: 'string', levels: 'array' },
   notice: { level: 'string', message: 'string', attributes: 'object' },
   heartbeat: {},

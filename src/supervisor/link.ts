@@ -50,6 +50,8 @@ export interface Link {
   notice(level: 'info' | 'warn' | 'error', message: string, attributes?: Record<string, unknown>): void;
   observed(change: EndpointHealth): void;
   levels(change: UpstreamLevels): void;
+  /** Asks for the handle of a listener again. */
+  relisten(listener: string): void;
   /** Drains and exits on its own account (a signal); the supervisor replaces it at once. */
   leave(reason: string, deadlineMs: number): void;
 }
@@ -142,6 +144,7 @@ export function linkToSupervisor(options: LinkOptions): Link {
     notice: (level, message, attributes = {}) => channel.send({ type: 'notice', level, message, attributes }),
     observed: (change) => void channel.offer({ type: 'endpointObserved', ...change }),
     levels: (change) => channel.send({ type: 'levels', ...change }),
+    relisten: (listener) => channel.send({ type: 'relisten', listener }),
     leave: (reason, deadlineMs) => {
       if (ending) return;
       channel.send({ type: 'leaving', reason });

@@ -200,11 +200,17 @@ export class WorkerProcess {
     return (this.#child.stdio?.[3] as Readable | null | undefined) ?? undefined;
   }
 
+  #sendAgain(listener: string): void {
+    for (const [key, sent] of this.#sentListeners) if (sent.listener === listener) this.#sentListeners.delete(key);
+    if (this.#desired) this.reconcile(this.#desired);
+  }
+
   #receive(message: ToSupervisor): void {
     if (message.type === 'hello') {
       this.#hello = true;
       if (this.#desired) this.reconcile(this.#desired);
-    } else if (message.type === 'snapshotApplied') this.applied = Math.max(this.applied, message.generation);
+    } else if (message.type === 'relisten') this.#sendAgain(message.listener);
+    else if (message.type === 'snapshotApplied') this.applied = Math.max(this.applied, message.generation);
     else if (message.type === 'listening' && this.#sentListeners.has(keyOf(message))) {
       this.#listening.add(keyOf(message));
     }

@@ -36,6 +36,7 @@ const SIDE_DOORS: Readonly<Record<string, string>> = {
   'src/route/model.ts': 'route/ decides two things, routes and versions of models; each has its own file',
   'src/upstream/forward.ts': 'one try after another is a thing of its own beside the set of upstreams',
   'src/upstream/plan.ts': 'what the assembly decides for a request: the contract between pipeline and upstream',
+  'src/listen/intake.ts': 'what all listeners of a worker may take together, which only the assembly knows',
   'src/listen/runtime.ts': 'what the pipeline does with what comes in: the contract between listeners and pipeline',
   'src/policy/chaos/board.ts': 'which faults run is decided beside the data path, in the supervisor',
   'src/upstream/resolve.ts': 'names are resolved beside the data path, and the results handed in',
