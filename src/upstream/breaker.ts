@@ -58,8 +58,7 @@ export class Breaker {
 
   constructor(settings: BreakerSettings) {
     this.settings = settings;
-    this.#window =
-      settings.errorRatio > 0 || settings.slowRatio > 0 ? new SlidingWindow(settings.window) : undefined;
+    this.#window = settings.errorRatio > 0 || settings.slowRatio > 0 ? new SlidingWindow(settings.window) : undefined;
   }
 
   /** Open for long enough: a probe may be taken. */

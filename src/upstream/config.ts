@@ -224,7 +224,9 @@ export const upstreamConfig = z.strictObject({
       backoff: z
         .strictObject({
           base: duration('25ms', '1ms').describe('First pause; doubles with each retry, and is drawn from 0 to that.'),
-          max: duration('1s', '1ms').describe('Longest pause; who asks by Retry-After for a longer one is not waited for.'),
+          max: duration('1s', '1ms').describe(
+            'Longest pause; who asks by Retry-After for a longer one is not waited for.',
+          ),
         })
         .prefault({})
         .describe('Pauses before a retry that cannot go to an endpoint not tried yet, and before all but the first.'),

@@ -41,6 +41,8 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   #requestDone = false;
   #keepAlive = true;
   #totalAt = NEVER;
+  /** Until the head of the answer has come; after that Infinity. */
+  #tryAt = NEVER;
 
   constructor(host: ConnectionHost) {
     this.#host = host;
@@ -50,21 +52,36 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     this.#dialing = dial(host.target(), this);
   }
 
-  /** Sends a request head (complete, with its empty line); `totalAt` is the deadline of the whole exchange. */
-  start(sink: OutboundSink, method: string, head: string, length: BodyLength, totalAt: number): void {
+  /**
+   * Sends a request head (complete, with its empty line); `totalAt` is the deadline of the whole exchange, `tryAt` that of
+   * this try's response head.
+   */
+  start(sink: OutboundSink, method: string, head: string, length: BodyLength, totalAt: number, tryAt: number): void {
     this.#sink = sink;
     this.#totalAt = totalAt;
+    this.#tryAt = tryAt;
     this.#requestDone = false;
     this.#requests++;
     this.#answer.begin(method);
     if (this.#state === CONNECTING) {
       this.#early = new EarlyRequest(head, length, this.#host.config.retries.replay);
+      this.deadline = Math.min(this.deadline, totalAt, tryAt);
       return;
     }
     this.#state = BUSY;
-    this.deadline = totalAt;
+    this.deadline = Math.min(totalAt, tryAt);
     this.#writer?.start(head, length);
     this.#wire?.resume();
+  }
+
+  /** Another one takes the answer from now on. */
+  handOver(sink: OutboundSink): void {
+    this.#sink = sink;
+  }
+
+  /** It has carried a request before this one: it may have been closing when this one was sent. */
+  get reused(): boolean {
+    return this.#requests > 1;
   }
 
   /** The connection does not stand yet: nothing has been sent. */
@@ -98,7 +115,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
 
   pause(): void {
     this.#wire?.pause();
-    this.deadline = this.#totalAt;
+    this.deadline = Math.min(this.#totalAt, this.#tryAt);
   }
 
   resume(): void {
@@ -127,7 +144,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     }
     this.#early = undefined;
     this.#state = BUSY;
-    this.deadline = this.#totalAt;
+    this.deadline = Math.min(this.#totalAt, this.#tryAt);
     early.send(this.#writer);
     wire.resume();
     if (early.ended) this.#requestSent();
@@ -176,6 +193,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   }
 
   onFinalHead(head: Response): void {
+    this.#tryAt = NEVER;
     if (head.status === 101) {
       this.#state = TUNNEL;
       // The request that asked for it had no body; what follows belongs to the tunnel and has no framing.
@@ -241,7 +259,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
 
   onDrain(): void {
     if (this.#state !== BUSY && this.#state !== TUNNEL) return;
-    if (!this.#requestDone) this.deadline = this.#totalAt;
+    if (!this.#requestDone) this.deadline = Math.min(this.#totalAt, this.#tryAt);
     else if (!this.#answer.headSeen) this.#arm(this.#host.config.timeouts.firstByte);
     this.#sink?.onOutboundDrain();
   }
@@ -256,10 +274,8 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     }
     const phase = this.#state === CONNECTING ? 'connect' : this.#state === TUNNEL ? 'tunnel' : 'answer';
     const waiting = this.#requestDone && !this.#answer.headSeen;
-    const [code, what] = overdue(
-      now >= this.#totalAt ? 'total' : phase !== 'answer' ? phase : waiting ? 'firstByte' : 'idle',
-      timeouts,
-    );
+    const late = now >= this.#totalAt ? 'total' : now >= this.#tryAt ? 'perTry' : undefined;
+    const [code, what] = overdue(late ?? (phase !== 'answer' ? phase : waiting ? 'firstByte' : 'idle'), timeouts);
     this.#fail(code, new GatehouseError(code, `${what}: ${id}`));
   }
 
@@ -268,7 +284,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   }
 
   #arm(ms: number): void {
-    this.deadline = Math.min(this.#host.clock.now() + ms, this.#totalAt);
+    this.deadline = Math.min(this.#host.clock.now() + ms, this.#totalAt, this.#tryAt);
   }
 
   #fail(kind: string, error: GatehouseError): void {
