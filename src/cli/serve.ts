@@ -6,7 +6,7 @@ import { systemClock } from '../kernel/clock.ts';
 import { parseDuration } from '../kernel/limit.ts';
 import { createOpLog } from '../observe/observe.ts';
 import type { Gateway } from './gateway.ts';
-import { startGateway } from './gateway.ts';
+import { startUnlessStopped, stopOnSignal } from './signals.ts';
 import { watchFiles } from './watch.ts';
 
 const HELP = `
@@ -59,7 +59,9 @@ async function serve(flags: Flags): Promise<void> {
   for (const warning of loaded.warnings) say(formatProblem({ ...warning, message: `warning: ${warning.message}` }));
   if (!loaded.ok) {
     for (const problem of loaded.problems) say(formatProblem(problem));
-    say(`gatehouse serve: not started; ${flags.config} has ${loaded.problems.length} problem(s), above`);
+    say(
+      `gatehouse serve: not started; ${flags.config} has ${loaded.problems.length === 1 ? 'a problem' : `${loaded.problems.length} problems`}, above`,
+    );
     process.exitCode = 1;
     return;
   }
@@ -71,52 +73,27 @@ async function serve(flags: Flags): Promise<void> {
     color: human,
   });
   process.title = 'gatehouse';
-  let gateway: Gateway;
+  let gateway: Gateway | undefined;
+  const files = watchFiles(
+    () => sources,
+    WATCH_MS,
+    () => void gateway?.reload(),
+  );
+  process.on('SIGHUP', () => {
+    files.seen();
+    void gateway?.reload();
+  });
+  process.on('SIGUSR2', () => void gateway?.reopenLog());
+  const tell = (text: string) => notice({ level: 'info', message: text });
   try {
-    gateway = await startGateway({ loaded, load, notice });
+    gateway = await startUnlessStopped({ loaded, load, notice }, tell);
   } catch (error) {
     say(`gatehouse serve: not started: ${error instanceof Error ? error.message : error}`);
     process.exitCode = 1;
-    return;
   }
-  watchFiles(
-    () => sources,
-    WATCH_MS,
-    () => void gateway.reload(),
-  );
-  process.on('SIGHUP', () => void gateway.reload());
-  process.on('SIGUSR2', () => void gateway.reopenLog());
-  stopOnSignal(gateway, drainMs, (text) => notice({ level: 'info', message: text }));
+  if (!gateway) return process.exit();
+  stopOnSignal(gateway, drainMs, tell);
   const urls = [...gateway.urls].map(([name, url]) => `${name}=${url}`);
   const ready = human ? styleText('green', 'ready') : 'ready';
   say(`gatehouse serve: ${ready} ${urls.join(' ')} admin=${gateway.adminUrl}`);
-}
-
-/** Stops on SIGTERM or SIGINT and exits; a second signal ends at once. `after` runs when the gateway has ended. */
-export function stopOnSignal(
-  gateway: Gateway,
-  drainMs: number,
-  tell: (text: string) => void,
-  after: () => Promise<void> = async () => {},
-): void {
-  // Who read our output may leave; that is no reason to stop serving.
-  process.stdout.on('error', () => {});
-  process.stderr.on('error', () => {});
-  let signals = 0;
-  const stop = async (signal: string) => {
-    signals++;
-    if (signals > 2) return;
-    if (signals === 2) {
-      tell(`${signal} again: ending at once`);
-      gateway.kill();
-      return;
-    }
-    tell(`${signal}: draining for at most ${drainMs / 1000} s`);
-    const killed = await gateway.stop(drainMs);
-    await after();
-    if (killed > 0 && signals === 1) tell(`${killed} worker(s) did not end in time and were killed`);
-    process.exit(signals > 1 ? 2 : 0);
-  };
-  process.on('SIGTERM', (signal) => void stop(signal));
-  process.on('SIGINT', (signal) => void stop(signal));
 }

@@ -28,6 +28,9 @@ const LF = 10;
 /** Empty lines that may stand before a request. */
 const EMPTY_LINES = 4;
 
+/** Whether requests for a host may come on this connection; by its TLS server name. */
+export type Covers = (host: string) => boolean;
+
 /** A client connection. */
 export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   deadline = NEVER;
@@ -43,9 +46,16 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   /** An empty line has come before the request that is awaited. */
   #emptyLines = 0;
   #requests = 0;
+  /** No further request after the one under way. */
+  #draining = false;
 
-  constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime) {
+  readonly #covers: Covers | undefined;
+  /** The last host that was found covered. */
+  #covered = '';
+
+  constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime, covers?: Covers) {
     this.wire = wire;
+    this.#covers = covers;
     this.peer = peer;
     this.runtime = runtime;
     this.#arm(runtime.timeouts.head);
@@ -122,7 +132,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     input.at = headEnd;
     this.#emptyLines = 0;
     this.#state = EXCHANGE;
-    const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining;
+    const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining || this.#draining;
     const exchange = new ServerExchange(this, request, request.keepAlive && !last);
     this.#exchange = exchange;
     if (this.peer.trusted) {
@@ -130,7 +140,17 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       exchange.clientAddress = seen.address;
       exchange.scheme = seen.scheme;
     }
-    runtime.onRequest(exchange.exchange);
+    if (this.#covers !== undefined && request.host !== this.#covered && !this.#checkHost(request.host)) {
+      runtime.fault('misdirected_request');
+      const what = `${request.host} is not covered by the certificate of this connection: open another one for it`;
+      runtime.onRefused(exchange.exchange, new GatehouseError('misdirected_request', what));
+    } else runtime.onRequest(exchange.exchange);
+    return true;
+  }
+
+  #checkHost(host: string): boolean {
+    if (!this.#covers?.(host)) return false;
+    this.#covered = host;
     return true;
   }
 
@@ -184,7 +204,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return;
     }
     this.#state = IDLE;
-    if (this.runtime.draining && this.input.empty) {
+    if ((this.runtime.draining || this.#draining) && this.input.empty) {
       this.close();
       return;
     }
@@ -221,6 +241,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   }
 
   drain(): void {
+    this.#draining = true;
     if (this.#state === IDLE) this.close();
     else this.#exchange?.closeAfter();
   }

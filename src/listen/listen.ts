@@ -9,7 +9,7 @@ import type { NativeHandle } from '../socket/native.ts';
 import type { WireOwner } from '../socket/owner.ts';
 import { Wire } from '../socket/wire.ts';
 import type { ListenerConfig } from './config.ts';
-import { ServerConnection } from './connection.ts';
+import { type Covers, ServerConnection } from './connection.ts';
 import { compileTrust, plainAddress } from './peer.ts';
 import type { Drainable, ListenerHandler, ListenerRuntime } from './runtime.ts';
 import { type ReadText, type SecureDoor, secureDoor } from './tls.ts';
@@ -33,6 +33,8 @@ export class Listener {
   #config: ListenerConfig;
   #door: SecureDoor | undefined = undefined;
   #server: Server | undefined = undefined;
+  /** TLS handshakes under way. */
+  #handshakes = 0;
   readonly #connections = new Set<Drainable>();
 
   /** Throws when the TLS settings cannot be used. */
@@ -46,11 +48,9 @@ export class Listener {
   /** Applies changed settings to connections accepted from now on. Throws, changing nothing, when they cannot be used. */
   update(config: ListenerConfig, readText: ReadText): void {
     this.#parts.readText = readText;
-    const door = this.#door;
-    const runtime = this.#compile(config);
-    door?.close();
+    // Handshakes that are under way end as they began, with the old settings.
+    this.#runtime = this.#compile(config);
     this.#config = config;
-    this.#runtime = runtime;
   }
 
   /** Open connections. */
@@ -93,7 +93,6 @@ export class Listener {
   destroy(): void {
     this.drain();
     for (const connection of this.#connections) connection.destroy();
-    this.#door?.close();
   }
 
   #compile(config: ListenerConfig): ListenerRuntime {
@@ -119,15 +118,20 @@ export class Listener {
         if (this.#connections.delete(connection)) events.emit('connectionClosed', this.name);
       },
     };
-    this.#door = config.tls
-      ? secureDoor(
-          config.tls,
-          config.timeouts.handshake,
-          this.#parts.readText,
-          (socket) => this.#secured(socket, runtime),
-          () => runtime.fault('tls_handshake'),
-        )
-      : undefined;
+    this.#door = undefined;
+    if (config.tls) {
+      const door: SecureDoor = secureDoor(
+        config.tls,
+        config.timeouts.handshake,
+        this.#parts.readText,
+        (socket) => this.#secured(socket, runtime, door),
+        () => {
+          this.#handshakes--;
+          runtime.fault('tls_handshake');
+        },
+      );
+      this.#door = door;
+    }
     return runtime;
   }
 
@@ -140,13 +144,14 @@ export class Listener {
       this.#runtime.fault('accept_failed');
       return;
     }
-    if (this.#connections.size >= this.#config.limits.connections) {
+    if (this.#connections.size + this.#handshakes >= this.#config.limits.connections) {
       this.#runtime.fault('too_many_connections');
       client.close();
       return;
     }
     client.setNoDelay?.(true);
     if (this.#door) {
+      this.#handshakes++;
       this.#door.accept(client);
       return;
     }
@@ -155,19 +160,21 @@ export class Listener {
     this.#open(new Wire(client, SILENT), plainAddress(address.address ?? 'unix'), address.port ?? 0, this.#runtime);
   }
 
-  #secured(socket: TLSSocket, runtime: ListenerRuntime): void {
+  #secured(socket: TLSSocket, runtime: ListenerRuntime, door: SecureDoor): void {
+    this.#handshakes--;
     const address = plainAddress(socket.remoteAddress ?? 'unix');
     const port = socket.remotePort ?? 0;
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     const early = socket.read() as Buffer | null;
     const wire = new Wire(handle, SILENT, () => socket.destroy());
-    const connection = this.#open(wire, address, port, runtime);
+    const { servername } = socket as TLSSocket & { servername?: string | false };
+    const connection = this.#open(wire, address, port, runtime, servername ? door.covers(servername) : undefined);
     if (early !== null) connection.onBytes(early, 0, early.length);
   }
 
-  #open(wire: Wire, address: string, port: number, runtime: ListenerRuntime): ServerConnection {
+  #open(wire: Wire, address: string, port: number, runtime: ListenerRuntime, covers?: Covers): ServerConnection {
     const peer: Peer = { address, port, trusted: runtime.trusts(address) };
-    const connection = new ServerConnection(wire, peer, runtime);
+    const connection = new ServerConnection(wire, peer, runtime, covers);
     this.#connections.add(connection);
     this.#parts.events.emit('connectionOpened', this.name);
     return connection;

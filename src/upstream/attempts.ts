@@ -91,22 +91,30 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
 
   #try(): void {
     const { upstream, hashKey } = this.plan;
-    const endpoint =
+    let endpoint =
       upstream.pick(hashKey, this.#tried) ??
       (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
-    if (endpoint === undefined) {
-      const what = `no server of upstream ${upstream.name} is available`;
-      this.fail(new GatehouseError('no_endpoint', what, { retryAfterMs: upstream.retryAfter() }));
+    let connection = endpoint?.acquire();
+    let full = '';
+    while (endpoint !== undefined && connection === undefined) {
+      // All its connections are in use: the next best one.
+      full = endpoint.id;
+      tryGivenUp(endpoint, endpoint.standing.probing);
+      this.#tried ??= [];
+      this.#tried.push(endpoint.index);
+      endpoint = upstream.pick(hashKey, this.#tried);
+      connection = endpoint?.acquire();
+    }
+    if (endpoint === undefined || connection === undefined) {
+      const why =
+        full === ''
+          ? `no server of upstream ${upstream.name} is available`
+          : `all connections to ${full} are in use (pool.connections)`;
+      const detail = { retryAfterMs: full === '' ? upstream.retryAfter() : 1000 };
+      this.fail(new GatehouseError(full === '' ? 'no_endpoint' : 'overloaded', why, detail));
       return;
     }
     const probe = endpoint.standing.probing;
-    const connection = endpoint.acquire();
-    if (connection === undefined) {
-      tryGivenUp(endpoint, probe);
-      const what = `all connections to ${endpoint.id} are in use (pool.connections)`;
-      this.fail(new GatehouseError('overloaded', what, { retryAfterMs: 1000 }));
-      return;
-    }
     this.exchange.tries++;
     this.exchange.endpoint = endpoint.id;
     this.endpoint = endpoint;

@@ -2,7 +2,6 @@
  * One connection to a server: carries one exchange at a time and is the server's side (`Outbound`) of it. What a server
  * sends is parsed as strictly as what a client sends; a connection on which anything was odd is never used again.
  */
-import type { HttpFault } from '../http/fault.ts';
 import type { Response } from '../http/response.ts';
 import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
 import { type BodyLength, LENGTH_TUNNEL, type Outbound, type OutboundSink } from '../kernel/exchange.ts';
@@ -12,6 +11,7 @@ import { MessageWriter } from '../socket/message.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
 import { EarlyRequest } from './early.ts';
+import { cutShort, invalidAnswer, unanswered } from './failure.ts';
 import type { ConnectionHost } from './host.ts';
 import { overdue } from './overdue.ts';
 
@@ -21,6 +21,8 @@ const BUSY = 2;
 const TUNNEL = 3;
 const CLOSED = 4;
 
+/** What getaddrinfo says of a name without address. */
+const UNRESOLVED = 'ENOTFOUND';
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** A connection to an endpoint. */
@@ -31,7 +33,9 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   idleUntil = 0;
   readonly #host: ConnectionHost;
   readonly #answer: AnswerReader;
-  #dialing: Dialing | undefined;
+  /** Address it is connected to; '' when there was none. */
+  readonly address: string;
+  #dialing: Dialing | undefined = undefined;
   #early: EarlyRequest | undefined = undefined;
   #wire: Wire | undefined = undefined;
   #writer: MessageWriter | undefined = undefined;
@@ -49,7 +53,10 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     this.#answer = new AnswerReader(host.config.limits, host.bodyLimits);
     this.deadline = host.clock.now() + host.config.timeouts.connect;
     host.deadlines.add(this);
-    this.#dialing = dial(host.target(), this);
+    const target = host.target();
+    this.address = target === undefined ? '' : target.address;
+    if (target !== undefined) this.#dialing = dial(target, this);
+    else queueMicrotask(() => this.onDialFailed(UNRESOLVED, 'its name has not been resolved', false));
   }
 
   /**
@@ -153,11 +160,10 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
 
   onDialFailed(code: string, message: string, tls: boolean): void {
     this.#dialing = undefined;
-    const what: ErrorCode = tls ? 'upstream_tls' : 'upstream_refused';
-    this.#fail(
-      what,
-      new GatehouseError(what, `the server could not be reached: ${this.#host.id}: ${tls ? message : code}`),
-    );
+    if (this.#state === CLOSED) return;
+    const what: ErrorCode = tls ? 'upstream_tls' : code === UNRESOLVED ? 'upstream_dns' : 'upstream_refused';
+    const why = `the server could not be reached: ${this.#host.id}: ${tls ? message : code}`;
+    this.#fail(what, new GatehouseError(what, why));
   }
 
   onBytes(buffer: Buffer, start: number, end: number): void {
@@ -169,7 +175,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     const result = this.#answer.read(buffer, start, end, this);
     if (this.#isClosed) return;
     if (typeof result !== 'number') {
-      this.#broken(result);
+      this.#fail(result.kind, invalidAnswer(result));
       return;
     }
     if (result === MORE) {
@@ -240,21 +246,9 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   }
 
   #lost(what: string): void {
-    if (this.#sink === undefined) {
-      this.close();
-      return;
-    }
-    const cut = this.#answer.headSeen;
-    const message = `${what} ${cut ? 'in the middle of its answer' : 'before it answered'}: ${this.#host.id}`;
-    if (cut) this.#fail('upstream_cut_short', new GatehouseError('upstream_incomplete', message));
-    else this.#fail('upstream_reset', new GatehouseError('upstream_reset', message));
-  }
-
-  #broken(fault: HttpFault): void {
-    this.#fail(
-      fault.kind,
-      new GatehouseError('upstream_protocol', `the server's answer is not valid HTTP: ${fault.message}`),
-    );
+    if (this.#sink === undefined) this.close();
+    else if (this.#answer.headSeen) this.#fail('upstream_cut_short', cutShort(what, this.#host.id));
+    else this.#fail('upstream_reset', unanswered(what, this.#host.id));
   }
 
   onDrain(): void {

@@ -52,6 +52,11 @@ export class Resolver {
     return this.#addresses[this.#next];
   }
 
+  /** Whether this is one of the addresses: connections to others drain. */
+  has(address: string): boolean {
+    return this.#addresses.includes(address);
+  }
+
   stop(): void {
     this.#timer?.cancel();
   }

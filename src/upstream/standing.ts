@@ -2,6 +2,7 @@
  * Whether an endpoint may be chosen, out of everything that has a say in it: active health checks, the agent beside the
  * server, outlier ejection, and the breaker. Emits what changes.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { ErrorCode } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
@@ -55,8 +56,9 @@ export class Standing {
   ejected = false;
   agent: AgentWord | undefined = undefined;
   breaker: Breaker | undefined;
-  readonly outliers: OutlierCount;
+  outliers: OutlierCount;
   readonly #parts: StandingParts;
+  #config: UpstreamConfig;
   #reason = '';
   #return: Timer | undefined = undefined;
   #token = NONE;
@@ -66,6 +68,7 @@ export class Standing {
 
   constructor(parts: StandingParts) {
     this.#parts = parts;
+    this.#config = parts.config;
     const { breaker, passive } = parts.config;
     this.breaker = breaker === undefined ? undefined : new Breaker(breaker);
     this.outliers = new OutlierCount(passive);
@@ -229,6 +232,26 @@ export class Standing {
   #tell(healthy: boolean): void {
     const { events, upstream, endpoint } = this.#parts;
     events.emit('endpointChanged', { upstream, endpoint, healthy, reason: this.#reason });
+  }
+
+  /** Goes over to other settings. What the breaker and the outliers have counted so far is forgotten; their states stay. */
+  adopt(config: UpstreamConfig): void {
+    const { passive } = this.#config;
+    const settings = config.breaker ?? BREAKER_OFF;
+    const { breaker } = this;
+    if (breaker !== undefined || config.breaker !== undefined) {
+      const next = new Breaker(settings);
+      const now = this.#parts.clock.now();
+      // A probe that is out loses its say; the breaker stays open until another one is sent.
+      if (breaker !== undefined && (breaker.state !== 'closed' || breaker.forced)) {
+        const state = breaker.state === 'closed' ? 'closed' : 'open';
+        next.set(now, state, Math.max(0, breaker.openUntil - now), breaker.forced, breaker.reason);
+      }
+      if (this.probing) this.#parts.askProbe?.(this.#parts.upstream, this.#parts.endpoint, false);
+      this.breaker = next;
+    }
+    if (!isDeepStrictEqual(passive, config.passive)) this.outliers = new OutlierCount(config.passive);
+    this.#config = config;
   }
 
   /** Nothing is told or judged any more. */
