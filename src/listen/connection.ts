@@ -112,7 +112,10 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     ) {
       input.at += 2;
       this.#emptyLines++;
-      if (input.empty) return false;
+      if (input.empty) {
+        this.#state = IDLE;
+        return false;
+      }
     }
     const headEnd = findHeadEnd(input.buffer, input.at, input.end);
     if (headEnd < 0) {

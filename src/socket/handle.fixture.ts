@@ -1,5 +1,13 @@
 /** A socket handle in memory, for tests of what stands on a wire: bytes are fed in by hand, and what is written is kept. */
-import { type NativeHandle, STREAM_STATE, WRITE_ASYNC } from './native.ts';
+import type { NativeHandle } from './native.ts';
+
+interface StreamBinding {
+  streamBaseState: Int32Array;
+  kLastWriteWasAsync: number;
+}
+
+/** Where a real handle tells whether its write is still under way. */
+const native = (process as unknown as { binding(name: string): StreamBinding }).binding('stream_wrap');
 
 /** Result of a read that says that the peer has sent FIN. */
 export const EOF = -4095;
@@ -44,7 +52,7 @@ export class MemoryHandle implements NativeHandle {
 
   writeBuffer(_request: unknown, buffer: Uint8Array): number {
     this.#sent.push(Buffer.from(buffer));
-    STREAM_STATE[WRITE_ASYNC] = 0;
+    native.streamBaseState[native.kLastWriteWasAsync] = 0;
     return 0;
   }
 

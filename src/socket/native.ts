@@ -79,18 +79,19 @@ function load() {
 const { stream, tcp, pipe } = load();
 
 /** Where the native side leaves its results. */
-const STATE = stream.streamBaseState;
+export const STREAM_STATE = stream.streamBaseState;
+/** Index in STREAM_STATE: whether the last write is still under way. */
+export const WRITE_ASYNC = stream.kLastWriteWasAsync;
 const READ_RESULT = stream.kReadBytesOrError;
-const WRITE_ASYNC = stream.kLastWriteWasAsync;
 
 /** Of the read that calls back: bytes read, or a negative error. */
 export function readResult(): number {
-  return STATE[READ_RESULT] as number;
+  return STREAM_STATE[READ_RESULT] as number;
 }
 
 /** Whether the write just made is still under way. */
 export function writesOn(): boolean {
-  return STATE[WRITE_ASYNC] !== 0;
+  return STREAM_STATE[WRITE_ASYNC] !== 0;
 }
 
 /** A write under way. */

@@ -11,6 +11,7 @@ import type { ListenerPlan, Listening } from './listeners.ts';
 import { Listeners } from './listeners.ts';
 import type { WorkerStatus } from './pool.ts';
 import { Pool } from './pool.ts';
+import { Resilience } from './resilience.ts';
 import type { RestartSettings } from './restart.ts';
 import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
@@ -74,6 +75,8 @@ export class Supervisor<C extends SupervisedConfig> {
   readonly #options: SupervisorOptions<C>;
   readonly #listeners = new Listeners();
   readonly #prober: Prober;
+  /** Breakers and agents. */
+  readonly resilience: Resilience;
   #pool: Pool | undefined;
   #snapshot: Snapshot<C>;
   #generation = 1;
@@ -90,6 +93,13 @@ export class Supervisor<C extends SupervisedConfig> {
       options.events.emit('endpointChanged', change);
       this.#pool?.sendHealth([change]);
     });
+    const { clock, events, workers } = options;
+    this.resilience = new Resilience({
+      clock,
+      events,
+      workers: () => this.#pool?.workers ?? [],
+      count: () => workers(this.#snapshot.config),
+    });
   }
 
   /**
@@ -102,6 +112,7 @@ export class Supervisor<C extends SupervisedConfig> {
     plan.commit();
     this.#listening = plan.listeners;
     this.#prober.update(config.upstreams, files);
+    this.resilience.update(config.upstreams);
     const { clock, events, program, restarts } = this.#options;
     const pool = new Pool(
       clock,
@@ -111,7 +122,10 @@ export class Supervisor<C extends SupervisedConfig> {
         notice: (notice) => events.emit('notice', notice),
         message: (worker, message) => this.#message(worker, message),
         log: this.#options.log,
-        gone: this.#options.gone,
+        gone: (worker) => {
+          this.resilience.gone(worker);
+          this.#options.gone(worker);
+        },
         exited: (reason) => this.#options.exited?.(reason),
       },
       restarts,
@@ -172,6 +186,7 @@ export class Supervisor<C extends SupervisedConfig> {
   async stop(deadlineMs: number): Promise<number> {
     this.#stopped = true;
     this.#prober.stop();
+    this.resilience.stop();
     // Ours first: what still queues in the kernel is accepted by the workers or refused when they close theirs.
     this.#listeners.close();
     return (await this.#pool?.stop(deadlineMs)) ?? 0;
@@ -215,6 +230,7 @@ export class Supervisor<C extends SupervisedConfig> {
     this.#snapshot = snapshot;
     this.#listening = plan.listeners;
     this.#prober.update(snapshot.config.upstreams, snapshot.files);
+    this.resilience.update(snapshot.config.upstreams);
     this.#pool!.desire(this.#desired());
     plan.commit();
     this.#pool!.resize(this.#options.workers(snapshot.config), this.#options.drainMs ?? 30_000);
@@ -266,6 +282,7 @@ export class Supervisor<C extends SupervisedConfig> {
     const { events } = this.#options;
     const trial = this.#answers.get(worker);
     trial?.(message);
+    this.resilience.message(worker, message);
     switch (message.type) {
       case 'metrics':
         this.#options.metrics(worker.id, message.snapshot);

@@ -75,7 +75,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
   abstract onResponseData(buffer: Buffer, start: number, end: number): void;
   abstract onResponseEnd(trailers: string): void;
   abstract onOutboundDrain(): void;
-  abstract onOutboundError(error: GatehouseError, sent: boolean): void;
+  abstract onOutboundError(error: GatehouseError, sent: boolean, reused: boolean): void;
   /** Takes the request body. */
   protected abstract get sink(): InboundSink;
   /** Answers with an error of our own. */

@@ -86,11 +86,6 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     this.#sink = sink;
   }
 
-  /** It has carried a request before this one: it may have been closing when this one was sent. */
-  get reused(): boolean {
-    return this.#requests > 1;
-  }
-
   /** The connection does not stand yet: nothing has been sent. */
   get connecting(): boolean {
     return this.#state === CONNECTING;
@@ -287,7 +282,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     this.#sink = undefined;
     this.close();
     this.#host.fault(kind);
-    sink?.onOutboundError(error, sent);
+    sink?.onOutboundError(error, sent, this.#requests > 1);
   }
 
   /** Closes; an exchange under way is not told (see `abort`). */

@@ -172,14 +172,13 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     this.exchange.inbound.resume();
   }
 
-  onOutboundError(error: GatehouseError, sent: boolean): void {
-    const reused = this.connection?.reused === true;
+  onOutboundError(error: GatehouseError, sent: boolean, reused: boolean): void {
     this.connection = undefined;
     if (this.#over) return;
     const endpoint = this.endpoint as Endpoint;
     const probe = this.probe;
     this.probe = false;
-    tryFailed(endpoint, error.code, this.triedAt, probe);
+    tryFailed(endpoint, error.code, this.triedAt, probe, reused);
     if (this.headSent) {
       const event = this.#end.cutEvent(this.exchange, this.#shape, error);
       const { inbound } = this.exchange;
@@ -200,7 +199,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     const [code, what] = overdue(wait, endpoint.config.timeouts);
     this.connection.abort();
     endpoint.fault(code);
-    this.onOutboundError(new GatehouseError(code, `${what}: ${endpoint.id}`), true);
+    this.onOutboundError(new GatehouseError(code, `${what}: ${endpoint.id}`), true, false);
   }
 
   silent(): void {

@@ -55,9 +55,9 @@ export class Hedge implements OutboundSink {
   /** The request was complete when it was sent. */
   onOutboundDrain(): void {}
 
-  onOutboundError(error: GatehouseError): void {
+  onOutboundError(error: GatehouseError, _sent: boolean, reused: boolean): void {
     this.endpoint.inflight--;
-    tryFailed(this.endpoint, error.code, this.startedAt, this.probe);
+    tryFailed(this.endpoint, error.code, this.startedAt, this.probe, reused);
     this.#owner.hedgeFailed();
   }
 

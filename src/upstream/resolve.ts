@@ -52,9 +52,9 @@ export class Resolver {
     return this.#addresses[this.#next];
   }
 
-  /** Whether this is one of the addresses: connections to others drain. */
+  /** Whether this is one of the addresses, where any are known: connections to others drain. */
   has(address: string): boolean {
-    return this.#addresses.includes(address);
+    return this.#addresses.length === 0 || this.#addresses.includes(address);
   }
 
   stop(): void {

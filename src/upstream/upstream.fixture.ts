@@ -37,6 +37,7 @@ export function makeUpstream(count: number, settings: object = {}) {
 export function fakeConnection(endpoint: Endpoint) {
   const connection = {
     idleUntil: 0,
+    address: endpoint.target()?.address ?? '',
     deadline: 0,
     closed: 0,
     close() {

@@ -78,7 +78,7 @@ test('TLS settings travel to every connection', () => {
     endpoints: [{ url: 'https://10.0.0.1' }],
     tls: { ca: 'ca.pem', serverName: 'inner', certificate: 'c.pem', key: 'k.pem', verify: false },
   });
-  assert.deepEqual(first.target().tls, {
+  assert.deepEqual(first.target()?.tls, {
     servername: 'inner',
     ca: 'text of ca.pem',
     cert: 'text of c.pem',

@@ -16,8 +16,10 @@ import type { UpstreamConfig } from './config.ts';
 import { Endpoint } from './endpoint.ts';
 import { successRateOutliers } from './outlier.ts';
 import { type Lookup, systemLookup } from './resolve.ts';
-import type { AgentWord, AskProbe } from './standing.ts';
+import type { AskProbe } from './standing.ts';
 import type { WatchLimits } from './watch.ts';
+
+export type { AgentWord } from './standing.ts';
 
 /** Retries that are always allowed, however few requests are under way (Envoy's `min_retry_concurrency`). */
 const MIN_RETRIES = 3;
@@ -34,7 +36,7 @@ export interface UpstreamParts {
   /** Resolver for host names; the system's when left out. */
   lookup?: Lookup;
   /** Whom to ask before a breaker's probe; nobody when left out. */
-  askProbe?: AskProbe;
+  askProbe?: AskProbe | undefined;
 }
 
 /** A named group of servers that give the same answers. */
@@ -150,11 +152,6 @@ export class Upstream {
   /** What active health checks say of one endpoint; unknown names are ignored. */
   setHealth(endpointId: string, healthy: boolean, reason: string): void {
     for (const endpoint of this.endpoints) if (endpoint.id === endpointId) endpoint.setHealthy(healthy, reason);
-  }
-
-  /** What the agents beside the servers say; unknown names are ignored. */
-  setAgent(endpointId: string, word: AgentWord, reason: string): void {
-    for (const endpoint of this.endpoints) if (endpoint.id === endpointId) endpoint.setAgent(word, reason);
   }
 
   /** The endpoint of this name. */

@@ -23,7 +23,8 @@ export const listedRequests: readonly Listed[] = [
   // ---- we read on where Node stops
   {
     signature: 'Node tunnels',
-    where: /^upgrade:/im,
+    spreads: true,
+    where: /^(connection:.*upgrade[\s\S]*^upgrade:|upgrade:[\s\S]*^connection:.*upgrade)/im,
     why: 'what follows an Upgrade is a tunnel to Node at once; we wait for the 101 of the server, and read requests if none comes',
   },
   {
@@ -49,7 +50,7 @@ export const listedRequests: readonly Listed[] = [
   },
   {
     signature: 'Node refuses: HPE_STRICT',
-    where: /;[ \t]|[ \t][;=]/,
+    where: /[;=][ \t]|[ \t][;=]/,
     why: 'whitespace around ; and = of a chunk extension is to be read (BWS, RFC 9112 §7.1.1); extensions are dropped',
   },
   // ---- we read something else
@@ -143,7 +144,7 @@ export const listedResponses: readonly Listed[] = [
   },
   {
     signature: 'Node refuses: HPE_STRICT',
-    where: /;[ \t]|[ \t][;=]/,
+    where: /[;=][ \t]|[ \t][;=]/,
     why: 'whitespace in chunk extensions is to be read (RFC 9112 §7.1.1)',
   },
   {
@@ -154,7 +155,7 @@ export const listedResponses: readonly Listed[] = [
   },
   {
     signature: 'Node refuses: HPE_CLOSED_CONNECTION',
-    where: /^HTTP\/1\.1 1\d\d[^]*?^connection:.*close/im,
+    where: /^HTTP\/1\.1 1\d\d[\s\S]*?^connection:.*close/im,
     why: 'close in an interim response speaks about the connection, not about the final response behind it',
   },
   { signature: 'different trailers', why: 'as for requests' },

@@ -31,7 +31,7 @@ const asking = (stream: boolean) =>
 test('a client that leaves while its body is held: nothing reaches a server', async () => {
   const { requests } = simulator.state();
   const client = await gateway.client();
-  await client.send(head('Content-Length: 100\r\n') + '{"model":"m"');
+  await client.send(`${head('Content-Length: 100\r\n')}{"model":"m"`);
   await gateway.unharmed();
   client.end();
   await client.readToEnd();
@@ -55,7 +55,7 @@ test('a held body that stops: 408', async () => {
   const clock = new ManualClock();
   const own = await startInProcess({ ...options(simulator.url), clock });
   const client = await own.client();
-  await client.send(head('Content-Length: 100\r\n') + '{"model":"m"');
+  await client.send(`${head('Content-Length: 100\r\n')}{"model":"m"`);
   await own.advance(31_000);
   assertRefusal(await client.read(), { status: 408, code: 'request_timeout', close: true });
   equal(own.faults('slow_body'), 1);

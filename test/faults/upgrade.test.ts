@@ -1,49 +1,56 @@
 /** Upgrade tunnels (RFC 9110 §7.8), and answers that come while the request body is still being sent. */
 import { equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { makeCertificate } from '../certificate.ts';
 import { assertRefusal, until, withGateway, withServer } from '../inprocess.ts';
-import { plainResponse } from '../raw.ts';
+import { plainResponse, rawClient } from '../raw.ts';
 
 const UPGRADE = 'GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: Echo/1\r\n\r\n';
 const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: Echo/1\r\nX-Key: k\r\n\r\n';
 
-test('bytes go both ways, early ones too, whatever they look like', () =>
-  withServer(
-    async (peer) => {
-      const request = await peer.read();
-      match(request.raw, /\r\nConnection: Upgrade\r\nUpgrade: echo\/1\r\n/i);
-      await peer.send(`${SWITCH}welcome`);
-      peer.socket.on('data', (bytes: Buffer) => peer.socket.write(bytes));
-      await peer.send(peer.received);
-      await peer.readToEnd();
-      peer.end();
-    },
-    (server) =>
-      withGateway({ upstream: server.url }, async (gateway) => {
-        const client = await gateway.client();
-        // Sent before the server has agreed, and looking like requests.
-        await client.send(`${UPGRADE}GET / HTTP/1.1\n\n`);
-        const answer = await client.read();
-        equal(answer.status, 101);
-        equal(answer.field('x-key'), 'k');
-        equal(answer.field('upgrade'), 'Echo/1');
-        equal(answer.field('connection'), 'Upgrade');
-        equal(answer.field('content-length'), undefined);
-        await client.readUntil('welcomeGET / HTTP/1.1\n\n');
-        const bytes = Buffer.alloc(
-          1_000_000,
-          Uint8Array.from({ length: 256 }, (_, i) => i),
-        ).toString('latin1');
-        client.received = '';
-        await client.send(bytes);
-        await until('the echo', () => client.received.length >= bytes.length);
-        ok(client.received === bytes, 'byte-identical');
-        client.close();
-        await until('the end', () => gateway.ended.length === 1);
-        equal(gateway.ended[0]?.status, 101);
-        await gateway.unharmed();
-      }),
-  ));
+const certificate = makeCertificate({ name: 'a' });
+const files: Record<string, string> = { 'a.crt': certificate.certificate, 'a.key': certificate.key };
+const tls = { certificates: [{ certificate: 'a.crt', key: 'a.key' }] };
+
+for (const secure of [false, true]) {
+  test(`bytes go both ways, early ones too, whatever they look like${secure ? ', over TLS' : ''}`, () =>
+    withServer(
+      async (peer) => {
+        const request = await peer.read();
+        match(request.raw, /\r\nConnection: Upgrade\r\nUpgrade: echo\/1\r\n/i);
+        await peer.send(`${SWITCH}welcome`);
+        peer.socket.on('data', (bytes: Buffer) => peer.socket.write(bytes));
+        await peer.send(peer.received);
+        await peer.readToEnd();
+        peer.end();
+      },
+      (server) =>
+        withGateway({ upstream: server.url, files, listener: secure ? { tls } : {} }, async (gateway) => {
+          const client = await rawClient(gateway.port, secure ? { servername: 'a', ca: files['a.crt'] } : undefined);
+          // Sent before the server has agreed, and looking like requests.
+          await client.send(`${UPGRADE}GET / HTTP/1.1\n\n`);
+          const answer = await client.read();
+          equal(answer.status, 101);
+          equal(answer.field('x-key'), 'k');
+          equal(answer.field('upgrade'), 'Echo/1');
+          equal(answer.field('connection'), 'Upgrade');
+          equal(answer.field('content-length'), undefined);
+          await client.readUntil('welcomeGET / HTTP/1.1\n\n');
+          const bytes = Buffer.alloc(
+            1_000_000,
+            Uint8Array.from({ length: 256 }, (_, i) => i),
+          ).toString('latin1');
+          client.received = '';
+          await client.send(bytes);
+          await until('the echo', () => client.received.length >= bytes.length);
+          ok(client.received === bytes, 'byte-identical');
+          client.close();
+          await until('the end', () => gateway.ended.length === 1);
+          equal(gateway.ended[0]?.status, 101);
+          await gateway.unharmed();
+        }),
+    ));
+}
 
 test('half-close: what the server says after the client has ended still arrives', () =>
   withServer(

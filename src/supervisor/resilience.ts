@@ -1,0 +1,108 @@
+/** What the supervisor knows about endpoints beside their health, and tells all workers: breakers and agents. */
+import type { Clock } from '../kernel/clock.ts';
+import type { Events } from '../kernel/event.ts';
+import type { UpstreamConfig } from '../upstream/config.ts';
+import { type AgentEvent, Agents } from '../upstream/health/agents.ts';
+import { endpointName } from '../upstream/health/prober.ts';
+import { type BreakerStatus, Breakers } from './breakers.ts';
+import type { BreakerChange, ToSupervisor } from './channel.ts';
+import type { WorkerProcess } from './worker.ts';
+
+/** What it is made with. */
+export interface ResilienceParts {
+  clock: Clock;
+  events: Events;
+  /** The workers that there are now. */
+  workers(): Iterable<WorkerProcess>;
+  /** How many there are to be. */
+  count(): number;
+}
+
+/** See the file's head. */
+export class Resilience {
+  readonly #parts: ResilienceParts;
+  readonly #agents: Agents;
+  readonly #breakers: Breakers;
+  #upstreams: Record<string, UpstreamConfig> = {};
+
+  constructor(parts: ResilienceParts) {
+    this.#parts = parts;
+    this.#breakers = new Breakers(parts.clock);
+    this.#agents = new Agents(parts.clock, (change) => {
+      for (const worker of parts.workers()) this.#tellAgents(worker, [change]);
+    });
+  }
+
+  /** Goes over to a configuration's upstreams. */
+  update(upstreams: Record<string, UpstreamConfig>): void {
+    this.#upstreams = upstreams;
+    this.#agents.update(upstreams);
+    this.#breakers.prune((upstream, endpoint) => this.#has(upstream, endpoint));
+  }
+
+  /** Breakers that are not simply closed. */
+  breakers(): BreakerStatus[] {
+    return this.#breakers.status();
+  }
+
+  /** What the agents beside the servers say. */
+  agents(): AgentEvent[] {
+    return this.#agents.states();
+  }
+
+  /** Opens or closes a breaker for good, or gives it back to its rules; false: there is no such endpoint. */
+  force(upstream: string, endpoint: string, state: 'open' | 'closed' | 'auto'): boolean {
+    if (!this.#has(upstream, endpoint)) return false;
+    this.#tellBreaker(this.#breakers.force(upstream, endpoint, state), undefined);
+    const what = state === 'auto' ? 'left to its rules' : `forced ${state}`;
+    const message = `breaker of ${upstream} ${endpoint}: ${what} by an operator`;
+    this.#parts.events.emit('notice', { level: 'warn', message });
+    return true;
+  }
+
+  /** Takes what a worker says; what is not about breakers is left alone. */
+  message(worker: WorkerProcess, message: ToSupervisor): void {
+    switch (message.type) {
+      case 'snapshotApplied':
+        worker.tell({ type: 'breakers', changes: this.#breakers.all() });
+        this.#tellAgents(worker, this.#agents.states());
+        return;
+      case 'breaker':
+        this.#tellBreaker(this.#breakers.changed(message.change), worker);
+        return;
+      case 'probe': {
+        const { upstream, endpoint, take } = message;
+        const granted = this.#breakers.probe(worker.id, upstream, endpoint, take);
+        if (take) worker.tell({ type: 'probeGranted', upstream, endpoint, granted });
+      }
+    }
+  }
+
+  /** A worker has gone. */
+  gone(worker: number): void {
+    this.#breakers.gone(worker);
+  }
+
+  /** Asks no agents any more. */
+  stop(): void {
+    this.#agents.stop();
+  }
+
+  #tellBreaker(change: BreakerChange | undefined, except: WorkerProcess | undefined): void {
+    if (change === undefined) return;
+    for (const worker of this.#parts.workers())
+      if (worker !== except) worker.tell({ type: 'breakers', changes: [change] });
+  }
+
+  /** Each worker gets its share of the requests that an agent allows. */
+  #tellAgents(worker: WorkerProcess, states: readonly AgentEvent[]): void {
+    if (states.length === 0) return;
+    const among = Math.max(1, this.#parts.count());
+    const changes = states.map((state) => ({ ...state, maxConnections: Math.ceil(state.maxConnections / among) }));
+    worker.tell({ type: 'agents', changes });
+  }
+
+  #has(upstream: string, endpoint: string): boolean {
+    return this.#upstreams[upstream]?.endpoints.some((one) => endpointName(one) === endpoint) ?? false;
+  }
+}
