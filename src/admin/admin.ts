@@ -1,6 +1,6 @@
 /**
- * The admin HTTP API: metrics, health, status. Off the data path, on a port of its own, over a narrow handle. It decides
- * nothing and changes nothing.
+ * The admin HTTP API: metrics, health, status, and what may be switched at run time. Off the data path, on a port of its
+ * own, over a narrow handle. It decides nothing.
  */
 
 import { rm, stat } from 'node:fs/promises';
@@ -46,7 +46,14 @@ interface Answer {
 
 type Route = (handle: AdminHandle, request: IncomingMessage) => Answer;
 
-const ROUTES = new Map<string, { what: string; answer: Route }>([
+interface Path {
+  what: string;
+  answer: Route;
+  /** What a POST does; a path without it answers GET only. */
+  post?: Route;
+}
+
+const ROUTES = new Map<string, Path>([
   ['/', { what: 'this page', answer: (handle) => page(handle) }],
   ['/metrics', { what: 'metrics, as Prometheus text or OpenMetrics', answer: metrics }],
   ['/healthz', { what: 'whether the process lives', answer: (handle) => health(handle, 'live') }],
@@ -55,6 +62,14 @@ const ROUTES = new Map<string, { what: string; answer: Route }>([
   [
     '/api/config',
     { what: 'the running configuration, without secrets', answer: (handle) => json(200, redact(handle.config())) },
+  ],
+  [
+    '/api/breakers',
+    {
+      what: 'breakers that are not closed; POST ?upstream=…&endpoint=…&state=open, closed or auto forces one',
+      answer: (handle) => json(200, { breakers: handle.breakers?.list() ?? [] }),
+      post: forceBreaker,
+    },
   ],
 ]);
 
@@ -116,12 +131,35 @@ function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: bool
   const path = (request.url ?? '').split('?', 1)[0] as string;
   const route = ROUTES.get(path);
   if (!route) return problem(404, 'not_found', `There is no ${path} here. There are ${[...ROUTES.keys()].join(', ')}.`);
+  if (request.method === 'POST' && route.post) {
+    const { origin, host } = request.headers;
+    if (origin !== undefined && origin !== `http://${host}`) {
+      return problem(403, 'forbidden', `A page of ${JSON.stringify(origin)} may not change anything here.`);
+    }
+    return route.post(handle, request);
+  }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    const answer = problem(405, 'method_not_allowed', `${path} answers GET and HEAD only.`);
-    answer.fields.Allow = 'GET, HEAD';
+    const allow = route.post ? 'GET, HEAD and POST' : 'GET and HEAD';
+    const answer = problem(405, 'method_not_allowed', `${path} answers ${allow} only.`);
+    answer.fields.Allow = allow.replace(' and', ',');
     return answer;
   }
   return route.answer(handle, request);
+}
+
+function forceBreaker(handle: AdminHandle, request: IncomingMessage): Answer {
+  const asked = new URL(request.url ?? '/', 'http://admin').searchParams;
+  const state = asked.get('state');
+  if (state !== 'open' && state !== 'closed' && state !== 'auto') {
+    return problem(400, 'invalid', 'state has to be open, closed, or auto (its rules decide again).');
+  }
+  const upstream = asked.get('upstream') ?? '';
+  const endpoint = asked.get('endpoint') ?? '';
+  if (handle.breakers?.force(upstream, endpoint, state) !== true) {
+    const message = `There is no endpoint ${JSON.stringify(endpoint)} of an upstream ${JSON.stringify(upstream)}; /api/status lists them.`;
+    return problem(404, 'not_found', message);
+  }
+  return json(200, { upstream, endpoint, state });
 }
 
 function page(handle: AdminHandle): Answer {

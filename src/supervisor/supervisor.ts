@@ -5,13 +5,12 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
-import { Prober } from '../upstream/health/prober.ts';
 import type { EndpointHealth, Snapshot, ToSupervisor } from './channel.ts';
+import { Endpoints } from './endpoints.ts';
 import type { ListenerPlan, Listening } from './listeners.ts';
 import { Listeners } from './listeners.ts';
 import type { WorkerStatus } from './pool.ts';
 import { Pool } from './pool.ts';
-import { Resilience } from './resilience.ts';
 import type { RestartSettings } from './restart.ts';
 import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
@@ -74,9 +73,8 @@ const APPLY_MS = 30_000;
 export class Supervisor<C extends SupervisedConfig> {
   readonly #options: SupervisorOptions<C>;
   readonly #listeners = new Listeners();
-  readonly #prober: Prober;
-  /** Breakers and agents. */
-  readonly resilience: Resilience;
+  /** Health, agents and breakers. */
+  readonly endpoints: Endpoints;
   #pool: Pool | undefined;
   #snapshot: Snapshot<C>;
   #generation = 1;
@@ -89,12 +87,8 @@ export class Supervisor<C extends SupervisedConfig> {
   constructor(options: SupervisorOptions<C>) {
     this.#options = options;
     this.#snapshot = { generation: this.#generation, config: options.config, files: options.files };
-    this.#prober = new Prober(options.clock, (change) => {
-      options.events.emit('endpointChanged', change);
-      this.#pool?.sendHealth([change]);
-    });
     const { clock, events, workers } = options;
-    this.resilience = new Resilience({
+    this.endpoints = new Endpoints({
       clock,
       events,
       workers: () => this.#pool?.workers ?? [],
@@ -111,8 +105,7 @@ export class Supervisor<C extends SupervisedConfig> {
     const plan = await this.#listeners.plan(config.listeners);
     plan.commit();
     this.#listening = plan.listeners;
-    this.#prober.update(config.upstreams, files);
-    this.resilience.update(config.upstreams);
+    this.endpoints.update(config.upstreams, files);
     const { clock, events, program, restarts } = this.#options;
     const pool = new Pool(
       clock,
@@ -123,7 +116,7 @@ export class Supervisor<C extends SupervisedConfig> {
         message: (worker, message) => this.#message(worker, message),
         log: this.#options.log,
         gone: (worker) => {
-          this.resilience.gone(worker);
+          this.endpoints.gone(worker);
           this.#options.gone(worker);
         },
         exited: (reason) => this.#options.exited?.(reason),
@@ -162,11 +155,6 @@ export class Supervisor<C extends SupervisedConfig> {
     };
   }
 
-  /** What the prober knows, by endpoint. */
-  health() {
-    return this.#prober.states();
-  }
-
   /** The log sink takes more. */
   resumeLogs(): void {
     this.#pool?.resumeLogs();
@@ -185,8 +173,7 @@ export class Supervisor<C extends SupervisedConfig> {
   /** Stops accepting, lets requests end for at most `deadlineMs`, then ends; resolves with how many workers were killed. */
   async stop(deadlineMs: number): Promise<number> {
     this.#stopped = true;
-    this.#prober.stop();
-    this.resilience.stop();
+    this.endpoints.stop();
     // Ours first: what still queues in the kernel is accepted by the workers or refused when they close theirs.
     this.#listeners.close();
     return (await this.#pool?.stop(deadlineMs)) ?? 0;
@@ -199,7 +186,7 @@ export class Supervisor<C extends SupervisedConfig> {
   }
 
   #desired() {
-    return { snapshot: this.#snapshot, health: () => this.#prober.states(), listeners: this.#listening };
+    return { snapshot: this.#snapshot, health: () => this.endpoints.health(), listeners: this.#listening };
   }
 
   async #reload(): Promise<Reloaded> {
@@ -229,8 +216,7 @@ export class Supervisor<C extends SupervisedConfig> {
   #adopt(snapshot: Snapshot<C>, plan: ListenerPlan): void {
     this.#snapshot = snapshot;
     this.#listening = plan.listeners;
-    this.#prober.update(snapshot.config.upstreams, snapshot.files);
-    this.resilience.update(snapshot.config.upstreams);
+    this.endpoints.update(snapshot.config.upstreams, snapshot.files);
     this.#pool!.desire(this.#desired());
     plan.commit();
     this.#pool!.resize(this.#options.workers(snapshot.config), this.#options.drainMs ?? 30_000);
@@ -273,7 +259,7 @@ export class Supervisor<C extends SupervisedConfig> {
         if (message.type === 'snapshotApplied' && message.generation >= snapshot.generation) done(undefined);
         if (message.type === 'snapshotFailed' && message.generation >= snapshot.generation) done(message.reason);
       });
-      worker.sendSnapshot(snapshot, this.#prober.states());
+      worker.sendSnapshot(snapshot, this.endpoints.health());
       void ended();
     });
   }
@@ -282,7 +268,7 @@ export class Supervisor<C extends SupervisedConfig> {
     const { events } = this.#options;
     const trial = this.#answers.get(worker);
     trial?.(message);
-    this.resilience.message(worker, message);
+    this.endpoints.message(worker, message);
     switch (message.type) {
       case 'metrics':
         this.#options.metrics(worker.id, message.snapshot);
@@ -293,9 +279,7 @@ export class Supervisor<C extends SupervisedConfig> {
         return;
       }
       case 'endpointObserved':
-        // One worker's experience is a reason to look at once, not a verdict for all.
         this.#options.observed?.(worker.id, message);
-        if (!message.healthy) this.#prober.suspect(message.upstream, message.endpoint);
         return;
       case 'snapshotFailed':
       case 'listenFailed': {

@@ -166,26 +166,29 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
   }
 
   /** Goes on after a try that failed before its answer: with the second sending, with another try, or not at all. */
-  protected goOn(error: GatehouseError, sent: boolean, reused: boolean): void {
+  protected goOn(error: GatehouseError, sent: boolean): void {
     if (this.#hedge !== undefined) {
       this.#adopt(this.#hedge);
       return;
     }
     const never = error.code === 'total_timeout' || (sent && !this.idempotent);
-    const pause = never ? undefined : this.#mayRetry(0, reused);
+    const pause = never ? undefined : this.#mayRetry(0, true);
     if (pause === undefined) this.fail(error);
     else this.#retry(pause);
   }
 
-  /** The pause before another try; undefined: there must be none. `asked`: the pause the server asks for. */
-  #mayRetry(asked: number, atOnce: boolean): number | undefined {
+  /**
+   * The pause before another try; undefined: there must be none. `asked`: the pause the server asks for; `unanswered`: it said
+   * nothing, so that the first retry may go to it again at once.
+   */
+  #mayRetry(asked: number, unanswered: boolean): number | undefined {
     const { upstream, body } = this.plan;
     const { attempts, backoff } = upstream.config.retries;
     if (this.exchange.tries >= attempts || (body === undefined && this.replay?.complete === false)) return undefined;
     if (!this.retrying && !upstream.mayRetry()) return undefined;
     this.#tried ??= [];
     this.#tried.push(this.endpoint?.index ?? -1);
-    const fresh = atOnce || upstream.hasBesides(this.#tried);
+    const fresh = unanswered || upstream.hasBesides(this.#tried);
     return retryPause(++this.#retries, fresh, asked, backoff, upstream.clock.random());
   }
 

@@ -188,7 +188,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
       }
       this.#finish('upstream_aborted', error);
       inbound.abort();
-    } else this.goOn(error, sent, reused);
+    } else this.goOn(error, sent);
   }
 
   // ---- streams

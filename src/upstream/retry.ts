@@ -40,8 +40,8 @@ export function retryAfter(fields: Pick<Fields, 'get'>, wall: number): number {
 }
 
 /**
- * The pause before a retry, in milliseconds; undefined: it must not be made. `retry`: 1 for the first one; `fresh`: it goes
- * to an endpoint that was not tried yet; `asked`: how long the server asked to wait; `random`: in [0, 1).
+ * The pause before a retry, in milliseconds; undefined: it must not be made. `retry`: 1 for the first one; `fresh`: the
+ * server that it goes to has not answered this request yet; `asked`: how long the server asked to wait; `random`: in [0, 1).
  *
  * The first retry goes elsewhere at once, as HAProxy's redispatch does: the other server has done nothing to be spared.
  * Else the pause is drawn from 0 to base × 2^(retry − 1) (full jitter, as Envoy's retry back-off), and never ends before

@@ -1,15 +1,15 @@
-/** What the supervisor knows about endpoints beside their health, and tells all workers: breakers and agents. */
+/** What the supervisor finds out about endpoints and tells all workers: their health, their agents, their breakers. */
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
 import { type AgentEvent, Agents } from '../upstream/health/agents.ts';
-import { endpointName } from '../upstream/health/prober.ts';
+import { endpointName, Prober } from '../upstream/health/prober.ts';
 import { type BreakerStatus, Breakers } from './breakers.ts';
-import type { BreakerChange, ToSupervisor } from './channel.ts';
+import type { BreakerChange, EndpointHealth, ToSupervisor } from './channel.ts';
 import type { WorkerProcess } from './worker.ts';
 
 /** What it is made with. */
-export interface ResilienceParts {
+export interface EndpointsParts {
   clock: Clock;
   events: Events;
   /** The workers that there are now. */
@@ -19,25 +19,36 @@ export interface ResilienceParts {
 }
 
 /** See the file's head. */
-export class Resilience {
-  readonly #parts: ResilienceParts;
+export class Endpoints {
+  readonly #parts: EndpointsParts;
+  readonly #prober: Prober;
   readonly #agents: Agents;
   readonly #breakers: Breakers;
   #upstreams: Record<string, UpstreamConfig> = {};
 
-  constructor(parts: ResilienceParts) {
+  constructor(parts: EndpointsParts) {
     this.#parts = parts;
+    this.#prober = new Prober(parts.clock, (change) => {
+      parts.events.emit('endpointChanged', change);
+      for (const worker of parts.workers()) worker.sendHealth([change]);
+    });
     this.#breakers = new Breakers(parts.clock);
     this.#agents = new Agents(parts.clock, (change) => {
       for (const worker of parts.workers()) this.#tellAgents(worker, [change]);
     });
   }
 
-  /** Goes over to a configuration's upstreams. */
-  update(upstreams: Record<string, UpstreamConfig>): void {
+  /** Goes over to a configuration's upstreams. `files`: path → contents of the files that it names. */
+  update(upstreams: Record<string, UpstreamConfig>, files: Record<string, string>): void {
     this.#upstreams = upstreams;
+    this.#prober.update(upstreams, files);
     this.#agents.update(upstreams);
     this.#breakers.prune((upstream, endpoint) => this.#has(upstream, endpoint));
+  }
+
+  /** What the prober has found out. */
+  health(): EndpointHealth[] {
+    return this.#prober.states();
   }
 
   /** Breakers that are not simply closed. */
@@ -60,9 +71,13 @@ export class Resilience {
     return true;
   }
 
-  /** Takes what a worker says; what is not about breakers is left alone. */
+  /** Takes what a worker says; what is not about endpoints is left alone. */
   message(worker: WorkerProcess, message: ToSupervisor): void {
     switch (message.type) {
+      case 'endpointObserved':
+        // One worker's experience is a reason to look at once, not a verdict for all.
+        if (!message.healthy) this.#prober.suspect(message.upstream, message.endpoint);
+        return;
       case 'snapshotApplied':
         worker.tell({ type: 'breakers', changes: this.#breakers.all() });
         this.#tellAgents(worker, this.#agents.states());
@@ -83,8 +98,9 @@ export class Resilience {
     this.#breakers.gone(worker);
   }
 
-  /** Asks no agents any more. */
+  /** Asks nobody any more. */
   stop(): void {
+    this.#prober.stop();
     this.#agents.stop();
   }
 
