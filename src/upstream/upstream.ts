@@ -123,7 +123,7 @@ export class Upstream {
     for (const endpoint of this.endpoints) {
       const { standing } = endpoint;
       if (standing.breaker === undefined || standing.breaker.state !== 'open' || endpoint.weight <= 0) continue;
-      if (tried?.includes(endpoint.index)) continue;
+      if (tried?.includes(endpoint.index) || endpoint.inflight >= endpoint.maxInflight) continue;
       if (standing.takeProbe(now)) return endpoint;
     }
     return undefined;
