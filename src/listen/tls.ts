@@ -1,7 +1,7 @@
 /** TLS on a listener: contexts by server name, the handshake by node:tls, and then a plain wire over its handle. */
 import { X509Certificate } from 'node:crypto';
 import { isIP, Socket } from 'node:net';
-import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
+import { createSecureContext, createServer, type Server, type TLSSocket } from 'node:tls';
 import type { NativeHandle } from '../socket/native.ts';
 import type { ListenerConfig } from './config.ts';
 
@@ -62,7 +62,7 @@ export function secureDoor(
     ...first.options,
     handshakeTimeout: handshakeMs,
     ALPNProtocols: ['http/1.1'],
-    SNICallback: (name, done) => done(null, contexts[choose(name)]?.context as SecureContext),
+    SNICallback: (name, done) => done(null, (contexts[choose(name)] ?? first).context),
   });
   server.on('secureConnection', onSecure);
   server.on('tlsClientError', (error, socket) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { parseEndpointUrl } from './endpoint.ts';
 import { fakeConnection, makeUpstream } from './upstream.fixture.ts';
 
@@ -22,7 +23,7 @@ test('ids: the name, else the URL without its scheme', () => {
     ['n', 'b:8443', 'unix:/run/a.sock'],
   );
   assert.deepEqual(upstream.endpoints[2]?.target(), { address: '/run/a.sock', port: 0, tls: undefined });
-  assert.equal(upstream.endpoints[1]?.target(), undefined, 'a name without address: nowhere to connect to');
+  assert.equal(upstream.endpoints[1]?.target(), undefined, 'a name that was never resolved');
 });
 
 describe('the pool', () => {
@@ -67,6 +68,26 @@ describe('the pool', () => {
     assert.deepEqual([a.closed, first.idle], [1, 0]);
     first.release(c);
     assert.equal(c.closed, 1);
+  });
+
+  test('a connection to an address that the name has lost is not used again', async () => {
+    const answers = [['10.0.0.1', '10.0.0.2'], ['10.0.0.2']];
+    const settings = { endpoints: [{ url: 'http://a.test' }], dns: { refresh: '1s' }, pool: { idleTimeout: '60s' } };
+    const { clock, upstream } = makeUpstream(0, settings, async () => answers.shift() ?? []);
+    const [endpoint] = upstream.endpoints;
+    assert.ok(endpoint);
+    await upstream.start();
+    const [stays, lost, late] = ['10.0.0.2', '10.0.0.1', '10.0.0.1'].map((at) => fakeConnection(endpoint, at));
+    assert.ok(stays && lost && late);
+    endpoint.release(stays);
+    endpoint.release(lost);
+    clock.advance(1000);
+    await setImmediate();
+    assert.equal(endpoint.acquire(), stays);
+    assert.equal(lost.closed, 1);
+    endpoint.release(late);
+    assert.equal(late.closed, 1);
+    upstream.close();
   });
 
   test("the server's hint shortens idling, and never lengthens it", () => {

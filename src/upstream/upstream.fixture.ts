@@ -5,10 +5,15 @@ import { Deadlines } from '../socket/deadlines.ts';
 import { upstreamConfig } from './config.ts';
 import type { ClientConnection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { Lookup } from './resolve.ts';
 import { Upstream } from './upstream.ts';
 
+const noLookup: Lookup = async () => {
+  throw new Error('there is no DNS here');
+};
+
 /** An upstream of `count` endpoints named e0, e1, … under a clock that stands still, and what it has told. */
-export function makeUpstream(count: number, settings: object = {}) {
+export function makeUpstream(count: number, settings: object = {}, lookup = noLookup) {
   const clock = new ManualClock();
   const events = new Events();
   const changes: EndpointEvent[] = [];
@@ -19,9 +24,6 @@ export function makeUpstream(count: number, settings: object = {}) {
   events.on('notice', ({ message }) => notices.push(message));
   const endpoints = Array.from({ length: count }, (_, i) => ({ name: `e${i}`, url: `http://10.0.0.${i + 1}:80` }));
   const config = upstreamConfig.parse({ endpoints, ...settings });
-  const lookup = async (): Promise<string[]> => {
-    throw new Error('there is no DNS here');
-  };
   const deadlines = new Deadlines(clock);
   const upstream = new Upstream('up', config, {
     clock,
@@ -34,10 +36,10 @@ export function makeUpstream(count: number, settings: object = {}) {
 }
 
 /** A connection as its endpoint sees it; counts how often it was closed. */
-export function fakeConnection(endpoint: Endpoint) {
+export function fakeConnection(endpoint: Endpoint, address = endpoint.target()?.address ?? '') {
   const connection = {
+    address,
     idleUntil: 0,
-    address: endpoint.target()?.address ?? '',
     deadline: 0,
     closed: 0,
     close() {

@@ -74,11 +74,11 @@ test('health is set by id; unknown ids are ignored; with none left nothing is pi
 });
 
 test('TLS settings travel to every connection', () => {
-  const { first } = makeUpstream(0, {
+  const { upstream } = makeUpstream(0, {
     endpoints: [{ url: 'https://10.0.0.1' }],
     tls: { ca: 'ca.pem', serverName: 'inner', certificate: 'c.pem', key: 'k.pem', verify: false },
   });
-  assert.deepEqual(first.target()?.tls, {
+  assert.deepEqual(upstream.endpoints[0]?.target()?.tls, {
     servername: 'inner',
     ca: 'text of ca.pem',
     cert: 'text of c.pem',

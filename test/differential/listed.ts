@@ -158,6 +158,13 @@ export const listedResponses: readonly Listed[] = [
     where: /^HTTP\/1\.1 1\d\d[\s\S]*?^connection:.*close/im,
     why: 'close in an interim response speaks about the connection, not about the final response behind it',
   },
+  {
+    signature: 'we end incomplete earlier',
+    until: 24,
+    spreads: true,
+    where: /\r\r\r\n/,
+    why: `${CLOSES}CR CR is no line end and no empty line; the head is refused when its end has come`,
+  },
   { signature: 'different trailers', why: 'as for requests' },
   {
     signature: 'we end clean, Node incomplete',
@@ -171,6 +178,7 @@ export const listedResponses: readonly Listed[] = [
   { signature: 'we refuse: response_chunk_size', why: `${CLOSES}at most 12 digits` },
   { signature: 'we refuse: response_chunk_extensions', why: `${CLOSES}an extension has a name (RFC 9112 §7.1.1)` },
   { signature: 'we refuse: response_content_length_invalid', why: `${CLOSES}at most 15 digits` },
+  { signature: 'we refuse: response_interim_http10', why: `${CLOSES}HTTP/1.0 has no 1xx (RFC 9110 §15.2)` },
   { signature: 'we refuse: response_te_in_http10', why: `${CLOSES}row 12` },
   { signature: 'we refuse: response_trailers', why: `${CLOSES}framing in trailers is an attack (RFC 9110 §6.5.1)` },
   {

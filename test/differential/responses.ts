@@ -179,6 +179,7 @@ export const responseCases: readonly ResponseCase[] = [
   ['a body behind HEAD', 'HEAD', withFields('Content-Length: 5\r\n')],
   ['103 with close', 'GET', `HTTP/1.1 103 X\r\nConnection: close\r\n\r\n${withFields('Content-Length: 5\r\n')}`],
   ['101', 'GET', 'HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhello'],
+  ['101 from HTTP/1.0', 'GET', 'HTTP/1.0 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhello'],
   ['101 without Upgrade', 'GET', 'HTTP/1.1 101 X\r\n\r\nhello'],
   ['101 without Connection', 'GET', 'HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\nhello'],
   ['100 from HTTP/1.0', 'GET', `HTTP/1.0 100 Continue\r\n\r\n${withFields('Content-Length: 5\r\n')}`],
@@ -187,5 +188,6 @@ export const responseCases: readonly ResponseCase[] = [
   ['cut in the body', 'GET', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello'],
   ['LF for the empty line', 'GET', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\nhello'],
   ['LF only', 'GET', 'HTTP/1.1 200 OK\nContent-Length: 5\n\nhello'],
+  ['CR CR CR LF behind the status line', 'GET', 'HTTP/1.1 204 No Content\r\r\r\n'],
   ['nothing', 'GET', ''],
 ];
