@@ -6,7 +6,7 @@ import type { Response } from '../http/response.ts';
 import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
 import { type BodyLength, LENGTH_TUNNEL, type Outbound, type OutboundSink } from '../kernel/exchange.ts';
 import type { Timed } from '../socket/deadlines.ts';
-import { type Dialer, type Dialing, dial, errnoName } from '../socket/dial.ts';
+import { type Dialer, type Dialing, errnoName } from '../socket/dial.ts';
 import { MessageWriter } from '../socket/message.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
@@ -55,7 +55,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     host.deadlines.add(this);
     const target = host.target();
     this.address = target === undefined ? '' : target.address;
-    if (target !== undefined) this.#dialing = dial(target, this);
+    if (target !== undefined) this.#dialing = host.dial(target, this);
     else queueMicrotask(() => this.onDialFailed(UNRESOLVED, 'its name has not been resolved', false));
   }
 

@@ -6,7 +6,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { ErrorCode } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
-import type { DialTarget } from '../socket/dial.ts';
+import type { Dial, DialTarget } from '../socket/dial.ts';
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
 import { ClientConnection } from './connection.ts';
 import type { ConnectionHost } from './host.ts';
@@ -19,6 +19,7 @@ export interface EndpointParts {
   events: Events;
   deadlines: Deadlines;
   lookup: Lookup;
+  dial: Dial;
   tls: TlsOptions;
   askProbe: AskProbe | undefined;
   /** Whether one more endpoint may be ejected now. */
@@ -46,6 +47,7 @@ export class Endpoint implements ConnectionHost {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly bodyLimits: ChunkedLimits;
+  readonly dial: Dial;
   /** Health, ejection, agent and breaker. */
   readonly standing: Standing;
   /** Configured share of the load, times what its agent says. */
@@ -78,6 +80,7 @@ export class Endpoint implements ConnectionHost {
     this.config = config;
     this.clock = parts.clock;
     this.deadlines = parts.deadlines;
+    this.dial = parts.dial;
     this.#weight = endpoint.weight;
     this.fullWeight = endpoint.weight;
     this.weight = endpoint.weight;

@@ -3,6 +3,7 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
+import { type Dial, dial } from '../socket/dial.ts';
 import {
   type Balancer,
   createBalancer,
@@ -35,6 +36,8 @@ export interface UpstreamParts {
   readText: (path: string) => string;
   /** Resolver for host names; the system's when left out. */
   lookup?: Lookup;
+  /** Connects; real sockets when left out. */
+  dial?: Dial;
   /** Whom to ask before a breaker's probe; nobody when left out. */
   askProbe?: AskProbe | undefined;
 }
@@ -85,6 +88,7 @@ export class Upstream {
       events: parts.events,
       deadlines: parts.deadlines,
       lookup: parts.lookup ?? systemLookup,
+      dial: parts.dial ?? dial,
       tls: tlsOptions(config, parts.readText),
       askProbe: parts.askProbe,
       mayEject: () => this.#mayEject(),
