@@ -75,7 +75,7 @@ export class StreamWatch implements Timed {
     this.#arm();
   }
 
-  /** The client takes no more for now: silence is not the server's. */
+  /** The client takes no more at the moment: silence is not the server's. */
   blocked(): void {
     this.#commentAt = NEVER;
     this.#tokenAt = NEVER;
