@@ -1,7 +1,9 @@
 /** Servers and requests that the tests of this folder have in common. */
 import { plainResponse, type RawPeer } from '../raw.ts';
 
+/** A request that may be sent twice. */
 export const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+/** One that may not, with a body. */
 export const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody';
 
 /** The head of an answer without a body. */
