@@ -3,6 +3,8 @@
  * in gatehouse/stages.ts or a policy's gate. What a stage returns decides: nothing, and the next one runs; an error, and it is
  * answered in the client's protocol; `ANSWERED`, and the stage has taken the request over.
  */
+
+import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
 import {
@@ -17,7 +19,7 @@ import {
   readModel,
   route,
 } from './gatehouse/stages.ts';
-import { Worker, type WorkerParts } from './gatehouse/worker.ts';
+import { Worker } from './gatehouse/worker.ts';
 
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
 export { warmUp } from './gatehouse/warmup.ts';

@@ -12,7 +12,7 @@ import type { NoticeEvent } from '../kernel/event.ts';
 import { OPENMETRICS_TYPE, PROMETHEUS_TYPE } from '../observe/prometheus.ts';
 import { prefersOpenMetrics } from './accept.ts';
 import { hostFits, isLoopback, type ListenTarget, parseAddress } from './address.ts';
-import { readJson, refusal } from './change.ts';
+import { isForeign, readJson } from './change.ts';
 import type { AdminHandle } from './handle.ts';
 import { PAGE_FIELDS, renderPage } from './page.ts';
 import { redact } from './redact.ts';
@@ -48,7 +48,14 @@ interface Answer {
 type Route = (handle: AdminHandle, request: IncomingMessage) => Answer;
 type Change = (handle: AdminHandle, request: IncomingMessage) => Answer | Promise<Answer>;
 
-const ROUTES = new Map<string, { what: string; answer: Route }>([
+interface Path {
+  what: string;
+  answer: Route;
+  /** Method → what it changes; a path without any answers GET only. */
+  changes?: Readonly<Record<string, Change>>;
+}
+
+const ROUTES = new Map<string, Path>([
   ['/', { what: 'this page', answer: (handle) => page(handle) }],
   ['/metrics', { what: 'metrics, as Prometheus text or OpenMetrics', answer: metrics }],
   ['/healthz', { what: 'whether the process lives', answer: (handle) => health(handle, 'live') }],
@@ -60,16 +67,26 @@ const ROUTES = new Map<string, { what: string; answer: Route }>([
   ],
   [
     '/api/chaos',
-    { what: 'faults injected on purpose', answer: (handle) => json(200, { faults: handle.chaos?.list() ?? [] }) },
+    {
+      what: 'faults injected on purpose; POST a JSON document with `for` starts one, DELETE ?name=… stops it',
+      answer: (handle) => json(200, { faults: handle.chaos?.list() ?? [] }),
+      changes: { POST: startChaos, DELETE: stopChaos },
+    },
+  ],
+  [
+    '/api/breakers',
+    {
+      what: 'breakers that are not closed; POST ?upstream=…&endpoint=…&state=open, closed or auto forces one',
+      answer: (handle) => json(200, { breakers: handle.breakers?.list() ?? [] }),
+      changes: { POST: forceBreaker },
+    },
   ],
 ]);
 
-/** Path → method → what it changes. */
-const CHANGES = new Map<string, Readonly<Record<string, Change>>>([
-  ['/api/chaos', { POST: startChaos, DELETE: stopChaos }],
-]);
-
 async function startChaos(handle: AdminHandle, request: IncomingMessage): Promise<Answer> {
+  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
+    return problem(415, 'unsupported_media_type', 'Send a JSON document with Content-Type: application/json.');
+  }
   const order = await readJson(request);
   const started = order.ok ? handle.chaos?.start(order.value) : order;
   if (started === undefined) return problem(404, 'not_found', 'This gateway injects no faults.');
@@ -146,11 +163,12 @@ function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: bool
   const route = ROUTES.get(path);
   if (!route) return problem(404, 'not_found', `There is no ${path} here. There are ${[...ROUTES.keys()].join(', ')}.`);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    const changes = CHANGES.get(path) ?? {};
+    const { changes = {} } = route;
     const change = Object.hasOwn(changes, request.method ?? '') ? changes[request.method ?? ''] : undefined;
     if (change !== undefined) {
-      const refused = refusal(request);
-      return refused ? problem(refused.status, refused.code, refused.message) : change(handle, request);
+      return isForeign(request)
+        ? problem(403, 'forbidden', 'A page of another site may not change anything here.')
+        : change(handle, request);
     }
     const methods = ['GET', 'HEAD', ...Object.keys(changes)];
     const list = `${methods.slice(0, -1).join(', ')} and ${methods.at(-1)}`;
@@ -159,6 +177,21 @@ function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: bool
     return answer;
   }
   return route.answer(handle, request);
+}
+
+function forceBreaker(handle: AdminHandle, request: IncomingMessage): Answer {
+  const asked = new URL(request.url ?? '/', 'http://admin').searchParams;
+  const state = asked.get('state');
+  if (state !== 'open' && state !== 'closed' && state !== 'auto') {
+    return problem(400, 'invalid', 'state has to be open, closed, or auto (its rules decide again).');
+  }
+  const upstream = asked.get('upstream') ?? '';
+  const endpoint = asked.get('endpoint') ?? '';
+  if (handle.breakers?.force(upstream, endpoint, state) !== true) {
+    const message = `There is no endpoint ${JSON.stringify(endpoint)} of an upstream ${JSON.stringify(upstream)}; /api/status lists them.`;
+    return problem(404, 'not_found', message);
+  }
+  return json(200, { upstream, endpoint, state });
 }
 
 function page(handle: AdminHandle): Answer {

@@ -5,21 +5,10 @@ import type { Changed } from './handle.ts';
 /** Bytes of a body. */
 const MAX_BODY = 65_536;
 
-/**
- * Why a request must not change anything; undefined when it may. A web page that a visitor's browser shows can send
- * requests to this machine's ports, but not with this media type, and not without saying where it comes from.
- */
-export function refusal(request: IncomingMessage): { status: number; code: string; message: string } | undefined {
-  const { origin, host, 'sec-fetch-site': site } = request.headers;
-  if ((site !== undefined && site !== 'same-origin' && site !== 'none') || (origin && !origin.endsWith(`//${host}`))) {
-    const message = 'Web pages of other sites may not change anything here.';
-    return { status: 403, code: 'forbidden', message };
-  }
-  if (request.method === 'POST' && !/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
-    const message = 'Send a JSON document with Content-Type: application/json.';
-    return { status: 415, code: 'unsupported_media_type', message };
-  }
-  return undefined;
+/** Whether a web page of another site sent it: a visitor's browser reaches the ports of this machine, too. */
+export function isForeign({ headers: { origin, host, 'sec-fetch-site': site } }: IncomingMessage): boolean {
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
+  return origin !== undefined && origin !== `http://${host}`;
 }
 
 /** The JSON document in the body. */

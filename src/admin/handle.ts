@@ -30,6 +30,24 @@ export interface EndpointStatus {
   inFlight?: number;
   /** Workers that hold it out by passive marking. */
   ejectedBy: number;
+  breaker: 'closed' | 'open' | 'halfOpen';
+  /** Why the breaker is not closed; left out while it is. */
+  breakerReason?: string;
+  /** The breaker is held where it is by an operator. */
+  breakerForced?: true;
+  /** What the agent beside the server said last, where one is asked. */
+  agent?: string;
+}
+
+/** A breaker that is not simply closed. */
+export interface BreakerStatus {
+  upstream: string;
+  endpoint: string;
+  state: 'closed' | 'open' | 'halfOpen';
+  forced: boolean;
+  reason: string;
+  /** How long it stays open yet, in milliseconds. */
+  forMs: number;
 }
 
 /** A priority level of an upstream; the nearest is 0. */
@@ -107,5 +125,10 @@ export interface AdminHandle {
     start(order: unknown): Changed;
     /** Switches the one of this name off, all without one; how many it were. */
     stop(name: string | undefined): number;
+  };
+  breakers?: {
+    list(): BreakerStatus[];
+    /** Opens or closes a breaker until told otherwise, or leaves it to its rules; false: there is no such endpoint. */
+    force(upstream: string, endpoint: string, state: 'open' | 'closed' | 'auto'): boolean;
   };
 }

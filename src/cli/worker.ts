@@ -96,6 +96,7 @@ function runWorker(): void {
             share: () => ({ slot: Number(slot), workers: workerCount }),
             readings: loadReader(),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
+            askProbe: link.askProbe,
             relisten: (listener) => link.relisten(listener),
             ...(descriptors === undefined ? {} : { descriptors }),
           });
@@ -115,6 +116,17 @@ function runWorker(): void {
       endpointHealth: setHealth,
       // The supervisor sends what its own board holds.
       chaos: (running) => gatehouse?.runFaults(running as RunningFault[]),
+      breakers(changes) {
+        for (const { upstream, endpoint, state, forMs, forced, reason } of changes)
+          gatehouse?.setBreaker(upstream, endpoint, state, forMs, forced, reason);
+      },
+      probeGranted: (upstream, endpoint, granted) => gatehouse?.probeGranted(upstream, endpoint, granted),
+      agents(changes) {
+        for (const { upstream, endpoint, up, drained, share, maxConnections: most, reason } of changes) {
+          const maxConnections = most === 0 ? Number.POSITIVE_INFINITY : most;
+          gatehouse?.setAgent(upstream, endpoint, { up, drained, share, maxConnections }, reason);
+        }
+      },
       drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
       metrics: () => observer?.snapshot(),
       close: async () => {
@@ -127,6 +139,9 @@ function runWorker(): void {
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));
   events.on('levelsChanged', (change) => link.levels(change));
+  events.on('breakerChanged', ({ own, ...change }) => {
+    if (own) link.breaker(change);
+  });
   // Ctrl-C in a terminal reaches the whole group; what happens then is the supervisor's decision.
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});

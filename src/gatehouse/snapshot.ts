@@ -71,6 +71,13 @@ export class Snapshot {
     }
   }
 
+  /** Connections to servers. */
+  get connections(): number {
+    let open = 0;
+    for (const { endpoints } of this.upstreams.values()) for (const endpoint of endpoints) open += endpoint.connections;
+    return open;
+  }
+
   /** The models that a route lists, for /v1/models. */
   listed(route: RouteConfig, createdAt: number): ModelEntry[] {
     const all = Object.entries(this.input.config.models);

@@ -9,38 +9,16 @@ import { Listener } from '../listen/listen.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
 import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
-import { Overload, type Readings, type Share } from '../policy/overload/overload.ts';
+import { Overload } from '../policy/overload/overload.ts';
 import { priorityOf } from '../route/config.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
 import { flushCorked } from '../socket/wire.ts';
-import type { Lookup } from '../upstream/resolve.ts';
+import type { AgentWord } from '../upstream/upstream.ts';
+import { HttpDate } from './date.ts';
+import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { fileReader, Snapshot, type SnapshotInput } from './snapshot.ts';
-
-/** What a worker is given from outside. */
-export interface WorkerParts {
-  clock: Clock;
-  events: Events;
-  /** Name of this instance in Via, the same for all its workers; loops are recognised by it. */
-  pseudonym: string;
-  /** Start of this worker's request ids; unique for each worker and start. */
-  idPrefix: string;
-  /** Resolver for host names; the system's when left out. */
-  lookup?: Lookup;
-  /** Which of how many workers this is, under a configuration; the only one when left out. */
-  share?: (config: SnapshotInput['config']) => Share;
-  /** Reads the process, for the limits of `overload`. */
-  readings?: () => Readings;
-  /** Frees memory that is no longer used. */
-  collect?: () => void;
-  /** File descriptors: as many as there may be, and those in use before any connection. */
-  descriptors?: { limit: number; used: number };
-  /** Asks for the bound handle of a listener again, which stopped accepting; `listen` is then called with it. */
-  relisten?: (listener: string) => void;
-}
-
-const ALONE: Share = { slot: 0, workers: 1 };
 
 /** How often drain looks whether all is quiet. */
 const DRAIN_POLL_MS = 20;
@@ -63,14 +41,14 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly #listeners = new Map<string, Listener>();
   #requests = 0;
   #active = 0;
-  #dateAt = -1;
-  #date = '';
+  readonly #date: HttpDate;
 
   /** Throws when the snapshot cannot be compiled. */
   constructor(stages: readonly Stage[], input: SnapshotInput, parts: WorkerParts) {
     this.#stages = stages;
     this.#parts = parts;
     this.clock = parts.clock;
+    this.#date = new HttpDate(parts.clock);
     this.events = parts.events;
     this.pseudonym = parts.pseudonym;
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
@@ -153,6 +131,31 @@ export class Worker implements ListenerHandler, PassageHost {
   /** Faults that were switched on at run time, all of them, each with the rest of its time. */
   runFaults(running: readonly RunningFault[]): void {
     this.#chaosRun.run(running);
+  }
+
+  /** What another worker found out about a breaker, or an operator decided. `forMs`: how long it stays open. */
+  setBreaker(
+    upstream: string,
+    endpoint: string,
+    state: 'closed' | 'open' | 'halfOpen',
+    forMs: number,
+    forced: boolean,
+    reason: string,
+  ): void {
+    const found = this.snapshot.upstreams.get(upstream)?.endpoint(endpoint);
+    found?.standing.setBreaker(state === 'closed' ? 'closed' : 'open', forMs, forced, reason);
+  }
+
+  /** The answer to `WorkerParts.askProbe`. */
+  probeGranted(upstream: string, endpoint: string, granted: boolean): void {
+    const found = this.snapshot.upstreams.get(upstream)?.endpoint(endpoint);
+    if (found !== undefined) found.standing.probeGranted(granted);
+    else if (granted) this.#parts.askProbe?.(upstream, endpoint, false);
+  }
+
+  /** What the agent beside a server says. */
+  setAgent(upstream: string, endpoint: string, word: AgentWord, reason: string): void {
+    this.snapshot.upstreams.get(upstream)?.endpoint(endpoint)?.setAgent(word, reason);
   }
 
   /** Stops accepting, lets requests end, closes idle connections; resolves when all is quiet, or cuts after `deadlineMs`. */
@@ -249,12 +252,7 @@ export class Worker implements ListenerHandler, PassageHost {
 
   /** Now as an HTTP date (RFC 9110 §5.6.7). */
   httpDate(): string {
-    const second = Math.floor(this.clock.wall() / 1000);
-    if (second !== this.#dateAt) {
-      this.#dateAt = second;
-      this.#date = new Date(second * 1000).toUTCString();
-    }
-    return this.#date;
+    return this.#date.text;
   }
 
   /** Counts a condition of FAULTS.md. */
@@ -282,17 +280,19 @@ export class Worker implements ListenerHandler, PassageHost {
   /** Descriptors of connections to clients and servers, with one kept for each client that has none to a server yet. */
   #sockets(): number {
     let clients = 0;
-    let servers = 0;
     for (const listener of this.#listeners.values()) clients += listener.sockets;
-    for (const { endpoints } of this.snapshot.upstreams.values()) {
-      for (const endpoint of endpoints) servers += endpoint.connections;
-    }
-    return clients + Math.max(clients, servers);
+    return clients + Math.max(clients, this.snapshot.connections);
   }
 
   #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {
-    const { clock, events, lookup } = this.#parts;
-    const parts = { clock, events, deadlines: this.#deadlines };
-    return new Snapshot(input, lookup === undefined ? parts : { ...parts, lookup }, before);
+    const { clock, events, lookup, askProbe } = this.#parts;
+    const parts = {
+      clock,
+      events,
+      deadlines: this.#deadlines,
+      ...(lookup === undefined ? {} : { lookup }),
+      ...(askProbe === undefined ? {} : { askProbe }),
+    };
+    return new Snapshot(input, parts, before);
   }
 }

@@ -35,6 +35,20 @@ export interface OverloadEvent {
   shedding: number;
 }
 
+/** A breaker opened, closed, or sent its probe. */
+export interface BreakerEvent {
+  upstream: string;
+  endpoint: string;
+  state: 'closed' | 'open' | 'halfOpen';
+  /** An operator holds it there. */
+  forced: boolean;
+  /** How long it stays open, in milliseconds; 0 when it is not. */
+  forMs: number;
+  reason: string;
+  /** This process found it out by its own requests; it was not told. */
+  own: boolean;
+}
+
 /** Something an operator should read. */
 export interface NoticeEvent {
   level: 'info' | 'warn' | 'error';
@@ -52,6 +66,7 @@ export interface EventMap {
   endpointChanged: EndpointEvent;
   levelsChanged: LevelsEvent;
   overload: OverloadEvent;
+  breakerChanged: BreakerEvent;
   notice: NoticeEvent;
 }
 
@@ -68,6 +83,7 @@ export class Events {
     endpointChanged: [],
     levelsChanged: [],
     overload: [],
+    breakerChanged: [],
     notice: [],
   };
 

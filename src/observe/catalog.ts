@@ -145,6 +145,19 @@ export const WORKER_METRICS = {
     'How much the most burdened worker refuses because of it, from 0 (nothing) to 1 (everything new).',
     { unit: 'ratio', merge: 'max' },
   ),
+  breakerState: metric(
+    'gauge',
+    'gatehouse_upstream_breaker_state',
+    ['upstream', 'endpoint'],
+    '0 while the breaker is closed, 1 while one request probes the endpoint (half-open), 2 while it is open.',
+    { merge: 'max' },
+  ),
+  breakerChanges: metric(
+    'counter',
+    'gatehouse_upstream_breaker_transitions_total',
+    ['upstream', 'endpoint', 'to'],
+    'Times a breaker changed; `to` is open, half_open or closed. Counted in the worker that found it out.',
+  ),
   logLines: metric('counter', 'gatehouse_log_lines_total', ['log'], 'Log lines handed on for writing.'),
   logDropped: metric(
     'counter',

@@ -22,6 +22,31 @@ export interface UpstreamLevels {
   levels: readonly { readonly endpoints: readonly string[]; readonly healthyShare: number; readonly load: number }[];
 }
 
+/** What is known about the breaker of one endpoint. */
+export interface BreakerChange {
+  upstream: string;
+  endpoint: string;
+  state: 'closed' | 'open' | 'halfOpen';
+  /** An operator holds it there. */
+  forced: boolean;
+  /** How long it stays open, in milliseconds. */
+  forMs: number;
+  reason: string;
+}
+
+/** What the agent beside one server says. */
+export interface AgentChange {
+  upstream: string;
+  endpoint: string;
+  up: boolean;
+  drained: boolean;
+  /** Share of the configured weight. */
+  share: number;
+  /** Requests at once in one worker; 0: no limit. */
+  maxConnections: number;
+  reason: string;
+}
+
 /** A configuration that was accepted, with the contents of the files it names. Never changed once made. */
 export interface Snapshot<C = unknown> {
   /** Grows by one with every accepted configuration. */
@@ -42,6 +67,10 @@ export type ToWorker =
   | { type: 'endpointHealth'; changes: EndpointHealth[] }
   /** Faults switched on at run time, all that run now; opaque here. */
   | { type: 'chaos'; running: readonly unknown[] }
+  | { type: 'breakers'; changes: BreakerChange[] }
+  /** The answer to `probe` with `take`. */
+  | { type: 'probeGranted'; upstream: string; endpoint: string; granted: boolean }
+  | { type: 'agents'; changes: AgentChange[] }
   /** Stop accepting, let requests end, answer `drained`, exit. */
   | { type: 'drain'; deadlineMs: number };
 
@@ -60,6 +89,10 @@ export type ToSupervisor =
   | { type: 'relisten'; listener: string }
   /** The shares of an upstream's levels have changed. */
   | ({ type: 'levels' } & UpstreamLevels)
+  /** A breaker has changed by what this worker's requests met. */
+  | { type: 'breaker'; change: BreakerChange }
+  /** Asks for the one probe of an open breaker (`take`), or gives it back unused. */
+  | { type: 'probe'; upstream: string; endpoint: string; take: boolean }
   | { type: 'notice'; level: 'info' | 'warn' | 'error'; message: string; attributes: Record<string, unknown> }
   | { type: 'heartbeat' }
   /** It was told by someone else (a signal) to go: replace it now. */
@@ -77,6 +110,9 @@ export const TO_WORKER: Shapes<ToWorker> = {
   unlisten: { listener: 'string', address: 'string' },
   endpointHealth: { changes: 'array' },
   chaos: { running: 'array' },
+  breakers: { changes: 'array' },
+  probeGranted: { upstream: 'string', endpoint: 'string', granted: 'boolean' },
+  agents: { changes: 'array' },
   drain: { deadlineMs: 'number' },
 };
 
@@ -91,6 +127,8 @@ export const TO_SUPERVISOR: Shapes<ToSupervisor> = {
   endpointObserved: { upstream: 'string', endpoint: 'string', healthy: 'boolean', reason: 'string' },
   relisten: { listener: 'string' },
   levels: { upstream: 'string', levels: 'array' },
+  breaker: { change: 'object' },
+  probe: { upstream: 'string', endpoint: 'string', take: 'boolean' },
   notice: { level: 'string', message: 'string', attributes: 'object' },
   heartbeat: {},
   leaving: { reason: 'string' },

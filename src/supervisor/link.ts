@@ -4,7 +4,16 @@
  * unwatched and with a configuration that nobody can change.
  */
 import type { Clock } from '../kernel/clock.ts';
-import type { EndpointHealth, Port, Snapshot, ToSupervisor, ToWorker, UpstreamLevels } from './channel.ts';
+import type {
+  AgentChange,
+  BreakerChange,
+  EndpointHealth,
+  Port,
+  Snapshot,
+  ToSupervisor,
+  ToWorker,
+  UpstreamLevels,
+} from './channel.ts';
 import { Channel, TO_WORKER } from './channel.ts';
 
 export type { EndpointHealth, Snapshot } from './channel.ts';
@@ -20,6 +29,12 @@ export interface WorkerHandlers {
   endpointHealth(changes: EndpointHealth[]): void;
   /** These faults run now. */
   chaos?(running: readonly unknown[]): void;
+  /** What other workers, or an operator, say about breakers. */
+  breakers?(changes: BreakerChange[]): void;
+  /** The answer to `Link.askProbe`. */
+  probeGranted?(upstream: string, endpoint: string, granted: boolean): void;
+  /** What the agents beside the servers say. */
+  agents?(changes: AgentChange[]): void;
   drain(deadlineMs: number): Promise<void>;
   /** All counters since the start, in any form that structured clone takes. */
   metrics?(): unknown;
@@ -52,6 +67,10 @@ export interface Link {
   levels(change: UpstreamLevels): void;
   /** Asks for the handle of a listener again. */
   relisten(listener: string): void;
+  /** A breaker has changed by what requests met here. */
+  breaker(change: BreakerChange): void;
+  /** Asks for the one probe of an open breaker, or gives it back. */
+  askProbe(upstream: string, endpoint: string, take: boolean): void;
   /** Drains and exits on its own account (a signal); the supervisor replaces it at once. */
   leave(reason: string, deadlineMs: number): void;
 }
@@ -134,6 +153,15 @@ export function linkToSupervisor(options: LinkOptions): Link {
       case 'chaos':
         handlers.chaos?.(message.running);
         return;
+      case 'breakers':
+        handlers.breakers?.(message.changes);
+        return;
+      case 'probeGranted':
+        handlers.probeGranted?.(message.upstream, message.endpoint, message.granted);
+        return;
+      case 'agents':
+        handlers.agents?.(message.changes);
+        return;
       case 'drain':
         // Not awaited: what comes while it drains is still heard.
         void end(message.deadlineMs, 0);
@@ -145,6 +173,8 @@ export function linkToSupervisor(options: LinkOptions): Link {
     observed: (change) => void channel.offer({ type: 'endpointObserved', ...change }),
     levels: (change) => channel.send({ type: 'levels', ...change }),
     relisten: (listener) => channel.send({ type: 'relisten', listener }),
+    breaker: (change) => channel.send({ type: 'breaker', change }),
+    askProbe: (upstream, endpoint, take) => channel.send({ type: 'probe', upstream, endpoint, take }),
     leave: (reason, deadlineMs) => {
       if (ending) return;
       channel.send({ type: 'leaving', reason });

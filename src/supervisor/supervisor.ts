@@ -5,8 +5,8 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
-import { Prober } from '../upstream/health/prober.ts';
 import type { EndpointHealth, Snapshot, ToSupervisor } from './channel.ts';
+import { Endpoints } from './endpoints.ts';
 import type { ListenerPlan, Listening } from './listeners.ts';
 import { Listeners } from './listeners.ts';
 import { Pool } from './pool.ts';
@@ -66,7 +66,8 @@ const APPLY_MS = 30_000;
 export class Supervisor<C extends SupervisedConfig> {
   readonly #options: SupervisorOptions<C>;
   readonly #listeners = new Listeners();
-  readonly #prober: Prober;
+  /** Health, agents and breakers. */
+  readonly endpoints: Endpoints;
   #pool: Pool | undefined;
   #snapshot: Snapshot<C>;
   #generation = 1;
@@ -79,9 +80,12 @@ export class Supervisor<C extends SupervisedConfig> {
   constructor(options: SupervisorOptions<C>) {
     this.#options = options;
     this.#snapshot = { generation: this.#generation, config: options.config, files: options.files };
-    this.#prober = new Prober(options.clock, (change) => {
-      options.events.emit('endpointChanged', change);
-      this.#pool?.sendHealth([change]);
+    const { clock, events, workers } = options;
+    this.endpoints = new Endpoints({
+      clock,
+      events,
+      workers: () => this.#pool?.workers ?? [],
+      count: () => workers(this.#snapshot.config),
     });
   }
 
@@ -94,7 +98,7 @@ export class Supervisor<C extends SupervisedConfig> {
     const plan = await this.#listeners.plan(config.listeners);
     plan.commit();
     this.#listening = plan.listeners;
-    this.#prober.update(config.upstreams, files);
+    this.endpoints.update(config.upstreams, files);
     const { clock, events, program, restarts } = this.#options;
     const pool = new Pool(
       clock,
@@ -104,7 +108,10 @@ export class Supervisor<C extends SupervisedConfig> {
         notice: (notice) => events.emit('notice', notice),
         message: (worker, message) => this.#message(worker, message),
         log: this.#options.log,
-        gone: this.#options.gone,
+        gone: (worker) => {
+          this.endpoints.gone(worker);
+          this.#options.gone(worker);
+        },
         exited: (reason) => this.#options.exited?.(reason),
       },
       restarts,
@@ -141,13 +148,10 @@ export class Supervisor<C extends SupervisedConfig> {
     };
   }
 
-  /** What the prober knows, by endpoint. */
-  health() {
-    return this.#prober.states();
-  }
-
+  /** The faults that run have changed. */
   chaosChanged(): void {
-    this.#pool?.sendChaos(this.#options.chaos?.() ?? []);
+    const running = this.#options.chaos?.() ?? [];
+    for (const worker of this.#pool?.workers ?? []) worker.tell({ type: 'chaos', running });
   }
 
   /** The log sink takes more. */
@@ -168,7 +172,7 @@ export class Supervisor<C extends SupervisedConfig> {
   /** Stops accepting, lets requests end for at most `deadlineMs`, then ends; resolves with how many workers were killed. */
   async stop(deadlineMs: number): Promise<number> {
     this.#stopped = true;
-    this.#prober.stop();
+    this.endpoints.stop();
     // Ours first: what still queues in the kernel is accepted by the workers or refused when they close theirs.
     this.#listeners.close();
     return (await this.#pool?.stop(deadlineMs)) ?? 0;
@@ -182,7 +186,7 @@ export class Supervisor<C extends SupervisedConfig> {
 
   #desired() {
     const chaos = () => this.#options.chaos?.() ?? [];
-    return { snapshot: this.#snapshot, health: () => this.#prober.states(), listeners: this.#listening, chaos };
+    return { snapshot: this.#snapshot, health: () => this.endpoints.health(), listeners: this.#listening, chaos };
   }
 
   async #reload(): Promise<Reloaded> {
@@ -212,7 +216,7 @@ export class Supervisor<C extends SupervisedConfig> {
   #adopt(snapshot: Snapshot<C>, plan: ListenerPlan): void {
     this.#snapshot = snapshot;
     this.#listening = plan.listeners;
-    this.#prober.update(snapshot.config.upstreams, snapshot.files);
+    this.endpoints.update(snapshot.config.upstreams, snapshot.files);
     this.#pool!.desire(this.#desired());
     plan.commit();
     this.#pool!.resize(this.#options.workers(snapshot.config), this.#options.drainMs ?? 30_000);
@@ -255,7 +259,7 @@ export class Supervisor<C extends SupervisedConfig> {
         if (message.type === 'snapshotApplied' && message.generation >= snapshot.generation) done(undefined);
         if (message.type === 'snapshotFailed' && message.generation >= snapshot.generation) done(message.reason);
       });
-      worker.sendSnapshot(snapshot, this.#prober.states());
+      worker.sendSnapshot(snapshot, this.endpoints.health());
       void ended();
     });
   }
@@ -264,6 +268,7 @@ export class Supervisor<C extends SupervisedConfig> {
     const { events } = this.#options;
     const trial = this.#answers.get(worker);
     trial?.(message);
+    this.endpoints.message(worker, message);
     switch (message.type) {
       case 'metrics':
         this.#options.metrics(worker.id, message.snapshot);
@@ -274,9 +279,7 @@ export class Supervisor<C extends SupervisedConfig> {
         return;
       }
       case 'endpointObserved':
-        // One worker's experience is a reason to look at once, not a verdict for all.
         this.#options.observed?.(worker.id, message);
-        if (!message.healthy) this.#prober.suspect(message.upstream, message.endpoint);
         return;
       case 'snapshotFailed':
       case 'listenFailed': {

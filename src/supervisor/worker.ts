@@ -137,7 +137,7 @@ export class WorkerProcess {
     if (!this.#hello || this.state === 'draining' || this.state === 'ended') return;
     const fresh = this.#sentGeneration === 0;
     this.sendSnapshot(desired.snapshot, desired.health());
-    if (fresh && desired.chaos().length > 0) this.sendChaos(desired.chaos());
+    if (fresh && desired.chaos().length > 0) this.tell({ type: 'chaos', running: desired.chaos() });
     const wanted = new Set(desired.listeners.map(keyOf));
     // First what goes: a listener that moves keeps its name, and the worker knows it by that.
     for (const [key, { listener, address }] of this.#sentListeners) {
@@ -167,9 +167,9 @@ export class WorkerProcess {
     this.#healthBehind = !this.#channel.offer({ type: 'endpointHealth', changes });
   }
 
-  /** Tells which faults run now; one that has no configuration yet is told with it. */
-  sendChaos(running: readonly unknown[]): void {
-    if (this.#hello && this.#sentGeneration > 0) this.#channel.send({ type: 'chaos', running });
+  /** Says something about endpoints, breakers, agents or faults that must arrive. */
+  tell(message: Extract<ToWorker, { type: 'breakers' | 'probeGranted' | 'agents' | 'chaos' }>): void {
+    if (this.#hello && this.#sentGeneration > 0) this.#channel.send(message);
   }
 
   /** Asks it to end its requests and go. One that has not even said hello has none. */

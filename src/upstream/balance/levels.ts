@@ -155,6 +155,14 @@ export class LevelBalancer implements Balancer {
     }));
   }
 
+  /** Whether what is available in all levels together can carry the load. */
+  get carries(): boolean {
+    const { overprovisioning } = this.#config;
+    let health = 0;
+    for (const level of this.#levels) health += Math.min(1, shareOf(level) * overprovisioning);
+    return health >= 1 - EPSILON;
+  }
+
   /** Stops its timers. */
   close(): void {
     for (const level of this.#levels) level.timer?.cancel();
