@@ -154,7 +154,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       reloading = next;
       return next;
     },
-    reopenLog: async () => log.now?.reopen(),
+    async reopenLog() {
+      await log.now?.reopen();
+      supervisor.reopenLogs();
+    },
     async stop(deadlineMs) {
       const killed = await supervisor.stop(deadlineMs);
       await held.close();

@@ -98,6 +98,7 @@ function runWorker(): void {
       },
       unlisten: (listener) => gatehouse?.unlisten(listener),
       endpointHealth: setHealth,
+      reopenLog: () => accessLog.reopen(),
       drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
       metrics: () => observer?.snapshot(),
       close: async () => {

@@ -34,6 +34,8 @@ export type ToWorker =
   /** Stop accepting there; connections live on. */
   | { type: 'unlisten'; listener: string; address: string }
   | { type: 'endpointHealth'; changes: EndpointHealth[] }
+  /** Open the access log file anew: it was renamed. */
+  | { type: 'reopenLog' }
   /** Stop accepting, let requests end, answer `drained`, exit. */
   | { type: 'drain'; deadlineMs: number };
 
@@ -64,6 +66,7 @@ export const TO_WORKER: Shapes<ToWorker> = {
   listen: { listener: 'string', address: 'string' },
   unlisten: { listener: 'string', address: 'string' },
   endpointHealth: { changes: 'array' },
+  reopenLog: {},
   drain: { deadlineMs: 'number' },
 };
 

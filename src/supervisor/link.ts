@@ -18,6 +18,8 @@ export interface WorkerHandlers {
   /** Stops accepting there. */
   unlisten(listener: string, address: string): void | Promise<void>;
   endpointHealth(changes: EndpointHealth[]): void;
+  /** The access log file was renamed. */
+  reopenLog?(): void | Promise<void>;
   drain(deadlineMs: number): Promise<void>;
   /** All counters since the start, in any form that structured clone takes. */
   metrics?(): unknown;
@@ -125,6 +127,9 @@ export function linkToSupervisor(options: LinkOptions): Link {
         return;
       case 'endpointHealth':
         handlers.endpointHealth(message.changes);
+        return;
+      case 'reopenLog':
+        await handlers.reopenLog?.();
         return;
       case 'drain':
         // Not awaited: what comes while it drains is still heard.

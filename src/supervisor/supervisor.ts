@@ -153,6 +153,11 @@ export class Supervisor<C extends SupervisedConfig> {
     return this.#prober.states();
   }
 
+  /** The access log file was renamed; workers that write it themselves open it anew. */
+  reopenLogs(): void {
+    this.#pool?.reopenLogs();
+  }
+
   /** The log sink takes more. */
   resumeLogs(): void {
     this.#pool?.resumeLogs();
