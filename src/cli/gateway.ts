@@ -14,6 +14,7 @@ import { Overview, openLog, processReader } from '../observe/observe.ts';
 import type { Reloaded } from '../supervisor/supervisor.ts';
 import { refuseCode, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
+import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
 import { VERSION } from './version.ts';
 
@@ -57,6 +58,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const own = overview.metrics;
   events.on('notice', notice);
   const notify = (one: NoticeEvent) => events.emit('notice', one);
+  const endpoints = new EndpointNotices(notify);
+  events.on('endpointChanged', (change) => endpoints.changed('prober', change));
   const log = await Held.open(loaded.config.log.access, async (access) => {
     const onDrain = () => supervisor.resumeLogs();
     if (access === 'off') return undefined;
@@ -91,10 +94,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     metrics: (worker, snapshot) => overview.update(String(worker), snapshot as Metrics),
     gone: (worker) => {
       overview.retire(String(worker));
+      endpoints.gone(String(worker));
       for (const workers of ejectedBy.values()) workers.delete(worker);
     },
     exited: (reason) => own.workerExited(reason),
-    observed: (worker, { upstream, endpoint, healthy }) => {
+    observed: (worker, change) => {
+      endpoints.changed(String(worker), change);
+      const { upstream, endpoint, healthy } = change;
       const key = `${upstream}\n${endpoint}`;
       const workers = ejectedBy.get(key) ?? new Set();
       if (healthy) workers.delete(worker);
