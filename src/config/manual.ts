@@ -122,7 +122,8 @@ const CAUSES: Partial<Record<ErrorCode, string>> = {
   upstream_tls: 'TLS with the server failed. Upstream: `tls.ca`, `tls.serverName`.',
   upstream_dns: 'The name of the server could not be resolved.',
   no_endpoint: 'No endpoint is healthy and has room.',
-  overloaded: 'As many connections or requests as allowed are under way.',
+  overloaded:
+    'As many connections or requests as allowed are under way, or this machine has no socket left (`ulimit -n`).',
   draining: 'This process is being replaced. Try again at once.',
   connect_timeout: 'The server took no connection within `timeouts.connect` of the upstream.',
   first_byte_timeout: 'The server did not begin to answer within `timeouts.firstByte` of the upstream.',

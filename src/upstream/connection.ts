@@ -4,13 +4,14 @@
  */
 import type { HttpFault } from '../http/fault.ts';
 import type { Response } from '../http/response.ts';
-import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
+import { GatehouseError } from '../kernel/error.ts';
 import { type BodyLength, LENGTH_TUNNEL, type Outbound, type OutboundSink } from '../kernel/exchange.ts';
 import type { Timed } from '../socket/deadlines.ts';
 import { type Dialer, type Dialing, dial, errnoName } from '../socket/dial.ts';
 import { MessageWriter } from '../socket/message.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
+import { dialFailure, UNRESOLVED } from './dialfailure.ts';
 import { EarlyRequest } from './early.ts';
 import type { ConnectionHost } from './host.ts';
 import { overdue } from './overdue.ts';
@@ -21,8 +22,6 @@ const BUSY = 2;
 const TUNNEL = 3;
 const CLOSED = 4;
 
-/** What getaddrinfo says of a name without address. */
-const UNRESOLVED = 'ENOTFOUND';
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** A connection to an endpoint. */
@@ -144,9 +143,8 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   onDialFailed(code: string, message: string, tls: boolean): void {
     this.#dialing = undefined;
     if (this.#state === CLOSED) return;
-    const what: ErrorCode = tls ? 'upstream_tls' : code === UNRESOLVED ? 'upstream_dns' : 'upstream_refused';
-    const why = `the server could not be reached: ${this.#host.id}: ${tls ? message : code}`;
-    this.#fail(what, new GatehouseError(what, why));
+    const [kind, error] = dialFailure(this.#host.id, code, message, tls);
+    this.#fail(kind, error);
   }
 
   onBytes(buffer: Buffer, start: number, end: number): void {
