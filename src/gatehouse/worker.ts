@@ -31,6 +31,7 @@ export class Worker implements ListenerHandler, PassageHost {
   /** Start of this worker in seconds since 1970, as `created` of the models it lists. */
   readonly createdAt: number;
   snapshot: Snapshot;
+  held = 0;
   chaos: Chaos | undefined = undefined;
   readonly overload: Overload;
   readonly #intake: Intake;
