@@ -95,6 +95,8 @@ export class Worker implements ListenerHandler, PassageHost {
       relisten: relisten && (() => relisten(name)),
     });
     await listener.listen(target);
+    // Another one of this name, on a socket that was bound anew or a handle that came twice, accepts no more.
+    this.#listeners.get(name)?.drain();
     this.#listeners.set(name, listener);
   }
 
