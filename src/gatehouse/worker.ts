@@ -289,13 +289,8 @@ export class Worker implements ListenerHandler, PassageHost {
 
   #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {
     const { clock, events, lookup, askProbe } = this.#parts;
-    const parts = {
-      clock,
-      events,
-      deadlines: this.#deadlines,
-      ...(lookup === undefined ? {} : { lookup }),
-      ...(askProbe === undefined ? {} : { askProbe }),
-    };
+    const optional = { ...(lookup && { lookup }), ...(askProbe && { askProbe }) };
+    const parts = { clock, events, deadlines: this.#deadlines, ...optional };
     return new Snapshot(input, parts, before);
   }
 }

@@ -51,6 +51,29 @@ test('a held body over its limit: 413 in the shape of the API', async () => {
   }
 });
 
+test('all held bodies together have a bound: 503 beyond it, and room again when they end', async () => {
+  const own = await startInProcess({
+    ...options(simulator.url),
+    listener: { limits: { held: '64KiB' } },
+    routes: [{ name: 'chat', match: { path: '/v1/*' }, models: ['m'] }],
+  });
+  const piece = 'x'.repeat(40_000);
+  const first = await own.client();
+  await first.send(`${head('Content-Length: 60000\r\n')}${piece}`);
+  await until('the first body to be held', () => own.worker.held === 40_000);
+  const second = await own.client();
+  await second.send(`${head('Content-Length: 60000\r\n')}${piece}`);
+  const refused = await second.read();
+  assertRefusal(refused, { status: 503, code: 'overloaded', close: false });
+  equal(own.faults('held_bodies'), 1);
+  first.close();
+  await until('the first body to be forgotten', () => own.worker.held === 0);
+  equal((await own.ask(whole(asking(false)))).status, 200);
+  equal(own.worker.held, 0);
+  second.close();
+  await own.close();
+});
+
 test('a held body that stops: 408', async () => {
   const clock = new ManualClock();
   const own = await startInProcess({ ...options(simulator.url), clock });
