@@ -24,6 +24,19 @@ import { tryGivenUp } from './verdict.ts';
 import type { StreamWatch } from './watch.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** A body up to this size is read to its end, so that its connection can be kept, when nobody wants it. */
+const DISCARDED_BYTES = 65_536;
+
+const nothing = (): void => {};
+/** Takes what nobody wants. */
+const discarded: OutboundSink = {
+  onInterim: nothing,
+  onResponseHead: nothing,
+  onResponseData: nothing,
+  onResponseEnd: nothing,
+  onOutboundDrain: nothing,
+  onOutboundError: nothing,
+};
 
 /** The tries; what becomes of the answer is said by the class that extends this one. */
 export abstract class Attempts implements OutboundSink, HedgeOwner {
@@ -153,13 +166,17 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
   // ---- another try
 
   /** Throws an answer away for another try, if its status and everything else allow that. */
-  protected discard(response: Response, statuses: ReadonlySet<number>, now: number): boolean {
+  protected discard(response: Response, length: BodyLength, statuses: ReadonlySet<number>, now: number): boolean {
     const asked = answerRetry(response.status, response, statuses, this.idempotent, this.plan.upstream.clock.wall());
     if (asked === undefined) return false;
     const hedge = this.#hedge;
     const pause = hedge === undefined ? this.#mayRetry(asked, false) : 0;
     if (pause === undefined) return false;
     this.endpoint?.succeeded(response.status, this.triedAt, now - this.triedAt);
+    if (length >= 0 && length <= DISCARDED_BYTES) {
+      this.connection?.handOver(discarded);
+      this.connection = undefined;
+    }
     if (hedge !== undefined) this.#adopt(hedge);
     else this.#retry(pause);
     return true;
