@@ -1,6 +1,5 @@
 /** Supervisor, logs, metrics and admin port as one running thing: what `serve` and `demo` start. */
 import { randomBytes } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Admin, AdminHandle } from '../admin/admin.ts';
 import { startAdmin } from '../admin/admin.ts';
@@ -11,10 +10,13 @@ import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, openLog, processReader } from '../observe/observe.ts';
+import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Reloaded } from '../supervisor/supervisor.ts';
 import { refuseCode, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
 import { Held } from './held.ts';
+import { LevelBoard } from './levelboard.ts';
+import { workersOf } from './machine.ts';
 import { VERSION } from './version.ts';
 
 /** What a gateway is made of. */
@@ -42,8 +44,8 @@ export interface Gateway {
   kill(): void;
 }
 
-/** A larger young generation spares collections under load; see DESIGN.md on the hot path. */
-const WORKER_FLAGS = ['--max-semi-space-size=64'];
+/** A larger young generation spares collections under load; a worker near its memory limit may ask for one. */
+const WORKER_FLAGS = ['--max-semi-space-size=64', '--expose-gc'];
 const workerEntry = fileURLToPath(new URL('./worker.js', import.meta.url));
 
 /** Starts everything; throws an `Error` for operators to read when something cannot be had, with nothing left behind. */
@@ -66,6 +68,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       throw new Error(`log.access: ${access} cannot be opened: ${reasonOf(error as NodeJS.ErrnoException)}`);
     }
   });
+  const levels = new LevelBoard();
+  const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejectedBy = new Map<string, Set<number>>();
   const supervisor = new Supervisor<Config>({
     clock,
@@ -73,7 +77,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     program: { entry: workerEntry, args: [pseudonym], execArgv: [...inherited(), ...WORKER_FLAGS] },
     config: loaded.config,
     files: loaded.files,
-    workers: ({ workers }) => (workers === 'auto' ? availableParallelism() : workers),
+    workers: workersOf,
     load: async () => {
       const next = parts.load();
       if (!next.ok) return { ok: false, problems: next.problems.map(formatProblem) };
@@ -91,8 +95,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     metrics: (worker, snapshot) => overview.update(String(worker), snapshot as Metrics),
     gone: (worker) => {
       overview.retire(String(worker));
+      levels.retire(worker);
       for (const workers of ejectedBy.values()) workers.delete(worker);
     },
+    told: (worker, message) => {
+      if (message.type === 'levels') levels.update(worker, message);
+    },
+    chaos: () => chaos.running(),
     exited: (reason) => own.workerExited(reason),
     observed: (worker, { upstream, endpoint, healthy }) => {
       const key = `${upstream}\n${endpoint}`;
@@ -108,7 +117,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     own.workers(count.starting, count.ready, count.draining);
   };
   let configError = '';
-  const state = { configError: () => configError, ejectedBy: (key: string) => ejectedBy.get(key)?.size ?? 0 };
+  const state = {
+    configError: () => configError,
+    ejectedBy: (key: string) => ejectedBy.get(key)?.size ?? 0,
+    levels: (upstream: string) => levels.of(upstream),
+    chaos,
+  };
   let admin: Held<Admin> | undefined;
   try {
     const handle = adminHandle(supervisor, overview, measure, clock, state);

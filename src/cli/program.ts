@@ -1,5 +1,6 @@
 /** The command line as a whole. Each command lives in the file of its name; this one lists them. */
 import { Command } from 'commander';
+import { chaosCommand } from './chaos.ts';
 import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { schemaCommand } from './schema.ts';
@@ -12,6 +13,7 @@ const commands: (() => Command)[] = [
   demoCommand,
   checkCommand,
   schemaCommand,
+  chaosCommand,
   simulate,
   // One line for each command.
 ];

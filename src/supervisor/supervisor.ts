@@ -9,12 +9,13 @@ import type { EndpointHealth, Snapshot, ToSupervisor } from './channel.ts';
 import { Endpoints } from './endpoints.ts';
 import type { ListenerPlan, Listening } from './listeners.ts';
 import { Listeners } from './listeners.ts';
-import type { WorkerStatus } from './pool.ts';
 import { Pool } from './pool.ts';
+import type { Reloaded, SupervisorStatus } from './report.ts';
 import type { RestartSettings } from './restart.ts';
 import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
 export { refuseCode } from './bind.ts';
+export type { Reloaded } from './report.ts';
 
 /** The part of the configuration that the supervisor itself reads; the rest passes through to the workers. */
 export interface SupervisedConfig {
@@ -49,21 +50,13 @@ export interface SupervisorOptions<C extends SupervisedConfig> {
   exited?: (reason: string) => void;
   /** What a worker's real requests met at an endpoint (passive marking). */
   observed?: (worker: number, change: EndpointHealth) => void;
+  /** What a worker says that is for others to know. */
+  told?: (worker: number, message: ToSupervisor) => void;
+  /** Faults that were switched on at run time; call `chaosChanged` when they change. */
+  chaos?: () => readonly unknown[];
   /** Bound on draining, for workers that a reload makes superfluous. */
   drainMs?: number;
   restarts?: RestartSettings;
-}
-
-/** How a reload ended. */
-export type Reloaded = { ok: true; generation: number } | { ok: false; problems: readonly string[] };
-
-/** The state of the whole, for the admin API. */
-export interface SupervisorStatus {
-  generation: number;
-  listeners: { listener: string; address: string }[];
-  workers: WorkerStatus[];
-  restarts: number;
-  crashLoop: boolean;
 }
 
 /** How long a worker may take to answer a snapshot. */
@@ -155,6 +148,12 @@ export class Supervisor<C extends SupervisedConfig> {
     };
   }
 
+  /** The faults that run have changed. */
+  chaosChanged(): void {
+    const running = this.#options.chaos?.() ?? [];
+    for (const worker of this.#pool?.workers ?? []) worker.tell({ type: 'chaos', running });
+  }
+
   /** The log sink takes more. */
   resumeLogs(): void {
     this.#pool?.resumeLogs();
@@ -186,7 +185,8 @@ export class Supervisor<C extends SupervisedConfig> {
   }
 
   #desired() {
-    return { snapshot: this.#snapshot, health: () => this.endpoints.health(), listeners: this.#listening };
+    const chaos = () => this.#options.chaos?.() ?? [];
+    return { snapshot: this.#snapshot, health: () => this.endpoints.health(), listeners: this.#listening, chaos };
   }
 
   async #reload(): Promise<Reloaded> {
@@ -290,7 +290,10 @@ export class Supervisor<C extends SupervisedConfig> {
         // It cannot become what it is to be; the next one may, and the back-off bounds the trying.
         events.emit('notice', { level: 'error', message: this.#failed });
         worker.kill();
+        return;
       }
+      default:
+        this.#options.told?.(worker.id, message);
     }
   }
 }

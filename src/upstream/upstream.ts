@@ -13,6 +13,7 @@ import {
   pickInPanic,
   type Tried,
 } from './balance/balance.ts';
+import { type Home, LevelBalancer, rankLevels } from './balance/levels.ts';
 import type { UpstreamConfig } from './config.ts';
 import { Endpoint } from './endpoint.ts';
 import { successRateOutliers } from './outlier.ts';
@@ -27,6 +28,8 @@ const MIN_RETRIES = 3;
 /** How often weights are raised during slow start, as a share of its duration. */
 const SLOW_START_STEPS = 20;
 
+const NOWHERE: Home = { zone: undefined, region: undefined };
+
 /** What upstreams are given from outside. */
 export interface UpstreamParts {
   clock: Clock;
@@ -36,6 +39,8 @@ export interface UpstreamParts {
   readText: (path: string) => string;
   /** Resolver for host names; the system's when left out. */
   lookup?: Lookup;
+  /** Where this gateway stands; nowhere in particular when left out. */
+  home?: Home;
   /** Connects; real sockets when left out. */
   dial?: Dial;
   /** Whom to ask before a breaker's probe; nobody when left out. */
@@ -63,6 +68,8 @@ export class Upstream {
   readonly watchLimits: WatchLimits | undefined;
   readonly #balancer: Balancer;
   readonly #events: Events;
+  #started = false;
+  readonly #levels: LevelBalancer | undefined = undefined;
   readonly #comparing: Timer | undefined;
   /** Endpoints whose breaker is not closed. */
   #broken = 0;
@@ -95,13 +102,23 @@ export class Upstream {
       changed: () => this.#changed(),
     };
     this.endpoints = config.endpoints.map((endpoint, index) => new Endpoint(index, endpoint, name, config, shared));
-    this.#balancer = createBalancer(config.balance, this.endpoints as Endpoint[], parts.clock);
+    const ranks = rankLevels(config.endpoints, parts.home ?? NOWHERE);
+    if (ranks.some((rank) => rank > 0)) {
+      const weights = this.endpoints.map((endpoint) => endpoint.fullWeight);
+      const levels = new LevelBalancer(config, this.endpoints as Endpoint[], ranks, weights, parts.clock, () =>
+        this.#tellLevels(),
+      );
+      this.#levels = levels;
+      this.#balancer = levels;
+    } else this.#balancer = createBalancer(config.balance, this.endpoints as Endpoint[], parts.clock);
     const { successRate, interval } = config.passive;
     if (successRate !== undefined) this.#comparing = parts.clock.every(interval, () => this.#compare());
   }
 
   /** Resolves host names. Serving may start before; endpoints without an address then fail to connect. */
   async start(): Promise<void> {
+    this.#started = true;
+    this.#tellLevels();
     await Promise.all(this.endpoints.map((endpoint) => endpoint.start()));
   }
 
@@ -180,6 +197,13 @@ export class Upstream {
     this.#ramp?.cancel();
     this.#comparing?.cancel();
     for (const endpoint of this.endpoints) endpoint.close();
+    this.#levels?.close();
+  }
+
+  /** Says nothing before it is in use: a configuration that is tried may still be refused. */
+  #tellLevels(): void {
+    if (this.#started)
+      this.#events.emit('levelsChanged', { upstream: this.name, levels: this.#levels?.states() ?? [] });
   }
 
   #mayEject(): boolean {
@@ -219,7 +243,8 @@ export class Upstream {
     if (panicThreshold === 0) return;
     const weighted = this.endpoints.filter(({ fullWeight }) => fullWeight > 0);
     const available = weighted.filter((endpoint) => endpoint.available).length;
-    const panic = available < weighted.length * panicThreshold;
+    // With levels there is no panic while all of them together carry the load, as in Envoy.
+    const panic = available < weighted.length * panicThreshold && this.#levels?.carries !== true;
     const before = this.#panic !== undefined;
     this.#panic = panic ? weighted.filter(({ standing }) => standing.usable) : undefined;
     if (panic === before) return;
