@@ -77,7 +77,9 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     this.triedAt = now;
     this.#totalAt = now + upstream.config.timeouts.total;
     this.idempotent =
-      isIdempotent(exchange.head.method) || upstream.config.retries.nonIdempotent || mayHedge(exchange, plan);
+      isIdempotent(exchange.head.method) ||
+      upstream.config.retries.nonIdempotent ||
+      (upstream.hedgeAfter > 0 && mayHedge(exchange, plan));
     exchange.upstream = upstream.name;
     exchange.forwardedAt = now;
     upstream.active++;
