@@ -14,6 +14,7 @@ import {
   type ResponseHead,
 } from '../kernel/exchange.ts';
 import type { ClientConnection } from './connection.ts';
+import { DISCARDED_BYTES, discarded } from './discard.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Hedge, type HedgeOwner, mayHedge, sendHedge } from './hedge.ts';
 import { requestHead } from './outgoing.ts';
@@ -24,19 +25,6 @@ import { tryGivenUp } from './verdict.ts';
 import type { StreamWatch } from './watch.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
-/** A body up to this size is read to its end, so that its connection can be kept, when nobody wants it. */
-const DISCARDED_BYTES = 65_536;
-
-const nothing = (): void => {};
-/** Takes what nobody wants. */
-const discarded: OutboundSink = {
-  onInterim: nothing,
-  onResponseHead: nothing,
-  onResponseData: nothing,
-  onResponseEnd: nothing,
-  onOutboundDrain: nothing,
-  onOutboundError: nothing,
-};
 
 /** The tries; what becomes of the answer is said by the class that extends this one. */
 export abstract class Attempts implements OutboundSink, HedgeOwner {
