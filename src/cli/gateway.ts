@@ -14,6 +14,7 @@ import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Reloaded } from '../supervisor/supervisor.ts';
 import { refuseCode, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
+import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
 import { LevelBoard } from './levelboard.ts';
 import { workersOf } from './machine.ts';
@@ -59,6 +60,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const own = overview.metrics;
   events.on('notice', notice);
   const notify = (one: NoticeEvent) => events.emit('notice', one);
+  const endpoints = new EndpointNotices(notify);
+  events.on('endpointChanged', (change) => endpoints.changed('prober', change));
   const log = await Held.open(loaded.config.log.access, async (access) => {
     const onDrain = () => supervisor.resumeLogs();
     if (access === 'off') return undefined;
@@ -96,6 +99,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     gone: (worker) => {
       overview.retire(String(worker));
       levels.retire(worker);
+      endpoints.gone(String(worker));
       for (const workers of ejectedBy.values()) workers.delete(worker);
     },
     told: (worker, message) => {
@@ -103,7 +107,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     chaos: () => chaos.running(),
     exited: (reason) => own.workerExited(reason),
-    observed: (worker, { upstream, endpoint, healthy }) => {
+    observed: (worker, change) => {
+      endpoints.changed(String(worker), change);
+      const { upstream, endpoint, healthy } = change;
       const key = `${upstream}\n${endpoint}`;
       const workers = ejectedBy.get(key) ?? new Set();
       if (healthy) workers.delete(worker);
@@ -168,7 +174,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       reloading = next;
       return next;
     },
-    reopenLog: async () => log.now?.reopen(),
+    async reopenLog() {
+      await log.now?.reopen();
+      supervisor.reopenLogs();
+    },
     async stop(deadlineMs) {
       const killed = await supervisor.stop(deadlineMs);
       await held.close();

@@ -14,7 +14,8 @@ The ready line and notices go to standard error; standard output belongs to the 
 
 Signals:
   SIGTERM, SIGINT  stop: no new connections, requests under way may end (see --drain); a second one ends at once
-  SIGHUP           load the configuration anew; when it is wrong, the old one stays and the reason is printed
+  SIGHUP           load the configuration anew; when it is wrong, the old one stays and the reason is printed;
+                   the access log file is opened anew as well
                    (a changed file, certificates included, does the same within two seconds)
   SIGUSR2          open the access log file anew, after it was renamed
 
@@ -82,6 +83,7 @@ async function serve(flags: Flags): Promise<void> {
   process.on('SIGHUP', () => {
     files.seen();
     void gateway?.reload();
+    void gateway?.reopenLog();
   });
   process.on('SIGUSR2', () => void gateway?.reopenLog());
   const tell = (text: string) => notice({ level: 'info', message: text });

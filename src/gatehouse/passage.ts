@@ -67,6 +67,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** The next stage. */
   step = 0;
   operation: Operation | undefined = undefined;
+  /** The path by which `operation` was told. */
+  apiPath = '';
   route: CompiledRoute | undefined = undefined;
   model: CompiledModel | undefined = undefined;
   version: CompiledVersion | undefined = undefined;

@@ -154,6 +154,11 @@ export class Supervisor<C extends SupervisedConfig> {
     for (const worker of this.#pool?.workers ?? []) worker.tell({ type: 'chaos', running });
   }
 
+  /** The access log file was renamed; workers that write it themselves open it anew. */
+  reopenLogs(): void {
+    this.#pool?.reopenLogs();
+  }
+
   /** The log sink takes more. */
   resumeLogs(): void {
     this.#pool?.resumeLogs();

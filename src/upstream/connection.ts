@@ -10,8 +10,9 @@ import { type Dialer, type Dialing, errnoName } from '../socket/dial.ts';
 import { MessageWriter } from '../socket/message.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
+import { dialFailure, UNRESOLVED } from './dialfailure.ts';
 import { EarlyRequest } from './early.ts';
-import { cutShort, dialFailure, invalidAnswer, UNRESOLVED, unanswered } from './failure.ts';
+import { cutShort, invalidAnswer, unanswered } from './failure.ts';
 import type { ConnectionHost } from './host.ts';
 import { overdue } from './overdue.ts';
 
@@ -154,9 +155,8 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   onDialFailed(code: string, message: string, tls: boolean): void {
     this.#dialing = undefined;
     if (this.#state === CLOSED) return;
-    const what = dialFailure(code, tls);
-    const why = `the server could not be reached: ${this.#host.id}: ${tls ? message : code}`;
-    this.#fail(what, new GatehouseError(what, why));
+    const [kind, error] = dialFailure(this.#host.id, code, message, tls);
+    this.#fail(kind, error);
   }
 
   onBytes(buffer: Buffer, start: number, end: number): void {
