@@ -31,6 +31,7 @@ export class Worker implements ListenerHandler, PassageHost {
   /** Start of this worker in seconds since 1970, as `created` of the models it lists. */
   readonly createdAt: number;
   snapshot: Snapshot;
+  held = 0;
   chaos: Chaos | undefined = undefined;
   readonly overload: Overload;
   readonly #intake: Intake;
@@ -94,6 +95,8 @@ export class Worker implements ListenerHandler, PassageHost {
       relisten: relisten && (() => relisten(name)),
     });
     await listener.listen(target);
+    // Another one of this name, on a socket that was bound anew or a handle that came twice, accepts no more.
+    this.#listeners.get(name)?.drain();
     this.#listeners.set(name, listener);
   }
 

@@ -155,7 +155,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   onDialFailed(code: string, message: string, tls: boolean): void {
     this.#dialing = undefined;
     if (this.#state === CLOSED) return;
-    const [kind, error] = dialFailure(this.#host.id, code, message, tls);
+    const [kind, error] = dialFailure(code, message, tls);
     this.#fail(kind, error);
   }
 
@@ -240,8 +240,8 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
 
   #lost(what: string): void {
     if (this.#sink === undefined) this.close();
-    else if (this.#answer.headSeen) this.#fail('upstream_cut_short', cutShort(what, this.#host.id));
-    else this.#fail('upstream_reset', unanswered(what, this.#host.id));
+    else if (this.#answer.headSeen) this.#fail('upstream_cut_short', cutShort(what));
+    else this.#fail('upstream_reset', unanswered(what));
   }
 
   onDrain(): void {
@@ -252,8 +252,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   }
 
   onDeadline(now: number): void {
-    const { id, config } = this.#host;
-    const { timeouts } = config;
+    const { timeouts } = this.#host.config;
     this.deadline = NEVER;
     if (this.#state === IDLE) {
       this.close();
@@ -263,7 +262,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     const waiting = this.#requestDone && !this.#answer.headSeen;
     const late = now >= this.#totalAt ? 'total' : now >= this.#tryAt ? 'perTry' : undefined;
     const [code, what] = overdue(late ?? (phase !== 'answer' ? phase : waiting ? 'firstByte' : 'idle'), timeouts);
-    this.#fail(code, new GatehouseError(code, `${what}: ${id}`));
+    this.#fail(code, new GatehouseError(code, what));
   }
 
   #armIdle(): void {

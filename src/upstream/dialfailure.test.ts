@@ -12,8 +12,8 @@ const cases: [code: string, tls: boolean, error: string, kind: string, againstSe
 ];
 for (const [code, tls, expected, kind, against] of cases) {
   test(`${code}${tls ? ' in the handshake' : ''} is ${expected}`, () => {
-    const [counted, error] = dialFailure('gpu:1', code, 'message', tls);
+    const [counted, error] = dialFailure(code, 'message', tls);
     assert.deepEqual([error.code, counted, speaksAgainstServer(error.code)], [expected, kind, against]);
-    assert.match(error.message, /gpu:1/);
+    assert.ok(error.message.includes(tls ? 'message' : code));
   });
 }

@@ -2,14 +2,14 @@
 import type { HttpFault } from '../http/fault.ts';
 import { GatehouseError } from '../kernel/error.ts';
 
-/** The answer had begun and was not complete. `what` has happened to the server named `id`. */
-export function cutShort(what: string, id: string): GatehouseError {
-  return new GatehouseError('upstream_incomplete', `${what} in the middle of its answer: ${id}`);
+/** The answer had begun and was not complete. `what`: of the server, which the log names and the client need not know. */
+export function cutShort(what: string): GatehouseError {
+  return new GatehouseError('upstream_incomplete', `${what} in the middle of its answer`);
 }
 
 /** No answer had begun. */
-export function unanswered(what: string, id: string): GatehouseError {
-  return new GatehouseError('upstream_reset', `${what} before it answered: ${id}`);
+export function unanswered(what: string): GatehouseError {
+  return new GatehouseError('upstream_reset', `${what} before it answered`);
 }
 
 /** The answer cannot be read without a guess. */
