@@ -13,7 +13,15 @@ export function renderPage(status: AdminStatus, paths: readonly (readonly [strin
   const links = paths.map(([path, what]) => `<li><a href="${path}">${path}</a>: ${escapeHtml(what)}</li>`);
   const endpoints = status.upstreams.flatMap((upstream) =>
     upstream.endpoints.map((e) =>
-      row([upstream.name, e.name, e.healthy ? 'up' : 'down', e.reason, String(e.inFlight ?? '–'), String(e.weight)]),
+      row([
+        upstream.name,
+        e.name,
+        e.healthy ? 'up' : 'down',
+        e.reason,
+        e.breakerReason === undefined ? e.breaker : `${e.breaker}: ${e.breakerReason}`,
+        String(e.inFlight ?? '–'),
+        String(e.weight),
+      ]),
     ),
   );
   const error = status.configError
@@ -37,7 +45,7 @@ ${table(
   status.workers.map((w) => row([w.id, String(w.pid), w.state, String(w.restarts)])),
 )}
 <h2>Upstreams</h2>
-${table(['upstream', 'endpoint', 'state', 'reason', 'in flight', 'weight'], endpoints)}
+${table(['upstream', 'endpoint', 'state', 'reason', 'breaker', 'in flight', 'weight'], endpoints)}
 <h2>Ask</h2>
 <ul>
 ${links.join('\n')}

@@ -117,8 +117,7 @@ function runWorker(): void {
       // The supervisor sends what its own board holds.
       chaos: (running) => gatehouse?.runFaults(running as RunningFault[]),
       breakers(changes) {
-        for (const { upstream, endpoint, state, forMs, forced, reason } of changes)
-          gatehouse?.setBreaker(upstream, endpoint, state, forMs, forced, reason);
+        for (const change of changes) gatehouse?.setBreaker(change);
       },
       probeGranted: (upstream, endpoint, granted) => gatehouse?.probeGranted(upstream, endpoint, granted),
       agents(changes) {

@@ -130,6 +130,19 @@ const RIGHT: [what: string, text: string, warnings: string[]][] = [
     ],
   ],
   [
+    'resilience without effect',
+    BASE.replace(
+      '{ endpoints',
+      '{ breaker: { consecutiveTimeouts: 0 }, hedging: {}, retries: { attempts: 1, statuses: [503] }, timeouts: { firstToken: 5s }, endpoints',
+    ),
+    [
+      '4:8: upstreams.a.breaker: warning: no rule can open it; set consecutiveTimeouts, consecutiveErrors, errorRatio or slowRatio',
+      '4:45: upstreams.a.hedging: warning: a second sending counts as a try, and retries.attempts allows one; set it to 2 or more',
+      '4:82: upstreams.a.retries.statuses: warning: retries.attempts allows one try, so no answer leads to another; set it to 2 or more',
+      '4:113: upstreams.a.timeouts.firstToken: warning: nothing is known of tokens in plain HTTP; set "protocol" to the API that the servers speak',
+    ],
+  ],
+  [
     'unverified servers',
     BASE.replace('http:', 'https:').replace('{ endpoints', '{ tls: { verify: false }, endpoints'),
     [

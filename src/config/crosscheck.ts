@@ -8,6 +8,7 @@ import { overlap, parseAddress } from './address.ts';
 import { suggestion } from './nearest.ts';
 import type { Parts } from './parts.ts';
 import type { Path, Report } from './problem.ts';
+import { checkResilience } from './resiliencecheck.ts';
 
 /** Reports what the parts get wrong about each other. */
 export function crosscheck(parts: Parts, report: Report): void {
@@ -103,6 +104,7 @@ function checkUpstream(path: Path, upstream: UpstreamConfig, parts: Parts, repor
   if (upstream.endpoints.every((endpoint) => endpoint.weight === 0)) {
     report.warn([...path, 'endpoints'], 'every endpoint has weight 0, so none gets requests', 'key');
   }
+  checkResilience(path, upstream, report);
   const { tls, health } = upstream;
   if (tls.key !== undefined && tls.certificate === undefined) {
     report.at(

@@ -1,7 +1,7 @@
 /** One worker's data plane: listeners, the snapshot in force, and the run of the pipeline. */
 import type { Clock } from '../kernel/clock.ts';
 import { GatehouseError } from '../kernel/error.ts';
-import type { Events } from '../kernel/event.ts';
+import type { BreakerEvent, Events } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 import type { Verdict } from '../kernel/gate.ts';
 import { Intake } from '../listen/intake.ts';
@@ -137,14 +137,7 @@ export class Worker implements ListenerHandler, PassageHost {
   }
 
   /** What another worker found out about a breaker, or an operator decided. `forMs`: how long it stays open. */
-  setBreaker(
-    upstream: string,
-    endpoint: string,
-    state: 'closed' | 'open' | 'halfOpen',
-    forMs: number,
-    forced: boolean,
-    reason: string,
-  ): void {
+  setBreaker({ upstream, endpoint, state, forMs, forced, reason }: Omit<BreakerEvent, 'own'>): void {
     const found = this.snapshot.upstreams.get(upstream)?.endpoint(endpoint);
     found?.standing.setBreaker(state === 'closed' ? 'closed' : 'open', forMs, forced, reason);
   }

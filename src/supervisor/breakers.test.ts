@@ -11,7 +11,6 @@ const closed: BreakerChange = { ...at, state: 'closed', forced: false, forMs: 0,
 test('breakers: one worker opens, all are told; one alone gets the probe, and its result is told', () => {
   const clock = new ManualClock();
   const breakers = new Breakers(clock);
-  assert.equal(breakers.probe(1, 'u', 'e', true), false, 'nothing is open');
   assert.deepEqual(breakers.changed(open), open);
   clock.advance(10_000);
   assert.deepEqual(breakers.all(), [{ ...open, forMs: 20_000 }], 'a new worker is told how long it stays open yet');
@@ -54,4 +53,12 @@ test('breakers: what an operator forces stays until it is given back', () => {
   assert.deepEqual(breakers.changed(open), open);
   breakers.prune(() => false);
   assert.deepEqual(breakers.all(), []);
+});
+
+test('breakers: one that was forgotten is not open for ever', () => {
+  const breakers = new Breakers(new ManualClock());
+  assert.equal(breakers.probe(1, 'u', 'e', true), true);
+  assert.equal(breakers.probe(2, 'u', 'e', true), false);
+  assert.deepEqual(breakers.changed(closed), closed);
+  assert.deepEqual(breakers.status(), []);
 });

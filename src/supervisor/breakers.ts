@@ -66,11 +66,24 @@ export class Breakers {
 
   /** A worker asks for the probe, or gives it back. Returns whether it may send it. */
   probe(worker: number, upstream: string, endpoint: string, take: boolean): boolean {
-    const known = this.#known.get(keyOf({ upstream, endpoint }));
-    if (known === undefined) return false;
+    const key = keyOf({ upstream, endpoint });
+    let known = this.#known.get(key);
     if (!take) {
-      if (known.holder === worker) this.#free(known);
+      if (known?.holder === worker) this.#free(known);
       return false;
+    }
+    if (known === undefined) {
+      // A worker knows of an open breaker that we have forgotten with an older configuration: it must not wait for ever.
+      const change = {
+        upstream,
+        endpoint,
+        state: 'open',
+        forced: false,
+        forMs: 0,
+        reason: 'open in one worker',
+      } as const;
+      known = { change, until: this.#clock.now(), holder: undefined };
+      this.#known.set(key, known);
     }
     if (known.change.state !== 'open' || known.change.forced || known.holder !== undefined) return false;
     if (this.#clock.now() < known.until - SLACK) return false;

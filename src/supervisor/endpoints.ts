@@ -1,6 +1,7 @@
 /** What the supervisor finds out about endpoints and tells all workers: their health, their agents, their breakers. */
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
+import { formatDuration } from '../kernel/limit.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
 import { type AgentEvent, Agents } from '../upstream/health/agents.ts';
 import { endpointName, Prober } from '../upstream/health/prober.ts';
@@ -79,10 +80,11 @@ export class Endpoints {
         if (!message.healthy) this.#prober.suspect(message.upstream, message.endpoint);
         return;
       case 'snapshotApplied':
-        worker.tell({ type: 'breakers', changes: this.#breakers.all() });
+        this.#tellBreakers(worker);
         this.#tellAgents(worker, this.#agents.states());
         return;
       case 'breaker':
+        this.#report(message.change);
         this.#tellBreaker(this.#breakers.changed(message.change), worker);
         return;
       case 'probe': {
@@ -102,6 +104,19 @@ export class Endpoints {
   stop(): void {
     this.#prober.stop();
     this.#agents.stop();
+  }
+
+  #report({ upstream, endpoint, state, forMs, reason }: BreakerChange): void {
+    if (state === 'halfOpen') return;
+    const what = state === 'open' ? `open for ${formatDuration(Math.round(forMs))}` : 'closed';
+    const message = `breaker of ${upstream} ${endpoint} is ${what}: ${reason}`;
+    const attributes = { upstream, endpoint };
+    this.#parts.events.emit('notice', { level: state === 'open' ? 'warn' : 'info', message, attributes });
+  }
+
+  #tellBreakers(worker: WorkerProcess): void {
+    const changes = this.#breakers.all();
+    if (changes.length > 0) worker.tell({ type: 'breakers', changes });
   }
 
   #tellBreaker(change: BreakerChange | undefined, except: WorkerProcess | undefined): void {

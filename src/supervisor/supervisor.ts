@@ -10,7 +10,7 @@ import { Endpoints } from './endpoints.ts';
 import type { ListenerPlan, Listening } from './listeners.ts';
 import { Listeners } from './listeners.ts';
 import { Pool } from './pool.ts';
-import type { Reloaded, SupervisorStatus } from './report.ts';
+import type { Loaded, Reloaded, SupervisorStatus } from './report.ts';
 import type { RestartSettings } from './restart.ts';
 import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
@@ -22,11 +22,6 @@ export interface SupervisedConfig {
   listeners: Record<string, { address: string }>;
   upstreams: Record<string, UpstreamConfig>;
 }
-
-/** A configuration that was loaded and checked, or why not. */
-export type Loaded<C> =
-  | { ok: true; config: C; files: Record<string, string> }
-  | { ok: false; problems: readonly string[] };
 
 /** What the supervisor needs. */
 export interface SupervisorOptions<C extends SupervisedConfig> {

@@ -14,6 +14,7 @@ import {
   type ResponseHead,
 } from '../kernel/exchange.ts';
 import type { ClientConnection } from './connection.ts';
+import { DISCARDED_BYTES, discarded } from './discard.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Hedge, type HedgeOwner, mayHedge, sendHedge } from './hedge.ts';
 import { requestHead } from './outgoing.ts';
@@ -64,7 +65,9 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     this.triedAt = now;
     this.#totalAt = now + upstream.config.timeouts.total;
     this.idempotent =
-      isIdempotent(exchange.head.method) || upstream.config.retries.nonIdempotent || mayHedge(exchange, plan);
+      isIdempotent(exchange.head.method) ||
+      upstream.config.retries.nonIdempotent ||
+      (upstream.hedgeAfter > 0 && mayHedge(exchange, plan));
     exchange.upstream = upstream.name;
     exchange.forwardedAt = now;
     upstream.active++;
@@ -153,13 +156,17 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
   // ---- another try
 
   /** Throws an answer away for another try, if its status and everything else allow that. */
-  protected discard(response: Response, statuses: ReadonlySet<number>, now: number): boolean {
+  protected discard(response: Response, length: BodyLength, statuses: ReadonlySet<number>, now: number): boolean {
     const asked = answerRetry(response.status, response, statuses, this.idempotent, this.plan.upstream.clock.wall());
     if (asked === undefined) return false;
     const hedge = this.#hedge;
     const pause = hedge === undefined ? this.#mayRetry(asked, false) : 0;
     if (pause === undefined) return false;
     this.endpoint?.succeeded(response.status, this.triedAt, now - this.triedAt);
+    if (length >= 0 && length <= DISCARDED_BYTES) {
+      this.connection?.handOver(discarded);
+      this.connection = undefined;
+    }
     if (hedge !== undefined) this.#adopt(hedge);
     else this.#retry(pause);
     return true;

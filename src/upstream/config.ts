@@ -194,7 +194,7 @@ export const upstreamConfig = z.strictObject({
         'Failed connections or broken answers in a row before an endpoint is taken out.',
       ),
       consecutive5xx: count(0).describe('Answers of 5xx (or failures) in a row before it is taken out; 0: never.'),
-      consecutiveGatewayErrors: count(0).describe(
+      consecutiveGatewayErrors: count(5).describe(
         'Answers of 502, 503 or 504 (or failures) in a row before it is taken out; 0: never.',
       ),
       successRate: successRateConfig.optional(),

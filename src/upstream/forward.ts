@@ -98,7 +98,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
       this.probe = false;
       this.endpoint?.standing.probeAnswered(head.status, now - this.triedAt);
     }
-    if (retryStatuses !== undefined && head.status >= 400 && this.discard(response, retryStatuses, now)) return;
+    if (retryStatuses !== undefined && head.status >= 400 && this.discard(response, length, retryStatuses, now)) return;
     this.headSent = true;
     this.replay?.forget();
     this.quiet();

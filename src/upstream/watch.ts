@@ -33,6 +33,8 @@ export class StreamWatch implements Timed {
   readonly #owner: WatchOwner;
   readonly #deadlines: Deadlines;
   readonly #clock: Clock;
+  /** Tokens are waited for. */
+  #counting = false;
   #tokens = 0;
   #tokenAt = NEVER;
   #commentAt = NEVER;
@@ -50,12 +52,14 @@ export class StreamWatch implements Timed {
   /** A try at a stream has begun. */
   began(): void {
     const { firstToken } = this.#limits;
+    this.#counting = true;
     this.#tokenAt = firstToken > 0 ? this.#clock.now() + firstToken : NEVER;
     this.#arm();
   }
 
   /** The head has come; `tokens`: its tokens are counted, `open`: comments may be written into it. */
   headed(tokens: boolean, open: boolean): void {
+    this.#counting &&= tokens;
     if (!tokens) this.#tokenAt = NEVER;
     this.#commenting = open && this.#limits.comments > 0;
     this.#hush();
@@ -86,7 +90,7 @@ export class StreamWatch implements Timed {
   drained(): void {
     const { firstToken, betweenTokens } = this.#limits;
     const wait = this.#tokens > 0 ? betweenTokens : firstToken;
-    if (wait > 0) this.#tokenAt = this.#clock.now() + wait;
+    if (wait > 0 && this.#counting) this.#tokenAt = this.#clock.now() + wait;
     this.#hush();
     this.#arm();
   }

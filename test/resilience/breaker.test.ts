@@ -7,6 +7,7 @@ import { plainResponse } from '../raw.ts';
 import { answering, GET, serve, status } from './play.ts';
 
 const breaker = { consecutiveTimeouts: 3, openFor: '30s' };
+const OPEN = { upstream: 'main', state: 'open', reason: 'told so' } as const;
 const timeouts = { connect: '2s', firstByte: '1s', idle: '1s' };
 
 const standing = (gateway: InProcess, name = 'only') =>
@@ -101,7 +102,7 @@ test('another rule that refuses the probe opens it anew', () =>
         const client = await gateway.client();
         await client.send(GET);
         await server.connection(0);
-        gateway.worker.setBreaker('main', 'only', 'open', 30_000, false, 'another worker has found out');
+        gateway.worker.setBreaker({ ...OPEN, endpoint: 'only', forMs: 30_000, forced: false });
         await gateway.advance(30_000);
         assertRefusal(await gateway.ask(GET), { status: 503, code: 'overloaded', close: false });
         equal(standing(gateway)?.breaker?.state, 'open');
@@ -165,7 +166,7 @@ test('row 39: when too few are left, panic uses all; without it none is used', (
           if (panicThreshold === '0%') return;
           deepEqual([...used].sort(), ['first', 'second']);
           equal(gateway.faults('panic'), 1);
-          gateway.worker.setBreaker('main', 'first', 'open', 0, true, 'forced');
+          gateway.worker.setBreaker({ ...OPEN, endpoint: 'first', forMs: 0, forced: true });
           for (let i = 0; i < 10; i++) equal((await gateway.ask(GET)).status, 200);
           ok(
             gateway.ended.slice(-10).every(({ endpoint }) => endpoint === 'second'),
