@@ -40,7 +40,10 @@ export class Snapshot {
   readonly models: ModelTable;
   readonly upstreams = new Map<string, Upstream>();
 
-  /** Throws when something cannot be compiled; nothing is kept then. Upstreams that did not change are taken over. */
+  /**
+   * Throws when something cannot be compiled; nothing is kept then. Upstreams that did not change are taken over, and of
+   * those that did, the endpoints that stay.
+   */
   constructor(input: SnapshotInput, parts: SnapshotParts, before: Snapshot | undefined) {
     this.input = input;
     this.router = compileRoutes(input.config.routes);
@@ -52,7 +55,7 @@ export class Snapshot {
         old !== undefined &&
         isDeepStrictEqual(old.config, config) &&
         isDeepStrictEqual(before?.input.files, input.files);
-      this.upstreams.set(name, same ? old : new Upstream(name, config, { ...parts, readText }));
+      this.upstreams.set(name, same ? old : new Upstream(name, config, { ...parts, readText }, old));
     }
   }
 

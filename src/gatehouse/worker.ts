@@ -39,6 +39,8 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly #parts: WorkerParts;
   readonly #deadlines: Deadlines;
   readonly #listeners = new Map<string, Listener>();
+  /** Listeners that accept no more, while they have connections. */
+  readonly #leaving = new Set<Listener>();
   #requests = 0;
   #active = 0;
   #dateAt = -1;
@@ -74,8 +76,12 @@ export class Worker implements ListenerHandler, PassageHost {
 
   /** Stops accepting on one listener; its connections end after the response under way. */
   unlisten(name: string): void {
-    this.#listeners.get(name)?.drain();
+    const listener = this.#listeners.get(name);
+    if (listener === undefined) return;
+    listener.drain();
     this.#listeners.delete(name);
+    for (const one of this.#leaving) if (one.connections === 0) this.#leaving.delete(one);
+    this.#leaving.add(listener);
   }
 
   /** Address of a listener on TCP. */
@@ -88,13 +94,23 @@ export class Worker implements ListenerHandler, PassageHost {
     const before = this.snapshot;
     const next = this.#compile(input, before);
     const fresh = [...next.upstreams.values()].filter((upstream) => before.upstreams.get(upstream.name) !== upstream);
-    await Promise.all(fresh.map((upstream) => upstream.start()));
-    for (const [name, listener] of this.#listeners) {
-      const config = input.config.listeners[name];
-      if (config !== undefined) listener.update(config, fileReader(input.files));
+    try {
+      await Promise.all(fresh.map((upstream) => upstream.start()));
+      for (const [name, listener] of this.#listeners) {
+        const config = input.config.listeners[name];
+        if (config !== undefined) listener.update(config, fileReader(input.files));
+      }
+    } catch (error) {
+      for (const upstream of fresh) upstream.abandon();
+      throw error;
     }
+    // From here on nothing can fail.
+    for (const upstream of fresh) upstream.takeOver();
     this.snapshot = next;
-    for (const [name, upstream] of before.upstreams) if (next.upstreams.get(name) !== upstream) upstream.close();
+    for (const [name, upstream] of before.upstreams) {
+      const after = next.upstreams.get(name);
+      if (after !== upstream) upstream.close(after);
+    }
   }
 
   /** What the prober found. */
@@ -105,14 +121,14 @@ export class Worker implements ListenerHandler, PassageHost {
   /** Stops accepting, lets requests end, closes idle connections; resolves when all is quiet, or cuts after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void> {
     for (const listener of this.#listeners.values()) listener.drain();
+    const all = [...this.#listeners.values(), ...this.#leaving];
     const until = this.clock.now() + deadlineMs;
     return new Promise((resolve) => {
       const poll = this.clock.every(DRAIN_POLL_MS, () => {
-        const quiet =
-          this.#active === 0 && [...this.#listeners.values()].every((listener) => listener.connections === 0);
+        const quiet = this.#active === 0 && all.every((listener) => listener.connections === 0);
         if (!quiet && this.clock.now() < until) return;
         poll.cancel();
-        for (const listener of this.#listeners.values()) listener.destroy();
+        for (const listener of all) listener.destroy();
         for (const upstream of this.snapshot.upstreams.values()) upstream.close();
         resolve();
       });

@@ -1,5 +1,5 @@
 /** The listeners of a worker: accept, keep within limits, hand connections their runtime, drain. Knows no routes. */
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
@@ -33,6 +33,8 @@ export class Listener {
   #door: SecureDoor | undefined = undefined;
   #server: Server | undefined = undefined;
   readonly #connections = new Set<Drainable>();
+  /** Sockets that are still shaking hands. */
+  readonly #handshakes = new Set<Socket>();
 
   /** Throws when the TLS settings cannot be used. */
   constructor(name: string, config: ListenerConfig, parts: ListenParts) {
@@ -45,16 +47,14 @@ export class Listener {
   /** Applies changed settings to connections accepted from now on. Throws, changing nothing, when they cannot be used. */
   update(config: ListenerConfig, readText: ReadText): void {
     this.#parts.readText = readText;
-    const door = this.#door;
     const runtime = this.#compile(config);
-    door?.close();
     this.#config = config;
     this.#runtime = runtime;
   }
 
-  /** Open connections. */
+  /** Open connections, those in their TLS handshake included. */
   get connections(): number {
-    return this.#connections.size;
+    return this.#connections.size + this.#handshakes.size;
   }
 
   /** Starts accepting on a bound handle, or on whatever `net.Server.listen` takes. Resolves when it listens. */
@@ -92,7 +92,7 @@ export class Listener {
   destroy(): void {
     this.drain();
     for (const connection of this.#connections) connection.destroy();
-    this.#door?.close();
+    for (const socket of this.#handshakes) socket.destroy();
   }
 
   #compile(config: ListenerConfig): ListenerRuntime {
@@ -118,15 +118,21 @@ export class Listener {
         if (this.#connections.delete(connection)) events.emit('connectionClosed', this.name);
       },
     };
-    this.#door = config.tls
-      ? secureDoor(
-          config.tls,
-          config.timeouts.handshake,
-          this.#parts.readText,
-          (socket) => this.#secured(socket, runtime),
-          () => runtime.fault('tls_handshake'),
-        )
-      : undefined;
+    const { tls } = config;
+    const { handshake } = config.timeouts;
+    const { readText } = this.#parts;
+    if (tls === undefined) this.#door = undefined;
+    // A door that stays keeps its session tickets: clients that come back need no full handshake.
+    else if (!this.#door?.serves(tls, handshake, readText)) {
+      this.#door = secureDoor(
+        tls,
+        handshake,
+        readText,
+        this.#handshakes,
+        (socket) => this.#secured(socket),
+        () => this.#runtime.fault('tls_handshake'),
+      );
+    }
     return runtime;
   }
 
@@ -139,7 +145,7 @@ export class Listener {
       this.#runtime.fault('accept_failed');
       return;
     }
-    if (this.#connections.size >= this.#config.limits.connections) {
+    if (this.connections >= this.#config.limits.connections) {
       this.#runtime.fault('too_many_connections');
       client.close();
       return;
@@ -154,13 +160,13 @@ export class Listener {
     this.#open(new Wire(client, SILENT), plainAddress(address.address ?? 'unix'), address.port ?? 0, this.#runtime);
   }
 
-  #secured(socket: TLSSocket, runtime: ListenerRuntime): void {
+  #secured(socket: TLSSocket): void {
     const address = plainAddress(socket.remoteAddress ?? 'unix');
     const port = socket.remotePort ?? 0;
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     const early = socket.read() as Buffer | null;
     const wire = new Wire(handle, SILENT, () => socket.destroy());
-    const connection = this.#open(wire, address, port, runtime);
+    const connection = this.#open(wire, address, port, this.#runtime);
     if (early !== null) connection.onBytes(early, 0, early.length);
   }
 

@@ -11,8 +11,8 @@ import {
   hashSource,
   type Tried,
 } from './balance/balance.ts';
-import type { UpstreamConfig } from './config.ts';
-import { Endpoint } from './endpoint.ts';
+import type { EndpointConfig, UpstreamConfig } from './config.ts';
+import { Endpoint, type EndpointParts } from './endpoint.ts';
 import { type Lookup, systemLookup } from './resolve.ts';
 
 /** Retries that are always allowed, however few requests are under way (Envoy's `min_retry_concurrency`). */
@@ -43,16 +43,22 @@ export class Upstream {
   active = 0;
   /** Retries under way. */
   retrying = 0;
-  readonly #balancer: Balancer;
+  #balancer: Balancer;
+  /** Endpoints of the configuration before that stay, with the settings they are to have. */
+  readonly #carried: { endpoint: Endpoint; index: number; to: EndpointConfig }[] = [];
+  readonly #shared: EndpointParts;
   #ramp: Timer | undefined = undefined;
 
-  /** Throws when the TLS settings cannot be used. */
-  constructor(name: string, config: UpstreamConfig, parts: UpstreamParts) {
+  /**
+   * Throws when the TLS settings cannot be used. `before`: the upstream of this name until now; endpoints that stay are
+   * carried over with their connections, health, ejections and load. They serve `before` until `takeOver`.
+   */
+  constructor(name: string, config: UpstreamConfig, parts: UpstreamParts, before?: Upstream) {
     this.name = name;
     this.config = config;
     this.clock = parts.clock;
     this.hashSource = hashSource(config.balance);
-    const shared = {
+    const shared: EndpointParts = {
       clock: parts.clock,
       events: parts.events,
       deadlines: parts.deadlines,
@@ -61,13 +67,40 @@ export class Upstream {
       mayEject: () => this.#mayEject(),
       changed: () => this.#changed(),
     };
-    this.endpoints = config.endpoints.map((endpoint, index) => new Endpoint(index, endpoint, name, config, shared));
+    this.#shared = shared;
+    const left = new Set(before?.endpoints);
+    this.endpoints = config.endpoints.map((to, index) => {
+      for (const endpoint of left) {
+        if (!endpoint.isAt(to)) continue;
+        left.delete(endpoint);
+        if (!endpoint.trusts(shared.tls)) return new Endpoint(index, to, name, config, shared, endpoint);
+        this.#carried.push({ endpoint, index, to });
+        return endpoint;
+      }
+      return new Endpoint(index, to, name, config, shared);
+    });
     this.#balancer = createBalancer(config.balance, this.endpoints as Endpoint[], parts.clock);
   }
 
   /** Resolves host names. Serving may start before; endpoints without an address then fail to connect. */
   async start(): Promise<void> {
-    await Promise.all(this.endpoints.map((endpoint) => endpoint.start()));
+    const old = new Set(this.#carried.map(({ endpoint }) => endpoint));
+    await Promise.all(this.endpoints.filter((endpoint) => !old.has(endpoint)).map((endpoint) => endpoint.start()));
+  }
+
+  /** The upstream before is not asked any more: its endpoints get their new settings. */
+  takeOver(): void {
+    if (this.#carried.length === 0) return;
+    for (const { endpoint, index, to } of this.#carried.splice(0)) endpoint.adopt(index, to, this.config, this.#shared);
+    // Made anew, for the places and weights it was made of have changed.
+    this.#balancer = createBalancer(this.config.balance, this.endpoints as Endpoint[], this.clock);
+    this.#changed();
+  }
+
+  /** It never came into force: what is not carried over closes. */
+  abandon(): void {
+    const kept = new Set(this.#carried.splice(0).map(({ endpoint }) => endpoint));
+    for (const endpoint of this.endpoints) if (!kept.has(endpoint)) endpoint.close();
   }
 
   /**
@@ -88,10 +121,10 @@ export class Upstream {
     for (const endpoint of this.endpoints) if (endpoint.id === endpointId) endpoint.setHealthy(healthy, reason);
   }
 
-  /** Takes no new requests; connections close as they become free. */
-  close(): void {
+  /** Takes no new requests; connections close as they become free. What `after` has carried over goes on there. */
+  close(after?: Upstream): void {
     this.#ramp?.cancel();
-    for (const endpoint of this.endpoints) endpoint.close();
+    for (const endpoint of this.endpoints) if (!after?.endpoints.includes(endpoint)) endpoint.close();
   }
 
   #mayEject(): boolean {
