@@ -7,6 +7,7 @@ import {
   streamError,
   type UsageProgress,
 } from '../ai/ai.ts';
+import type { FieldSection } from '../http/fields.ts';
 import type { Request } from '../http/request.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { GatehouseError } from '../kernel/error.ts';
@@ -88,17 +89,15 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     return this.destination as Upstream;
   }
 
-  get responseFields(): ForwardPlan['responseFields'] {
+  shape(head: ResponseHead): ResponseShape | undefined {
+    return this.reads ? shapeResponse(this, head) : undefined;
+  }
+
+  responseFields(head: FieldSection, drop: number): string {
     const changes = this.route?.responseFields;
-    if (changes === undefined) return undefined;
-    return (head, drop) => head.linesWhere(drop, (name) => !changes.drop.has(name)) + changes.lines;
+    if (changes === undefined) return head.lines(drop);
+    return head.linesWhere(drop, (name) => !changes.drop.has(name)) + changes.lines;
   }
-
-  get shape(): ForwardPlan['shape'] {
-    return this.reads ? this.#shape : undefined;
-  }
-
-  readonly #shape = (head: ResponseHead): ResponseShape | undefined => shapeResponse(this, head);
 
   /** Refuses before anything has been forwarded. */
   refuse(error: GatehouseError): void {

@@ -7,6 +7,7 @@ import type { Verdict } from '../kernel/gate.ts';
 import { Listener } from '../listen/listen.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
 import { Deadlines } from '../socket/deadlines.ts';
+import { reportExceptions } from '../socket/report.ts';
 import { flushCorked } from '../socket/wire.ts';
 import type { Lookup } from '../upstream/resolve.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
@@ -56,6 +57,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
     this.snapshot = this.#compile(input, undefined);
+    reportExceptions((error) => this.#notice('a connection was cut', error));
   }
 
   /** Resolves the upstreams' host names; call before `listen`, so that first requests find addresses. */
@@ -190,12 +192,16 @@ export class Worker implements ListenerHandler, PassageHost {
 
   /** A mistake of ours costs one request, not the worker. */
   #bug(passage: Passage, error: unknown): void {
-    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.events.emit('notice', { level: 'error', message: `request ${passage.exchange.id}: ${message}` });
+    this.#notice(`request ${passage.exchange.id}`, error);
     if (passage.exchange.outcome !== 'open') return;
     passage.refuse(
       new GatehouseError('internal', 'this gateway has made a mistake; its log has the details under this request id'),
     );
+  }
+
+  #notice(what: string, error: unknown): void {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.events.emit('notice', { level: 'error', message: `${what}: ${message}` });
   }
 
   // ---- what stages ask for

@@ -3,6 +3,7 @@
  * a few times a second, which for 20,000 sockets costs about 0.1 % of a core and on the way of a request nothing.
  */
 import type { Clock, Timer } from '../kernel/clock.ts';
+import { reportException } from './report.ts';
 
 /** Something with a deadline. */
 export interface Timed {
@@ -61,7 +62,12 @@ export class Deadlines {
     // Backwards, because onDeadline may remove its own entry (which moves the last one into its place).
     for (let i = this.#timed.length - 1; i >= 0; i--) {
       const timed = this.#timed[i];
-      if (timed && timed.deadline <= now) timed.onDeadline(now);
+      if (timed === undefined || timed.deadline > now) continue;
+      try {
+        timed.onDeadline(now);
+      } catch (error) {
+        reportException(error);
+      }
     }
   }
 }

@@ -9,7 +9,8 @@ import {
   TcpConnectRequest,
   tcpSocket,
 } from './native.ts';
-import { flushCorked, Wire, type WireOwner } from './wire.ts';
+import type { WireOwner } from './owner.ts';
+import { flushCorked, Wire } from './wire.ts';
 
 /** Where to connect. */
 export interface DialTarget {

@@ -13,18 +13,8 @@ import {
   WRITE_ASYNC,
   WriteRequest,
 } from './native.ts';
-
-/** Who lives on a wire. */
-export interface WireOwner {
-  /** Bytes arrived. The slice is valid during the call only. */
-  onBytes(buffer: Buffer, start: number, end: number): void;
-  /** The peer sends no more (half-close). */
-  onEof(): void;
-  /** Everything written has been taken by the kernel. */
-  onDrain(): void;
-  /** The connection is broken; called at most once, never after `destroy`. `code`: errno number, negative. */
-  onBroken(code: number): void;
-}
+import type { WireOwner } from './owner.ts';
+import { reportException } from './report.ts';
 
 /** Bytes read at once. */
 export const READ_BYTES = 65_536;
@@ -34,6 +24,7 @@ export const SCRATCH_BYTES = 20_480;
 const HIGH_WATER = 16_384;
 const UV_EOF = -4095;
 const UV_EALREADY = -constants.errno.EALREADY;
+const UV_EPROTO = -constants.errno.EPROTO;
 
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
 let scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
@@ -222,7 +213,13 @@ export class Wire {
     passing = own;
     passingKept = false;
     reading = true;
-    this.owner.onBytes(own ?? shared, 0, result);
+    try {
+      this.owner.onBytes(own ?? shared, 0, result);
+    } catch (error) {
+      // A mistake of ours costs this connection, not the worker.
+      this.#break(UV_EPROTO);
+      reportException(error);
+    }
     reading = false;
     passing = undefined;
     if (corked !== undefined) corked.flush();

@@ -180,7 +180,7 @@ export class Forward implements InboundSink, OutboundSink {
     if (length === LENGTH_NONE && response.contentLength >= 0 && head.status !== 204) {
       fields += `Content-Length: ${response.contentLength}\r\n`;
     }
-    const shape = plan.shape?.(head);
+    const shape = plan.shape(head);
     this.#shape = shape;
     let outgoing = length;
     if (shape?.rewrite !== undefined) {
@@ -192,9 +192,8 @@ export class Forward implements InboundSink, OutboundSink {
 
   #fields(response: Response): string {
     const { id } = this.#exchange;
-    const { responseFields } = this.#plan;
     const drop = response.known(KNOWN['x-request-id']) === undefined ? NOT_COPIED : HOP_BY_HOP;
-    const lines = responseFields === undefined ? response.lines(drop) : responseFields(response, drop);
+    const lines = this.#plan.responseFields(response, drop);
     return drop === NOT_COPIED ? `${lines}x-request-id: ${id}\r\n` : lines;
   }
 

@@ -24,10 +24,10 @@ export interface ForwardPlan {
   readonly body: Buffer | undefined;
   /** Protocol asked for by Upgrade, or ''. */
   readonly upgrade: string;
-  /** Looks at the response head and chooses what watches or changes the body. */
-  readonly shape: ((head: ResponseHead) => ResponseShape | undefined) | undefined;
-  /** Field lines for the client out of the server's; undefined: all that may travel. */
-  readonly responseFields: ((head: FieldSection, drop: number) => string) | undefined;
+  /** Looks at the response head and chooses what watches or changes the body; undefined: it passes unseen. */
+  shape(head: ResponseHead): ResponseShape | undefined;
+  /** Field lines for the client out of the server's, without the kinds in `drop`. */
+  responseFields(head: FieldSection, drop: number): string;
 }
 
 /** What ends an exchange. */
