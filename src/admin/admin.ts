@@ -1,10 +1,11 @@
 /**
- * The admin HTTP API: metrics, health, status. Off the data path, on a port of its own, over a narrow handle. It decides
- * nothing and changes nothing.
+ * The admin HTTP API: metrics, health, status, reload, upgrade. Off the data path, on a port of its own, over a narrow
+ * handle. It decides nothing.
  */
 
+import { linkSync, renameSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import type { Clock } from '../kernel/clock.ts';
@@ -12,11 +13,12 @@ import type { NoticeEvent } from '../kernel/event.ts';
 import { OPENMETRICS_TYPE, PROMETHEUS_TYPE } from '../observe/prometheus.ts';
 import { prefersOpenMetrics } from './accept.ts';
 import { hostFits, isLoopback, type ListenTarget, parseAddress } from './address.ts';
-import type { AdminHandle } from './handle.ts';
+import type { AdminHandle, Outcome } from './handle.ts';
 import { PAGE_FIELDS, renderPage } from './page.ts';
 import { redact } from './redact.ts';
 
-export type { AdminHandle, AdminHealth, AdminStatus } from './handle.ts';
+export type { AdminHandle, AdminHealth, AdminStatus, Outcome } from './handle.ts';
+export { redact } from './redact.ts';
 
 /** What the admin API is made of. */
 export interface AdminParts {
@@ -24,6 +26,8 @@ export interface AdminParts {
   address: string;
   handle: AdminHandle;
   clock: Clock;
+  /** Descriptor of a socket that is bound already; `address` then only says where it is. */
+  fd?: number;
   /** Told what an operator should read. */
   notice: (notice: NoticeEvent) => void;
 }
@@ -32,8 +36,10 @@ export interface AdminParts {
 export interface Admin {
   /** `http://HOST:PORT` as bound, or `unix:/path`. */
   readonly url: string;
-  /** Stops accepting; requests under way get a second to end. */
-  close(): Promise<void>;
+  /** Its socket as it is handed down to the program that takes over. */
+  readonly fd: number;
+  /** Stops accepting; requests under way get a second to end. `handedOver`: another process serves on the same socket. */
+  close(handedOver?: boolean): Promise<void>;
 }
 
 const CLOSE_MS = 1000;
@@ -44,9 +50,16 @@ interface Answer {
   body: string;
 }
 
-type Route = (handle: AdminHandle, request: IncomingMessage) => Answer;
+type Route = (handle: AdminHandle, request: IncomingMessage) => Answer | Promise<Answer>;
 
-const ROUTES = new Map<string, { what: string; answer: Route }>([
+interface Path {
+  what: string;
+  answer: Route;
+  /** What a POST does; a path without it answers GET only. */
+  post?: Route;
+}
+
+const ROUTES = new Map<string, Path>([
   ['/', { what: 'this page', answer: (handle) => page(handle) }],
   ['/metrics', { what: 'metrics, as Prometheus text or OpenMetrics', answer: metrics }],
   ['/healthz', { what: 'whether the process lives', answer: (handle) => health(handle, 'live') }],
@@ -55,6 +68,22 @@ const ROUTES = new Map<string, { what: string; answer: Route }>([
   [
     '/api/config',
     { what: 'the running configuration, without secrets', answer: (handle) => json(200, redact(handle.config())) },
+  ],
+  [
+    '/api/reload',
+    {
+      what: 'what a reload would change; POST reloads',
+      answer: async (handle) => outcome(await handle.preview()),
+      post: async (handle) => outcome(await handle.reload()),
+    },
+  ],
+  [
+    '/api/upgrade',
+    {
+      what: 'whether an upgrade is under way; POST starts the program anew beside this one, and hands over to it',
+      answer: (handle) => json(200, { upgrading: handle.upgrading() }),
+      post: async (handle) => outcome(await handle.upgrade()),
+    },
   ],
 ]);
 
@@ -71,21 +100,24 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   const server = createServer(
     { requestTimeout: 10_000, headersTimeout: 5000, keepAliveTimeout: 5000, maxHeaderSize: 16 * 1024 },
     (request, response) => {
-      let answer: Answer;
-      try {
-        answer = dispatch(handle, request, checkHost);
-      } catch (error) {
+      const failed = (error: unknown) => {
         notice({ level: 'error', message: `admin ${request.method} ${request.url} failed: ${error}` });
-        answer = problem(500, 'internal', 'The admin API failed; the operational log says why.');
+        send(request, response, problem(500, 'internal', 'The admin API failed; the operational log says why.'));
+      };
+      try {
+        const answer = dispatch(handle, request, checkHost);
+        if (answer instanceof Promise) answer.then((later) => send(request, response, later)).catch(failed);
+        else send(request, response, answer);
+      } catch (error) {
+        failed(error);
       }
-      send(request, response, answer);
     },
   );
   server.maxConnections = 256;
-  if ('path' in target) await removeStaleSocket(target.path);
+  if ('path' in target && parts.fd === undefined) await removeStaleSocket(target.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(target, () => {
+    server.listen(parts.fd === undefined ? target : { fd: parts.fd }, () => {
       server.off('error', reject);
       resolve();
     });
@@ -93,19 +125,24 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   server.on('error', (error) => notice({ level: 'error', message: `admin server: ${error.message}` }));
   return {
     url: urlOf(target, server.address()),
-    close: () =>
+    fd: descriptorOf(server),
+    close: (handedOver = false) =>
       new Promise((resolve) => {
         const late = clock.after(CLOSE_MS, () => server.closeAllConnections());
+        const keep = handedOver && 'path' in target ? target.path : undefined;
+        // Closing a unix socket takes its file away, by which others find the one who goes on.
+        if (keep !== undefined) linkSync(keep, `${keep}.kept`);
         server.close(() => {
           late.cancel();
           resolve();
         });
+        if (keep !== undefined) renameSync(`${keep}.kept`, keep);
         server.closeIdleConnections();
       }),
   };
 }
 
-function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: boolean): Answer {
+function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: boolean): Answer | Promise<Answer> {
   if (checkHost && !hostFits(request.headers.host)) {
     return problem(
       403,
@@ -116,12 +153,25 @@ function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: bool
   const path = (request.url ?? '').split('?', 1)[0] as string;
   const route = ROUTES.get(path);
   if (!route) return problem(404, 'not_found', `There is no ${path} here. There are ${[...ROUTES.keys()].join(', ')}.`);
+  if (request.method === 'POST' && route.post) {
+    const { origin, host } = request.headers;
+    if (origin !== undefined && origin !== `http://${host}`) {
+      return problem(403, 'forbidden', `A page of ${JSON.stringify(origin)} may not change anything here.`);
+    }
+    return route.post(handle, request);
+  }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    const answer = problem(405, 'method_not_allowed', `${path} answers GET and HEAD only.`);
-    answer.fields.Allow = 'GET, HEAD';
+    const allow = route.post ? 'GET, HEAD, POST' : 'GET, HEAD';
+    const answer = problem(405, 'method_not_allowed', `${path} answers ${allow} only.`);
+    answer.fields.Allow = allow;
     return answer;
   }
   return route.answer(handle, request);
+}
+
+/** 409: what was asked for is refused, and everything stays as it was. */
+function outcome(result: Outcome): Answer {
+  return json(result.ok ? 200 : 409, result);
 }
 
 function page(handle: AdminHandle): Answer {
@@ -161,6 +211,11 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
   response.end(request.method === 'HEAD' ? undefined : body);
   // A body that nobody asked for is read away, so that the connection can go on.
   request.resume();
+}
+
+/** Not in the documentation; what `child_process` and `cluster` use. */
+function descriptorOf(server: Server): number {
+  return (server as unknown as { _handle?: { fd: number } })._handle?.fd ?? -1;
 }
 
 /** A socket file that nobody answers on is left over from a process that was killed; it would keep us from binding. */

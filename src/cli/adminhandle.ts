@@ -13,6 +13,10 @@ export interface GatewayState {
   configError(): string;
   /** How many workers hold out the endpoint `UPSTREAM\nENDPOINT`. */
   ejectedBy(key: string): number;
+  preview: AdminHandle['preview'];
+  reload: AdminHandle['reload'];
+  upgrade: AdminHandle['upgrade'];
+  upgrading: AdminHandle['upgrading'];
 }
 
 /** Makes the handle. `measure` brings the supervisor's own metrics up to date. */
@@ -30,6 +34,10 @@ export function adminHandle(
       return overview.render(openMetrics);
     },
     config: () => supervisor.snapshot.config,
+    preview: () => state.preview(),
+    reload: () => state.reload(),
+    upgrade: () => state.upgrade(),
+    upgrading: () => state.upgrading(),
     health() {
       const { workers, crashLoop } = supervisor.status();
       const ready = workers.some((worker) => worker.state === 'ready');

@@ -47,7 +47,7 @@ async function demo(flags: Flags): Promise<void> {
     const gateway = await startGateway({ loaded, load, notice });
     stopOnSignal(
       gateway,
-      DRAIN_MS,
+      () => DRAIN_MS,
       (text) => write(`\ngatehouse demo: ${text}\n`),
       () => simulator.close(),
     );

@@ -5,8 +5,10 @@ import { formatProblem, loadConfig } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { parseDuration } from '../kernel/limit.ts';
 import { createOpLog } from '../observe/observe.ts';
+import { inheritedFrom } from '../supervisor/inherit.ts';
 import type { Gateway } from './gateway.ts';
 import { startGateway } from './gateway.ts';
+import { tellPredecessor } from './successor.ts';
 import { watchFiles } from './watch.ts';
 
 const HELP = `
@@ -16,6 +18,7 @@ Signals:
   SIGTERM, SIGINT  stop: no new connections, requests under way may end (see --drain); a second one ends at once
   SIGHUP           load the configuration anew; when it is wrong, the old one stays and the reason is printed
                    (a changed file, certificates included, does the same within two seconds)
+  SIGUSR1          upgrade: start the program anew, as it is on the disk by now, hand over to it, drain and exit
   SIGUSR2          open the access log file anew, after it was renamed
 
 Exit codes:
@@ -28,7 +31,7 @@ const WATCH_MS = 1000;
 
 interface Flags {
   config: string;
-  drain: string;
+  drain?: string;
 }
 
 /** The command. */
@@ -36,15 +39,15 @@ export function serveCommand(): Command {
   return new Command('serve')
     .description('run the gateway')
     .requiredOption('-c, --config <file>', 'configuration file (YAML or JSON)')
-    .option('--drain <duration>', 'how long requests under way may take to end after SIGTERM', '30s')
+    .option('--drain <duration>', 'how long requests under way may take to end; drainTimeout of the configuration when left out')
     .addHelpText('after', HELP)
     .action(serve);
 }
 
 async function serve(flags: Flags): Promise<void> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
-  const drainMs = parseDuration(flags.drain);
-  if (drainMs === undefined) {
+  const drainMs = flags.drain === undefined ? undefined : parseDuration(flags.drain);
+  if (flags.drain !== undefined && drainMs === undefined) {
     say(`gatehouse serve: --drain ${flags.drain}: expected a duration, such as 30s`);
     process.exitCode = 1;
     return;
@@ -73,7 +76,14 @@ async function serve(flags: Flags): Promise<void> {
   process.title = 'gatehouse';
   let gateway: Gateway;
   try {
-    gateway = await startGateway({ loaded, load, notice });
+    gateway = await startGateway({
+      loaded,
+      load,
+      notice,
+      inherited: inheritedFrom(process.env, process.pid),
+      left: () => process.exit(0),
+      ...(drainMs === undefined ? {} : { drainMs }),
+    });
   } catch (error) {
     say(`gatehouse serve: not started: ${error instanceof Error ? error.message : error}`);
     process.exitCode = 1;
@@ -85,17 +95,19 @@ async function serve(flags: Flags): Promise<void> {
     () => void gateway.reload(),
   );
   process.on('SIGHUP', () => void gateway.reload());
+  process.on('SIGUSR1', () => void gateway.upgrade());
   process.on('SIGUSR2', () => void gateway.reopenLog());
-  stopOnSignal(gateway, drainMs, (text) => notice({ level: 'info', message: text }));
+  stopOnSignal(gateway, () => gateway.drainMs, (text) => notice({ level: 'info', message: text }));
   const urls = [...gateway.urls].map(([name, url]) => `${name}=${url}`);
   const ready = human ? styleText('green', 'ready') : 'ready';
   say(`gatehouse serve: ${ready} ${urls.join(' ')} admin=${gateway.adminUrl}`);
+  tellPredecessor();
 }
 
 /** Stops on SIGTERM or SIGINT and exits; a second signal ends at once. `after` runs when the gateway has ended. */
 export function stopOnSignal(
   gateway: Gateway,
-  drainMs: number,
+  drainTime: () => number,
   tell: (text: string) => void,
   after: () => Promise<void> = async () => {},
 ): void {
@@ -106,6 +118,7 @@ export function stopOnSignal(
   const stop = async (signal: string) => {
     signals++;
     if (signals > 2) return;
+    const drainMs = drainTime();
     if (signals === 2) {
       tell(`${signal} again: ending at once`);
       gateway.kill();

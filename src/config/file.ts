@@ -1,7 +1,7 @@
 /** The whole configuration file: every room's own schema, joined. Nothing below this row sees more than its part. */
 import { z } from 'zod';
 import { adminConfig } from '../admin/config.ts';
-import { name } from '../kernel/schema.ts';
+import { duration, name } from '../kernel/schema.ts';
 import { listenerConfig } from '../listen/config.ts';
 import { logConfig } from '../observe/config.ts';
 import { modelConfig, routeConfig } from '../route/config.ts';
@@ -23,6 +23,9 @@ export const configSchema = z.strictObject({
     })
     .default('auto')
     .describe('Processes that serve requests; `auto` is one per CPU core.'),
+  drainTimeout: duration('30s').describe(
+    'How long requests under way may go on when the program stops, is upgraded, or has fewer workers.',
+  ),
   upstreams: z.record(name, upstreamConfig).default({}).describe('The servers behind, by name.'),
   models: z
     .record(name, modelConfig)
