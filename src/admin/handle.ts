@@ -64,7 +64,7 @@ export interface AdminHealth {
 
 /** How something that was asked for ended; refused, everything is as before. */
 export type Outcome =
-  | { ok: true; generation: number; /** One line for each setting that changes. */ changes?: string[] }
+  | { ok: true; generation: number /** One line for each setting that changes. */; changes?: string[] }
   | { ok: false; problems: readonly string[] };
 
 /** What the admin API asks. What is not a promise is answered from memory. */

@@ -1,15 +1,14 @@
 /** `gatehouse serve`: runs the gateway of a configuration file until it is told to stop. */
 import { styleText } from 'node:util';
 import { Command } from 'commander';
-import { formatProblem, loadConfig } from '../config/config.ts';
+import { formatProblem, keepFolder, openSource, type Source } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { parseDuration } from '../kernel/limit.ts';
 import { createOpLog } from '../observe/observe.ts';
-import { inheritedFrom } from '../supervisor/inherit.ts';
+import { inheritedFrom } from '../supervisor/supervisor.ts';
 import type { Gateway } from './gateway.ts';
 import { startGateway } from './gateway.ts';
 import { tellPredecessor } from './successor.ts';
-import { watchFiles } from './watch.ts';
 
 const HELP = `
 The ready line and notices go to standard error; standard output belongs to the access log.
@@ -26,20 +25,27 @@ Exit codes:
   1  did not start: the configuration is wrong, an address is taken, or the workers do not come up
   2  ended by a second signal, with requests under way cut off`;
 
-/** Milliseconds between two looks at the configuration's files. */
-const WATCH_MS = 1000;
-
 interface Flags {
   config: string;
   drain?: string;
+  poll: string;
+  keep?: string;
 }
 
 /** The command. */
 export function serveCommand(): Command {
   return new Command('serve')
     .description('run the gateway')
-    .requiredOption('-c, --config <file>', 'configuration file (YAML or JSON)')
-    .option('--drain <duration>', 'how long requests under way may take to end; drainTimeout of the configuration when left out')
+    .requiredOption(
+      '-c, --config <place>',
+      'configuration: a file (YAML or JSON), a folder of them, or s3://BUCKET/KEY',
+    )
+    .option('--poll <duration>', 'how often a bucket is looked at', '10s')
+    .option('--keep <folder>', 'where the last good copy of a bucket is kept for a restart without it')
+    .option(
+      '--drain <duration>',
+      'how long requests under way may take to end; drainTimeout of the configuration when left out',
+    )
     .addHelpText('after', HELP)
     .action(serve);
 }
@@ -52,13 +58,22 @@ async function serve(flags: Flags): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  let sources: readonly string[] = [];
-  const load = () => {
-    const result = loadConfig(flags.config);
-    sources = result.sources;
-    return result;
-  };
-  const loaded = load();
+  const pollMs = parseDuration(flags.poll);
+  if (pollMs === undefined || pollMs < 100) {
+    say(`gatehouse serve: --poll ${flags.poll}: expected a duration from 100ms, such as 10s`);
+    process.exitCode = 1;
+    return;
+  }
+  let source: Source;
+  try {
+    source = openSource(flags.config, { env: process.env, pollMs, keep: flags.keep ?? keepFolder(process.env) });
+  } catch (error) {
+    say(`gatehouse serve: ${(error as Error).message}`);
+    process.exitCode = 1;
+    return;
+  }
+  const load = () => source.load();
+  const loaded = await load();
   for (const warning of loaded.warnings) say(formatProblem({ ...warning, message: `warning: ${warning.message}` }));
   if (!loaded.ok) {
     for (const problem of loaded.problems) say(formatProblem(problem));
@@ -82,6 +97,9 @@ async function serve(flags: Flags): Promise<void> {
       notice,
       inherited: inheritedFrom(process.env, process.pid),
       left: () => process.exit(0),
+      reloading: (ended) => {
+        if (ended?.ok) accepted();
+      },
       ...(drainMs === undefined ? {} : { drainMs }),
     });
   } catch (error) {
@@ -89,15 +107,20 @@ async function serve(flags: Flags): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  watchFiles(
-    () => sources,
-    WATCH_MS,
-    () => void gateway.reload(),
-  );
+  const accepted = () => {
+    const problem = source.accepted();
+    if (problem !== undefined) notice({ level: 'warn', message: problem });
+  };
+  accepted();
+  source.watch(() => void gateway.reload());
   process.on('SIGHUP', () => void gateway.reload());
   process.on('SIGUSR1', () => void gateway.upgrade());
   process.on('SIGUSR2', () => void gateway.reopenLog());
-  stopOnSignal(gateway, () => gateway.drainMs, (text) => notice({ level: 'info', message: text }));
+  stopOnSignal(
+    gateway,
+    () => gateway.drainMs,
+    (text) => notice({ level: 'info', message: text }),
+  );
   const urls = [...gateway.urls].map(([name, url]) => `${name}=${url}`);
   const ready = human ? styleText('green', 'ready') : 'ready';
   say(`gatehouse serve: ${ready} ${urls.join(' ')} admin=${gateway.adminUrl}`);

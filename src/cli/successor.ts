@@ -3,7 +3,7 @@
  * starts, so a new version that was installed meanwhile takes over.
  */
 import { spawn } from 'node:child_process';
-import { HANDOVER, type Inherited } from '../supervisor/inherit.ts';
+import { HANDOVER, type Inherited } from '../supervisor/supervisor.ts';
 
 /** The process that is to take over. */
 export interface Successor {

@@ -6,7 +6,7 @@
 import type { Outcome } from '../admin/admin.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
-import type { Inherited } from '../supervisor/inherit.ts';
+import type { Inherited } from '../supervisor/supervisor.ts';
 import { startSuccessor } from './successor.ts';
 
 /** What an upgrade does with the gateway that is to go. */

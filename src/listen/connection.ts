@@ -195,7 +195,9 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return;
     }
     this.#state = IDLE;
-    this.#arm(this.draining ? Math.min(LAST_CALL_MS, this.runtime.timeouts.keepAlive) : this.runtime.timeouts.keepAlive);
+    this.#arm(
+      this.draining ? Math.min(LAST_CALL_MS, this.runtime.timeouts.keepAlive) : this.runtime.timeouts.keepAlive,
+    );
     if (!this.eof) this.wire.resume();
     this.#advance();
   }

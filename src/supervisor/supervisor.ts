@@ -17,6 +17,7 @@ import { Trials } from './trial.ts';
 import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
 export { refuseCode } from './bind.ts';
+export { HANDOVER, type Inherited, inheritedFrom } from './inherit.ts';
 
 /** The part of the configuration that the supervisor itself reads; the rest passes through to the workers. */
 export interface SupervisedConfig {
