@@ -31,6 +31,8 @@ export interface GatewayParts {
   inherited?: readonly Inherited[];
   /** An upgrade has handed over and this process has nothing more to do. Without it there are no upgrades. */
   left?: () => void;
+  /** An upgrade has failed late, and this process serves again. */
+  back?: () => void;
   /** Told of a reload that begins, and of how it ended. */
   reloading?: (ended: Outcome | undefined) => void;
 }
@@ -184,6 +186,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     comeBack: async () => {
       await supervisor.comeBack();
       await held.reopen();
+      parts.back?.();
     },
     left: () => parts.left?.(),
   });

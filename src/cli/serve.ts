@@ -9,6 +9,7 @@ import { inheritedFrom } from '../supervisor/supervisor.ts';
 import type { Gateway } from './gateway.ts';
 import { startGateway } from './gateway.ts';
 import { tellPredecessor } from './successor.ts';
+import { Systemd } from './systemd.ts';
 
 const HELP = `
 The ready line and notices go to standard error; standard output belongs to the access log.
@@ -89,6 +90,7 @@ async function serve(flags: Flags): Promise<void> {
     color: human,
   });
   process.title = 'gatehouse';
+  const systemd = new Systemd(process.env, (message) => notice({ level: 'warn', message }));
   let gateway: Gateway;
   try {
     gateway = await startGateway({
@@ -97,8 +99,11 @@ async function serve(flags: Flags): Promise<void> {
       notice,
       inherited: inheritedFrom(process.env, process.pid),
       left: () => process.exit(0),
+      back: () => void systemd.ready('serving again after an upgrade that failed'),
       reloading: (ended) => {
         if (ended?.ok) accepted();
+        if (ended === undefined) void systemd.reloading();
+        else void systemd.ready(ended.ok ? `serving configuration ${ended.generation}` : 'a reload was refused');
       },
       ...(drainMs === undefined ? {} : { drainMs }),
     });
@@ -116,6 +121,9 @@ async function serve(flags: Flags): Promise<void> {
   process.on('SIGHUP', () => void gateway.reload());
   process.on('SIGUSR1', () => void gateway.upgrade());
   process.on('SIGUSR2', () => void gateway.reopenLog());
+  systemd.watchdog(process.env, () => gateway.ready);
+  void systemd.ready('serving configuration 1');
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void systemd.stopping());
   stopOnSignal(
     gateway,
     () => gateway.drainMs,
