@@ -9,6 +9,7 @@ import { chooseModel, compose, forward, guard, identify, peek, readModel, route 
 import { Worker, type WorkerParts } from './gatehouse/worker.ts';
 
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
+export { warmUp } from './gatehouse/warmup.ts';
 
 /** The life of a request. */
 const pipeline: readonly Stage[] = [

@@ -46,6 +46,8 @@ export interface Ended {
   endpoint: string;
   requestBytes: number;
   responseBytes: number;
+  /** Tokens that a model had generated, for answers that are read. */
+  outputTokens: number;
 }
 
 /** A worker that listens. */
@@ -94,7 +96,9 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
   events.on('connectionClosed', () => closed++);
   events.on('requestEnded', (exchange) => {
     const { id, status, outcome, tries, endpoint, requestBytes, responseBytes } = exchange;
-    ended.push({ id, status, outcome, code: exchange.error?.code, tries, endpoint, requestBytes, responseBytes });
+    const code = exchange.error?.code;
+    const outputTokens = exchange.usage?.outputTokens ?? 0;
+    ended.push({ id, status, outcome, code, tries, endpoint, requestBytes, responseBytes, outputTokens });
   });
 
   const besideServer = await rawServer(async (peer) => {

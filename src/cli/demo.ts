@@ -1,13 +1,12 @@
 /** `gatehouse demo`: a simulated model server, the gateway in front of it, the admin port; nothing else needed. */
 import { styleText } from 'node:util';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import type { Loaded, NotLoaded } from '../config/config.ts';
 import { formatProblem, loadConfig } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { createOpLog } from '../observe/observe.ts';
 import { startSimulator } from '../simulate/simulate.ts';
-import { startGateway } from './gateway.ts';
-import { stopOnSignal } from './serve.ts';
+import { startUnlessStopped, stopOnSignal } from './signals.ts';
 
 interface Flags {
   port: string;
@@ -22,8 +21,15 @@ const DRAIN_MS = 2000;
 export function demoCommand(): Command {
   return new Command('demo')
     .description('try it: a simulated model server, the gateway in front of it and the admin port, on free ports')
-    .option('--port <number>', 'port of the gateway; 0 takes a free one', '0')
+    .option('--port <number>', 'port of the gateway; 0 takes a free one', port, '0')
     .action(demo);
+}
+
+function port(text: string): string {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) {
+    throw new InvalidArgumentError('Expected a port, a number from 0 to 65535.');
+  }
+  return text;
 }
 
 async function demo(flags: Flags): Promise<void> {
@@ -44,13 +50,13 @@ async function demo(flags: Flags): Promise<void> {
       color: human,
       level: 'warn',
     });
-    const gateway = await startGateway({ loaded, load, notice });
-    stopOnSignal(
-      gateway,
-      () => DRAIN_MS,
-      (text) => write(`\ngatehouse demo: ${text}\n`),
-      () => simulator.close(),
-    );
+    const tell = (text: string) => write(`\ngatehouse demo: ${text}\n`);
+    const gateway = await startUnlessStopped({ loaded, load, notice, drainMs: DRAIN_MS }, tell);
+    if (!gateway) {
+      await simulator.close();
+      return;
+    }
+    stopOnSignal(gateway, tell, () => simulator.close());
     const url = gateway.urls.get('public') ?? '';
     process.stdout.write(welcome(url, gateway.adminUrl, simulator.url));
   } catch (error) {

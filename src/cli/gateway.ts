@@ -35,6 +35,8 @@ export interface GatewayParts {
   back?: () => void;
   /** Told of a reload that begins, and of how it ended. */
   reloading?: (ended: Outcome | undefined) => void;
+  /** Ends the start, if it is still under way; `startGateway` then rejects. */
+  abort?: AbortSignal;
 }
 
 /** A running gateway. */
@@ -80,7 +82,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const log = await Held.open(loaded.config.log.access, async (access) => {
     const onDrain = () => supervisor.resumeLogs();
     if (access === 'off') return undefined;
-    return openLog(access, { clock, notice, onDrain, onDrop: (lines) => own.logDropped('access', lines) });
+    try {
+      return await openLog(access, { clock, notice, onDrain, onDrop: (lines) => own.logDropped('access', lines) });
+    } catch (error) {
+      throw new Error(`log.access: ${access} cannot be opened: ${reasonOf(error as NodeJS.ErrnoException)}`);
+    }
   });
   const ejectedBy = new Map<string, Set<number>>();
   const supervisor = new Supervisor<Config>({
@@ -99,10 +105,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       const { config } = next;
       try {
         await log.prepare(config.log.access);
-      } catch (error) {
-        return { ok: false, problems: [`log.access: cannot be opened: ${(error as Error).message}`] };
-      }
-      try {
         await admin?.prepare(config.admin.address);
       } catch (error) {
         return { ok: false, problems: [(error as Error).message] };
@@ -147,6 +149,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       adminSocket = undefined;
       return openAdmin(address, handle, notify, fd);
     });
+    parts.abort?.throwIfAborted();
+    parts.abort?.addEventListener('abort', () => void supervisor.kill());
     await supervisor.start();
   } catch (error) {
     await supervisor.kill();
@@ -245,6 +249,14 @@ function changesTo(before: Snapshot, after: Snapshot): string[] {
 interface Snapshot {
   config: Config;
   files: Record<string, string>;
+}
+
+/** Why a file cannot be written, and what to do. */
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ENOENT') return 'its folder does not exist; create it';
+  if (code === 'EISDIR') return 'it is a folder; name a file';
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'it may not be written; choose another place';
+  return message;
 }
 
 async function openAdmin(

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
+import { diffCommand, reloadCommand, upgradeCommand } from './operate.ts';
 import { schemaCommand } from './schema.ts';
 import { serveCommand } from './serve.ts';
 import { simulate } from './simulate.ts';
@@ -11,6 +12,9 @@ const commands: (() => Command)[] = [
   serveCommand,
   demoCommand,
   checkCommand,
+  diffCommand,
+  reloadCommand,
+  upgradeCommand,
   schemaCommand,
   simulate,
   // One line for each command.

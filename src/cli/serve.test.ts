@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -177,6 +177,37 @@ test('serve: a reload moves the admin port, or is refused with the reason and mo
   assert.match(answer, /^gatehouse_workers\{state="ready"\} 1$/m);
   assert.match(answer, /^gatehouse_workers\{state="draining"\} 0$/m);
   assert.equal((await fetch(url!)).status, 502, 'traffic goes on');
+});
+
+test('serve: stopped while it starts, it takes down what has come up', patience, async (t) => {
+  const file = configFile('http://127.0.0.1:1');
+  const socket = `${file}.sock`;
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"127.0.0.1:0" } }', `"unix:${socket}" } }`));
+  const { child, exit, out } = run(t, 'serve', '-c', file);
+  while (workersOf(child).length === 0) await new Promise((done) => setTimeout(done, 1));
+  child.kill('SIGHUP');
+  child.kill('SIGTERM');
+  assert.equal(await exit, 0);
+  assert.match(out.stderr, /SIGTERM: (stopped before it was ready|draining)/);
+  assert.equal(existsSync(socket), false);
+});
+
+test('serve: a signal and the watch do not load the same change twice', patience, async (t) => {
+  const simulator = await startSimulator();
+  t.after(() => simulator.close());
+  const file = configFile(simulator.url);
+  const { child, match } = run(t, 'serve', '-c', file);
+  const [, url, admin] = await match('stderr', READY);
+  const generation = async () =>
+    ((await (await fetch(`${admin}/api/status`)).json()) as { generation: number }).generation;
+  write(file, simulator.url, '', 'second');
+  child.kill('SIGHUP');
+  await match('stderr', /configuration 2 is in force/);
+  write(file, simulator.url, '', 'third'); // noticed by the watch, which would have told of the second before
+  await match('stderr', /configuration 3 is in force/);
+  await fetch(`${url}/health`);
+  await match('stdout', /"route":"third"/);
+  assert.equal(await generation(), 3);
 });
 
 test('serve: killed with its workers left alone, they go too', patience, async (t) => {

@@ -1,13 +1,14 @@
 /** `gatehouse serve`: runs the gateway of a configuration file until it is told to stop. */
 import { styleText } from 'node:util';
 import { Command } from 'commander';
+import type { Outcome } from '../admin/admin.ts';
 import { formatProblem, keepFolder, openSource, type Source } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { parseDuration } from '../kernel/limit.ts';
 import { createOpLog } from '../observe/observe.ts';
 import { inheritedFrom } from '../supervisor/supervisor.ts';
 import type { Gateway } from './gateway.ts';
-import { startGateway } from './gateway.ts';
+import { startUnlessStopped, stopOnSignal } from './signals.ts';
 import { tellPredecessor } from './successor.ts';
 import { Systemd } from './systemd.ts';
 
@@ -78,7 +79,9 @@ async function serve(flags: Flags): Promise<void> {
   for (const warning of loaded.warnings) say(formatProblem({ ...warning, message: `warning: ${warning.message}` }));
   if (!loaded.ok) {
     for (const problem of loaded.problems) say(formatProblem(problem));
-    say(`gatehouse serve: not started; ${flags.config} has ${loaded.problems.length} problem(s), above`);
+    say(
+      `gatehouse serve: not started; ${flags.config} has ${loaded.problems.length === 1 ? 'a problem' : `${loaded.problems.length} problems`}, above`,
+    );
     process.exitCode = 1;
     return;
   }
@@ -91,76 +94,48 @@ async function serve(flags: Flags): Promise<void> {
   });
   process.title = 'gatehouse';
   const systemd = new Systemd(process.env, (message) => notice({ level: 'warn', message }));
-  let gateway: Gateway;
-  try {
-    gateway = await startGateway({
-      loaded,
-      load,
-      notice,
-      inherited: inheritedFrom(process.env, process.pid),
-      left: () => process.exit(0),
-      back: () => void systemd.ready('serving again after an upgrade that failed'),
-      reloading: (ended) => {
-        if (ended?.ok) accepted();
-        if (ended === undefined) void systemd.reloading();
-        else void systemd.ready(ended.ok ? `serving configuration ${ended.generation}` : 'a reload was refused');
-      },
-      ...(drainMs === undefined ? {} : { drainMs }),
-    });
-  } catch (error) {
-    say(`gatehouse serve: not started: ${error instanceof Error ? error.message : error}`);
-    process.exitCode = 1;
-    return;
-  }
   const accepted = () => {
     const problem = source.accepted();
     if (problem !== undefined) notice({ level: 'warn', message: problem });
   };
+  let gateway: Gateway | undefined;
+  const watched = source.watch(() => void gateway?.reload());
+  process.on('SIGHUP', () => void gateway?.reload());
+  process.on('SIGUSR1', () => void gateway?.upgrade());
+  process.on('SIGUSR2', () => void gateway?.reopenLog());
+  const tell = (text: string) => notice({ level: 'info', message: text });
+  const parts = {
+    loaded,
+    load,
+    notice,
+    inherited: inheritedFrom(process.env, process.pid),
+    left: () => process.exit(0),
+    back: () => void systemd.ready('serving again after an upgrade that failed'),
+    reloading: (ended: Outcome | undefined) => {
+      if (ended === undefined) {
+        watched.seen();
+        void systemd.reloading();
+        return;
+      }
+      if (ended.ok) accepted();
+      void systemd.ready(ended.ok ? `serving configuration ${ended.generation}` : 'a reload was refused');
+    },
+    ...(drainMs === undefined ? {} : { drainMs }),
+  };
+  try {
+    gateway = await startUnlessStopped(parts, tell);
+  } catch (error) {
+    say(`gatehouse serve: not started: ${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+  }
+  if (!gateway) return process.exit();
   accepted();
-  source.watch(() => void gateway.reload());
-  process.on('SIGHUP', () => void gateway.reload());
-  process.on('SIGUSR1', () => void gateway.upgrade());
-  process.on('SIGUSR2', () => void gateway.reopenLog());
   systemd.watchdog(process.env, () => gateway.ready);
   void systemd.ready('serving configuration 1');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void systemd.stopping());
-  stopOnSignal(
-    gateway,
-    () => gateway.drainMs,
-    (text) => notice({ level: 'info', message: text }),
-  );
+  stopOnSignal(gateway, tell);
   const urls = [...gateway.urls].map(([name, url]) => `${name}=${url}`);
   const ready = human ? styleText('green', 'ready') : 'ready';
   say(`gatehouse serve: ${ready} ${urls.join(' ')} admin=${gateway.adminUrl}`);
   tellPredecessor();
-}
-
-/** Stops on SIGTERM or SIGINT and exits; a second signal ends at once. `after` runs when the gateway has ended. */
-export function stopOnSignal(
-  gateway: Gateway,
-  drainTime: () => number,
-  tell: (text: string) => void,
-  after: () => Promise<void> = async () => {},
-): void {
-  // Who read our output may leave; that is no reason to stop serving.
-  process.stdout.on('error', () => {});
-  process.stderr.on('error', () => {});
-  let signals = 0;
-  const stop = async (signal: string) => {
-    signals++;
-    if (signals > 2) return;
-    const drainMs = drainTime();
-    if (signals === 2) {
-      tell(`${signal} again: ending at once`);
-      gateway.kill();
-      return;
-    }
-    tell(`${signal}: draining for at most ${drainMs / 1000} s`);
-    const killed = await gateway.stop(drainMs);
-    await after();
-    if (killed > 0 && signals === 1) tell(`${killed} worker(s) did not end in time and were killed`);
-    process.exit(signals > 1 ? 2 : 0);
-  };
-  process.on('SIGTERM', (signal) => void stop(signal));
-  process.on('SIGINT', (signal) => void stop(signal));
 }

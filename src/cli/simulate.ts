@@ -1,6 +1,7 @@
 /** `gatehouse simulate`: a stand-in model server. */
 import { Command, InvalidArgumentError } from 'commander';
 import { FAULTS, startSimulator } from '../simulate/simulate.ts';
+import { refuseCode } from '../supervisor/supervisor.ts';
 
 interface Flags {
   listen: string;
@@ -81,7 +82,10 @@ async function run(flags: Flags): Promise<void> {
     process.once('SIGINT', stop);
     process.once('SIGTERM', stop);
   } catch (error) {
-    process.stderr.write(`gatehouse simulate: ${error instanceof Error ? error.message : String(error)}\n`);
+    const { code, syscall, message } = error as NodeJS.ErrnoException;
+    const told =
+      code === undefined || syscall === undefined ? message : refuseCode(code, flags.listen, '--listen').message;
+    process.stderr.write(`gatehouse simulate: ${told}\n`);
     process.exitCode = 1;
   }
 }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
-import { createGatehouse } from '../gatehouse.ts';
+import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { Observer, pipeSink, processReader } from '../observe/observe.ts';
@@ -20,6 +20,21 @@ const DRAIN_MS = 30_000;
 /** What the supervisor says by the arguments of the process. */
 const [, , slot = '0', pseudonym = 'gatehouse'] = process.argv;
 
+/** Events whose observers count and write as the real ones do, into nothing. */
+function warmEvents(): Events {
+  const events = new Events();
+  new Observer({
+    events,
+    clock: systemClock,
+    worker: slot,
+    version: VERSION,
+    node: process.version,
+    accessLog: { write: () => true },
+    readProcess: processReader(),
+  });
+  return events;
+}
+
 function runWorker(): void {
   process.title = `gatehouse worker ${slot}`;
   const events = new Events();
@@ -29,6 +44,8 @@ function runWorker(): void {
   const sink = pipeSink(log, () => observer?.logDrained());
   let observer: Observer | undefined;
   const accessLog = new WorkerLog(events, sink);
+
+  let warm = false;
 
   const observe = async (config: Config) => {
     if (!observer) {
@@ -74,6 +91,10 @@ function runWorker(): void {
       async listen(listener, handle) {
         if (!gatehouse) throw new Error('no configuration came before the listener');
         await gatehouse.listen(listener, handle);
+        if (!warm) {
+          warm = true;
+          void warmUp(createGatehouse, systemClock, warmEvents());
+        }
       },
       unlisten: (listener) => gatehouse?.unlisten(listener),
       endpointHealth: setHealth,

@@ -9,7 +9,7 @@ import { Bucket, type BucketObject } from './bucket.ts';
 import type { Loaded, NotLoaded } from './load.ts';
 import { loadTexts } from './read.ts';
 import { type Source, type SourceOptions, WATCH_MS } from './source.ts';
-import { watchFiles } from './watch.ts';
+import { type Watched, watchFiles } from './watch.ts';
 
 const MAX_FRAGMENTS = 10_000;
 
@@ -78,8 +78,8 @@ export class BucketSource implements Source {
     }
   }
 
-  watch(changed: () => void): () => void {
-    const stopFiles = watchFiles(() => this.#sources, WATCH_MS, changed);
+  watch(changed: () => void): Watched {
+    const files = watchFiles(() => this.#sources, WATCH_MS, changed);
     let busy = false;
     const timer = setInterval(async () => {
       if (busy) return;
@@ -95,9 +95,12 @@ export class BucketSource implements Source {
       busy = false;
     }, this.#options.pollMs);
     timer.unref();
-    return () => {
-      clearInterval(timer);
-      stopFiles();
+    return {
+      seen: () => files.seen(),
+      stop() {
+        clearInterval(timer);
+        files.stop();
+      },
     };
   }
 

@@ -1,5 +1,6 @@
 /** A place that a configuration comes from. */
 import type { Loaded, NotLoaded } from './load.ts';
+import type { Watched } from './watch.ts';
 
 /** A place that a configuration comes from. */
 export interface Source {
@@ -7,8 +8,8 @@ export interface Source {
   load(): Promise<Loaded | NotLoaded>;
   /** What was loaded last is in force: worth keeping. Returns why it could not be kept. */
   accepted(): string | undefined;
-  /** Calls `changed` when another load may give something else. Returns the function that stops it. */
-  watch(changed: () => void): () => void;
+  /** Calls `changed` when another load may give something else. */
+  watch(changed: () => void): Watched;
 }
 
 /** What a source may use of its surroundings. */

@@ -2,13 +2,19 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 
+/** Files that are being watched. */
+export interface Watched {
+  /** Whoever calls this loads them now for another reason: what they hold at this moment is no change any more. */
+  seen(): void;
+  stop(): void;
+}
+
 /**
  * Looks at the files every `periodMs` and calls `changed` when their contents have become different and stayed so for
  * one period (an editor or a copy may write in steps). It polls: file system events miss what happens behind symbolic
  * links, which is how Kubernetes swaps a ConfigMap, and on network file systems. `files` is asked anew each time.
- * Returns the function that stops it.
  */
-export function watchFiles(files: () => readonly string[], periodMs: number, changed: () => void): () => void {
+export function watchFiles(files: () => readonly string[], periodMs: number, changed: () => void): Watched {
   let stamp = stampOf(files());
   let told = contentOf(files());
   let moving = false;
@@ -27,7 +33,14 @@ export function watchFiles(files: () => readonly string[], periodMs: number, cha
     changed();
   }, periodMs);
   timer.unref();
-  return () => clearInterval(timer);
+  return {
+    seen() {
+      stamp = stampOf(files());
+      told = contentOf(files());
+      moving = false;
+    },
+    stop: () => clearInterval(timer),
+  };
 }
 
 /** Cheap to take: identity, size and time of each file, links followed. */

@@ -15,7 +15,7 @@ import type { Events } from '../kernel/event.ts';
 import type { Exchange, Outcome, ResponseHead, Usage } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
-import type { CompiledRoute } from '../route/route.ts';
+import { type CompiledRoute, leavesOut } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
@@ -96,7 +96,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   responseFields(head: FieldSection, drop: number): string {
     const changes = this.route?.responseFields;
     if (changes === undefined) return head.lines(drop);
-    return head.linesWhere(drop, (name) => !changes.drop.has(name)) + changes.lines;
+    return head.linesWhere(drop, (name) => !leavesOut(changes, name)) + changes.lines;
   }
 
   /** Refuses before anything has been forwarded. */

@@ -33,6 +33,10 @@ export function fileReader(files: Record<string, string>): (path: string) => str
   };
 }
 
+/** Files that an upstream is made from: those of others, such as a listener's renewed certificate, do not concern it. */
+const filesOf = ({ tls }: UpstreamConfig): string[] =>
+  [tls.ca, tls.certificate, tls.key].filter((path) => path !== undefined);
+
 /** What requests meet. */
 export class Snapshot {
   readonly input: SnapshotInput;
@@ -54,7 +58,7 @@ export class Snapshot {
       const same =
         old !== undefined &&
         isDeepStrictEqual(old.config, config) &&
-        isDeepStrictEqual(before?.input.files, input.files);
+        filesOf(config).every((path) => before?.input.files[path] === input.files[path]);
       this.upstreams.set(name, same ? old : new Upstream(name, config, { ...parts, readText }, old));
     }
   }

@@ -4,6 +4,7 @@ import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
 import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
+import { leavesOut } from '../route/route.ts';
 import { Forward } from '../upstream/forward.ts';
 import { holdBody } from './hold.ts';
 import { hashKey, stickyKey } from './keys.ts';
@@ -176,8 +177,7 @@ export function compose(passage: Passage): Step {
   const { config } = passage.upstream;
   passage.target = found.rewriteTarget(head);
   passage.host = found.host ?? (config.host === 'preserve' ? head.authority : config.host);
-  // Inside h2c neither routes nor rules would see a thing.
-  passage.upgrade = head.upgrade.includes('h2c') ? '' : head.upgrade;
+  passage.upgrade = head.upgrade;
   passage.hashKey = hashKey(passage.upstream.hashSource, passage);
   passage.reads = operation !== undefined && config.protocol !== 'http';
   const { peek: seen, body } = passage;
@@ -202,7 +202,9 @@ export function compose(passage: Passage): Step {
   }
   const changes = found.requestFields;
   const kept =
-    changes === undefined ? head.lines(drop) : head.linesWhere(drop, (name) => !changes.drop.has(name)) + changes.lines;
+    changes === undefined
+      ? head.lines(drop)
+      : head.linesWhere(drop, (name) => !leavesOut(changes, name)) + changes.lines;
   passage.fields = `${kept}${lines}${forwardingLines(head, inbound, head.authority, worker.pseudonym)}x-request-id: ${exchange.id}\r\n`;
   return undefined;
 }

@@ -49,6 +49,12 @@ const faults: [string, string, string][] = [
   ['LF in an extension', '3;a\nb\r\nabc\r\n', 'bare_lf'],
   ['NUL in an extension', '3;a\0b\r\nabc\r\n', 'chunk_extensions'],
   ['an open quote', '3;a="b\r\nabc\r\n', 'chunk_extensions'],
+  ['an extension without a name', '3;\r\nabc\r\n', 'chunk_extensions'],
+  ['two semicolons', '3;a;;b\r\nabc\r\n', 'chunk_extensions'],
+  ['a value without a name', '3;=b\r\nabc\r\n', 'chunk_extensions'],
+  ['Latin-1 in an extension', '3;\xe4\r\nabc\r\n', 'chunk_extensions'],
+  ['a length in the trailers', '0\r\nContent-Length: 5\r\n\r\n', 'trailers'],
+  ['a coding in the trailers', '0\r\nTransfer-Encoding: chunked\r\n\r\n', 'trailers'],
   ['many extensions', `3;${'a'.repeat(100)}\r\nabc\r\n`, 'chunk_extensions'],
   ['a trailer with bare LF', '0\r\nA: b\nC: d\r\n\r\n', 'bare_lf'],
   ['a folded trailer', '0\r\nA: b\r\n c\r\n\r\n', 'obs_fold'],
@@ -72,7 +78,7 @@ for (const [what, text, kind] of faults) {
 
 test('reads chunks, drops extensions, keeps trailers that may travel', () => {
   const text =
-    '3;a=b;c="d;\te"\r\nabc\r\n00A\r\n0123456789\r\n0\r\nX-Sum: 1\r\nContent-Length: 5\r\nTransfer-Encoding: x\r\nAuthorization: y\r\n\r\nNEXT';
+    '3;a=b;c="d;\te\\""; f\r\nabc\r\n00A\r\n0123456789\r\n0\r\nX-Sum: 1\r\nX_Sum: 2\r\nHost: x\r\nX-Forwarded-For: z\r\nAuthorization: y\r\n\r\nNEXT';
   assert.deepEqual(decode(text, []), { payload: 'abc0123456789', trailers: 'X-Sum: 1\r\n', rest: 'NEXT' });
 });
 

@@ -2,7 +2,8 @@
  * The chunked transfer coding (RFC 9112 §7.1), strictly: the size is hex digits only, every line ends in CRLF, extensions
  * are read and dropped, trailers are parsed like any field section.
  */
-import { CLASS, HEX, VALUE } from './chars.ts';
+import { HEX } from './chars.ts';
+import { EXTENSION_END, EXTENSION_FAULT, EXTENSION_START, nextExtensionState } from './extension.ts';
 import { HttpFault } from './fault.ts';
 import { FieldSection } from './fields.ts';
 import { FORWARDING_FIELDS } from './forwarded.ts';
@@ -60,9 +61,7 @@ export class ChunkedDecoder {
   #left = 0;
   #total = 0;
   #extensions = 0;
-  #quoted = false;
-  /** After the backslash of a quoted pair (RFC 9110 §5.6.4). */
-  #escaped = false;
+  #extension = EXTENSION_START;
   #section: Buffer[] | undefined = undefined;
   #sectionBytes = 0;
 
@@ -91,8 +90,10 @@ export class ChunkedDecoder {
           if (this.#digits === 0)
             return bad('chunk_size', 'a chunk does not start with its size in hex digits (RFC 9112 §7.1)');
           if (c === 13) this.#state = SIZE_LF;
-          else if (c === 59) this.#state = EXTENSION;
-          else if (c === 10) return bad('bare_lf', 'a chunk size line ends in LF without CR (RFC 9112 §2.2)');
+          else if (c === 59) {
+            this.#state = EXTENSION;
+            this.#extension = EXTENSION_START;
+          } else if (c === 10) return bad('bare_lf', 'a chunk size line ends in LF without CR (RFC 9112 §2.2)');
           else return bad('chunk_size', 'a chunk size is followed by neither CRLF nor an extension (RFC 9112 §7.1)');
           p++;
           break;
@@ -105,17 +106,11 @@ export class ChunkedDecoder {
               `more than ${this.#limits.chunkExtensions} bytes of chunk extensions (limits.chunkExtensions)`,
             );
           }
-          if (this.#escaped) this.#escaped = false;
-          else if (c === 34) this.#quoted = !this.#quoted;
-          else if (c === 92 && this.#quoted) this.#escaped = true;
-          if (c === 13) {
-            if (this.#quoted) return bad('chunk_extensions', 'a chunk extension has an open quote (RFC 9112 §7.1.1)');
-            this.#state = SIZE_LF;
-          } else if (((CLASS[c] as number) & VALUE) === 0) {
-            return bad(
-              c === 10 ? 'bare_lf' : 'chunk_extensions',
-              'a chunk extension has a control character (RFC 9112 §7.1.1)',
-            );
+          this.#extension = nextExtensionState(this.#extension, c);
+          if (this.#extension === EXTENSION_END) this.#state = SIZE_LF;
+          else if (this.#extension === EXTENSION_FAULT) {
+            if (c === 10) return bad('bare_lf', 'a chunk extension ends in LF without CR (RFC 9112 §2.2)');
+            return bad('chunk_extensions', 'a chunk extension is not ;name or ;name=value (RFC 9112 §7.1.1)');
           }
           break;
         }
@@ -206,6 +201,8 @@ export class ChunkedDecoder {
     const parsed = fields.parse(all, 0, 0, this.#limits.fields);
     if (typeof parsed !== 'number') return parsed;
     if (parsed !== sectionEnd) return bad('trailers', 'the trailer section ends before its empty line');
+    if ((fields.seen & (KNOWN['content-length'] | KNOWN['transfer-encoding'])) !== 0)
+      return bad('trailers', 'a trailer section frames a message (RFC 9110 §6.5.1)');
     fields.text = all.toString('latin1', 0, sectionEnd);
     this.trailers = fields.linesWhere(NOT_IN_TRAILERS, (name) => !SENSITIVE.test(name) && !name.includes('_'));
     const consumed = sectionEnd - this.#sectionBytes;

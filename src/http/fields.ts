@@ -3,7 +3,7 @@
  * are walked once; nothing is allocated per field but four small numbers.
  */
 import type { Fields } from '../kernel/exchange.ts';
-import { CLASS, LOWER, TOKEN, VALUE } from './chars.ts';
+import { CLASS, LOWER, TOKEN } from './chars.ts';
 import { HttpFault } from './fault.ts';
 import { identify, KNOWN, NAMED_BY_CONNECTION, NOT_NAMED } from './known.ts';
 
@@ -19,6 +19,7 @@ const LF = 10;
 const COLON = 58;
 const SP = 32;
 const HTAB = 9;
+const DEL = 127;
 
 function lineFault(buffer: Buffer, at: number, nameStart: number): HttpFault {
   const c = buffer[at] as number;
@@ -108,7 +109,8 @@ export class FieldSection implements Fields {
       const nameEnd = p++;
       while (buffer[p] === SP || buffer[p] === HTAB) p++;
       const valueStart = p;
-      while (((CLASS[buffer[p] as number] as number) & VALUE) !== 0) p++;
+      // As `CLASS & VALUE`, without the look-up: most bytes of a head are scanned here.
+      for (let c = buffer[p] as number; (c >= SP && c !== DEL) || c === HTAB; c = buffer[++p] as number);
       if (buffer[p] !== CR || buffer[p + 1] !== LF) return valueFault(buffer[p] as number);
       let valueEnd = p;
       while (valueEnd > valueStart && (buffer[valueEnd - 1] === SP || buffer[valueEnd - 1] === HTAB)) valueEnd--;

@@ -8,6 +8,8 @@ export interface PreviousHop {
   /** `trusted`: its own forwarding fields are believed and extended; from others they are replaced. */
   readonly peer: Peer;
   readonly scheme: string;
+  /** The client, when trusted hops name one; the peer otherwise. */
+  readonly clientAddress: string;
 }
 
 /** Fields that only a trusted hop may set. */
@@ -34,15 +36,24 @@ export function forwardingLines(fields: FieldSection, hop: PreviousHop, authorit
   const { seen } = fields;
   const via = (seen & KNOWN.via) === 0 ? '' : `${fields.knownList(KNOWN.via)}, `;
   const own = `Via: ${via}1.1 ${pseudonym}\r\n`;
+  const node = nodeOf(hop.peer.address);
   if (!hop.peer.trusted || (seen & FORWARDING_FIELDS) === 0) {
-    return `X-Forwarded-For: ${hop.peer.address}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${authority}\r\n${own}`;
+    return `X-Forwarded-For: ${node}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${authority}\r\n${own}`;
   }
-  const before = (seen & KNOWN['x-forwarded-for']) === 0 ? '' : `${fields.knownList(KNOWN['x-forwarded-for'])}, `;
+  let before = '';
+  if ((seen & KNOWN['x-forwarded-for']) !== 0) before = `${fields.knownList(KNOWN['x-forwarded-for'])}, `;
+  // Named by Forwarded alone: a server that reads the other field must not take the hop for the client.
+  else if (hop.clientAddress !== hop.peer.address) before = `${hop.clientAddress}, `;
   const host = fields.known(KNOWN['x-forwarded-host']) ?? authority;
-  let lines = `X-Forwarded-For: ${before}${hop.peer.address}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${host}\r\n${own}`;
+  let lines = `X-Forwarded-For: ${before}${node}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${host}\r\n${own}`;
   if ((seen & KNOWN.forwarded) !== 0) {
-    const node = hop.peer.address.includes(':') ? `"[${hop.peer.address}]"` : hop.peer.address;
-    lines += `Forwarded: ${fields.knownList(KNOWN.forwarded)}, for=${node};proto=${hop.scheme}\r\n`;
+    const quoted = node.includes(':') ? `"[${node}]"` : node;
+    lines += `Forwarded: ${fields.knownList(KNOWN.forwarded)}, for=${quoted};proto=${hop.scheme}\r\n`;
   }
   return lines;
+}
+
+/** A peer on a unix socket has no address; `unknown` is the word for that (RFC 7239 §6.2). */
+function nodeOf(address: string): string {
+  return address === 'unix' ? 'unknown' : address;
 }

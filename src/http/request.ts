@@ -24,7 +24,7 @@ const bad = (kind: string, message: string) => new HttpFault(kind, 'bad_request'
 /** Fields that change who is asked, by whom, and where the message ends: a second spelling of them is an attack. */
 const ONE_SPELLING = HOP_BY_HOP | KNOWN.host | KNOWN.expect | FORWARDING_FIELDS;
 
-// Most requests of a connection name the same host: lower-casing it once is enough.
+// Most requests of a connection name the same host: checking and lower-casing it once is enough. Only what is valid is kept.
 let lastAuthority = '';
 let lastHost = '';
 
@@ -136,7 +136,7 @@ function readTarget(head: Request, target: string, questionMark: number): HttpFa
   if ((head.repeated & KNOWN.host) !== 0) return bad('host_repeated', 'more than one Host field (RFC 9112 §3.2)');
   const host = head.known(KNOWN.host);
   if (host === undefined && head.minor === 1) return bad('host_missing', 'no Host field (RFC 9112 §3.2)');
-  if (host !== undefined && !validAuthority(host)) {
+  if (host !== undefined && (host === '' || (host !== lastAuthority && !validAuthority(host)))) {
     return bad('host_invalid', 'the Host field is not a host and an optional port (RFC 9110 §7.2)');
   }
   if (head.method === 'CONNECT') {

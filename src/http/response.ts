@@ -131,6 +131,7 @@ function readFraming(head: Response, method: string): HttpFault | undefined {
       return bad('response_unknown_coding', 'the only transfer coding served is chunked (RFC 9112 §6.1)');
   }
   if (status < 200) {
+    if (head.minor === 0) return bad('response_interim_http10', 'a 1xx response in HTTP/1.0 (RFC 9110 §15.2)');
     if (coded || head.contentLength > 0)
       return bad('response_body_forbidden', 'a 1xx response announces a body (RFC 9112 §6.3)');
     if (status === 101 && head.upgrade === '')

@@ -105,8 +105,11 @@ export interface OutboundSink {
   onResponseData(buffer: Buffer, start: number, end: number): void;
   onResponseEnd(trailers: string): void;
   onOutboundDrain(): void;
-  /** The try has failed. `sent`: request bytes have left and may have been processed. */
-  onOutboundError(error: GatehouseError, sent: boolean): void;
+  /**
+   * The try has failed. `sent`: request bytes have left and may have been processed; `reused`: on a kept connection, which
+   * the server may simply have closed at that moment.
+   */
+  onOutboundError(error: GatehouseError, sent: boolean, reused: boolean): void;
 }
 
 /** The server's side of an exchange: one try at one endpoint. */

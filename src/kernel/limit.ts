@@ -21,7 +21,8 @@ export function parseDuration(text: string): number | undefined {
   for (const [, count, , unit] of text.matchAll(/(\d+(\.\d+)?)(ms|s|min|m|h|d)/g)) {
     total += Number(count) * (DURATION_MS[unit ?? ''] ?? Number.NaN);
   }
-  return Number.isFinite(total) && total <= 2 ** 47 ? total : undefined;
+  // 1.1 × 1000 is a little more than 1100.
+  return Number.isFinite(total) && total <= 2 ** 47 ? Math.round(total * 1000) / 1000 : undefined;
 }
 
 /** `16KiB`, `1MiB`, `4096` → bytes; undefined where it is not a size. */
@@ -29,7 +30,8 @@ export function parseSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ?(B|kB|KB|MB|GB|KiB|MiB|GiB)?$/.exec(text);
   if (!match) return undefined;
   const bytes = Number(match[1]) * (SIZE[match[2] ?? ''] ?? Number.NaN);
-  return Number.isSafeInteger(bytes) ? bytes : undefined;
+  const whole = Math.round(bytes);
+  return Number.isSafeInteger(whole) && Math.abs(bytes - whole) < 1e-3 ? whole : undefined;
 }
 
 /** `20%`, `0.5%` → a fraction (0.2, 0.005); undefined where it is not a percentage from 0 to 100. */

@@ -33,6 +33,9 @@ const LAST_CALL_MS = 1000;
 /** Empty lines that may stand before a request. */
 const EMPTY_LINES = 4;
 
+/** Whether requests for a host may come on this connection; by its TLS server name. */
+export type Covers = (host: string) => boolean;
+
 /** A client connection. */
 export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   deadline = NEVER;
@@ -48,10 +51,16 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   /** An empty line has come before the request that is awaited. */
   #emptyLines = 0;
   #requests = 0;
+  /** No further request after the one under way. */
   #draining = false;
 
-  constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime) {
+  readonly #covers: Covers | undefined;
+  /** The last host that was found covered. */
+  #covered = '';
+
+  constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime, covers?: Covers) {
     this.wire = wire;
+    this.#covers = covers;
     this.peer = peer;
     this.runtime = runtime;
     this.#arm(runtime.timeouts.head);
@@ -113,7 +122,10 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     ) {
       input.at += 2;
       this.#emptyLines++;
-      if (input.empty) return false;
+      if (input.empty) {
+        this.#state = IDLE;
+        return false;
+      }
     }
     const headEnd = findHeadEnd(input.buffer, input.at, input.end);
     if (headEnd < 0) {
@@ -141,7 +153,17 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       exchange.clientAddress = seen.address;
       exchange.scheme = seen.scheme;
     }
-    runtime.onRequest(exchange.exchange);
+    if (this.#covers !== undefined && request.host !== this.#covered && !this.#checkHost(request.host)) {
+      runtime.fault('misdirected_request');
+      const what = `${request.host} is not covered by the certificate of this connection: open another one for it`;
+      runtime.onRefused(exchange.exchange, new GatehouseError('misdirected_request', what));
+    } else runtime.onRequest(exchange.exchange);
+    return true;
+  }
+
+  #checkHost(host: string): boolean {
+    if (!this.#covers?.(host)) return false;
+    this.#covered = host;
     return true;
   }
 

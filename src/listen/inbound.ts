@@ -19,7 +19,7 @@ import { ResponseWriter } from './response.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** Between the two interim responses that find out whether a client that sent FIN is still there. */
-const PROBE_MS = 50;
+const PROBE_MS = 25;
 const PROBES = 2;
 /** A rest of a request body that is read and dropped after an early answer, so that the connection can go on. */
 const DISCARD_BYTES = 65_536;

@@ -9,7 +9,7 @@ import type { NativeHandle } from '../socket/native.ts';
 import type { WireOwner } from '../socket/owner.ts';
 import { Wire } from '../socket/wire.ts';
 import type { ListenerConfig } from './config.ts';
-import { ServerConnection } from './connection.ts';
+import { type Covers, ServerConnection } from './connection.ts';
 import { compileTrust, plainAddress } from './peer.ts';
 import type { Drainable, ListenerHandler, ListenerRuntime } from './runtime.ts';
 import { type ReadText, type SecureDoor, secureDoor } from './tls.ts';
@@ -48,9 +48,8 @@ export class Listener {
   /** Applies changed settings to connections accepted from now on. Throws, changing nothing, when they cannot be used. */
   update(config: ListenerConfig, readText: ReadText): void {
     this.#parts.readText = readText;
-    const runtime = this.#compile(config);
+    this.#runtime = this.#compile(config);
     this.#config = config;
-    this.#runtime = runtime;
   }
 
   /** Open connections, those in their TLS handshake included. */
@@ -125,14 +124,15 @@ export class Listener {
     if (tls === undefined) this.#door = undefined;
     // A door that stays keeps its session tickets: clients that come back need no full handshake.
     else if (!this.#door?.serves(tls, handshake, readText)) {
-      this.#door = secureDoor(
+      const door: SecureDoor = secureDoor(
         tls,
         handshake,
         readText,
         this.#handshakes,
-        (socket) => this.#secured(socket),
+        (socket) => this.#secured(socket, door),
         () => this.#runtime.fault('tls_handshake'),
       );
+      this.#door = door;
     }
     return runtime;
   }
@@ -161,19 +161,21 @@ export class Listener {
     this.#open(new Wire(client, SILENT), plainAddress(address.address ?? 'unix'), address.port ?? 0, this.#runtime);
   }
 
-  #secured(socket: TLSSocket): void {
+  #secured(socket: TLSSocket, door: SecureDoor): void {
     const address = plainAddress(socket.remoteAddress ?? 'unix');
     const port = socket.remotePort ?? 0;
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     const early = socket.read() as Buffer | null;
     const wire = new Wire(handle, SILENT, () => socket.destroy());
-    const connection = this.#open(wire, address, port, this.#runtime);
+    const { servername } = socket as TLSSocket & { servername?: string | false };
+    const covers = servername ? door.covers(servername) : undefined;
+    const connection = this.#open(wire, address, port, this.#runtime, covers);
     if (early !== null) connection.onBytes(early, 0, early.length);
   }
 
-  #open(wire: Wire, address: string, port: number, runtime: ListenerRuntime): ServerConnection {
+  #open(wire: Wire, address: string, port: number, runtime: ListenerRuntime, covers?: Covers): ServerConnection {
     const peer: Peer = { address, port, trusted: runtime.trusts(address) };
-    const connection = new ServerConnection(wire, peer, runtime);
+    const connection = new ServerConnection(wire, peer, runtime, covers);
     this.#connections.add(connection);
     this.#parts.events.emit('connectionOpened', this.name);
     return connection;

@@ -2,28 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Request } from '../http/request.ts';
 import { LENGTH_CHUNKED, LENGTH_CLOSE, LENGTH_NONE, LENGTH_TUNNEL } from '../kernel/exchange.ts';
-import type { Wire } from '../socket/wire.ts';
-import { scratchBuffer } from '../socket/wire.ts';
+import { recordingWire } from '../socket/wire.fixture.ts';
 import { ResponseWriter } from './response.ts';
-
-/** A wire that remembers what was written. */
-function record() {
-  const parts: string[] = [];
-  let pending = 0;
-  const take = (buffer: Buffer, start: number, end: number) => parts.push(buffer.toString('latin1', start, end)) > 0;
-  const wire = {
-    writeText: (text: string) => parts.push(text) > 0,
-    write: take,
-    writeOwned: (buffer: Buffer) => take(buffer, 0, buffer.length),
-    reserve: () => pending,
-    commit(at: number) {
-      take(scratchBuffer(), pending, at);
-      pending = 0;
-      return true;
-    },
-  };
-  return { wire: wire as unknown as Wire, written: () => parts.join('') };
-}
 
 interface Case {
   name: string;
@@ -107,7 +87,7 @@ describe('framing and connection fields that the client understands', () => {
   ];
   for (const { name, minor = 1, method = 'GET', keepAlive = true, length, trailers = '', sent, keepsAlive } of cases) {
     test(name, () => {
-      const { wire, written } = record();
+      const { wire, written } = recordingWire();
       const writer = new ResponseWriter(wire, { method, minor } as Request, keepAlive);
       writer.head(200, 'OK', 'X: y\r\n', length);
       writer.write(Buffer.from('..ok..'), 2, 4);
@@ -124,7 +104,7 @@ test('1xx responses go to clients that can read them, and only before the final 
     [1, 'HTTP/1.1 103 \r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
     [0, 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n'],
   ] as const) {
-    const { wire, written } = record();
+    const { wire, written } = recordingWire();
     const writer = new ResponseWriter(wire, { method: 'GET', minor } as Request, true);
     writer.interim(103, 'Link: a\r\n');
     writer.head(200, 'OK', '', 0);

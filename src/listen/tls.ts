@@ -1,7 +1,7 @@
 /** TLS on a listener: contexts by server name, the handshake by node:tls, and then a plain wire over its handle. */
 import { X509Certificate } from 'node:crypto';
-import { Socket } from 'node:net';
-import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
+import { isIP, Socket } from 'node:net';
+import { createSecureContext, createServer, type Server, type TLSSocket } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { NativeHandle } from '../socket/native.ts';
 import type { ListenerConfig } from './config.ts';
@@ -12,14 +12,40 @@ export interface SecureDoor {
   accept(handle: NativeHandle): void;
   /** Whether it was made of this configuration and these files, so that it need not be made again. */
   serves(config: NonNullable<ListenerConfig['tls']>, handshakeMs: number, readText: ReadText): boolean;
+  /**
+   * For a connection that was opened with this server name: whether requests for a host may come on it, because it is that
+   * name or the certificate shown for it covers the host (RFC 9110 §15.5.20).
+   */
+  covers(serverName: string): (host: string) => boolean;
 }
 
 /** Text of a file that the configuration names, read by the supervisor. */
 export type ReadText = (path: string) => string;
 
+/** Server names whose certificate is remembered: strangers choose the names, so there must be an end. */
+const REMEMBERED = 10_000;
+
 /**
- * `pending` holds the sockets whose handshake is under way; `onSecure` gets the TLS socket after its handshake; `onFailed` the reason of one that failed. Throws when a certificate
- * or key cannot be used.
+ * Which of the certificates answers for a server name, as its index: the first that has exactly this name, else the first
+ * with a wildcard that covers it (one label, RFC 9525 §6.3), else the first of all.
+ */
+export function certificateChooser(certificates: readonly X509Certificate[]): (name: string) => number {
+  const known = new Map<string, number>();
+  return (name) => {
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    const plain = name.toLowerCase().replace(/\.$/, '');
+    let index = certificates.findIndex((one) => one.checkHost(plain, { wildcards: false }) !== undefined);
+    if (index < 0) index = certificates.findIndex((one) => one.checkHost(plain) !== undefined);
+    if (index < 0) index = 0;
+    if (known.size < REMEMBERED) known.set(name, index);
+    return index;
+  };
+}
+
+/**
+ * `pending` holds the sockets whose handshake is under way; `onSecure` gets the TLS socket after its handshake; `onFailed`
+ * the reason of one that failed. Throws when a certificate or key cannot be used.
  */
 export function secureDoor(
   config: NonNullable<ListenerConfig['tls']>,
@@ -34,21 +60,13 @@ export function secureDoor(
     const options = { cert, key: readText(key), minVersion: config.minVersion, honorCipherOrder: true };
     return { options, context: createSecureContext(options), x509: new X509Certificate(cert) };
   });
-  const byName = new Map<string, SecureContext>();
+  const choose = certificateChooser(contexts.map(({ x509 }) => x509));
   const first = contexts[0] as (typeof contexts)[number];
-  const choose = (name: string): SecureContext => {
-    let context = byName.get(name);
-    if (context === undefined) {
-      context = (contexts.find(({ x509 }) => x509.checkHost(name) !== undefined) ?? first).context;
-      if (byName.size < 10_000) byName.set(name, context);
-    }
-    return context;
-  };
   const server: Server = createServer({
     ...first.options,
     handshakeTimeout: handshakeMs,
     ALPNProtocols: ['http/1.1'],
-    SNICallback: (name, done) => done(null, choose(name.toLowerCase())),
+    SNICallback: (name, done) => done(null, (contexts[choose(name)] ?? first).context),
   });
   const material = materialOf(config, handshakeMs, readText);
   server.on('secureConnection', (socket) => {
@@ -68,6 +86,11 @@ export function secureDoor(
       server.emit('connection', socket);
     },
     serves: (next, ms, read) => isDeepStrictEqual(materialOf(next, ms, read), material),
+    covers(serverName) {
+      const name = serverName.toLowerCase();
+      const { x509 } = contexts[choose(name)] ?? first;
+      return (host) => host === name || (isIP(host) === 0 ? x509.checkHost(host) : x509.checkIP(host)) !== undefined;
+    },
   };
 }
 

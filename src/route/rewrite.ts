@@ -31,6 +31,14 @@ export const RESERVED_FIELDS: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
+/**
+ * Whether an incoming line of this name (lower case) is left out. A name with `_` goes with its dashed twin: CGI-like servers
+ * read both as one, and a client could speak beside what the route sets.
+ */
+export function leavesOut(changes: FieldChanges, lowerName: string): boolean {
+  return changes.drop.has(lowerName) || (lowerName.includes('_') && changes.drop.has(lowerName.replaceAll('_', '-')));
+}
+
 type Changes = NonNullable<NonNullable<RouteConfig['rewrite']>['requestHeaders']>;
 
 /** Compiles field changes; undefined when there are none. */

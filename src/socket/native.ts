@@ -80,10 +80,20 @@ const { stream, tcp, pipe } = load();
 
 /** Where the native side leaves its results. */
 export const STREAM_STATE = stream.streamBaseState;
-/** Index in STREAM_STATE: bytes read, or a negative error. */
-export const READ_RESULT = stream.kReadBytesOrError;
 /** Index in STREAM_STATE: whether the last write is still under way. */
 export const WRITE_ASYNC = stream.kLastWriteWasAsync;
+const READ_RESULT = stream.kReadBytesOrError;
+
+/** Of the read that calls back: bytes read, or a negative error. */
+export function readResult(): number {
+  return STREAM_STATE[READ_RESULT] as number;
+}
+
+/** Whether the write just made is still under way. */
+export function writesOn(): boolean {
+  return STREAM_STATE[WRITE_ASYNC] !== 0;
+}
+
 /** A write under way. */
 export const WriteRequest = stream.WriteWrap;
 /** A half-close under way. */

@@ -3,18 +3,11 @@
  * writes are composed in one scratch buffer and leave in one system call. Memory is held per socket only for bytes that
  * the kernel would not take.
  */
-import { constants } from 'node:os';
-import {
-  type NativeHandle,
-  type NativeRequest,
-  READ_RESULT,
-  ShutdownRequest,
-  STREAM_STATE,
-  WRITE_ASYNC,
-  WriteRequest,
-} from './native.ts';
+import { UV_EALREADY, UV_EOF, UV_EPROTO } from './errno.ts';
+import { type NativeHandle, type NativeRequest, readResult, WriteRequest, writesOn } from './native.ts';
 import type { WireOwner } from './owner.ts';
 import { reportException } from './report.ts';
+import { sendFin, Turns } from './turns.ts';
 
 /** Bytes read at once. */
 export const READ_BYTES = 65_536;
@@ -22,9 +15,6 @@ export const READ_BYTES = 65_536;
 export const SCRATCH_BYTES = 20_480;
 /** Bytes that may wait in memory for a slow peer before `write` says false. */
 const HIGH_WATER = 16_384;
-const UV_EOF = -4095;
-const UV_EALREADY = -constants.errno.EALREADY;
-const UV_EPROTO = -constants.errno.EPROTO;
 
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
 let scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
@@ -54,10 +44,8 @@ function onWritten(this: NativeRequest, status: number): void {
   (this.wire as Wire).written(status, (this.buffer as { length: number }).length);
 }
 
-function onShutdown(this: NativeRequest): void {}
-
 function onRead(this: NativeHandle): Uint8Array | undefined {
-  return (this.wire as Wire).read(STREAM_STATE[READ_RESULT] as number);
+  return (this.wire as Wire).read(readResult());
 }
 
 /** A connected socket: TCP, unix or (after its handshake) TLS. */
@@ -75,12 +63,16 @@ export class Wire {
   /** A buffer of its own while big reads pass, so that they can be written on without a copy. */
   #own: Buffer | undefined = undefined;
   #reading = false;
-  #closed = false;
+  /** Nothing is sent or reported any more. */
+  closed = false;
+  /** Of a TLS handle, which takes one write at a time. */
+  readonly #turns: Turns | undefined;
 
   constructor(handle: NativeHandle, owner: WireOwner, release?: () => void) {
     this.#handle = handle;
     this.owner = owner;
     this.#release = release;
+    this.#turns = release === undefined ? undefined : new Turns();
     handle.wire = this;
     handle.useUserBuffer(shared);
     handle.onread = onRead;
@@ -88,7 +80,7 @@ export class Wire {
 
   /** Starts or goes on reading. */
   resume(): void {
-    if (this.#reading || this.#closed) return;
+    if (this.#reading || this.closed) return;
     this.#reading = true;
     const code = this.#handle.readStart();
     // After a TLS handshake the handle is reading already.
@@ -97,18 +89,14 @@ export class Wire {
 
   /** Reads no more: what the peer sends stays in the kernel, and at last with the peer. */
   pause(): void {
-    if (!this.#reading || this.#closed) return;
+    if (!this.#reading || this.closed) return;
     this.#reading = false;
     this.#handle.readStop();
   }
 
-  get closed(): boolean {
-    return this.#closed;
-  }
-
   /** Bytes that still wait in memory; falls while the peer takes some. */
   get queued(): number {
-    return this.#closed ? 0 : this.#handle.writeQueueSize;
+    return this.closed ? 0 : this.#handle.writeQueueSize;
   }
 
   /**
@@ -130,7 +118,7 @@ export class Wire {
   commit(end: number): boolean {
     corkedBytes = end;
     if (!reading) this.flush();
-    return this.pending <= HIGH_WATER && !this.#closed;
+    return this.pending <= HIGH_WATER && !this.closed;
   }
 
   /** Sends what was collected. */
@@ -139,7 +127,7 @@ export class Wire {
     const length = corkedBytes;
     corked = undefined;
     corkedBytes = 0;
-    if (this.#closed || length === 0) return;
+    if (this.closed || length === 0) return;
     const view = new Uint8Array(scratch.buffer as ArrayBuffer, 0, length);
     if (this.#send(view)) scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   }
@@ -160,8 +148,8 @@ export class Wire {
     }
     if (buffer === passing) {
       this.flush();
-      if (!this.#closed && this.#send(buffer.subarray(start, end))) passingKept = true;
-      return this.pending <= HIGH_WATER && !this.#closed;
+      if (!this.closed && this.#send(buffer.subarray(start, end))) passingKept = true;
+      return this.pending <= HIGH_WATER && !this.closed;
     }
     const copy = Buffer.allocUnsafeSlow(end - start);
     buffer.copy(copy, 0, start, end);
@@ -171,17 +159,16 @@ export class Wire {
   /** Sends a buffer that nobody changes afterwards. False as in `commit`. */
   writeOwned(buffer: Uint8Array): boolean {
     this.flush();
-    if (!this.#closed) this.#send(buffer);
-    return this.pending <= HIGH_WATER && !this.#closed;
+    if (!this.closed) this.#send(buffer);
+    return this.pending <= HIGH_WATER && !this.closed;
   }
 
   /** Sends FIN after what is pending. */
   end(): void {
     this.flush();
-    if (this.#closed) return;
-    const request = new ShutdownRequest();
-    request.oncomplete = onShutdown;
-    this.#handle.shutdown(request);
+    if (this.closed) return;
+    if (this.#turns?.busy) this.#turns.ending = true;
+    else sendFin(this.#handle);
   }
 
   /** Closes; what the kernel has not taken is lost. Nothing is reported any more. */
@@ -193,14 +180,14 @@ export class Wire {
   /** Closes with RST, so that the peer sees that something was cut. */
   reset(): void {
     this.flush();
-    if (this.#closed) return;
+    if (this.closed) return;
     if (this.#release || !this.#handle.reset || this.#handle.reset() < 0) this.#close();
-    else this.#closed = true;
+    else this.closed = true;
   }
 
   /** Called by the native side. Not for anyone else. Returns the buffer for the next read when it changes. */
   read(result: number): Uint8Array | undefined {
-    if (this.#closed) return undefined;
+    if (this.closed) return undefined;
     if (result <= 0) {
       if (result === UV_EOF) {
         this.#reading = false;
@@ -223,7 +210,7 @@ export class Wire {
     reading = false;
     passing = undefined;
     if (corked !== undefined) corked.flush();
-    if (this.#closed) return undefined;
+    if (this.closed) return undefined;
     if (own === undefined ? result === READ_BYTES : passingKept) {
       this.#own = Buffer.allocUnsafeSlow(READ_BYTES);
       return this.#own;
@@ -238,32 +225,50 @@ export class Wire {
   /** Called by the native side when an asynchronous write is done. */
   written(status: number, length: number): void {
     this.pending -= length;
-    if (this.#closed) return;
+    if (this.closed) return;
     if (status < 0) this.#breakSoon(status);
-    else if (this.pending === 0) this.owner.onDrain();
+    else {
+      if (this.#turns !== undefined) this.#nextTurn(this.#turns);
+      if (this.pending === 0) this.owner.onDrain();
+    }
+  }
+
+  #nextTurn(turns: Turns): void {
+    turns.busy = false;
+    for (let next = turns.next(); next !== undefined; next = turns.next()) {
+      this.pending -= next.length;
+      this.#send(next);
+    }
+    if (turns.ending && !turns.busy && !this.closed) sendFin(this.#handle);
   }
 
   /** True when the native side goes on using `view` after this returns. */
   #send(view: Uint8Array): boolean {
     if (this.mute) return false;
+    if (this.#turns?.busy) {
+      this.#turns.wait(view);
+      this.pending += view.length;
+      return true;
+    }
     const request = spare;
     const code = this.#handle.writeBuffer(request, view);
     if (code !== 0) {
       this.#breakSoon(code);
       return false;
     }
-    if (STREAM_STATE[WRITE_ASYNC] === 0) return false;
+    if (!writesOn()) return false;
     request.oncomplete = onWritten;
     request.wire = this;
     request.buffer = view;
     spare = new WriteRequest();
+    if (this.#turns !== undefined) this.#turns.busy = true;
     this.pending += view.length;
     return true;
   }
 
   #close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.closed) return;
+    this.closed = true;
     if (corked === this) {
       corked = undefined;
       corkedBytes = 0;
@@ -273,7 +278,7 @@ export class Wire {
   }
 
   #break(code: number): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     this.#close();
     this.owner.onBroken(code);
   }
@@ -283,7 +288,7 @@ export class Wire {
    * it ends by itself; else it is reported after the writer's own stack has ended, which is in the middle of something.
    */
   #breakSoon(code: number): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     if (this.readsOut && this.#reading) {
       this.mute = true;
       return;

@@ -5,8 +5,9 @@
  * the socket with the last worker.
  */
 import { lookup } from 'node:dns/promises';
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs';
 import net from 'node:net';
+import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 
 /** A bound socket. */
@@ -129,11 +130,17 @@ function refuse(errno: number, address: string, setting: string): BindError {
 /** Why `address` cannot be listened on, and what to do about it; `code` is the system's, such as EADDRINUSE. */
 export function refuseCode(code: string, address: string, setting: string): BindError {
   const what = `${setting}: cannot listen on ${address}`;
+  // libuv says EACCES where the system says ENOENT (uv_pipe_bind).
+  if (code === 'EACCES' && address.startsWith('unix:') && !existsSync(dirname(address.slice(5)))) {
+    return refuseCode('ENOENT', address, setting);
+  }
   switch (code) {
     case 'EADDRINUSE':
       return new BindError(
         code,
-        `${what}: another process listens there; stop it (\`ss -ltnp\` names it) or choose another port`,
+        address.startsWith('unix:')
+          ? `${what}: another process listens there; stop it (\`ss -lxp\` names it) or choose another path`
+          : `${what}: another process listens there; stop it (\`ss -ltnp\` names it) or choose another port`,
       );
     case 'EACCES':
     case 'EPERM':
@@ -146,6 +153,8 @@ export function refuseCode(code: string, address: string, setting: string): Bind
         code,
         `${what}: this machine has no such address; write 0.0.0.0 or one that \`ip addr\` shows`,
       );
+    case 'ENOTFOUND':
+      return new BindError(code, `${what}: that name has no address; write an IP address of this machine`);
     case 'ENOENT':
       return new BindError(code, `${what}: its directory does not exist; create it`);
     default:

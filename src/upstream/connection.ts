@@ -21,6 +21,8 @@ const BUSY = 2;
 const TUNNEL = 3;
 const CLOSED = 4;
 
+/** What getaddrinfo says of a name without address. */
+const UNRESOLVED = 'ENOTFOUND';
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** A connection to an endpoint. */
@@ -31,7 +33,9 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   idleUntil = 0;
   readonly #host: ConnectionHost;
   readonly #answer: AnswerReader;
-  #dialing: Dialing | undefined;
+  /** Address it is connected to; '' when there was none. */
+  readonly address: string;
+  #dialing: Dialing | undefined = undefined;
   #early: EarlyRequest | undefined = undefined;
   #wire: Wire | undefined = undefined;
   #writer: MessageWriter | undefined = undefined;
@@ -47,7 +51,10 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     this.#answer = new AnswerReader(host.config.limits, host.bodyLimits);
     this.deadline = host.clock.now() + host.config.timeouts.connect;
     host.deadlines.add(this);
-    this.#dialing = dial(host.target(), this);
+    const target = host.target();
+    this.address = target === undefined ? '' : target.address;
+    if (target !== undefined) this.#dialing = dial(target, this);
+    else queueMicrotask(() => this.onDialFailed(UNRESOLVED, 'its name has not been resolved', false));
   }
 
   /** Sends a request head (complete, with its empty line); `totalAt` is the deadline of the whole exchange. */
@@ -136,11 +143,10 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
 
   onDialFailed(code: string, message: string, tls: boolean): void {
     this.#dialing = undefined;
-    const what: ErrorCode = tls ? 'upstream_tls' : 'upstream_refused';
-    this.#fail(
-      what,
-      new GatehouseError(what, `the server could not be reached: ${this.#host.id}: ${tls ? message : code}`),
-    );
+    if (this.#state === CLOSED) return;
+    const what: ErrorCode = tls ? 'upstream_tls' : code === UNRESOLVED ? 'upstream_dns' : 'upstream_refused';
+    const why = `the server could not be reached: ${this.#host.id}: ${tls ? message : code}`;
+    this.#fail(what, new GatehouseError(what, why));
   }
 
   onBytes(buffer: Buffer, start: number, end: number): void {
@@ -277,7 +283,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     this.#sink = undefined;
     this.close();
     this.#host.fault(kind);
-    sink?.onOutboundError(error, sent);
+    sink?.onOutboundError(error, sent, this.#requests > 1);
   }
 
   /** Closes; an exchange under way is not told (see `abort`). */

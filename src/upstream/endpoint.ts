@@ -1,4 +1,5 @@
 /** One server of an upstream: its connections, its load, and whether it may be chosen. */
+import { isIP } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { ChunkedLimits } from '../http/chunked.ts';
@@ -156,25 +157,29 @@ export class Endpoint implements ConnectionHost {
     return this.#idle.length;
   }
 
-  /** Where the next connection goes. */
-  target(): DialTarget {
+  /** Where the next connection goes; undefined while the name has never been resolved. */
+  target(): DialTarget | undefined {
     if (this.#port === 0) return { address: this.#host, port: 0, tls: undefined };
-    // A name that was never resolved goes on as it is: connecting to it fails, and says so.
-    const address = this.#resolver?.next() ?? '0.0.0.0';
+    const address = this.#resolver?.next();
+    if (address === undefined) return undefined;
     if (!this.#secure) return { address, port: this.#port, tls: undefined };
-    return { address, port: this.#port, tls: { servername: this.#host, ...this.#parts.tls } };
+    return {
+      address,
+      port: this.#port,
+      tls: isIP(this.#host) === 0 ? { servername: this.#host, ...this.#parts.tls } : this.#parts.tls,
+    };
   }
 
-  /** Whether the name of this server has been resolved at least once. */
-  get resolved(): boolean {
-    return this.#resolver === undefined || this.#resolver.next() !== undefined;
+  /** The server still has this address. */
+  #current(address: string): boolean {
+    return this.#resolver === undefined || this.#resolver.has(address);
   }
 
   /** An idle connection or a new one; undefined when there are as many as allowed. */
   acquire(): ClientConnection | undefined {
     const now = this.clock.now();
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
-      if (connection.idleUntil > now) return connection;
+      if (connection.idleUntil > now && this.#current(connection.address)) return connection;
       connection.close();
     }
     if (this.#connections >= this.config.pool.connections) return undefined;
@@ -184,7 +189,7 @@ export class Endpoint implements ConnectionHost {
 
   /** Takes a connection back that is in order and free. */
   release(connection: ClientConnection): void {
-    if (this.#closing || this.#idle.length >= this.config.pool.idle) {
+    if (this.#closing || this.#idle.length >= this.config.pool.idle || !this.#current(connection.address)) {
       connection.close();
       return;
     }

@@ -59,23 +59,25 @@ export class Forward implements InboundSink, OutboundSink {
 
   #try(): void {
     const { upstream, hashKey } = this.#plan;
-    const endpoint =
+    let endpoint =
       upstream.pick(hashKey, this.#tried) ??
       (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
-    if (endpoint === undefined) {
-      this.#fail(
-        new GatehouseError('no_endpoint', `no server of upstream ${upstream.name} is available`, {
-          retryAfterMs: 1000,
-        }),
-      );
-      return;
+    let connection = endpoint?.acquire();
+    let full = '';
+    while (endpoint !== undefined && connection === undefined) {
+      // All its connections are in use: the next best one.
+      full = endpoint.id;
+      this.#tried ??= [];
+      this.#tried.push(endpoint.index);
+      endpoint = upstream.pick(hashKey, this.#tried);
+      connection = endpoint?.acquire();
     }
-    const connection = endpoint.acquire();
-    if (connection === undefined) {
+    if (endpoint === undefined || connection === undefined) {
+      const detail = { retryAfterMs: 1000 };
       this.#fail(
-        new GatehouseError('overloaded', `all connections to ${endpoint.id} are in use (pool.connections)`, {
-          retryAfterMs: 1000,
-        }),
+        full === ''
+          ? new GatehouseError('no_endpoint', `no server of upstream ${upstream.name} is available`, detail)
+          : new GatehouseError('overloaded', `all connections to ${full} are in use (pool.connections)`, detail),
       );
       return;
     }
@@ -230,10 +232,11 @@ export class Forward implements InboundSink, OutboundSink {
     this.#exchange.inbound.resume();
   }
 
-  onOutboundError(error: GatehouseError, sent: boolean): void {
+  onOutboundError(error: GatehouseError, sent: boolean, reused: boolean): void {
     this.#connection = undefined;
     if (this.#over) return;
-    if (speaksAgainstServer(error.code)) this.#endpoint?.failed();
+    // A kept connection that the server has closed meanwhile says nothing about the server's health.
+    if (speaksAgainstServer(error.code) && !(reused && error.code === 'upstream_reset')) this.#endpoint?.failed();
     if (this.#headSent) {
       const event = this.#end.cutEvent(this.#exchange, this.#shape, error);
       const { inbound } = this.#exchange;

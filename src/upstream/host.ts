@@ -20,8 +20,8 @@ export interface ConnectionHost {
   readonly deadlines: Deadlines;
   readonly config: UpstreamConfig;
   readonly bodyLimits: ChunkedLimits;
-  /** Where to connect. */
-  target(): DialTarget;
+  /** Where to connect; undefined while the host name has never been resolved. */
+  target(): DialTarget | undefined;
   /** Counts a condition of FAULTS.md. */
   fault(kind: string): void;
   /** The server says how long it keeps idle connections. */

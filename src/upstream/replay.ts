@@ -8,6 +8,7 @@ const SERVER_FAULTS: ReadonlySet<ErrorCode> = new Set([
   'upstream_protocol',
   'upstream_incomplete',
   'upstream_tls',
+  'upstream_dns',
   'connect_timeout',
   'first_byte_timeout',
   'idle_timeout',

@@ -59,6 +59,11 @@ export class Resolver {
     return this.#addresses[this.#next];
   }
 
+  /** Whether this is one of the addresses, where any are known: connections to others drain. */
+  has(address: string): boolean {
+    return this.#addresses.length === 0 || this.#addresses.includes(address);
+  }
+
   stop(): void {
     this.#timer?.cancel();
   }

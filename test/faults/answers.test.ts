@@ -137,6 +137,10 @@ for (const { name, doc } of named('trailing')) {
   });
 }
 
+test('no connection that had met a fault was used again', () => {
+  equal(simulator.state().reusedAfterFault, 0);
+});
+
 for (const { name, doc } of named('either')) {
   test(`${name}: refused or repaired (${doc})`, async () => {
     // A repaired answer leaves a connection that the simulator will not serve again: hence the second try.

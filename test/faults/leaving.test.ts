@@ -1,6 +1,7 @@
 /** Rows 2 and 3: a client that half-closes gets its answer; one that leaves has its work at the server cancelled. */
 import { equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { ManualClock } from '../../src/kernel/clock.ts';
 import { until, withGateway, withServer } from '../inprocess.ts';
 import { plainResponse } from '../raw.ts';
 import { deafServer } from './deaf.ts';
@@ -172,3 +173,38 @@ test('row 3: a client that leaves while its server is still being connected to',
   });
   deaf.close();
 });
+
+for (const [halfClose, after, outcome] of [
+  ['1s', 900, 'completed'],
+  ['1s', 1100, 'client_aborted'],
+  ['1h', 60_000, 'completed'],
+] as const) {
+  test(`timeouts.halfClose ${halfClose}: FIN ${after} ms after the request, in the middle of the answer: ${outcome}`, () =>
+    withServer(
+      () => {},
+      (server) =>
+        withGateway(
+          {
+            upstream: { endpoints: [{ url: server.url }], timeouts: { idle: '1h', total: '1h' } },
+            listener: { timeouts: { halfClose } },
+            clock: new ManualClock(),
+          },
+          async (gateway) => {
+            const client = await gateway.client();
+            await client.send(GET);
+            const peer = await server.connection(0);
+            await peer.send(`${CHUNKED}3\r\none\r\n`);
+            await client.readUntil('one');
+            await gateway.advance(after);
+            client.end();
+            await gateway.unharmed();
+            await peer.send('3\r\ntwo\r\n0\r\n\r\n');
+            await client.readToEnd();
+            equal(client.received.endsWith('0\r\n\r\n'), outcome === 'completed');
+            equal(gateway.ended[0]?.outcome, outcome);
+            equal(gateway.faults('client_left'), outcome === 'completed' ? 0 : 1);
+            await gateway.unharmed();
+          },
+        ),
+    ));
+}

@@ -1,7 +1,7 @@
 /** Pipelined requests are answered in order, whatever becomes of each (RFC 9112 §9.3.2). */
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { assertRefusal, type InProcess, startInProcess } from '../inprocess.ts';
+import { assertRefusal, type InProcess, startInProcess, withGateway, withServer } from '../inprocess.ts';
 import { plainResponse, type RawServer, rawServer } from '../raw.ts';
 
 let server: RawServer;
@@ -97,3 +97,29 @@ test('a client that half-closes behind its requests gets all its answers', async
   equal(await client.readToEnd(), 'end');
   await gateway.unharmed();
 });
+
+test('limits.pipelined: further requests wait with the client, and are answered in their turn', () =>
+  withServer(
+    () => {},
+    (slow) =>
+      withGateway({ upstream: slow.url, listener: { limits: { pipelined: '1KiB' } } }, async (own) => {
+        const client = await own.client();
+        const filler = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n${'x'.repeat(1_000_000)}`;
+        const COUNT = 12;
+        const sent = client.send(filler.repeat(COUNT));
+        const peer = await slow.connection(0);
+        for (let i = 0; i < COUNT; i++) {
+          equal((await peer.read()).body.length, 1_000_000);
+          if (i === 0) {
+            for (let turn = 0; turn < 20; turn++) await own.unharmed();
+            ok(client.socket.writableLength > 0, 'the client is held back');
+          }
+          await peer.send(plainResponse(`${i}`));
+        }
+        const answers = await client.readMany(COUNT);
+        equal(answers.at(-1)?.body, `${COUNT - 1}`);
+        await sent;
+        client.close();
+        await own.unharmed();
+      }),
+  ));

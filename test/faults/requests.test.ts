@@ -174,6 +174,11 @@ const CASES: Case[] = [
     status: 431,
     code: 'head_too_large',
   },
+  {
+    name: 'framing in a trailer',
+    bytes: chunked('0\r\nContent-Length: 5\r\n\r\n'),
+    kind: 'trailers',
+  },
   { name: 'chunk size that is none', bytes: chunked('xyz\r\n'), kind: 'chunk_size' },
   { name: 'chunk longer than its size', bytes: chunked('1\r\nxyz\r\n0\r\n\r\n'), kind: 'chunk_end' },
   { name: 'chunk line that ends in LF', bytes: chunked('1\nx\r\n0\r\n\r\n'), kind: 'bare_lf' },
