@@ -16,8 +16,12 @@ export interface Tally {
   refused: number;
   /** Requests whose connection ended before the whole answer. */
   reset: number;
-  /** Answers to another request, or with another status than 200. */
+  /** Answers to another request, or with a status that is not to be. */
   wrong: number;
+  /** Answers with a status that says honestly that it failed; counted only where that may be. */
+  failed: number;
+  /** Requests that were neither answered nor ended in time. */
+  hung: number;
   /** Streams that ended before their end. */
   cut: number;
   /** What was lost, in words; the first few. */
@@ -30,6 +34,8 @@ export interface TrafficOptions {
   keepAlive?: number;
   fresh?: number;
   streams?: number;
+  /** Statuses that may come instead of an answer, because something behind is broken on purpose. */
+  mayFail?: readonly number[];
   /** Speak TLS, trusting anyone. */
   tls?: boolean;
   /** Pause between two requests of a client, in milliseconds. */
@@ -46,6 +52,9 @@ export interface Traffic {
 /** Events of one stream of the echo server, and the milliseconds between two. */
 const EVENTS = 20;
 const EVENT_GAP_MS = 50;
+/** A connection on which nothing comes for this long has been forgotten (milliseconds). */
+const PATIENCE_MS = 30_000;
+const HUNG = 'nothing came';
 
 /** A server that answers `/echo/N` with `N` and `/stream/N` with events that bear N. */
 export async function startEcho(): Promise<{ url: string; server: Server; close(): void }> {
@@ -78,7 +87,17 @@ export async function startEcho(): Promise<{ url: string; server: Server; close(
 
 /** Starts the clients. */
 export function startTraffic(options: TrafficOptions): Traffic {
-  const tally: Tally = { answered: 0, streams: 0, refused: 0, reset: 0, wrong: 0, cut: 0, losses: [] };
+  const tally: Tally = {
+    answered: 0,
+    streams: 0,
+    refused: 0,
+    reset: 0,
+    wrong: 0,
+    failed: 0,
+    hung: 0,
+    cut: 0,
+    losses: [],
+  };
   const state = { stopping: false, serial: 0 };
   const clients: Promise<void>[] = [];
   for (let i = 0; i < (options.keepAlive ?? 0); i++) clients.push(requests(options, tally, state, true));
@@ -99,7 +118,7 @@ interface State {
   serial: number;
 }
 
-function lose(tally: Tally, kind: 'refused' | 'reset' | 'wrong' | 'cut', why: string): void {
+function lose(tally: Tally, kind: 'refused' | 'reset' | 'wrong' | 'cut' | 'hung', why: string): void {
   tally[kind]++;
   if (tally.losses.length < 10) tally.losses.push(`${kind}: ${why}`);
 }
@@ -139,7 +158,15 @@ class Line {
       }
       if (this.ended) return { ended: this.ended };
       await new Promise<void>((done) => {
-        this.#wake = done;
+        const late = setTimeout(() => {
+          this.ended ||= HUNG;
+          this.socket.destroy();
+          done();
+        }, PATIENCE_MS);
+        this.#wake = () => {
+          clearTimeout(late);
+          done();
+        };
       });
     }
   }
@@ -174,12 +201,14 @@ async function requests(options: TrafficOptions, tally: Tally, state: State, kee
     const answer = await line.ask(`/echo/${id}`);
     if ('ended' in answer) {
       if (answer.ended === 'ECONNREFUSED') lose(tally, 'refused', `request ${id}`);
+      else if (answer.ended === HUNG) lose(tally, 'hung', `request ${id}`);
       else lose(tally, 'reset', `request ${id} (${answer.ended}, ${reused ? 'on a kept connection' : 'on a new one'})`);
       line = undefined;
       await new Promise((done) => setTimeout(done, 20));
       continue;
     }
-    if (answer.status !== 200 || answer.body !== `${id}`) {
+    if (options.mayFail?.includes(answer.status)) tally.failed++;
+    else if (answer.status !== 200 || answer.body !== `${id}`) {
       lose(tally, 'wrong', `request ${id}: ${answer.status} ${answer.body.slice(0, 200)}`);
     } else tally.answered++;
     if (answer.close || !keep) {
@@ -199,9 +228,11 @@ async function streams(options: TrafficOptions, tally: Tally, state: State): Pro
     const whole = `${Array.from({ length: EVENTS }, (_, i) => `data: ${id} ${i + 1}\n\n`).join('')}data: [DONE]\n\n`;
     if ('ended' in answer) {
       if (answer.ended === 'ECONNREFUSED') lose(tally, 'refused', `stream ${id}`);
+      else if (answer.ended === HUNG) lose(tally, 'hung', `stream ${id}`);
       else lose(tally, 'cut', `stream ${id} (${answer.ended}) after ${JSON.stringify(line.text.slice(-60))}`);
       await new Promise((done) => setTimeout(done, 20));
-    } else if (answer.status !== 200 || answer.body.replaceAll('\r\n', '') !== whole) {
+    } else if (options.mayFail?.includes(answer.status)) tally.failed++;
+    else if (answer.status !== 200 || answer.body.replaceAll('\r\n', '') !== whole) {
       lose(tally, 'wrong', `stream ${id}: ${answer.status} ${JSON.stringify(answer.body.slice(0, 200))}`);
     } else tally.streams++;
     line.socket.destroy();
