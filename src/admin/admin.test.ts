@@ -36,6 +36,7 @@ const status: AdminStatus = {
           reason: '<script>alert(1)</script>',
           inFlight: 4,
           ejectedBy: 0,
+          breaker: 'closed',
         },
       ],
     },

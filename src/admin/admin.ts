@@ -1,6 +1,6 @@
 /**
- * The admin HTTP API: metrics, health, status, reload, upgrade. Off the data path, on a port of its own, over a narrow
- * handle. It decides nothing.
+ * The admin HTTP API: metrics, health, status, reload, upgrade, and what may be switched at run time. Off the data path, on
+ * a port of its own, over a narrow handle. It decides nothing.
  */
 
 import { linkSync, renameSync } from 'node:fs';
@@ -85,6 +85,14 @@ const ROUTES = new Map<string, Path>([
       post: async (handle) => outcome(await handle.upgrade()),
     },
   ],
+  [
+    '/api/breakers',
+    {
+      what: 'breakers that are not closed; POST ?upstream=…&endpoint=…&state=open, closed or auto forces one',
+      answer: (handle) => json(200, { breakers: handle.breakers?.list() ?? [] }),
+      post: forceBreaker,
+    },
+  ],
 ]);
 
 /** Starts the admin API. Rejects when the address cannot be understood or bound. */
@@ -161,9 +169,9 @@ function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: bool
     return route.post(handle, request);
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    const allow = route.post ? 'GET, HEAD, POST' : 'GET, HEAD';
+    const allow = route.post ? 'GET, HEAD and POST' : 'GET and HEAD';
     const answer = problem(405, 'method_not_allowed', `${path} answers ${allow} only.`);
-    answer.fields.Allow = allow;
+    answer.fields.Allow = allow.replace(' and', ',');
     return answer;
   }
   return route.answer(handle, request);
@@ -172,6 +180,21 @@ function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: bool
 /** 409: what was asked for is refused, and everything stays as it was. */
 function outcome(result: Outcome): Answer {
   return json(result.ok ? 200 : 409, result);
+}
+
+function forceBreaker(handle: AdminHandle, request: IncomingMessage): Answer {
+  const asked = new URL(request.url ?? '/', 'http://admin').searchParams;
+  const state = asked.get('state');
+  if (state !== 'open' && state !== 'closed' && state !== 'auto') {
+    return problem(400, 'invalid', 'state has to be open, closed, or auto (its rules decide again).');
+  }
+  const upstream = asked.get('upstream') ?? '';
+  const endpoint = asked.get('endpoint') ?? '';
+  if (handle.breakers?.force(upstream, endpoint, state) !== true) {
+    const message = `There is no endpoint ${JSON.stringify(endpoint)} of an upstream ${JSON.stringify(upstream)}; /api/status lists them.`;
+    return problem(404, 'not_found', message);
+  }
+  return json(200, { upstream, endpoint, state });
 }
 
 function page(handle: AdminHandle): Answer {

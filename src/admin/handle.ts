@@ -30,6 +30,24 @@ export interface EndpointStatus {
   inFlight?: number;
   /** Workers that hold it out by passive marking. */
   ejectedBy: number;
+  breaker: 'closed' | 'open' | 'halfOpen';
+  /** Why the breaker is not closed; left out while it is. */
+  breakerReason?: string;
+  /** The breaker is held where it is by an operator. */
+  breakerForced?: true;
+  /** What the agent beside the server said last, where one is asked. */
+  agent?: string;
+}
+
+/** A breaker that is not simply closed. */
+export interface BreakerStatus {
+  upstream: string;
+  endpoint: string;
+  state: 'closed' | 'open' | 'halfOpen';
+  forced: boolean;
+  reason: string;
+  /** How long it stays open yet, in milliseconds. */
+  forMs: number;
 }
 
 /** An upstream with its endpoints. */
@@ -81,4 +99,9 @@ export interface AdminHandle {
   /** Starts the program anew and hands over to it; resolves when the new one serves. */
   upgrade(): Promise<Outcome>;
   upgrading(): boolean;
+  breakers?: {
+    list(): BreakerStatus[];
+    /** Opens or closes a breaker until told otherwise, or leaves it to its rules; false: there is no such endpoint. */
+    force(upstream: string, endpoint: string, state: 'open' | 'closed' | 'auto'): boolean;
+  };
 }

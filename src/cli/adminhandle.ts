@@ -38,6 +38,10 @@ export function adminHandle(
     reload: () => state.reload(),
     upgrade: () => state.upgrade(),
     upgrading: () => state.upgrading(),
+    breakers: {
+      list: () => supervisor.endpoints.breakers(),
+      force: (upstream, endpoint, to) => supervisor.endpoints.force(upstream, endpoint, to),
+    },
     health() {
       const { workers, crashLoop } = supervisor.status();
       const ready = workers.some((worker) => worker.state === 'ready');
@@ -71,7 +75,12 @@ export function adminHandle(
 }
 
 function upstreamsOf(config: Config, supervisor: Supervisor<Config>, state: GatewayState): AdminStatus['upstreams'] {
-  const known = new Map(supervisor.health().map((one) => [`${one.upstream}\n${one.endpoint}`, one]));
+  const { endpoints: desk } = supervisor;
+  const byKey = <T extends { upstream: string; endpoint: string }>(all: T[]) =>
+    new Map(all.map((one) => [`${one.upstream}\n${one.endpoint}`, one]));
+  const known = byKey(desk.health());
+  const breakers = byKey(desk.breakers());
+  const agents = byKey(desk.agents());
   return Object.entries(config.upstreams).map(([name, { protocol, balance, endpoints, health }]) => ({
     name,
     protocol,
@@ -79,6 +88,8 @@ function upstreamsOf(config: Config, supervisor: Supervisor<Config>, state: Gate
     endpoints: endpoints.map((endpoint) => {
       const key = `${name}\n${endpointName(endpoint)}`;
       const found = known.get(key);
+      const breaker = breakers.get(key);
+      const agent = agents.get(key);
       return {
         name: endpointName(endpoint),
         url: endpoint.url,
@@ -87,6 +98,10 @@ function upstreamsOf(config: Config, supervisor: Supervisor<Config>, state: Gate
         reason: found?.reason ?? (health ? 'not probed yet' : 'no health check configured'),
         // What the prober keeps out, every worker keeps out; only the rest is passive marking.
         ejectedBy: found?.healthy === false ? 0 : state.ejectedBy(key),
+        breaker: breaker?.state ?? 'closed',
+        ...(breaker === undefined ? {} : { breakerReason: breaker.reason }),
+        ...(breaker?.forced ? { breakerForced: true as const } : {}),
+        ...(agent === undefined ? {} : { agent: agent.reason }),
       };
     }),
   }));

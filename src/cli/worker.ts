@@ -87,7 +87,8 @@ function runWorker(): void {
         await observe(input.config);
         if (!gatehouse) {
           const idPrefix = randomBytes(6).toString('hex');
-          gatehouse = createGatehouse(input, { clock: systemClock, events, pseudonym, idPrefix });
+          const { askProbe } = link;
+          gatehouse = createGatehouse(input, { clock: systemClock, events, pseudonym, idPrefix, askProbe });
           await gatehouse.start();
         }
         setHealth(health);
@@ -102,6 +103,17 @@ function runWorker(): void {
       },
       unlisten: (listener) => gatehouse?.unlisten(listener),
       endpointHealth: setHealth,
+      breakers(changes) {
+        for (const { upstream, endpoint, state, forMs, forced, reason } of changes)
+          gatehouse?.setBreaker(upstream, endpoint, state, forMs, forced, reason);
+      },
+      probeGranted: (upstream, endpoint, granted) => gatehouse?.probeGranted(upstream, endpoint, granted),
+      agents(changes) {
+        for (const { upstream, endpoint, up, drained, share, maxConnections: most, reason } of changes) {
+          const maxConnections = most === 0 ? Number.POSITIVE_INFINITY : most;
+          gatehouse?.setAgent(upstream, endpoint, { up, drained, share, maxConnections }, reason);
+        }
+      },
       drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
       metrics: () => observer?.snapshot(),
       close: async () => {
@@ -114,6 +126,9 @@ function runWorker(): void {
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));
   watchLoop(REPORT_DESCRIPTOR, STUCK_MS, (reason) => link.notice('warn', `its event loop is not watched: ${reason}`));
+  events.on('breakerChanged', ({ own, ...change }) => {
+    if (own) link.breaker(change);
+  });
   // Ctrl-C in a terminal reaches the whole group; what happens then is the supervisor's decision.
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});

@@ -99,6 +99,10 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     return head.linesWhere(drop, (name) => !leavesOut(changes, name)) + changes.lines;
   }
 
+  get tokens(): number {
+    return this.progress === undefined ? 0 : this.progress.tokens;
+  }
+
   /** Refuses before anything has been forwarded. */
   refuse(error: GatehouseError): void {
     this.exchange.outcome = 'denied';

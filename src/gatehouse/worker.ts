@@ -10,6 +10,7 @@ import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
 import { flushCorked } from '../socket/wire.ts';
 import type { Lookup } from '../upstream/resolve.ts';
+import type { AgentWord, UpstreamParts } from '../upstream/upstream.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { fileReader, Snapshot, type SnapshotInput } from './snapshot.ts';
 
@@ -23,6 +24,8 @@ export interface WorkerParts {
   idPrefix: string;
   /** Resolver for host names; the system's when left out. */
   lookup?: Lookup;
+  /** Whom to ask before a breaker's probe; nobody when left out, as in a process that is alone. */
+  askProbe?: UpstreamParts['askProbe'];
 }
 
 /** How often drain looks whether all is quiet. */
@@ -118,6 +121,31 @@ export class Worker implements ListenerHandler, PassageHost {
   /** What the prober found. */
   setEndpointHealth(upstream: string, endpoint: string, healthy: boolean, reason: string): void {
     this.snapshot.upstreams.get(upstream)?.setHealth(endpoint, healthy, reason);
+  }
+
+  /** What another worker found out about a breaker, or an operator decided. `forMs`: how long it stays open. */
+  setBreaker(
+    upstream: string,
+    endpoint: string,
+    state: 'closed' | 'open' | 'halfOpen',
+    forMs: number,
+    forced: boolean,
+    reason: string,
+  ): void {
+    const found = this.snapshot.upstreams.get(upstream)?.endpoint(endpoint);
+    found?.standing.setBreaker(state === 'closed' ? 'closed' : 'open', forMs, forced, reason);
+  }
+
+  /** The answer to `WorkerParts.askProbe`. */
+  probeGranted(upstream: string, endpoint: string, granted: boolean): void {
+    const found = this.snapshot.upstreams.get(upstream)?.endpoint(endpoint);
+    if (found !== undefined) found.standing.probeGranted(granted);
+    else if (granted) this.#parts.askProbe?.(upstream, endpoint, false);
+  }
+
+  /** What the agent beside a server says. */
+  setAgent(upstream: string, endpoint: string, word: AgentWord, reason: string): void {
+    this.snapshot.upstreams.get(upstream)?.endpoint(endpoint)?.setAgent(word, reason);
   }
 
   /** Stops accepting, lets requests end, closes idle connections; resolves when all is quiet, or cuts after `deadlineMs`. */
@@ -232,8 +260,14 @@ export class Worker implements ListenerHandler, PassageHost {
   }
 
   #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {
-    const { clock, events, lookup } = this.#parts;
-    const parts = { clock, events, deadlines: this.#deadlines };
-    return new Snapshot(input, lookup === undefined ? parts : { ...parts, lookup }, before);
+    const { clock, events, lookup, askProbe } = this.#parts;
+    const parts = {
+      clock,
+      events,
+      deadlines: this.#deadlines,
+      ...(lookup === undefined ? {} : { lookup }),
+      ...(askProbe === undefined ? {} : { askProbe }),
+    };
+    return new Snapshot(input, parts, before);
   }
 }

@@ -20,6 +20,20 @@ export interface EndpointEvent {
   reason: string;
 }
 
+/** A breaker opened, closed, or sent its probe. */
+export interface BreakerEvent {
+  upstream: string;
+  endpoint: string;
+  state: 'closed' | 'open' | 'halfOpen';
+  /** An operator holds it there. */
+  forced: boolean;
+  /** How long it stays open, in milliseconds; 0 when it is not. */
+  forMs: number;
+  reason: string;
+  /** This process found it out by its own requests; it was not told. */
+  own: boolean;
+}
+
 /** Something an operator should read. */
 export interface NoticeEvent {
   level: 'info' | 'warn' | 'error';
@@ -35,6 +49,7 @@ export interface EventMap {
   requestEnded: Exchange;
   fault: FaultEvent;
   endpointChanged: EndpointEvent;
+  breakerChanged: BreakerEvent;
   notice: NoticeEvent;
 }
 
@@ -49,6 +64,7 @@ export class Events {
     requestEnded: [],
     fault: [],
     endpointChanged: [],
+    breakerChanged: [],
     notice: [],
   };
 

@@ -137,6 +137,19 @@ export const WORKER_METRICS = {
     ['upstream', 'endpoint', 'to'],
     'Times an endpoint was taken out (`to` is down) or came back (up), counted in each worker.',
   ),
+  breakerState: metric(
+    'gauge',
+    'gatehouse_upstream_breaker_state',
+    ['upstream', 'endpoint'],
+    '0 while the breaker is closed, 1 while one request probes the endpoint (half-open), 2 while it is open.',
+    { merge: 'max' },
+  ),
+  breakerChanges: metric(
+    'counter',
+    'gatehouse_upstream_breaker_transitions_total',
+    ['upstream', 'endpoint', 'to'],
+    'Times a breaker changed; `to` is open, half_open or closed. Counted in the worker that found it out.',
+  ),
   logLines: metric('counter', 'gatehouse_log_lines_total', ['log'], 'Log lines handed on for writing.'),
   logDropped: metric(
     'counter',

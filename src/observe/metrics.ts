@@ -2,7 +2,7 @@
  * Turns kernel events into metrics. A request that ends costs a few comparisons and additions: all handles of one
  * (route, model, version, upstream) stand together in a `Path`, found by identity of its last use or by four map look-ups.
  */
-import type { EndpointEvent, Events, FaultEvent, NoticeEvent } from '../kernel/event.ts';
+import type { BreakerEvent, EndpointEvent, Events, FaultEvent, NoticeEvent } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 import { WORKER_METRICS as M } from './catalog.ts';
 import { OVERFLOW } from './definition.ts';
@@ -56,6 +56,8 @@ export class Metrics {
   readonly #faults: Pairs;
   readonly #endpointUp: Family<Gauge>;
   readonly #endpointChanges: Family<Counter>;
+  readonly #breakerState: Family<Gauge>;
+  readonly #breakerChanges: Family<Counter>;
   readonly #logLines: Family<Counter>;
   readonly #logDropped: Family<Counter>;
   readonly #notices: Family<Counter>;
@@ -83,6 +85,8 @@ export class Metrics {
     this.#faults = new Pairs(registry.counter(M.faults));
     this.#endpointUp = registry.gauge(M.endpointUp);
     this.#endpointChanges = registry.counter(M.endpointChanges);
+    this.#breakerState = registry.gauge(M.breakerState);
+    this.#breakerChanges = registry.counter(M.breakerChanges);
     this.#logLines = registry.counter(M.logLines);
     this.#logDropped = registry.counter(M.logDropped);
     this.#notices = registry.counter(M.notices);
@@ -97,6 +101,7 @@ export class Metrics {
       events.on('requestEnded', (exchange) => this.requestEnded(exchange)),
       events.on('fault', (fault) => this.fault(fault)),
       events.on('endpointChanged', (change) => this.endpointChanged(change)),
+      events.on('breakerChanged', (change) => this.breakerChanged(change)),
       events.on('notice', (notice) => this.notice(notice)),
     ];
     return () => {
@@ -137,6 +142,11 @@ export class Metrics {
     this.#endpointChanges.with(change.upstream, change.endpoint, change.healthy ? 'up' : 'down').inc();
   }
 
+  breakerChanged({ upstream, endpoint, state, own }: BreakerEvent): void {
+    this.#breakerState.with(upstream, endpoint).set(state === 'open' ? 2 : state === 'halfOpen' ? 1 : 0);
+    if (own) this.#breakerChanges.with(upstream, endpoint, state === 'halfOpen' ? 'half_open' : state).inc();
+  }
+
   /**
    * Tells which endpoints there are, after each new configuration: new ones show as up until told otherwise, those that
    * are no longer configured disappear.
@@ -146,10 +156,14 @@ export class Metrics {
     for (const { upstream, endpoint } of endpoints) {
       const key = JSON.stringify([upstream, endpoint]);
       next.set(key, [upstream, endpoint]);
-      if (!this.#endpoints.has(key)) this.#endpointUp.with(upstream, endpoint).set(1);
+      if (this.#endpoints.has(key)) continue;
+      this.#endpointUp.with(upstream, endpoint).set(1);
+      this.#breakerState.with(upstream, endpoint).set(0);
     }
     for (const [key, [upstream, endpoint]] of this.#endpoints) {
-      if (!next.has(key)) this.#endpointUp.remove(upstream, endpoint);
+      if (next.has(key)) continue;
+      this.#endpointUp.remove(upstream, endpoint);
+      this.#breakerState.remove(upstream, endpoint);
     }
     this.#endpoints = next;
   }

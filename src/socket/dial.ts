@@ -44,6 +44,9 @@ export function errnoName(code: number): string {
   }
 }
 
+/** `dial`, or what takes its place in a test. */
+export type Dial = typeof dial;
+
 /** Starts connecting. The dialer is told later, never before this returns. */
 export function dial(target: DialTarget, dialer: Dialer): Dialing {
   return target.tls ? dialTls(target, dialer) : dialPlain(target, dialer);

@@ -16,6 +16,31 @@ export interface EndpointHealth {
   reason: string;
 }
 
+/** What is known about the breaker of one endpoint. */
+export interface BreakerChange {
+  upstream: string;
+  endpoint: string;
+  state: 'closed' | 'open' | 'halfOpen';
+  /** An operator holds it there. */
+  forced: boolean;
+  /** How long it stays open, in milliseconds. */
+  forMs: number;
+  reason: string;
+}
+
+/** What the agent beside one server says. */
+export interface AgentChange {
+  upstream: string;
+  endpoint: string;
+  up: boolean;
+  drained: boolean;
+  /** Share of the configured weight. */
+  share: number;
+  /** Requests at once in one worker; 0: no limit. */
+  maxConnections: number;
+  reason: string;
+}
+
 /** A configuration that was accepted, with the contents of the files it names. Never changed once made. */
 export interface Snapshot<C = unknown> {
   /** Grows by one with every accepted configuration. */
@@ -34,6 +59,10 @@ export type ToWorker =
   /** Stop accepting there; connections live on. */
   | { type: 'unlisten'; listener: string; address: string }
   | { type: 'endpointHealth'; changes: EndpointHealth[] }
+  | { type: 'breakers'; changes: BreakerChange[] }
+  /** The answer to `probe` with `take`. */
+  | { type: 'probeGranted'; upstream: string; endpoint: string; granted: boolean }
+  | { type: 'agents'; changes: AgentChange[] }
   /** Stop accepting, let requests end, answer `drained`, exit. */
   | { type: 'drain'; deadlineMs: number };
 
@@ -48,6 +77,10 @@ export type ToSupervisor =
   | { type: 'metrics'; snapshot: unknown }
   /** Passive marking: what real requests met at an endpoint. */
   | { type: 'endpointObserved'; upstream: string; endpoint: string; healthy: boolean; reason: string }
+  /** A breaker has changed by what this worker's requests met. */
+  | { type: 'breaker'; change: BreakerChange }
+  /** Asks for the one probe of an open breaker (`take`), or gives it back unused. */
+  | { type: 'probe'; upstream: string; endpoint: string; take: boolean }
   | { type: 'notice'; level: 'info' | 'warn' | 'error'; message: string; attributes: Record<string, unknown> }
   | { type: 'heartbeat' }
   /** It was told by someone else (a signal) to go: replace it now. */
@@ -64,6 +97,9 @@ export const TO_WORKER: Shapes<ToWorker> = {
   listen: { listener: 'string', address: 'string' },
   unlisten: { listener: 'string', address: 'string' },
   endpointHealth: { changes: 'array' },
+  breakers: { changes: 'array' },
+  probeGranted: { upstream: 'string', endpoint: 'string', granted: 'boolean' },
+  agents: { changes: 'array' },
   drain: { deadlineMs: 'number' },
 };
 
@@ -76,6 +112,8 @@ export const TO_SUPERVISOR: Shapes<ToSupervisor> = {
   listenFailed: { listener: 'string', address: 'string', reason: 'string' },
   metrics: { snapshot: 'any' },
   endpointObserved: { upstream: 'string', endpoint: 'string', healthy: 'boolean', reason: 'string' },
+  breaker: { change: 'object' },
+  probe: { upstream: 'string', endpoint: 'string', take: 'boolean' },
   notice: { level: 'string', message: 'string', attributes: 'object' },
   heartbeat: {},
   leaving: { reason: 'string' },

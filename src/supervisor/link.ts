@@ -4,7 +4,7 @@
  * unwatched and with a configuration that nobody can change.
  */
 import type { Clock } from '../kernel/clock.ts';
-import type { EndpointHealth, Port, Snapshot, ToSupervisor, ToWorker } from './channel.ts';
+import type { AgentChange, BreakerChange, EndpointHealth, Port, Snapshot, ToSupervisor, ToWorker } from './channel.ts';
 import { Channel, TO_WORKER } from './channel.ts';
 
 export type { EndpointHealth, Snapshot } from './channel.ts';
@@ -18,6 +18,12 @@ export interface WorkerHandlers {
   /** Stops accepting there. */
   unlisten(listener: string, address: string): void | Promise<void>;
   endpointHealth(changes: EndpointHealth[]): void;
+  /** What other workers, or an operator, say about breakers. */
+  breakers?(changes: BreakerChange[]): void;
+  /** The answer to `Link.askProbe`. */
+  probeGranted?(upstream: string, endpoint: string, granted: boolean): void;
+  /** What the agents beside the servers say. */
+  agents?(changes: AgentChange[]): void;
   drain(deadlineMs: number): Promise<void>;
   /** All counters since the start, in any form that structured clone takes. */
   metrics?(): unknown;
@@ -47,6 +53,10 @@ export interface LinkOptions {
 export interface Link {
   notice(level: 'info' | 'warn' | 'error', message: string, attributes?: Record<string, unknown>): void;
   observed(change: EndpointHealth): void;
+  /** A breaker has changed by what requests met here. */
+  breaker(change: BreakerChange): void;
+  /** Asks for the one probe of an open breaker, or gives it back. */
+  askProbe(upstream: string, endpoint: string, take: boolean): void;
   /** Drains and exits on its own account (a signal); the supervisor replaces it at once. */
   leave(reason: string, deadlineMs: number): void;
 }
@@ -126,6 +136,15 @@ export function linkToSupervisor(options: LinkOptions): Link {
       case 'endpointHealth':
         handlers.endpointHealth(message.changes);
         return;
+      case 'breakers':
+        handlers.breakers?.(message.changes);
+        return;
+      case 'probeGranted':
+        handlers.probeGranted?.(message.upstream, message.endpoint, message.granted);
+        return;
+      case 'agents':
+        handlers.agents?.(message.changes);
+        return;
       case 'drain':
         // Not awaited: what comes while it drains is still heard.
         void end(message.deadlineMs, 0);
@@ -135,6 +154,8 @@ export function linkToSupervisor(options: LinkOptions): Link {
   const link: Link = {
     notice: (level, message, attributes = {}) => channel.send({ type: 'notice', level, message, attributes }),
     observed: (change) => void channel.offer({ type: 'endpointObserved', ...change }),
+    breaker: (change) => channel.send({ type: 'breaker', change }),
+    askProbe: (upstream, endpoint, take) => channel.send({ type: 'probe', upstream, endpoint, take }),
     leave: (reason, deadlineMs) => {
       if (ending) return;
       channel.send({ type: 'leaving', reason });

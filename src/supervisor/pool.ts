@@ -2,7 +2,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
-import type { EndpointHealth, ToSupervisor } from './channel.ts';
+import type { ToSupervisor } from './channel.ts';
 import type { RestartSettings } from './restart.ts';
 import { Restarts } from './restart.ts';
 import type { Desired, WorkerOwner, WorkerProgram } from './worker.ts';
@@ -132,10 +132,6 @@ export class Pool {
   desire(desired: Desired): void {
     this.#desired = desired;
     for (const worker of this.#all) worker.reconcile(desired);
-  }
-
-  sendHealth(changes: EndpointHealth[]): void {
-    for (const worker of this.#all) worker.sendHealth(changes);
   }
 
   /** The log sink takes more. */

@@ -262,7 +262,7 @@ test('what the prober finds reaches workers, new ones with their snapshot', { ti
   await supervisor.start();
   await until(() => logs.join('').includes('health'));
   assert.match(logs.join(''), /"endpoint":"127\.0\.0\.1:\d+","healthy":false,"reason":"connection refused"/);
-  assert.equal(supervisor.health().length, 1);
+  assert.equal(supervisor.endpoints.health().length, 1);
   await supervisor.stop(1000);
 });
 

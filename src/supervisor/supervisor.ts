@@ -5,8 +5,8 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
-import { Prober } from '../upstream/health/prober.ts';
 import type { EndpointHealth, Snapshot, ToSupervisor } from './channel.ts';
+import { Endpoints } from './endpoints.ts';
 import type { Inherited } from './inherit.ts';
 import type { ListenerPlan, Listening } from './listeners.ts';
 import { Listeners } from './listeners.ts';
@@ -75,7 +75,8 @@ export interface SupervisorStatus {
 export class Supervisor<C extends SupervisedConfig> {
   readonly #options: SupervisorOptions<C>;
   readonly #listeners: Listeners;
-  readonly #prober: Prober;
+  /** Health, agents and breakers. */
+  readonly endpoints: Endpoints;
   #pool: Pool | undefined;
   #snapshot: Snapshot<C>;
   #generation = 1;
@@ -90,9 +91,12 @@ export class Supervisor<C extends SupervisedConfig> {
     this.#listeners = new Listeners(options.inherited);
     this.#trials = new Trials(options.clock);
     this.#snapshot = { generation: this.#generation, config: options.config, files: options.files };
-    this.#prober = new Prober(options.clock, (change) => {
-      options.events.emit('endpointChanged', change);
-      this.#pool?.sendHealth([change]);
+    const { clock, events, workers } = options;
+    this.endpoints = new Endpoints({
+      clock,
+      events,
+      workers: () => this.#pool?.workers ?? [],
+      count: () => workers(this.#snapshot.config),
     });
   }
 
@@ -115,7 +119,7 @@ export class Supervisor<C extends SupervisedConfig> {
   /** Forks the workers and waits until they serve. */
   async #staff(): Promise<void> {
     const { config, files } = this.#snapshot;
-    this.#prober.update(config.upstreams, files);
+    this.endpoints.update(config.upstreams, files);
     const { clock, events, program, restarts } = this.#options;
     const pool = new Pool(
       clock,
@@ -125,7 +129,10 @@ export class Supervisor<C extends SupervisedConfig> {
         notice: (notice) => events.emit('notice', notice),
         message: (worker, message) => this.#message(worker, message),
         log: this.#options.log,
-        gone: this.#options.gone,
+        gone: (worker) => {
+          this.endpoints.gone(worker);
+          this.#options.gone(worker);
+        },
         exited: (reason) => this.#options.exited?.(reason),
       },
       restarts,
@@ -162,11 +169,6 @@ export class Supervisor<C extends SupervisedConfig> {
     };
   }
 
-  /** What the prober knows, by endpoint. */
-  health() {
-    return this.#prober.states();
-  }
-
   /** The log sink takes more. */
   resumeLogs(): void {
     this.#pool?.resumeLogs();
@@ -185,7 +187,7 @@ export class Supervisor<C extends SupervisedConfig> {
   /** Stops accepting, lets requests end for at most `deadlineMs`, then ends; resolves with how many workers were killed. */
   async stop(deadlineMs: number): Promise<number> {
     this.#stopped = true;
-    this.#prober.stop();
+    this.endpoints.stop();
     // Ours first: what still queues in the kernel is accepted by the workers or refused when they close theirs.
     this.#listeners.close();
     return (await this.#pool?.stop(deadlineMs)) ?? 0;
@@ -198,7 +200,7 @@ export class Supervisor<C extends SupervisedConfig> {
 
   /** As `stop`, but our copies of the sockets stay open: another process accepts on them, or we come back. */
   async leave(deadlineMs: number): Promise<number> {
-    this.#prober.stop();
+    this.endpoints.stop();
     return (await this.#pool?.stop(deadlineMs)) ?? 0;
   }
 
@@ -215,7 +217,7 @@ export class Supervisor<C extends SupervisedConfig> {
   }
 
   #desired() {
-    return { snapshot: this.#snapshot, health: () => this.#prober.states(), listeners: this.#listening };
+    return { snapshot: this.#snapshot, health: () => this.endpoints.health(), listeners: this.#listening };
   }
 
   async #reload(): Promise<Reloaded> {
@@ -228,7 +230,7 @@ export class Supervisor<C extends SupervisedConfig> {
       const generation = ++this.#generation;
       const snapshot: Snapshot<C> = { generation, config, files };
       const trial = [...this.#pool!.workers].find((worker) => worker.state === 'ready');
-      const problem = trial && (await this.#trials.run(trial, snapshot, this.#prober.states(), this.#pool!));
+      const problem = trial && (await this.#trials.run(trial, snapshot, this.endpoints.health(), this.#pool!));
       if (this.#stopped) throw new Error('stopped while reloading');
       if (problem) {
         plan.rollback();
@@ -245,7 +247,7 @@ export class Supervisor<C extends SupervisedConfig> {
   #adopt(snapshot: Snapshot<C>, plan: ListenerPlan): void {
     this.#snapshot = snapshot;
     this.#listening = plan.listeners;
-    this.#prober.update(snapshot.config.upstreams, snapshot.files);
+    this.endpoints.update(snapshot.config.upstreams, snapshot.files);
     this.#pool!.desire(this.#desired());
     plan.commit();
     this.#pool!.resize(this.#options.workers(snapshot.config), this.#options.drainMs?.(snapshot.config) ?? 30_000);
@@ -268,6 +270,7 @@ export class Supervisor<C extends SupervisedConfig> {
   #message(worker: WorkerProcess, message: ToSupervisor): void {
     const { events } = this.#options;
     const trial = this.#trials.hear(worker, message);
+    this.endpoints.message(worker, message);
     switch (message.type) {
       case 'metrics':
         this.#options.metrics(worker.id, message.snapshot);
@@ -278,9 +281,7 @@ export class Supervisor<C extends SupervisedConfig> {
         return;
       }
       case 'endpointObserved':
-        // One worker's experience is a reason to look at once, not a verdict for all.
         this.#options.observed?.(worker.id, message);
-        if (!message.healthy) this.#prober.suspect(message.upstream, message.endpoint);
         return;
       case 'snapshotFailed':
       case 'listenFailed': {

@@ -171,6 +171,11 @@ export class WorkerProcess {
     this.#healthBehind = !this.#channel.offer({ type: 'endpointHealth', changes });
   }
 
+  /** Says something about endpoints, breakers or agents that must arrive. */
+  tell(message: Extract<ToWorker, { type: 'breakers' | 'probeGranted' | 'agents' }>): void {
+    if (this.#hello && this.#sentGeneration > 0) this.#channel.send(message);
+  }
+
   /** Asks it to end its requests and go. One that has not even said hello has none. */
   drain(deadlineMs: number): void {
     if (this.state === 'ended') return;

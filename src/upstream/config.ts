@@ -57,6 +57,66 @@ export const healthConfig = z
   })
   .describe('Active health checks, made by one prober for all workers.');
 
+/** `upstreams.NAME.agent`. */
+export const agentConfig = z
+  .strictObject({
+    port: z.number().int().min(1).max(65_535).describe('Port on which the agent answers.'),
+    host: z.string().min(1).optional().describe("Host of the agent; the endpoint's own when left out."),
+    interval: duration('2s', '100ms').describe('Between two questions to one agent.'),
+    timeout: duration('1s', '1ms').describe('How long an agent may take.'),
+    send: z.string().max(1024).default('').describe('What is sent to the agent once the connection stands.'),
+  })
+  .describe(
+    "Agent checks as HAProxy's: a program beside the server that answers each connection with one line, such as 75%, maxconn:30, drain, ready, down or up.",
+  );
+
+/** `upstreams.NAME.breaker`. */
+export const breakerConfig = z
+  .strictObject({
+    consecutiveTimeouts: count(5).describe('Opens after this many timeouts in a row; 0: never by this.'),
+    consecutiveErrors: count(0).describe(
+      'Opens after this many failures (5xx, broken answers, timeouts) in a row; 0: never by this.',
+    ),
+    errorRatio: percent('0%').describe('Opens when this share of the requests in the window has failed; 0%: never.'),
+    slowRatio: percent('0%').describe('Opens when this share of the answers in the window was slow; 0%: never.'),
+    slowAfter: duration('10s', '1ms').describe('An answer is slow when its head took this long.'),
+    window: duration('10s', '100ms').describe('Over which time the shares are taken.'),
+    minRequests: count(20, 1).describe('Requests in the window before a share means anything.'),
+    openFor: duration('30s', '10ms').describe('How long it stays open before one request may probe the endpoint.'),
+  })
+  .describe(
+    'Circuit breaker of each endpoint, shared by all workers: open, it lets nothing through; then one probe decides.',
+  );
+
+/** `upstreams.NAME.hedging`. */
+export const hedgingConfig = z
+  .strictObject({
+    after: duration('1s', '1ms').describe('No answer for this long: the request is also sent to another endpoint.'),
+    header: z
+      .string()
+      .regex(/^[A-Za-z0-9-]+$/, 'expected a field name')
+      .default('idempotency-key')
+      .describe('Field by which a request of any method declares that sending it twice does no harm.'),
+    all: z.boolean().default(false).describe('Every request of this upstream may be sent twice (embeddings, say).'),
+  })
+  .describe(
+    'Hedging of requests that are idempotent by method, by declaration or by `all`: the first answer counts. Each costs a retry of the budget.',
+  );
+
+/** `upstreams.NAME.passive.successRate`. */
+export const successRateConfig = z
+  .strictObject({
+    minHosts: count(5, 2).describe('Endpoints with enough requests, before they are compared.'),
+    minRequests: count(100, 1).describe('Requests of one endpoint in an interval, before it counts.'),
+    stdevFactor: z
+      .number()
+      .min(0)
+      .max(100)
+      .default(1.9)
+      .describe('Out is who succeeds less often than the mean minus this many standard deviations.'),
+  })
+  .describe('Ejection of endpoints whose success rate lies far below that of the others.');
+
 /** `upstreams.NAME.tls`: TLS towards https endpoints. */
 export const upstreamTls = z
   .strictObject({
@@ -74,6 +134,9 @@ export const upstreamTimeouts = z
   .strictObject({
     connect: duration('2s', '1ms').describe('Until the connection (and TLS) stands.'),
     firstByte: duration('60s', '1ms').describe('From the end of the request to the first byte of the response head.'),
+    perTry: duration('0').describe('One try, from its connection to its response head; then another one. 0: none.'),
+    firstToken: duration('0').describe('A stream: from the try to the first generated content. 0: no such limit.'),
+    betweenTokens: duration('0').describe('A stream: between two pieces of generated content. 0: no such limit.'),
     idle: duration('30s', '1ms').describe('Between two reads of the response body.'),
     total: duration('10m', '1ms').describe('The whole exchange.'),
     tunnel: duration('1h', '1ms').describe('A tunnel (WebSocket) in which no byte moves.'),
@@ -92,16 +155,28 @@ export const upstreamConfig = z.strictObject({
     .describe("Host field sent upstream: `endpoint` (the URL's), `preserve` (the client's), or a literal name."),
   tls: upstreamTls,
   health: healthConfig.optional(),
+  agent: agentConfig.optional(),
+  breaker: breakerConfig.optional(),
   passive: z
     .strictObject({
       consecutiveErrors: count(5, 1).describe(
         'Failed connections or broken answers in a row before an endpoint is taken out.',
       ),
-      ejectFor: duration('10s').describe('How long it stays out; doubles with each ejection, up to ten times.'),
+      consecutive5xx: count(0).describe('Answers of 5xx (or failures) in a row before it is taken out; 0: never.'),
+      consecutiveGatewayErrors: count(0).describe(
+        'Answers of 502, 503 or 504 (or failures) in a row before it is taken out; 0: never.',
+      ),
+      successRate: successRateConfig.optional(),
+      interval: duration('10s', '100ms').describe('How often success rates are compared, and ejections forgiven.'),
+      ejectFor: duration('10s', '1ms').describe('How long it stays out, times the number of its ejections.'),
+      maxEjectFor: duration('5m').describe('How long it stays out at most.'),
       maxEjected: percent('50%').describe('At most this share of the endpoints is out at once.'),
     })
     .prefault({})
     .describe('Passive marking by what real requests meet.'),
+  panicThreshold: percent('0%').describe(
+    'When fewer than this share of the endpoints is available, health and ejections are disregarded and all are used; 0%: never.',
+  ),
   slowStart: duration('0').describe(
     'After an endpoint has come back: how long its weight takes to grow to its full share.',
   ),
@@ -140,9 +215,28 @@ export const upstreamConfig = z.strictObject({
         .describe(
           'Whether a POST that may have reached the server is tried again. Connection failures are always tried elsewhere.',
         ),
+      statuses: z
+        .array(z.number().int().min(400).max(599))
+        .default([])
+        .describe(
+          'Answers that are thrown away for another try, such as [429, 502, 503, 504]. 429 and 503 say that nothing was done; for the others the request must be safe to send twice.',
+        ),
+      backoff: z
+        .strictObject({
+          base: duration('25ms', '1ms').describe('First pause; doubles with each retry, and is drawn from 0 to that.'),
+          max: duration('1s', '1ms').describe(
+            'Longest pause; who asks by Retry-After for a longer one is not waited for.',
+          ),
+        })
+        .prefault({})
+        .describe('Pauses before a retry that cannot go to an endpoint not tried yet, and before all but the first.'),
     })
     .prefault({})
     .describe('Trying again, at another endpoint where there is one.'),
+  hedging: hedgingConfig.optional(),
+  keepAliveComments: duration('0').describe(
+    'Silence after which an event stream gets a comment, so that nobody before us takes it for dead; 0: none.',
+  ),
   dns: z
     .strictObject({ refresh: duration('30s', '1s').describe('How often host names are resolved again.') })
     .prefault({})

@@ -2,16 +2,16 @@
  * One connection to a server: carries one exchange at a time and is the server's side (`Outbound`) of it. What a server
  * sends is parsed as strictly as what a client sends; a connection on which anything was odd is never used again.
  */
-import type { HttpFault } from '../http/fault.ts';
 import type { Response } from '../http/response.ts';
 import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
 import { type BodyLength, LENGTH_TUNNEL, type Outbound, type OutboundSink } from '../kernel/exchange.ts';
 import type { Timed } from '../socket/deadlines.ts';
-import { type Dialer, type Dialing, dial, errnoName } from '../socket/dial.ts';
+import { type Dialer, type Dialing, errnoName } from '../socket/dial.ts';
 import { MessageWriter } from '../socket/message.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
 import { EarlyRequest } from './early.ts';
+import { cutShort, invalidAnswer, unanswered } from './failure.ts';
 import type { ConnectionHost } from './host.ts';
 import { overdue } from './overdue.ts';
 
@@ -45,6 +45,8 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   #requestDone = false;
   #keepAlive = true;
   #totalAt = NEVER;
+  /** Until the head of the answer has come; after that Infinity. */
+  #tryAt = NEVER;
 
   constructor(host: ConnectionHost) {
     this.#host = host;
@@ -53,25 +55,35 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     host.deadlines.add(this);
     const target = host.target();
     this.address = target === undefined ? '' : target.address;
-    if (target !== undefined) this.#dialing = dial(target, this);
+    if (target !== undefined) this.#dialing = host.dial(target, this);
     else queueMicrotask(() => this.onDialFailed(UNRESOLVED, 'its name has not been resolved', false));
   }
 
-  /** Sends a request head (complete, with its empty line); `totalAt` is the deadline of the whole exchange. */
-  start(sink: OutboundSink, method: string, head: string, length: BodyLength, totalAt: number): void {
+  /**
+   * Sends a request head (complete, with its empty line); `totalAt` is the deadline of the whole exchange, `tryAt` that of
+   * this try's response head.
+   */
+  start(sink: OutboundSink, method: string, head: string, length: BodyLength, totalAt: number, tryAt: number): void {
     this.#sink = sink;
     this.#totalAt = totalAt;
+    this.#tryAt = tryAt;
     this.#requestDone = false;
     this.#requests++;
     this.#answer.begin(method);
     if (this.#state === CONNECTING) {
       this.#early = new EarlyRequest(head, length, this.#host.config.retries.replay);
+      this.deadline = Math.min(this.deadline, totalAt, tryAt);
       return;
     }
     this.#state = BUSY;
-    this.deadline = totalAt;
+    this.deadline = Math.min(totalAt, tryAt);
     this.#writer?.start(head, length);
     this.#wire?.resume();
+  }
+
+  /** Another one takes the answer from now on. */
+  handOver(sink: OutboundSink): void {
+    this.#sink = sink;
   }
 
   /** The connection does not stand yet: nothing has been sent. */
@@ -105,7 +117,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
 
   pause(): void {
     this.#wire?.pause();
-    this.deadline = this.#totalAt;
+    this.deadline = Math.min(this.#totalAt, this.#tryAt);
   }
 
   resume(): void {
@@ -134,7 +146,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     }
     this.#early = undefined;
     this.#state = BUSY;
-    this.deadline = this.#totalAt;
+    this.deadline = Math.min(this.#totalAt, this.#tryAt);
     early.send(this.#writer);
     wire.resume();
     if (early.ended) this.#requestSent();
@@ -158,7 +170,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     const result = this.#answer.read(buffer, start, end, this);
     if (this.#isClosed) return;
     if (typeof result !== 'number') {
-      this.#broken(result);
+      this.#fail(result.kind, invalidAnswer(result));
       return;
     }
     if (result === MORE) {
@@ -182,6 +194,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   }
 
   onFinalHead(head: Response): void {
+    this.#tryAt = NEVER;
     if (head.status === 101) {
       this.#state = TUNNEL;
       // The request that asked for it had no body; what follows belongs to the tunnel and has no framing.
@@ -228,26 +241,14 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   }
 
   #lost(what: string): void {
-    if (this.#sink === undefined) {
-      this.close();
-      return;
-    }
-    const cut = this.#answer.headSeen;
-    const message = `${what} ${cut ? 'in the middle of its answer' : 'before it answered'}: ${this.#host.id}`;
-    if (cut) this.#fail('upstream_cut_short', new GatehouseError('upstream_incomplete', message));
-    else this.#fail('upstream_reset', new GatehouseError('upstream_reset', message));
-  }
-
-  #broken(fault: HttpFault): void {
-    this.#fail(
-      fault.kind,
-      new GatehouseError('upstream_protocol', `the server's answer is not valid HTTP: ${fault.message}`),
-    );
+    if (this.#sink === undefined) this.close();
+    else if (this.#answer.headSeen) this.#fail('upstream_cut_short', cutShort(what, this.#host.id));
+    else this.#fail('upstream_reset', unanswered(what, this.#host.id));
   }
 
   onDrain(): void {
     if (this.#state !== BUSY && this.#state !== TUNNEL) return;
-    if (!this.#requestDone) this.deadline = this.#totalAt;
+    if (!this.#requestDone) this.deadline = Math.min(this.#totalAt, this.#tryAt);
     else if (!this.#answer.headSeen) this.#arm(this.#host.config.timeouts.firstByte);
     this.#sink?.onOutboundDrain();
   }
@@ -262,10 +263,8 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     }
     const phase = this.#state === CONNECTING ? 'connect' : this.#state === TUNNEL ? 'tunnel' : 'answer';
     const waiting = this.#requestDone && !this.#answer.headSeen;
-    const [code, what] = overdue(
-      now >= this.#totalAt ? 'total' : phase !== 'answer' ? phase : waiting ? 'firstByte' : 'idle',
-      timeouts,
-    );
+    const late = now >= this.#totalAt ? 'total' : now >= this.#tryAt ? 'perTry' : undefined;
+    const [code, what] = overdue(late ?? (phase !== 'answer' ? phase : waiting ? 'firstByte' : 'idle'), timeouts);
     this.#fail(code, new GatehouseError(code, `${what}: ${id}`));
   }
 
@@ -274,7 +273,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   }
 
   #arm(ms: number): void {
-    this.deadline = Math.min(this.#host.clock.now() + ms, this.#totalAt);
+    this.deadline = Math.min(this.#host.clock.now() + ms, this.#totalAt, this.#tryAt);
   }
 
   #fail(kind: string, error: GatehouseError): void {

@@ -3,17 +3,16 @@ import { isIP } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { ChunkedLimits } from '../http/chunked.ts';
-import type { Clock, Timer } from '../kernel/clock.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { ErrorCode } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
-import type { DialTarget } from '../socket/dial.ts';
+import type { Dial, DialTarget } from '../socket/dial.ts';
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
 import { ClientConnection } from './connection.ts';
 import type { ConnectionHost } from './host.ts';
 import { type Lookup, Resolver } from './resolve.ts';
-
-/** Most doublings of the ejection time. */
-const MAX_EJECT_DOUBLINGS = 10;
+import { type AgentWord, type AskProbe, Standing } from './standing.ts';
 
 /** What all endpoints of an upstream share. */
 export interface EndpointParts {
@@ -21,7 +20,9 @@ export interface EndpointParts {
   events: Events;
   deadlines: Deadlines;
   lookup: Lookup;
+  dial: Dial;
   tls: TlsOptions;
+  askProbe: AskProbe | undefined;
   /** Whether one more endpoint may be ejected now. */
   mayEject(): boolean;
   /** Availability or weight has changed. */
@@ -62,14 +63,17 @@ export class Endpoint implements ConnectionHost {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   bodyLimits: ChunkedLimits;
-  /** Configured share of the load. */
+  readonly dial: Dial;
+  /** Health, ejection, agent and breaker. */
+  readonly standing: Standing;
+  /** Configured share of the load, times what its agent says. */
   fullWeight: number;
   /** Share of the load now: smaller during slow start. */
   weight: number;
   inflight = 0;
+  /** Most requests under way that its agent allows. */
+  maxInflight = Number.POSITIVE_INFINITY;
   available = true;
-  healthy = true;
-  ejected = false;
   /** When it came back, in monotonic milliseconds; -1 when it has never been away. */
   recoveredAt = -1;
   #parts: EndpointParts;
@@ -79,12 +83,10 @@ export class Endpoint implements ConnectionHost {
   readonly #secure: boolean;
   readonly #host: string;
   readonly #port: number;
+  #weight: number;
   readonly #idle: ClientConnection[] = [];
   #connections = 0;
   #idleMs: number;
-  #errors = 0;
-  #ejections = 0;
-  #return: Timer | undefined = undefined;
   #closing = false;
 
   /** `before`: the same server under other TLS settings; what is known of its health goes on. */
@@ -104,18 +106,32 @@ export class Endpoint implements ConnectionHost {
     this.config = config;
     this.clock = parts.clock;
     this.deadlines = parts.deadlines;
+    this.dial = parts.dial;
+    this.#weight = endpoint.weight;
     this.fullWeight = endpoint.weight;
     this.weight = endpoint.weight;
     this.#idleMs = config.pool.idleTimeout;
     this.#parts = parts;
     this.#upstream = upstream;
+    this.standing = new Standing({
+      upstream,
+      endpoint: this.id,
+      config,
+      clock: parts.clock,
+      events: parts.events,
+      askProbe: parts.askProbe,
+      mayEject: () => this.#parts.mayEject(),
+      changed: () => this.#changed(),
+    });
     this.#secure = secure;
     this.#host = host;
     this.#port = port;
     this.bodyLimits = bodyLimits(config);
     if (before !== undefined) {
-      this.healthy = before.healthy;
-      this.available = before.healthy;
+      const { healthy } = before.standing;
+      this.standing.healthy = healthy;
+      this.standing.available = healthy;
+      this.available = healthy;
       this.recoveredAt = before.recoveredAt;
     }
     if (port !== 0) this.#resolver = new Resolver(host, parts.lookup, (message) => this.#dnsFailed(message));
@@ -140,11 +156,15 @@ export class Endpoint implements ConnectionHost {
   adopt(index: number, endpoint: EndpointConfig, config: UpstreamConfig, parts: EndpointParts): void {
     if (config.dns.refresh !== this.config.dns.refresh) this.#resolver?.every(this.clock, config.dns.refresh);
     if (config.pool.idleTimeout !== this.config.pool.idleTimeout) this.#idleMs = config.pool.idleTimeout;
+    const { breaker, passive } = this.config;
+    // What has been counted so far counts on, unless the rules are others.
+    if (!isDeepStrictEqual([breaker, passive], [config.breaker, config.passive])) this.standing.adopt(config);
     this.index = index;
     this.config = config;
     this.#parts = parts;
-    this.fullWeight = endpoint.weight;
-    this.weight = endpoint.weight;
+    this.#weight = endpoint.weight;
+    this.fullWeight = endpoint.weight * (this.standing.agent?.share ?? 1);
+    this.weight = this.fullWeight;
     this.bodyLimits = bodyLimits(config);
   }
 
@@ -215,45 +235,39 @@ export class Endpoint implements ConnectionHost {
     this.#parts.events.emit('fault', { kind, where: this.#upstream });
   }
 
-  /** A request has been answered in order. */
-  succeeded(): void {
-    this.#errors = 0;
+  /**
+   * A request has been answered in order. `startedAt`: when its try was sent, in monotonic milliseconds; `tookMs`: from then
+   * to the head of the answer.
+   */
+  succeeded(status = 200, startedAt = this.clock.now(), tookMs = 0): void {
+    if (!this.#closing) this.standing.answered(status, startedAt, tookMs);
   }
 
-  /** A request has failed by this server's doing: enough of them in a row take it out for a while. */
-  failed(): void {
-    if (this.#closing) return;
-    const { consecutiveErrors, ejectFor } = this.config.passive;
-    if (++this.#errors < consecutiveErrors || this.ejected || !this.#parts.mayEject()) return;
-    this.ejected = true;
-    const outMs = ejectFor * 2 ** Math.min(this.#ejections++, MAX_EJECT_DOUBLINGS);
-    this.#return = this.clock.after(outMs, () => {
-      this.ejected = false;
-      this.#errors = 0;
-      this.#changed('ejection over');
-    });
-    this.#changed(`${consecutiveErrors} errors in a row`);
+  /** A request has failed by this server's doing: enough of them take it out for a while. */
+  failed(code: ErrorCode = 'upstream_reset', startedAt = this.clock.now()): void {
+    if (!this.#closing) this.standing.failed(code, startedAt);
   }
 
   /** What active health checks say. */
   setHealthy(healthy: boolean, reason: string): void {
-    if (this.healthy === healthy) return;
-    this.healthy = healthy;
-    this.#changed(reason);
+    this.standing.setHealthy(healthy, reason);
   }
 
-  #changed(reason: string): void {
-    const available = this.healthy && !this.ejected;
-    if (available === this.available) return;
-    this.available = available;
-    if (available) this.recoveredAt = this.clock.now();
-    else for (const connection of this.#idle.splice(0)) connection.close();
-    this.#tell(available, reason);
+  /** What the agent beside the server says. */
+  setAgent(word: AgentWord, reason: string): void {
+    this.fullWeight = this.#weight * word.share;
+    this.maxInflight = word.maxConnections;
+    this.standing.setAgent(word, reason);
+  }
+
+  #changed(): void {
+    const { available } = this.standing;
+    if (available !== this.available) {
+      this.available = available;
+      if (available) this.recoveredAt = this.clock.now();
+      else for (const connection of this.#idle.splice(0)) connection.close();
+    }
     this.#parts.changed(this);
-  }
-
-  #tell(healthy: boolean, reason: string): void {
-    this.#parts.events.emit('endpointChanged', { upstream: this.#upstream, endpoint: this.id, healthy, reason });
   }
 
   #dnsFailed(message: string): void {
@@ -269,9 +283,7 @@ export class Endpoint implements ConnectionHost {
     if (this.#closing) return;
     this.#closing = true;
     this.#resolver?.stop();
-    this.#return?.cancel();
     for (const connection of this.#idle.splice(0)) connection.close();
-    // Nobody may go on believing that it is out: a new configuration may have it again, under the same name.
-    if (!this.available) this.#tell(true, 'not used any more');
+    this.standing.close();
   }
 }

@@ -2,7 +2,7 @@
 import type { ChunkedLimits } from '../http/chunked.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
-import type { DialTarget } from '../socket/dial.ts';
+import type { Dial, DialTarget } from '../socket/dial.ts';
 import type { UpstreamConfig } from './config.ts';
 
 /** A connection as its pool sees it. */
@@ -20,6 +20,8 @@ export interface ConnectionHost {
   readonly deadlines: Deadlines;
   readonly config: UpstreamConfig;
   readonly bodyLimits: ChunkedLimits;
+  /** Starts connecting. */
+  readonly dial: Dial;
   /** Where to connect; undefined while the host name has never been resolved. */
   target(): DialTarget | undefined;
   /** Counts a condition of FAULTS.md. */

@@ -8,6 +8,9 @@ type Wait = keyof UpstreamConfig['timeouts'];
 const WHAT: Readonly<Record<Wait, readonly [ErrorCode, string]>> = {
   connect: ['connect_timeout', 'no connection'],
   firstByte: ['first_byte_timeout', 'no answer'],
+  perTry: ['first_byte_timeout', 'no answer'],
+  firstToken: ['first_byte_timeout', 'no generated content'],
+  betweenTokens: ['idle_timeout', 'no further content'],
   idle: ['idle_timeout', 'nothing moved'],
   total: ['total_timeout', 'the answer was not complete'],
   tunnel: ['idle_timeout', 'nothing moved in the tunnel'],

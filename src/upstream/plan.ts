@@ -24,6 +24,8 @@ export interface ForwardPlan {
   readonly body: Buffer | undefined;
   /** Protocol asked for by Upgrade, or ''. */
   readonly upgrade: string;
+  /** Pieces of generated content that the answer has shown so far; 0 where nobody counts them. */
+  readonly tokens: number;
   /** Looks at the response head and chooses what watches or changes the body; undefined: it passes unseen. */
   shape(head: ResponseHead): ResponseShape | undefined;
   /** Field lines for the client out of the server's, without the kinds in `drop`. */

@@ -24,6 +24,11 @@ export function speaksAgainstServer(code: ErrorCode): boolean {
   return SERVER_FAULTS.has(code);
 }
 
+/** Whether a failure is that of a server which said nothing for too long. */
+export function isTimeout(code: ErrorCode): boolean {
+  return code === 'first_byte_timeout' || code === 'connect_timeout' || code === 'idle_timeout';
+}
+
 /** Sent request bytes. Starts out complete: nothing has been sent. */
 export class Replay {
   /** Everything that was sent is kept: the request can be sent again. */

@@ -3,17 +3,24 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
+import { type Dial, dial } from '../socket/dial.ts';
 import {
   type Balancer,
   createBalancer,
   effectiveWeight,
   type HashSource,
   hashSource,
+  pickInPanic,
   type Tried,
 } from './balance/balance.ts';
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
 import { Endpoint, type EndpointParts } from './endpoint.ts';
+import { successRateOutliers } from './outlier.ts';
 import { type Lookup, systemLookup } from './resolve.ts';
+import type { AskProbe } from './standing.ts';
+import type { WatchLimits } from './watch.ts';
+
+export type { AgentWord } from './standing.ts';
 
 /** Retries that are always allowed, however few requests are under way (Envoy's `min_retry_concurrency`). */
 const MIN_RETRIES = 3;
@@ -29,6 +36,10 @@ export interface UpstreamParts {
   readText: (path: string) => string;
   /** Resolver for host names; the system's when left out. */
   lookup?: Lookup;
+  /** Connects; real sockets when left out. */
+  dial?: Dial;
+  /** Whom to ask before a breaker's probe; nobody when left out. */
+  askProbe?: AskProbe | undefined;
 }
 
 /** A named group of servers that give the same answers. */
@@ -37,16 +48,29 @@ export class Upstream {
   readonly config: UpstreamConfig;
   readonly endpoints: readonly Endpoint[];
   readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  /** After how long without an answer a request is hedged, in milliseconds; 0: never. */
+  readonly hedgeAfter: number;
   /** Where the key of the hash policy comes from; undefined for the other policies. */
   readonly hashSource: HashSource | undefined;
   /** Exchanges under way. */
   active = 0;
   /** Retries under way. */
   retrying = 0;
+  /** Statuses of answers that are thrown away for another try; undefined when there are none. */
+  readonly retryStatuses: ReadonlySet<number> | undefined;
+  /** What is watched in streams; undefined: nothing. */
+  readonly watchLimits: WatchLimits | undefined;
   #balancer: Balancer;
   /** Endpoints of the configuration before that stay, with the settings they are to have. */
   readonly #carried: { endpoint: Endpoint; index: number; to: EndpointConfig }[] = [];
   readonly #shared: EndpointParts;
+  readonly #events: Events;
+  readonly #comparing: Timer | undefined;
+  /** Endpoints whose breaker is not closed. */
+  #broken = 0;
+  /** Whom panic chooses from; undefined when there is none. */
+  #panic: readonly Endpoint[] | undefined = undefined;
   #ramp: Timer | undefined = undefined;
 
   /**
@@ -57,13 +81,22 @@ export class Upstream {
     this.name = name;
     this.config = config;
     this.clock = parts.clock;
+    this.deadlines = parts.deadlines;
+    this.hedgeAfter = config.hedging === undefined ? 0 : config.hedging.after;
     this.hashSource = hashSource(config.balance);
+    this.retryStatuses = config.retries.statuses.length === 0 ? undefined : new Set(config.retries.statuses);
+    const { firstToken, betweenTokens } = config.timeouts;
+    const comments = config.keepAliveComments;
+    this.watchLimits = firstToken + betweenTokens + comments > 0 ? { firstToken, betweenTokens, comments } : undefined;
+    this.#events = parts.events;
     const shared: EndpointParts = {
       clock: parts.clock,
       events: parts.events,
       deadlines: parts.deadlines,
       lookup: parts.lookup ?? systemLookup,
+      dial: parts.dial ?? dial,
       tls: tlsOptions(config, parts.readText),
+      askProbe: parts.askProbe,
       mayEject: () => this.#mayEject(),
       changed: () => this.#changed(),
     };
@@ -80,6 +113,8 @@ export class Upstream {
       return new Endpoint(index, to, name, config, shared);
     });
     this.#balancer = createBalancer(config.balance, this.endpoints as Endpoint[], parts.clock);
+    const { successRate, interval } = config.passive;
+    if (successRate !== undefined) this.#comparing = parts.clock.every(interval, () => this.#compare());
   }
 
   /** Resolves host names. Serving may start before; endpoints without an address then fail to connect. */
@@ -90,7 +125,6 @@ export class Upstream {
 
   /** The upstream before is not asked any more: its endpoints get their new settings. */
   takeOver(): void {
-    if (this.#carried.length === 0) return;
     for (const { endpoint, index, to } of this.#carried.splice(0)) endpoint.adopt(index, to, this.config, this.#shared);
     // Made anew, for the places and weights it was made of have changed.
     this.#balancer = createBalancer(this.config.balance, this.endpoints as Endpoint[], this.clock);
@@ -99,6 +133,7 @@ export class Upstream {
 
   /** It never came into force: what is not carried over closes. */
   abandon(): void {
+    this.#comparing?.cancel();
     const kept = new Set(this.#carried.splice(0).map(({ endpoint }) => endpoint));
     for (const endpoint of this.endpoints) if (!kept.has(endpoint)) endpoint.close();
   }
@@ -108,7 +143,42 @@ export class Upstream {
    * already. Undefined when none may be used.
    */
   pick(key: string | undefined, tried: Tried): Endpoint | undefined {
-    return this.#balancer.pick(key, tried) as Endpoint | undefined;
+    if (this.#broken > 0) {
+      const probe = this.#probe(tried);
+      if (probe !== undefined) return probe;
+    }
+    if (this.#panic !== undefined) return pickInPanic(this.#panic, tried, this.clock) as Endpoint | undefined;
+    const endpoint = this.#balancer.pick(key, tried) as Endpoint | undefined;
+    return endpoint === undefined || endpoint.inflight < endpoint.maxInflight
+      ? endpoint
+      : this.#besides(endpoint, key, tried);
+  }
+
+  /** An endpoint whose breaker lets this request through as its probe. */
+  #probe(tried: Tried): Endpoint | undefined {
+    const now = this.clock.now();
+    for (const endpoint of this.endpoints) {
+      const { standing } = endpoint;
+      if (standing.breaker === undefined || standing.breaker.state !== 'open' || endpoint.weight <= 0) continue;
+      if (tried?.includes(endpoint.index) || endpoint.inflight >= endpoint.maxInflight) continue;
+      if (standing.takeProbe(now)) return endpoint;
+    }
+    return undefined;
+  }
+
+  /** Another endpoint than one that has all the requests its agent allows. */
+  #besides(full: Endpoint, key: string | undefined, tried: Tried): Endpoint | undefined {
+    const out = tried === undefined ? [full.index] : [...tried, full.index];
+    for (;;) {
+      const endpoint = this.#balancer.pick(key, out) as Endpoint | undefined;
+      if (endpoint === undefined || endpoint.inflight < endpoint.maxInflight) return endpoint;
+      out.push(endpoint.index);
+    }
+  }
+
+  /** Whether an endpoint may be chosen that is not in `tried`. */
+  hasBesides(tried: readonly number[]): boolean {
+    return this.endpoints.some(({ available, weight, index }) => available && weight > 0 && !tried.includes(index));
   }
 
   /** Whether one more retry keeps within the budget (Envoy's retry budget: a share of the active, at least three). */
@@ -121,22 +191,76 @@ export class Upstream {
     for (const endpoint of this.endpoints) if (endpoint.id === endpointId) endpoint.setHealthy(healthy, reason);
   }
 
+  /** The endpoint of this name. */
+  endpoint(endpointId: string): Endpoint | undefined {
+    return this.endpoints.find(({ id }) => id === endpointId);
+  }
+
+  /** When trying again may find an endpoint, in milliseconds: the shortest time until a breaker lets a probe through. */
+  retryAfter(): number {
+    const now = this.clock.now();
+    let least = Number.POSITIVE_INFINITY;
+    for (const { standing } of this.endpoints) {
+      const { breaker } = standing;
+      if (breaker === undefined || breaker.state === 'closed' || breaker.forced) least = Math.min(least, 1000);
+      else least = Math.min(least, Math.max(1000, breaker.openUntil - now));
+    }
+    return least;
+  }
+
   /** Takes no new requests; connections close as they become free. What `after` has carried over goes on there. */
   close(after?: Upstream): void {
     this.#ramp?.cancel();
+    this.#comparing?.cancel();
     for (const endpoint of this.endpoints) if (!after?.endpoints.includes(endpoint)) endpoint.close();
   }
 
   #mayEject(): boolean {
-    const out = this.endpoints.filter((endpoint) => endpoint.ejected).length;
+    const out = this.endpoints.filter(({ standing }) => standing.ejected).length;
     return out + 1 <= this.endpoints.length * this.config.passive.maxEjected;
   }
 
+  /** Ejects whose success rate lies far below that of the others, at the end of each interval. */
+  #compare(): void {
+    const { successRate } = this.config.passive;
+    if (successRate === undefined) return;
+    const counts = this.endpoints.map(({ standing }) => standing.outliers);
+    for (const at of successRateOutliers(counts, successRate)) {
+      const { good, requests } = counts[at] as (typeof counts)[number];
+      this.endpoints[at]?.standing.eject(`only ${good} of ${requests} requests succeeded, far fewer than elsewhere`);
+    }
+    for (const count of counts) count.renew();
+  }
+
   #changed(): void {
+    this.#broken = 0;
+    for (const { standing } of this.endpoints)
+      if (standing.breaker !== undefined && standing.breaker.state !== 'closed') this.#broken++;
+    this.#judgePanic();
     this.#reweigh();
     const { slowStart } = this.config;
     if (slowStart > 0)
       this.#ramp ??= this.clock.every(Math.max(50, slowStart / SLOW_START_STEPS), () => this.#reweigh());
+  }
+
+  /**
+   * Envoy's panic threshold: when so few endpoints are available that they could not bear the load, better all are used. An
+   * endpoint whose breaker or agent says that it must be left alone is not.
+   */
+  #judgePanic(): void {
+    const { panicThreshold } = this.config;
+    if (panicThreshold === 0) return;
+    const weighted = this.endpoints.filter(({ fullWeight }) => fullWeight > 0);
+    const available = weighted.filter((endpoint) => endpoint.available).length;
+    const panic = available < weighted.length * panicThreshold;
+    const before = this.#panic !== undefined;
+    this.#panic = panic ? weighted.filter(({ standing }) => standing.usable) : undefined;
+    if (panic === before) return;
+    if (panic) this.#events.emit('fault', { kind: 'panic', where: this.name });
+    const message = panic
+      ? `panic: only ${available} of ${weighted.length} endpoints are available, so all are used`
+      : `panic is over: ${available} of ${weighted.length} endpoints are available`;
+    this.#events.emit('notice', { level: panic ? 'error' : 'info', message: `upstream ${this.name}: ${message}` });
   }
 
   #reweigh(): void {

@@ -38,6 +38,7 @@ const SIDE_DOORS: Readonly<Record<string, string>> = {
   'src/upstream/plan.ts': 'what the assembly decides for a request: the contract between pipeline and upstream',
   'src/listen/runtime.ts': 'what the pipeline does with what comes in: the contract between listeners and pipeline',
   'src/upstream/resolve.ts': 'names are resolved beside the data path, and the results handed in',
+  'src/upstream/health/agents.ts': 'the one asker of agents runs in the supervisor, for all workers',
   'src/upstream/health/prober.ts': 'the one prober runs in the supervisor, for all workers',
   'src/observe/prometheus.ts': 'the text format, which the admin port writes and the rest of the room never needs',
   'src/supervisor/channel.ts':

@@ -28,13 +28,18 @@ test('diff says what reload would change, reload changes it', patience, async (t
   const admin = ['--admin', gateway.adminUrl];
   deepEqual(await run('diff', ...admin), { code: 0, out: '' });
 
-  writeFileSync(gateway.file, `${readFileSync(gateway.file, 'utf8')}drainTimeout: 5s\n`);
+  const next = `${readFileSync(gateway.file, 'utf8')}drainTimeout: 5s\n`;
+  // Another file first: the gateway's own would be noticed by itself before long.
+  writeFileSync(`${gateway.file}.next`, next);
   const would = { code: 1, out: 'drainTimeout: 30s → 5s\n' };
-  deepEqual(await run('diff', ...admin), would);
-  deepEqual(await run('diff', ...admin, '-c', gateway.file), would);
+  deepEqual(await run('diff', ...admin, '-c', `${gateway.file}.next`), would);
+  deepEqual(await run('diff', '-c', `${gateway.file}.next`, '--against', gateway.file), would);
+  writeFileSync(gateway.file, next);
+  const preview = await fetch(`${gateway.adminUrl}/api/reload`);
+  deepEqual(await preview.json(), { ok: true, generation: 1, changes: ['drainTimeout: 30s → 5s'] });
   const reloaded = await run('reload', ...admin);
   equal(reloaded.code, 0, reloaded.out);
-  match(reloaded.out, /^drainTimeout: 30s → 5s\nconfiguration \d+ is in force\n$/);
+  match(reloaded.out, /configuration \d+ is in force\n$/);
   deepEqual(await run('diff', ...admin), { code: 0, out: '' });
 });
 

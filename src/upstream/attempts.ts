@@ -1,0 +1,283 @@
+/**
+ * The tries of one exchange: which endpoint and connection carry it, when it is sent again, and when it is sent twice. What
+ * is common to all of them is counted here and given back at the end.
+ */
+import type { Response } from '../http/response.ts';
+import type { Timer } from '../kernel/clock.ts';
+import { GatehouseError } from '../kernel/error.ts';
+import {
+  type BodyLength,
+  type Exchange,
+  type InboundSink,
+  LENGTH_NONE,
+  type OutboundSink,
+  type ResponseHead,
+} from '../kernel/exchange.ts';
+import type { ClientConnection } from './connection.ts';
+import type { Endpoint } from './endpoint.ts';
+import { type Hedge, type HedgeOwner, mayHedge, sendHedge } from './hedge.ts';
+import { requestHead } from './outgoing.ts';
+import type { ForwardPlan } from './plan.ts';
+import { isIdempotent, Replay } from './replay.ts';
+import { answerRetry, retryPause } from './retry.ts';
+import { tryGivenUp } from './verdict.ts';
+import type { StreamWatch } from './watch.ts';
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** The tries; what becomes of the answer is said by the class that extends this one. */
+export abstract class Attempts implements OutboundSink, HedgeOwner {
+  protected readonly exchange: Exchange;
+  protected readonly plan: ForwardPlan;
+  /** The request may be sent twice. */
+  protected readonly idempotent: boolean;
+  protected endpoint: Endpoint | undefined = undefined;
+  protected connection: ClientConnection | undefined = undefined;
+  /** When the try was sent. */
+  protected triedAt: number;
+  /** The try is the probe of its endpoint's breaker, which has not had its word yet. */
+  protected probe = false;
+  /** The answer has begun: no other try any more. */
+  protected headSent = false;
+  /** What has been sent of a relayed body; undefined when there is none. */
+  protected replay: Replay | undefined = undefined;
+  /** Set when the request is complete. */
+  protected requestTrailers: string | undefined = undefined;
+  /** Between two tries. */
+  protected pausing = false;
+  /** Counted among the upstream's retries. */
+  protected retrying = false;
+  protected watch: StreamWatch | undefined = undefined;
+  readonly #totalAt: number;
+  #started = false;
+  #tried: number[] | undefined = undefined;
+  #retries = 0;
+  /** Until the next try, or until the request is hedged. */
+  #timer: Timer | undefined = undefined;
+  #hedge: Hedge | undefined = undefined;
+
+  constructor(exchange: Exchange, plan: ForwardPlan) {
+    this.exchange = exchange;
+    this.plan = plan;
+    const { upstream } = plan;
+    const now = upstream.clock.now();
+    this.triedAt = now;
+    this.#totalAt = now + upstream.config.timeouts.total;
+    this.idempotent =
+      isIdempotent(exchange.head.method) || upstream.config.retries.nonIdempotent || mayHedge(exchange, plan);
+    exchange.upstream = upstream.name;
+    exchange.forwardedAt = now;
+    upstream.active++;
+  }
+
+  abstract onInterim(head: ResponseHead): void;
+  abstract onResponseHead(head: ResponseHead, length: BodyLength): void;
+  abstract onResponseData(buffer: Buffer, start: number, end: number): void;
+  abstract onResponseEnd(trailers: string): void;
+  abstract onOutboundDrain(): void;
+  abstract onOutboundError(error: GatehouseError, sent: boolean, reused: boolean): void;
+  /** Takes the request body. */
+  protected abstract get sink(): InboundSink;
+  /** Answers with an error of our own. */
+  protected abstract fail(error: GatehouseError): void;
+
+  /** The first try. */
+  protected begin(): void {
+    const { upstream } = this.plan;
+    if (upstream.hedgeAfter > 0 && mayHedge(this.exchange, this.plan))
+      this.#timer = upstream.clock.after(upstream.hedgeAfter, () => this.#sendAgain());
+    this.#try();
+  }
+
+  #try(): void {
+    const { upstream, hashKey } = this.plan;
+    let endpoint =
+      upstream.pick(hashKey, this.#tried) ??
+      (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
+    let connection = endpoint?.acquire();
+    let full = '';
+    while (endpoint !== undefined && connection === undefined) {
+      // All its connections are in use: the next best one.
+      full = endpoint.id;
+      tryGivenUp(endpoint, endpoint.standing.probing);
+      this.#tried ??= [];
+      this.#tried.push(endpoint.index);
+      endpoint = upstream.pick(hashKey, this.#tried);
+      connection = endpoint?.acquire();
+    }
+    if (endpoint === undefined || connection === undefined) {
+      const why =
+        full === ''
+          ? `no server of upstream ${upstream.name} is available`
+          : `all connections to ${full} are in use (pool.connections)`;
+      const detail = { retryAfterMs: full === '' ? upstream.retryAfter() : 1000 };
+      this.fail(new GatehouseError(full === '' ? 'no_endpoint' : 'overloaded', why, detail));
+      return;
+    }
+    const probe = endpoint.standing.probing;
+    this.exchange.tries++;
+    this.exchange.endpoint = endpoint.id;
+    this.endpoint = endpoint;
+    this.connection = connection;
+    this.probe = probe;
+    endpoint.inflight++;
+    this.#request(connection, endpoint);
+  }
+
+  #request(connection: ClientConnection, endpoint: Endpoint): void {
+    const plan = this.plan;
+    const { head, requestLength, inbound, stream } = this.exchange;
+    const length: BodyLength = plan.body === undefined ? requestLength : plan.body.length;
+    const { perTry } = plan.upstream.config.timeouts;
+    const text = requestHead(plan, head.method, endpoint.authority, length);
+    connection.start(this, head.method, text, length, this.#totalAt, perTry > 0 ? this.triedAt + perTry : NEVER);
+    if (stream) this.watch?.began();
+    if (plan.body !== undefined) {
+      if (!this.#started) {
+        this.#started = true;
+        inbound.start(this.sink);
+      }
+      if (plan.body.length > 0) connection.write(plan.body, 0, plan.body.length);
+      connection.end('');
+    } else if (!this.#started) {
+      this.#started = true;
+      if (length !== LENGTH_NONE && length !== 0) this.replay = new Replay(plan.upstream.config.retries.replay);
+      inbound.start(this.sink);
+    } else {
+      for (const piece of this.replay?.pieces ?? []) connection.write(piece, 0, piece.length);
+      if (this.requestTrailers !== undefined) connection.end(this.requestTrailers);
+      else inbound.resume();
+    }
+  }
+
+  // ---- another try
+
+  /** Throws an answer away for another try, if its status and everything else allow that. */
+  protected discard(response: Response, statuses: ReadonlySet<number>, now: number): boolean {
+    const asked = answerRetry(response.status, response, statuses, this.idempotent, this.plan.upstream.clock.wall());
+    if (asked === undefined) return false;
+    const hedge = this.#hedge;
+    const pause = hedge === undefined ? this.#mayRetry(asked, false) : 0;
+    if (pause === undefined) return false;
+    this.endpoint?.succeeded(response.status, this.triedAt, now - this.triedAt);
+    if (hedge !== undefined) this.#adopt(hedge);
+    else this.#retry(pause);
+    return true;
+  }
+
+  /** Goes on after a try that failed before its answer: with the second sending, with another try, or not at all. */
+  protected goOn(error: GatehouseError, sent: boolean): void {
+    if (this.#hedge !== undefined) {
+      this.#adopt(this.#hedge);
+      return;
+    }
+    const never = error.code === 'total_timeout' || (sent && !this.idempotent);
+    const pause = never ? undefined : this.#mayRetry(0, true);
+    if (pause === undefined) this.fail(error);
+    else this.#retry(pause);
+  }
+
+  /**
+   * The pause before another try; undefined: there must be none. `asked`: the pause the server asks for; `unanswered`: it said
+   * nothing, so that the first retry may go to it again at once.
+   */
+  #mayRetry(asked: number, unanswered: boolean): number | undefined {
+    const { upstream, body } = this.plan;
+    const { attempts, backoff } = upstream.config.retries;
+    if (this.exchange.tries >= attempts || (body === undefined && this.replay?.complete === false)) return undefined;
+    if (!this.retrying && !upstream.mayRetry()) return undefined;
+    this.#tried ??= [];
+    this.#tried.push(this.endpoint?.index ?? -1);
+    const fresh = unanswered || upstream.hasBesides(this.#tried);
+    return retryPause(++this.#retries, fresh, asked, backoff, upstream.clock.random());
+  }
+
+  #retry(pause: number): void {
+    this.connection?.abort();
+    this.connection = undefined;
+    this.leaveEndpoint();
+    this.quiet();
+    this.#count();
+    if (pause === 0) this.#tryAgain();
+    else {
+      this.pausing = true;
+      if (this.requestTrailers === undefined) this.exchange.inbound.pause();
+      this.#timer = this.plan.upstream.clock.after(pause, () => this.#tryAgain());
+    }
+  }
+
+  #tryAgain(): void {
+    this.pausing = false;
+    this.#timer = undefined;
+    this.triedAt = this.plan.upstream.clock.now();
+    // More of the body has come meanwhile than may be kept.
+    if (this.plan.body === undefined && this.replay?.complete === false)
+      this.fail(new GatehouseError('upstream_reset', 'the server failed, and the request could not be sent again'));
+    else this.#try();
+  }
+
+  /** Sends the request a second time, while the first one is still unanswered. */
+  #sendAgain(): void {
+    this.#timer = undefined;
+    const { upstream, body } = this.plan;
+    const whole = body !== undefined || (this.requestTrailers !== undefined && this.replay?.complete !== false);
+    if (!whole || this.headSent || this.connection === undefined) return;
+    if (this.exchange.tries >= upstream.config.retries.attempts || (!this.retrying && !upstream.mayRetry())) return;
+    const tried = [...(this.#tried ?? []), this.endpoint?.index ?? -1];
+    const trailers = this.requestTrailers ?? '';
+    this.#hedge = sendHedge(this.exchange, this.plan, tried, this.#totalAt, this.replay, trailers, this);
+    if (this.#hedge !== undefined) this.#count();
+  }
+
+  hedgeAnswered(head: ResponseHead, length: BodyLength): void {
+    const hedge = this.#hedge as Hedge;
+    if (head.status >= 500 && this.connection !== undefined) {
+      // The other one may still do better.
+      this.#hedge = undefined;
+      hedge.answered(head.status);
+      return;
+    }
+    this.#adopt(hedge);
+    this.onResponseHead(head, length);
+  }
+
+  hedgeFailed(): void {
+    this.#hedge = undefined;
+  }
+
+  /** Goes on with the second sending instead of the first. */
+  #adopt(hedge: Hedge): void {
+    this.#hedge = undefined;
+    this.connection?.abort();
+    this.leaveEndpoint();
+    this.endpoint = hedge.endpoint;
+    this.connection = hedge.connection;
+    this.triedAt = hedge.startedAt;
+    this.probe = hedge.probe;
+    this.exchange.endpoint = hedge.endpoint.id;
+    hedge.connection.handOver(this);
+  }
+
+  #count(): void {
+    if (this.retrying) return;
+    this.retrying = true;
+    this.plan.upstream.retrying++;
+  }
+
+  /** No second sending, and none to come. */
+  protected quiet(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#hedge?.cancel();
+    this.#hedge = undefined;
+  }
+
+  protected leaveEndpoint(): void {
+    const endpoint = this.endpoint;
+    if (endpoint === undefined) return;
+    endpoint.inflight--;
+    this.endpoint = undefined;
+    tryGivenUp(endpoint, this.probe);
+    this.probe = false;
+  }
+}

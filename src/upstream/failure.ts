@@ -1,0 +1,18 @@
+/** What a client is told when the connection to a server fails. */
+import type { HttpFault } from '../http/fault.ts';
+import { GatehouseError } from '../kernel/error.ts';
+
+/** The answer had begun and was not complete. `what` has happened to the server named `id`. */
+export function cutShort(what: string, id: string): GatehouseError {
+  return new GatehouseError('upstream_incomplete', `${what} in the middle of its answer: ${id}`);
+}
+
+/** No answer had begun. */
+export function unanswered(what: string, id: string): GatehouseError {
+  return new GatehouseError('upstream_reset', `${what} before it answered: ${id}`);
+}
+
+/** The answer cannot be read without a guess. */
+export function invalidAnswer(fault: HttpFault): GatehouseError {
+  return new GatehouseError('upstream_protocol', `the server's answer is not valid HTTP: ${fault.message}`);
+}
