@@ -9,6 +9,7 @@ import { describeChange, formatProblem } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
+import { formatSize } from '../kernel/limit.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, openLog, processReader } from '../observe/observe.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
@@ -112,7 +113,17 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       return next;
     },
     log: (_worker, lines) => log.now?.write(lines) ?? true,
-    metrics: (worker, snapshot) => overview.update(String(worker), snapshot as Metrics),
+    metrics: (worker, snapshot) => {
+      overview.update(String(worker), snapshot as Metrics);
+      const { workerMemory } = supervisor.snapshot.config;
+      const held = workerMemory > 0 ? overview.memory(String(worker)) : 0;
+      if (held > workerMemory) {
+        supervisor.renew(
+          worker,
+          `holds ${Math.round(held / 1_048_576)}MiB, more than workerMemory (${formatSize(workerMemory)})`,
+        );
+      }
+    },
     gone: (worker) => {
       overview.retire(String(worker));
       for (const workers of ejectedBy.values()) workers.delete(worker);

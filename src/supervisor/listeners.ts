@@ -76,11 +76,11 @@ export class Listeners {
     return bound.address === '' ? { ...bound, address } : bound;
   }
 
-  /** Closes what was handed down and nobody claimed; returns where it was. */
+  /** Closes what was handed down and nobody claimed; returns what to say of each. */
   refuseSurplus(): string[] {
     return this.#inherited.splice(0).map(({ from, bound }) => {
       bound.close();
-      return bound.address || from.name;
+      return `the socket ${bound.address || from.name} was handed down, but no listener is for it: it is closed`;
     });
   }
 

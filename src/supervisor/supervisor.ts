@@ -105,13 +105,10 @@ export class Supervisor<C extends SupervisedConfig> {
    * not come up; then everything has been taken down again.
    */
   async start(): Promise<void> {
-    const { config } = this.#snapshot;
-    const plan = await this.#listeners.plan(config.listeners);
+    const { events } = this.#options;
+    const plan = await this.#listeners.plan(this.#snapshot.config.listeners);
     plan.commit();
-    for (const surplus of this.#listeners.refuseSurplus()) {
-      const message = `the socket ${surplus} was handed down, but no listener is for it: it is closed`;
-      this.#options.events.emit('notice', { level: 'warn', message });
-    }
+    for (const message of this.#listeners.refuseSurplus()) events.emit('notice', { level: 'warn', message });
     this.#listening = plan.listeners;
     await this.#staff();
   }
@@ -167,6 +164,11 @@ export class Supervisor<C extends SupervisedConfig> {
       restarts: this.#pool?.restarts ?? 0,
       crashLoop: this.#pool?.looping ?? false,
     };
+  }
+
+  /** Has a worker replaced, because of `reason`; its requests end. */
+  renew(worker: number, reason: string): void {
+    this.#pool?.renew(worker, reason, this.#options.drainMs?.(this.#snapshot.config) ?? 30_000);
   }
 
   /** The log sink takes more. */
