@@ -3,7 +3,7 @@
  * a port of its own, over a narrow handle. It decides nothing.
  */
 
-import { linkSync, renameSync } from 'node:fs';
+import { linkSync, renameSync, rmSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -145,6 +145,7 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
           resolve();
         });
         if (keep !== undefined) renameSync(`${keep}.kept`, keep);
+        else if ('path' in target) rmSync(target.path, { force: true });
         server.closeIdleConnections();
       }),
   };

@@ -2,6 +2,7 @@
  * Sockets that another process has bound for us: the program that we take over from, or systemd (socket activation,
  * sd_listen_fds(3)). Whoever started us handed them down as file descriptors.
  */
+import { rmSync } from 'node:fs';
 import net from 'node:net';
 import type { Bound } from './bind.ts';
 
@@ -47,7 +48,12 @@ export function inheritedFrom(env: Readonly<Record<string, string | undefined>>,
 export function adopt({ fd, address }: Inherited, asked: string): Bound {
   const handle = createHandle(null, null, null, fd, 0);
   if (typeof handle === 'number') throw new Error(`file descriptor ${fd} that was handed down is no socket`);
-  return { handle, address: address ?? addressOf(handle) ?? asked, close: () => handle.close() };
+  const close = () => {
+    handle.close();
+    // Bound by us, in another process: the file goes with its socket, as it would have there. systemd's stays.
+    if (address?.startsWith('unix:')) rmSync(address.slice(5), { force: true });
+  };
+  return { handle, address: address ?? addressOf(handle) ?? asked, close };
 }
 
 /** Where an IP socket is bound. */
