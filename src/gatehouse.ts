@@ -3,10 +3,23 @@
  * in gatehouse/stages.ts or a policy's gate. What a stage returns decides: nothing, and the next one runs; an error, and it is
  * answered in the client's protocol; `ANSWERED`, and the stage has taken the request over.
  */
+
+import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
-import { chooseModel, compose, forward, guard, identify, peek, readModel, route } from './gatehouse/stages.ts';
-import { Worker, type WorkerParts } from './gatehouse/worker.ts';
+import {
+  admit,
+  chaos,
+  chooseModel,
+  compose,
+  forward,
+  guard,
+  identify,
+  peek,
+  readModel,
+  route,
+} from './gatehouse/stages.ts';
+import { Worker } from './gatehouse/worker.ts';
 
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
 export { warmUp } from './gatehouse/warmup.ts';
@@ -16,9 +29,11 @@ const pipeline: readonly Stage[] = [
   identify, // request id, API, error shape
   guard, // loops, methods that end here
   route, // host, path, method, fields, query → route
+  admit, // refuse the least important while the worker is overloaded
   peek, // hold the body where its model is needed
   readModel, // model, stream, user out of the body
   chooseModel, // model → version → upstream; /v1/models
+  chaos, // faults on purpose, where somebody switched them on
   compose, // target, fields and body as the upstream gets them
   forward, // endpoint, retries, the answer back
 ];

@@ -50,7 +50,19 @@ const USUAL = {
 };
 
 /** Parts of a configuration by which a snippet is known to be one of ours. */
-const OURS = new Set(['listeners', 'upstreams', 'models', 'routes', 'admin', 'log', 'workers']);
+const OURS = new Set([
+  'listeners',
+  'upstreams',
+  'models',
+  'routes',
+  'admin',
+  'log',
+  'workers',
+  'zone',
+  'region',
+  'overload',
+  'chaos',
+]);
 
 describe('configurations in documents', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-docs-'));

@@ -34,16 +34,23 @@ export interface Gateway extends Program {
 /** A configuration: YAML text, or its object. */
 export type Settings = string | Record<string, unknown>;
 
+/** How it is started. */
+export interface StartOptions {
+  env?: NodeJS.ProcessEnv;
+  /** File descriptors that each of its processes may have. */
+  descriptors?: number;
+}
+
 /**
  * Runs `gatehouse serve -c FILE` and resolves when it says that it is ready. What the settings leave out: one worker, a
  * free admin port. Rejects with what was printed when it ends before.
  */
-export async function startGateway(settings: Settings, options: { env?: NodeJS.ProcessEnv } = {}): Promise<Gateway> {
+export async function startGateway(settings: Settings, options: StartOptions = {}): Promise<Gateway> {
   const given = (typeof settings === 'string' ? parse(settings) : settings) as Record<string, unknown>;
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
   const file = join(folder, 'gatehouse.yaml');
   writeFileSync(file, stringify({ admin: { address: '127.0.0.1:0' }, workers: 1, ...given }));
-  const program = runCli(['serve', '-c', file], options.env);
+  const program = runCli(['serve', '-c', file], options.env, options.descriptors);
   const stop = async () => {
     await program.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -12,6 +12,9 @@ import { createGatehouse } from '../src/gatehouse.ts';
 import { type Clock, ManualClock, systemClock } from '../src/kernel/clock.ts';
 import { type EndpointEvent, Events } from '../src/kernel/event.ts';
 import { listenerConfig } from '../src/listen/config.ts';
+import { chaosConfig } from '../src/policy/chaos/config.ts';
+import { overloadConfig } from '../src/policy/overload/config.ts';
+import type { Readings } from '../src/policy/overload/overload.ts';
 import { modelConfig, routeConfig } from '../src/route/config.ts';
 import { upstreamConfig } from '../src/upstream/config.ts';
 import type { Lookup } from '../src/upstream/resolve.ts';
@@ -31,6 +34,9 @@ export interface InProcessOptions {
   models?: Record<string, z.input<typeof modelConfig>>;
   /** Routes; everything goes to `main` when left out. */
   routes?: z.input<typeof routeConfig>[];
+  chaos?: z.input<typeof chaosConfig>;
+  overload?: z.input<typeof overloadConfig>;
+  readings?: () => Readings;
   files?: Record<string, string>;
   clock?: Clock;
   lookup?: Lookup;
@@ -122,6 +128,8 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     }),
     upstreams: parseAll(upstreamConfig, { main, beside, ...options.upstreams }),
     models: parseAll(modelConfig, options.models ?? {}),
+    overload: overloadConfig.parse(options.overload ?? {}),
+    chaos: chaosConfig.parse(options.chaos ?? {}),
     routes: [{ name: 'beside', match: { path: '/beside' }, upstream: 'beside' }, ...routes].map((route) =>
       routeConfig.parse(route),
     ),
@@ -133,6 +141,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
       events,
       pseudonym: 'gatehouse-test',
       idPrefix: 'r-',
+      ...(options.readings === undefined ? {} : { readings: options.readings }),
       ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
     },
   );

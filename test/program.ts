@@ -21,9 +21,13 @@ export interface Program {
   stop(): Promise<void>;
 }
 
-/** Runs `gatehouse` with these arguments. */
-export function runCli(args: readonly string[], env: NodeJS.ProcessEnv = {}): Program {
+/** Runs `gatehouse` with these arguments, with at most so many file descriptors for each of its processes. */
+export function runCli(args: readonly string[], env: NodeJS.ProcessEnv = {}, descriptors?: number): Program {
   const options = { env: { ...process.env, ...env } };
+  if (descriptors !== undefined) {
+    const command = ['-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, process.execPath, CLI, ...args];
+    return listenTo(spawn('/bin/sh', command, { ...options, stdio: ['ignore', 'pipe', 'pipe'] }));
+  }
   return listenTo(spawn(process.execPath, [CLI, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 

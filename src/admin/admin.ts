@@ -13,6 +13,7 @@ import type { NoticeEvent } from '../kernel/event.ts';
 import { OPENMETRICS_TYPE, PROMETHEUS_TYPE } from '../observe/prometheus.ts';
 import { prefersOpenMetrics } from './accept.ts';
 import { hostFits, isLoopback, type ListenTarget, parseAddress } from './address.ts';
+import { isForeign, readJson } from './change.ts';
 import type { AdminHandle, Outcome } from './handle.ts';
 import { PAGE_FIELDS, renderPage } from './page.ts';
 import { redact } from './redact.ts';
@@ -51,12 +52,13 @@ interface Answer {
 }
 
 type Route = (handle: AdminHandle, request: IncomingMessage) => Answer | Promise<Answer>;
+type Change = Route;
 
 interface Path {
   what: string;
   answer: Route;
-  /** What a POST does; a path without it answers GET only. */
-  post?: Route;
+  /** Method → what it changes; a path without any answers GET only. */
+  changes?: Readonly<Record<string, Change>>;
 }
 
 const ROUTES = new Map<string, Path>([
@@ -74,7 +76,7 @@ const ROUTES = new Map<string, Path>([
     {
       what: 'what a reload would change; POST reloads',
       answer: async (handle) => outcome(await handle.preview()),
-      post: async (handle) => outcome(await handle.reload()),
+      changes: { POST: async (handle) => outcome(await handle.reload()) },
     },
   ],
   [
@@ -82,7 +84,15 @@ const ROUTES = new Map<string, Path>([
     {
       what: 'whether an upgrade is under way; POST starts the program anew beside this one, and hands over to it',
       answer: (handle) => json(200, { upgrading: handle.upgrading() }),
-      post: async (handle) => outcome(await handle.upgrade()),
+      changes: { POST: async (handle) => outcome(await handle.upgrade()) },
+    },
+  ],
+  [
+    '/api/chaos',
+    {
+      what: 'faults injected on purpose; POST a JSON document with `for` starts one, DELETE ?name=… stops it',
+      answer: (handle) => json(200, { faults: handle.chaos?.list() ?? [] }),
+      changes: { POST: startChaos, DELETE: stopChaos },
     },
   ],
   [
@@ -90,10 +100,28 @@ const ROUTES = new Map<string, Path>([
     {
       what: 'breakers that are not closed; POST ?upstream=…&endpoint=…&state=open, closed or auto forces one',
       answer: (handle) => json(200, { breakers: handle.breakers?.list() ?? [] }),
-      post: forceBreaker,
+      changes: { POST: forceBreaker },
     },
   ],
 ]);
+
+async function startChaos(handle: AdminHandle, request: IncomingMessage): Promise<Answer> {
+  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
+    return problem(415, 'unsupported_media_type', 'Send a JSON document with Content-Type: application/json.');
+  }
+  const order = await readJson(request);
+  const started = order.ok ? handle.chaos?.start(order.value) : order;
+  if (started === undefined) return problem(404, 'not_found', 'This gateway injects no faults.');
+  if (!started.ok) return problem(400, 'invalid', started.problems.join('; '));
+  return json(201, started.value);
+}
+
+function stopChaos(handle: AdminHandle, request: IncomingMessage): Answer {
+  const name = new URL(request.url ?? '/', 'http://admin').searchParams.get('name') ?? undefined;
+  const stopped = handle.chaos?.stop(name) ?? 0;
+  if (stopped === 0 && name !== undefined) return problem(404, 'not_found', `No fault named ${name} runs here.`);
+  return json(200, { stopped });
+}
 
 /** Starts the admin API. Rejects when the address cannot be understood or bound. */
 export async function startAdmin(parts: AdminParts): Promise<Admin> {
@@ -108,16 +136,16 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   const server = createServer(
     { requestTimeout: 10_000, headersTimeout: 5000, keepAliveTimeout: 5000, maxHeaderSize: 16 * 1024 },
     (request, response) => {
-      const failed = (error: unknown) => {
+      const fail = (error: unknown) => {
         notice({ level: 'error', message: `admin ${request.method} ${request.url} failed: ${error}` });
         send(request, response, problem(500, 'internal', 'The admin API failed; the operational log says why.'));
       };
       try {
         const answer = dispatch(handle, request, checkHost);
-        if (answer instanceof Promise) answer.then((later) => send(request, response, later)).catch(failed);
+        if (answer instanceof Promise) answer.then((late) => send(request, response, late)).catch(fail);
         else send(request, response, answer);
       } catch (error) {
-        failed(error);
+        fail(error);
       }
     },
   );
@@ -162,17 +190,18 @@ function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: bool
   const path = (request.url ?? '').split('?', 1)[0] as string;
   const route = ROUTES.get(path);
   if (!route) return problem(404, 'not_found', `There is no ${path} here. There are ${[...ROUTES.keys()].join(', ')}.`);
-  if (request.method === 'POST' && route.post) {
-    const { origin, host } = request.headers;
-    if (origin !== undefined && origin !== `http://${host}`) {
-      return problem(403, 'forbidden', `A page of ${JSON.stringify(origin)} may not change anything here.`);
-    }
-    return route.post(handle, request);
-  }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    const allow = route.post ? 'GET, HEAD and POST' : 'GET and HEAD';
-    const answer = problem(405, 'method_not_allowed', `${path} answers ${allow} only.`);
-    answer.fields.Allow = allow.replace(' and', ',');
+    const { changes = {} } = route;
+    const change = Object.hasOwn(changes, request.method ?? '') ? changes[request.method ?? ''] : undefined;
+    if (change !== undefined) {
+      return isForeign(request)
+        ? problem(403, 'forbidden', 'A page of another site may not change anything here.')
+        : change(handle, request);
+    }
+    const methods = ['GET', 'HEAD', ...Object.keys(changes)];
+    const list = `${methods.slice(0, -1).join(', ')} and ${methods.at(-1)}`;
+    const answer = problem(405, 'method_not_allowed', `${path} answers ${list} only.`);
+    answer.fields.Allow = methods.join(', ');
     return answer;
   }
   return route.answer(handle, request);

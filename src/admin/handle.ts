@@ -50,13 +50,41 @@ export interface BreakerStatus {
   forMs: number;
 }
 
+/** A priority level of an upstream; the nearest is 0. */
+export interface LevelStatus {
+  level: number;
+  /** Names of its endpoints. */
+  endpoints: string[];
+  /** Share of its weight that is available, from 0 to 1: mean over the workers. */
+  healthyShare: number;
+  /** Share of the requests it takes, from 0 to 1: mean over the workers. */
+  load: number;
+}
+
 /** An upstream with its endpoints. */
 export interface UpstreamStatus {
   name: string;
   protocol: string;
   balance: string;
   endpoints: EndpointStatus[];
+  /** Where zones, regions or explicit levels make more than one. */
+  levels?: LevelStatus[];
 }
+
+/** A fault that is injected on purpose. */
+export interface FaultStatus {
+  name: string;
+  /** What it does to whom, in words. */
+  what: string;
+  /** `admin`: switched on at run time, until `endsAt`; `configuration`: there until the file changes. */
+  by: 'admin' | 'configuration';
+  /** RFC 3339. */
+  endsAt?: string;
+  endsInMs?: number;
+}
+
+/** How a request to change something was taken: what stands now, or why not. */
+export type Changed = { ok: true; value: unknown } | { ok: false; problems: readonly string[] };
 
 /** The answer of `/api/status`. Times are durations in milliseconds. */
 export interface AdminStatus {
@@ -70,6 +98,8 @@ export interface AdminStatus {
   workers: WorkerStatus[];
   listeners: ListenerStatus[];
   upstreams: UpstreamStatus[];
+  /** Faults injected on purpose; left out while there are none. */
+  chaos?: FaultStatus[];
 }
 
 /** Whether the process lives, and whether it should get traffic. */
@@ -99,6 +129,14 @@ export interface AdminHandle {
   /** Starts the program anew and hands over to it; resolves when the new one serves. */
   upgrade(): Promise<Outcome>;
   upgrading(): boolean;
+  /** Faults injected on purpose. */
+  chaos?: {
+    list(): FaultStatus[];
+    /** Switches one on; the order is a parsed JSON document. */
+    start(order: unknown): Changed;
+    /** Switches the one of this name off, all without one; how many it were. */
+    stop(name: string | undefined): number;
+  };
   breakers?: {
     list(): BreakerStatus[];
     /** Opens or closes a breaker until told otherwise, or leaves it to its rules; false: there is no such endpoint. */

@@ -1,50 +1,61 @@
 /** Asks the admin API of a running gateway. */
 import { request } from 'node:http';
+import type { Command } from 'commander';
 
+/** Where the admin API is when nobody says otherwise; the default of `admin.address`. */
+const USUAL = 'http://127.0.0.1:9901';
 /** How long an answer may take (milliseconds): an upgrade starts a program. */
 const PATIENCE_MS = 90_000;
 
-/**
- * The admin address of a configuration (`127.0.0.1:9901`, `:9901`, `unix:/path`) or a URL → what `node:http` takes.
- * Throws when it is none.
- */
-export function adminTarget(address: string): { socketPath: string } | { host: string; port: number } {
-  if (address.startsWith('unix:')) return { socketPath: address.slice(5) };
-  const match = /^(?:http:\/\/)?(?:\[([0-9A-Fa-f:.]+)\]|([^/:[\]]*)):(\d+)\/?$/.exec(address);
-  if (!match) throw new Error(`${address}: expected HOST:PORT, a URL such as http://127.0.0.1:9901, or unix:/path`);
-  const host = match[1] ?? match[2] ?? '';
-  // What listens everywhere is asked here.
-  const everywhere = ['', '*', '0.0.0.0', '::'].includes(host);
-  return { host: everywhere ? '127.0.0.1' : host, port: Number(match[3]) };
+/** Adds `--admin` to a command. */
+export function withAdmin(command: Command): Command {
+  return command.option('--admin <url>', 'admin address of the gateway: http://HOST:PORT or unix:/path', USUAL);
 }
 
-/** One request; resolves with status and parsed body. Rejects with an `Error` that says what to do. */
-export function askAdmin(
-  address: string,
-  method: 'GET' | 'POST',
-  path: string,
-): Promise<{ status: number; body: unknown }> {
+/** An answer of the admin API. */
+export interface AdminAnswer {
+  status: number;
+  /** The JSON document. */
+  value: unknown;
+}
+
+/** Sends a request. Throws an `Error` for operators when nobody answers, or when it is refused with a reason. */
+export async function askAdmin(admin: string, method: string, path: string, document?: unknown): Promise<AdminAnswer> {
+  const answer = await send(admin, method, path, document === undefined ? '' : JSON.stringify(document));
+  // 409: asked for and refused, with the problems in the document.
+  if (answer.status < 300 || answer.status === 409) return answer;
+  const reason = (answer.value as { error?: { message?: string } } | undefined)?.error?.message;
+  throw new Error(reason ?? `${admin} answered ${answer.status}`);
+}
+
+function send(admin: string, method: string, path: string, body: string): Promise<AdminAnswer> {
+  const unix = admin.startsWith('unix:');
+  const base = unix ? 'http://localhost' : /^https?:/.test(admin) ? admin : `http://${admin}`;
+  if (!URL.canParse(path, base)) throw new Error(`--admin ${admin}: expected http://HOST:PORT or unix:/path`);
   return new Promise((resolve, reject) => {
-    const fail = (why: string) =>
-      reject(
-        new Error(`no answer from the admin port at ${address}: ${why}; is gatehouse running? (--admin names it)`),
-      );
-    const asked = request({ ...adminTarget(address), method, path, timeout: PATIENCE_MS, agent: false }, (answer) => {
+    const headers =
+      body === '' ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+    const options = { method, headers, timeout: PATIENCE_MS, ...(unix ? { socketPath: admin.slice(5) } : {}) };
+    const asking = request(new URL(path, base), options, (response) => {
       let text = '';
-      answer.setEncoding('utf8').on('data', (part: string) => {
-        text += part;
+      response.setEncoding('utf8');
+      response.on('data', (piece: string) => {
+        text += piece;
       });
-      answer.on('error', (error) => fail(error.message));
-      answer.on('end', () => {
+      response.on('error', reject);
+      response.on('end', () => {
         try {
-          resolve({ status: answer.statusCode ?? 0, body: JSON.parse(text) });
+          resolve({ status: response.statusCode ?? 0, value: JSON.parse(text) });
         } catch {
-          fail('it does not answer in JSON');
+          reject(new Error(`${admin} is no admin API of a gateway: its answer is not JSON`));
         }
       });
     });
-    asked.on('timeout', () => asked.destroy(new Error(`nothing came within ${PATIENCE_MS / 1000} s`)));
-    asked.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
-    asked.end();
+    asking.on('timeout', () => asking.destroy(new Error('no answer within 90 s')));
+    asking.on('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code ?? error.message;
+      reject(new Error(`cannot reach the admin API at ${admin} (${why}); is the gateway running? --admin says where`));
+    });
+    asking.end(body);
   });
 }

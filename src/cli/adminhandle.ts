@@ -1,8 +1,10 @@
 /** What the admin API may ask, answered from the supervisor's memory. */
 import type { AdminHandle, AdminStatus } from '../admin/admin.ts';
+import type { FaultStatus, LevelStatus } from '../admin/handle.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Overview } from '../observe/observe.ts';
+import { type ChaosBoard, describe, type RunningFault } from '../policy/chaos/board.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { endpointName } from '../upstream/health/prober.ts';
 import { VERSION } from './version.ts';
@@ -17,6 +19,9 @@ export interface GatewayState {
   reload: AdminHandle['reload'];
   upgrade: AdminHandle['upgrade'];
   upgrading: AdminHandle['upgrading'];
+  /** The levels of an upstream; undefined where there is only one. */
+  levels(upstream: string): LevelStatus[] | undefined;
+  readonly chaos: ChaosBoard;
 }
 
 /** Makes the handle. `measure` brings the supervisor's own metrics up to date. */
@@ -38,6 +43,18 @@ export function adminHandle(
     reload: () => state.reload(),
     upgrade: () => state.upgrade(),
     upgrading: () => state.upgrading(),
+    chaos: {
+      list: () => faultsOf(supervisor.snapshot.config, state.chaos, clock),
+      start(order) {
+        const { routes } = supervisor.snapshot.config;
+        const result = state.chaos.start(
+          order,
+          routes.map(({ name }) => name),
+        );
+        return result.ok ? { ok: true, value: runningStatus(result.started, clock) } : result;
+      },
+      stop: (name) => state.chaos.stop(name),
+    },
     breakers: {
       list: () => supervisor.endpoints.breakers(),
       force: (upstream, endpoint, to) => supervisor.endpoints.force(upstream, endpoint, to),
@@ -69,9 +86,28 @@ export function adminHandle(
         upstreams: upstreamsOf(config, supervisor, state),
       };
       if (error) status.configError = error;
+      const faults = faultsOf(config, state.chaos, clock);
+      if (faults.length > 0) status.chaos = faults;
       return status;
     },
   };
+}
+
+function runningStatus({ rule, endsInMs }: RunningFault, clock: Clock): FaultStatus {
+  const endsAt = new Date(clock.wall() + endsInMs).toISOString();
+  return { name: rule.name, what: describe(rule), by: 'admin', endsAt, endsInMs: Math.round(endsInMs) };
+}
+
+function faultsOf(config: Config, board: ChaosBoard, clock: Clock): FaultStatus[] {
+  const { rules, byHeader } = config.chaos;
+  const asked: FaultStatus[] = byHeader
+    ? [{ name: 'header', what: 'whatever requests ask for (chaos.byHeader)', by: 'configuration' }]
+    : [];
+  return [
+    ...board.running().map((running) => runningStatus(running, clock)),
+    ...rules.map((rule): FaultStatus => ({ name: rule.name, what: describe(rule), by: 'configuration' })),
+    ...asked,
+  ];
 }
 
 function upstreamsOf(config: Config, supervisor: Supervisor<Config>, state: GatewayState): AdminStatus['upstreams'] {
@@ -104,5 +140,11 @@ function upstreamsOf(config: Config, supervisor: Supervisor<Config>, state: Gate
         ...(agent === undefined ? {} : { agent: agent.reason }),
       };
     }),
+    ...levelsOf(name, state),
   }));
+}
+
+function levelsOf(upstream: string, state: GatewayState): { levels?: LevelStatus[] } {
+  const levels = state.levels(upstream);
+  return levels === undefined ? {} : { levels };
 }

@@ -1,21 +1,24 @@
 /** Supervisor, logs, metrics and admin port as one running thing: what `serve` and `demo` start. */
 import { randomBytes } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Admin, AdminHandle, Outcome } from '../admin/admin.ts';
 import { startAdmin } from '../admin/admin.ts';
 import type { Config, Loaded, NotLoaded } from '../config/config.ts';
-import { describeChange, formatProblem } from '../config/config.ts';
+import { formatProblem } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import { formatSize } from '../kernel/limit.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, openLog, processReader } from '../observe/observe.ts';
+import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { refuseCode, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
+import { changesTo } from './changes.ts';
 import { Held } from './held.ts';
+import { LevelBoard } from './levelboard.ts';
+import { workersOf } from './machine.ts';
 import { Upgrade } from './upgrade.ts';
 import { VERSION } from './version.ts';
 
@@ -60,8 +63,8 @@ export interface Gateway {
   kill(): void;
 }
 
-/** A larger young generation spares collections under load; see DESIGN.md on the hot path. */
-const WORKER_FLAGS = ['--max-semi-space-size=64'];
+/** A larger young generation spares collections under load; a worker near its memory limit may ask for one. */
+const WORKER_FLAGS = ['--max-semi-space-size=64', '--expose-gc'];
 /** Name of the admin port's socket when it is handed down. */
 const ADMIN = 'admin';
 const workerEntry = fileURLToPath(new URL('./worker.js', import.meta.url));
@@ -89,6 +92,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       throw new Error(`log.access: ${access} cannot be opened: ${reasonOf(error as NodeJS.ErrnoException)}`);
     }
   });
+  const levels = new LevelBoard();
+  const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejectedBy = new Map<string, Set<number>>();
   const supervisor = new Supervisor<Config>({
     clock,
@@ -96,7 +101,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     program: { entry: workerEntry, args: [pseudonym], execArgv: [...inherited(), ...WORKER_FLAGS] },
     config: loaded.config,
     files: loaded.files,
-    workers: ({ workers }) => (workers === 'auto' ? availableParallelism() : workers),
+    workers: workersOf,
     inherited: sockets,
     drainMs: (config) => parts.drainMs ?? config.drainTimeout,
     load: async () => {
@@ -126,8 +131,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     gone: (worker) => {
       overview.retire(String(worker));
+      levels.retire(worker);
       for (const workers of ejectedBy.values()) workers.delete(worker);
     },
+    told: (worker, message) => {
+      if (message.type === 'levels') levels.update(worker, message);
+    },
+    chaos: () => chaos.running(),
     exited: (reason) => own.workerExited(reason),
     observed: (worker, { upstream, endpoint, healthy }) => {
       const key = `${upstream}\n${endpoint}`;
@@ -150,6 +160,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     reload: () => gateway.reload(),
     upgrade: () => gateway.upgrade(),
     upgrading: () => upgrade.underWay,
+    levels: (upstream: string) => levels.of(upstream),
+    chaos,
   };
   let admin: Held<Admin> | undefined;
   try {
@@ -248,18 +260,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     kill: () => void supervisor.kill(),
   };
   return gateway;
-}
-
-/** What a configuration changes, its files included. */
-function changesTo(before: Snapshot, after: Snapshot): string[] {
-  const paths = new Set([...Object.keys(before.files), ...Object.keys(after.files)]);
-  const changed = [...paths].filter((path) => before.files[path] !== after.files[path]);
-  return [...describeChange(before.config, after.config), ...changed.map((path) => `file ${path}: changed`)];
-}
-
-interface Snapshot {
-  config: Config;
-  files: Record<string, string>;
 }
 
 /** Why a file cannot be written, and what to do. */

@@ -21,7 +21,12 @@ export function cliReference(): string {
     '',
     ...fence(helpOf(program)),
   ];
-  for (const command of program.commands) sections.push('', `## ${command.name()}`, '', ...fence(helpOf(command)));
+  for (const command of program.commands) {
+    sections.push('', `## ${command.name()}`, '', ...fence(helpOf(command)));
+    for (const part of command.commands) {
+      sections.push('', `### ${command.name()} ${part.name()}`, '', ...fence(helpOf(part)));
+    }
+  }
   return `${sections.join('\n')}\n`;
 }
 

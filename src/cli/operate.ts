@@ -53,9 +53,8 @@ export function upgradeCommand(): Command {
   ).addHelpText('after', EXIT);
 }
 
-function told(flags: Flags, name: string, { status, body }: { status: number; body: unknown }): number {
-  const outcome = body as Outcome;
-  if (status !== 200 && status !== 409) throw new Error(`it answered ${status}: ${JSON.stringify(body)}`);
+function told(flags: Flags, name: string, { value }: { value: unknown }): number {
+  const outcome = value as Outcome;
   if (flags.json) print(JSON.stringify(outcome));
   else if (!outcome.ok) for (const problem of outcome.problems) print(problem);
   else {
@@ -93,15 +92,15 @@ async function diff(flags: Flags): Promise<number> {
 
 async function changesOf(flags: Flags): Promise<string[]> {
   if (flags.config === undefined) {
-    const { body } = await askAdmin(flags.admin ?? DEFAULT_ADMIN, 'GET', '/api/reload');
-    const outcome = body as Outcome;
+    const { value } = await askAdmin(flags.admin ?? DEFAULT_ADMIN, 'GET', '/api/reload');
+    const outcome = value as Outcome;
     if (!outcome.ok) throw new Error(`a reload would be refused:\n${outcome.problems?.join('\n')}`);
     return outcome.changes ?? [];
   }
   const after = loaded(flags.config);
   if (flags.against !== undefined) return describeChange(loaded(flags.against), after);
-  const { body } = await askAdmin(flags.admin ?? after.admin.address, 'GET', '/api/config');
-  return describeChange(body as Config, redact(after) as Config);
+  const { value } = await askAdmin(flags.admin ?? after.admin.address, 'GET', '/api/config');
+  return describeChange(value as Config, redact(after) as Config);
 }
 
 function loaded(path: string): Config {

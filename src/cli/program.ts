@@ -1,5 +1,6 @@
 /** The command line as a whole. Each command lives in the file of its name; this one lists them. */
 import { Command } from 'commander';
+import { chaosCommand } from './chaos.ts';
 import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { diffCommand, reloadCommand, upgradeCommand } from './operate.ts';
@@ -16,6 +17,7 @@ const commands: (() => Command)[] = [
   reloadCommand,
   upgradeCommand,
   schemaCommand,
+  chaosCommand,
   simulate,
   // One line for each command.
 ];

@@ -5,10 +5,12 @@ import type { Config } from '../config/config.ts';
 import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
-import { Observer, pipeSink, processReader } from '../observe/observe.ts';
+import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
+import type { RunningFault } from '../policy/chaos/board.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/health/prober.ts';
+import { descriptorsOf, workersOf } from './machine.ts';
 import { watchLoop } from './stuck.ts';
 import { VERSION } from './version.ts';
 import { WorkerLog } from './workerlog.ts';
@@ -71,6 +73,7 @@ function runWorker(): void {
     observer.metrics.setEndpoints(endpoints);
   };
 
+  let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
     for (const h of changes) gatehouse?.setEndpointHealth(h.upstream, h.endpoint, h.healthy, h.reason);
   };
@@ -83,12 +86,24 @@ function runWorker(): void {
     handlers: {
       async update(snapshot, health) {
         const input = snapshot as Snapshot<Config>;
+        workerCount = workersOf(input.config);
         if (gatehouse) await gatehouse.update(input);
         await observe(input.config);
         if (!gatehouse) {
           const idPrefix = randomBytes(6).toString('hex');
-          const { askProbe } = link;
-          gatehouse = createGatehouse(input, { clock: systemClock, events, pseudonym, idPrefix, askProbe });
+          const descriptors = descriptorsOf();
+          gatehouse = createGatehouse(input, {
+            clock: systemClock,
+            events,
+            pseudonym,
+            idPrefix,
+            share: () => ({ slot: Number(slot), workers: workerCount }),
+            readings: loadReader(),
+            collect: () => (globalThis as { gc?: () => void }).gc?.(),
+            askProbe: link.askProbe,
+            relisten: (listener) => link.relisten(listener),
+            ...(descriptors === undefined ? {} : { descriptors }),
+          });
           await gatehouse.start();
         }
         setHealth(health);
@@ -103,6 +118,8 @@ function runWorker(): void {
       },
       unlisten: (listener) => gatehouse?.unlisten(listener),
       endpointHealth: setHealth,
+      // The supervisor sends what its own board holds.
+      chaos: (running) => gatehouse?.runFaults(running as RunningFault[]),
       breakers(changes) {
         for (const { upstream, endpoint, state, forMs, forced, reason } of changes)
           gatehouse?.setBreaker(upstream, endpoint, state, forMs, forced, reason);
@@ -126,6 +143,7 @@ function runWorker(): void {
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));
   watchLoop(REPORT_DESCRIPTOR, STUCK_MS, (reason) => link.notice('warn', `its event loop is not watched: ${reason}`));
+  events.on('levelsChanged', (change) => link.levels(change));
   events.on('breakerChanged', ({ own, ...change }) => {
     if (own) link.breaker(change);
   });

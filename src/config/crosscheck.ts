@@ -1,6 +1,7 @@
 /** Mistakes that no single value shows: names that nothing bears, two things in one place, parts that nobody uses. */
 import { isIP } from 'node:net';
 import type { ListenerConfig } from '../listen/config.ts';
+import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { ModelConfig } from '../route/config.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
 import { overlap, parseAddress } from './address.ts';
@@ -15,6 +16,24 @@ export function crosscheck(parts: Parts, report: Report): void {
   for (const [name, upstream] of parts.upstreams) checkUpstream(['upstreams', name], upstream, parts, report);
   for (const [name, model] of parts.models) checkModel(['models', name], model, parts, report);
   if (parts.whole) checkUse(parts, report);
+  if (parts.chaos !== undefined) checkChaos(parts.chaos, parts, report);
+}
+
+function checkChaos(chaos: ChaosConfig, parts: Parts, report: Report): void {
+  const routes = parts.routes.map(([, route]) => route.name);
+  const names = new Set<string>();
+  chaos.rules.forEach((rule, i) => {
+    const here = ['chaos', 'rules', i];
+    if (names.has(rule.name)) report.at([...here, 'name'], `two faults are named "${rule.name}"; rename one`);
+    names.add(rule.name);
+    for (const route of [rule.route ?? []].flat()) {
+      if (routes.includes(route)) continue;
+      report.at([...here, 'route'], `no route is named "${route}"; ${suggestion(route, routes, 'routes')}`);
+    }
+  });
+  if (chaos.rules.length > 0 || chaos.byHeader) {
+    report.warn(['chaos'], 'faults are injected into real requests, until this is taken out', 'key');
+  }
 }
 
 function checkAddresses(parts: Parts, report: Report): void {

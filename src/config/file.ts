@@ -4,6 +4,8 @@ import { adminConfig } from '../admin/config.ts';
 import { duration, name, size } from '../kernel/schema.ts';
 import { listenerConfig } from '../listen/config.ts';
 import { logConfig } from '../observe/config.ts';
+import { chaosConfig } from '../policy/chaos/config.ts';
+import { overloadConfig } from '../policy/overload/config.ts';
 import { modelConfig, routeConfig } from '../route/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 
@@ -29,6 +31,12 @@ export const configSchema = z.strictObject({
   drainTimeout: duration('30s').describe(
     'How long requests under way may go on when the program stops, is upgraded, or has fewer workers.',
   ),
+  zone: name
+    .optional()
+    .describe('Availability zone of this gateway, such as ${ZONE}: endpoints of the same zone come first.'),
+  region: name
+    .optional()
+    .describe('Region of this gateway, such as ${REGION}: endpoints of the same region come before the rest.'),
   upstreams: z.record(name, upstreamConfig).default({}).describe('The servers behind, by name.'),
   models: z
     .record(name, modelConfig)
@@ -38,6 +46,8 @@ export const configSchema = z.strictObject({
     .array(routeConfig)
     .min(1, 'expected at least one route')
     .describe('Which request goes where. The most specific match wins; among equals, the first in the file.'),
+  overload: overloadConfig,
+  chaos: chaosConfig,
   log: logConfig.describe('What is written about requests.'),
 });
 

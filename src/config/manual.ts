@@ -122,6 +122,10 @@ const CAUSES: Partial<Record<ErrorCode, string>> = {
   upstream_tls: 'TLS with the server failed. Upstream: `tls.ca`, `tls.serverName`.',
   upstream_dns: 'The name of the server could not be resolved.',
   no_endpoint: 'No endpoint is healthy and has room.',
+  fault_injected:
+    'A fault that someone switched on on purpose (`chaos`); the status is the one they chose. `/api/status` names it.',
+  load_shed:
+    'This gateway is near a limit of `overload` and refuses what is newest and least important. The rule names the limit.',
   overloaded: 'As many connections or requests as allowed are under way.',
   draining: 'This process is being replaced. Try again at once.',
   connect_timeout: 'The server took no connection within `timeouts.connect` of the upstream.',

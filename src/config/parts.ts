@@ -1,5 +1,6 @@
 /** The parts of a file that can be checked against each other, also when others are wrong. */
 import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
+import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
 import { type ModelConfig, modelConfig, type RouteConfig, routeConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
 import type { Config } from './file.ts';
@@ -11,6 +12,8 @@ export interface Parts {
   models: [string, ModelConfig][];
   routes: [number, RouteConfig][];
   adminAddress: string | undefined;
+  /** Undefined when it is wrong, or not there. */
+  chaos: ChaosConfig | undefined;
   /** Names that the file uses, whether what bears them is right or not. */
   upstreamNames: string[];
   modelNames: string[];
@@ -28,6 +31,7 @@ export function partsOf(config: Config): Parts {
     models: Object.entries(config.models),
     routes: [...config.routes.entries()],
     adminAddress: config.admin.address,
+    chaos: config.chaos,
     upstreamNames: Object.keys(config.upstreams),
     modelNames: Object.keys(config.models),
     partial: new Set(),
@@ -53,6 +57,7 @@ export function partsOfWrong(value: unknown): Parts {
       (part, i) => ({ name: `unnamed:${i}`, ...part }),
     ),
     adminAddress: typeof admin === 'string' ? admin : undefined,
+    chaos: chaosConfig.safeParse(file.chaos).data,
     upstreamNames: Object.keys(record(file.upstreams)),
     modelNames: Object.keys(record(file.models)),
     partial,

@@ -14,6 +14,8 @@ import type { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Exchange, Outcome, ResponseHead, Usage } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
+import type { Chaos } from '../policy/chaos/chaos.ts';
+import type { Overload } from '../policy/overload/overload.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
@@ -35,6 +37,11 @@ export interface PassageHost {
   readonly clock: Clock;
   readonly events: Events;
   readonly snapshot: Snapshot;
+  /** Faults on purpose; undefined while there are none. */
+  readonly chaos: Chaos | undefined;
+  readonly overload: Overload;
+  /** Requests that are here now. */
+  readonly underWay: number;
   /** Name of this instance in Via. */
   readonly pseudonym: string;
   /** Start of this worker in seconds since 1970, as `created` of the models it lists. */

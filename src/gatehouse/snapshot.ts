@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ModelEntry } from '../ai/ai.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { ListenerConfig } from '../listen/config.ts';
+import type { ChaosConfig } from '../policy/chaos/config.ts';
+import type { OverloadConfig } from '../policy/overload/config.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
 import { compileModels, type ModelTable } from '../route/model.ts';
 import { compileRoutes, type Router } from '../route/route.ts';
@@ -16,6 +18,12 @@ export interface SnapshotInput {
     upstreams: Record<string, UpstreamConfig>;
     models: Record<string, ModelConfig>;
     routes: RouteConfig[];
+    chaos?: ChaosConfig;
+    /** No limits when left out. */
+    overload?: OverloadConfig;
+    /** Where this gateway stands. */
+    zone?: string | undefined;
+    region?: string | undefined;
   };
   /** Path → text of every file that the configuration names. */
   files: Record<string, string>;
@@ -53,13 +61,39 @@ export class Snapshot {
     this.router = compileRoutes(input.config.routes);
     this.models = compileModels(input.config.models, parts.clock as Clock);
     const readText = fileReader(input.files);
+    const { zone, region } = input.config;
+    const stays = zone === before?.input.config.zone && region === before?.input.config.region;
     for (const [name, config] of Object.entries(input.config.upstreams)) {
       const old = before?.upstreams.get(name);
       const same =
         old !== undefined &&
+        stays &&
         isDeepStrictEqual(old.config, config) &&
         filesOf(config).every((path) => before?.input.files[path] === input.files[path]);
-      this.upstreams.set(name, same ? old : new Upstream(name, config, { ...parts, readText }, old));
+      const made = { ...parts, readText, home: { zone, region } };
+      this.upstreams.set(name, same ? old : new Upstream(name, config, made, old));
+    }
+  }
+
+  /** Connections to servers. */
+  get connections(): number {
+    let open = 0;
+    for (const { endpoints } of this.upstreams.values()) for (const endpoint of endpoints) open += endpoint.connections;
+    return open;
+  }
+
+  /** Resolves the host names of upstreams that `before` does not have as they are; returns these upstreams. */
+  async start(before: Snapshot): Promise<Upstream[]> {
+    const fresh = [...this.upstreams.values()].filter((upstream) => before.upstreams.get(upstream.name) !== upstream);
+    await Promise.all(fresh.map((upstream) => upstream.start()));
+    return fresh;
+  }
+
+  /** `after` is in force: closes what it has not taken over. */
+  closeFor(after: Snapshot): void {
+    for (const [name, upstream] of this.upstreams) {
+      const next = after.upstreams.get(name);
+      if (next !== upstream) upstream.close(next);
     }
   }
 

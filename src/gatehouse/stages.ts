@@ -70,6 +70,12 @@ export function route(passage: Passage): Step {
   return undefined;
 }
 
+/** Refuses what is new and not important enough, while the worker has more than it can carry. */
+export function admit(passage: Passage): Step {
+  const { worker } = passage;
+  return worker.overload.admit((passage.route as NonNullable<typeof passage.route>).priority, worker.underWay);
+}
+
 /** Holds and peeks into the body, where the route or the upstream's API asks for it. */
 export function peek(passage: Passage): Step {
   const { operation, exchange, head } = passage;
@@ -168,6 +174,15 @@ function listModels(passage: Passage): Step {
   }
   passage.answerJson(modelBody(operation.protocol, entry));
   return ANSWERED;
+}
+
+/** Injects a fault, where one is in force. */
+export function chaos(passage: Passage): Step {
+  const { chaos: faults } = passage.worker;
+  if (faults === undefined) return undefined;
+  const { exchange, head } = passage;
+  const fault = faults.draw(exchange.route, head);
+  return fault === undefined ? undefined : faults.inject(fault, exchange);
 }
 
 /** Composes what is sent upstream. */

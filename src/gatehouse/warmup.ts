@@ -13,8 +13,9 @@ import { Events } from '../kernel/event.ts';
 import { listenerConfig } from '../listen/config.ts';
 import { modelConfig, routeConfig } from '../route/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
+import type { WorkerParts } from './parts.ts';
 import type { SnapshotInput } from './snapshot.ts';
-import type { Worker, WorkerParts } from './worker.ts';
+import type { Worker } from './worker.ts';
 
 /** Requests that are sent; measured: beyond these the cost of a request hardly falls any more. */
 const REQUESTS = 3000;

@@ -4,32 +4,22 @@ import { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 import type { Verdict } from '../kernel/gate.ts';
+import { Intake } from '../listen/intake.ts';
 import { Listener } from '../listen/listen.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
+import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
+import type { Chaos } from '../policy/chaos/chaos.ts';
+import { Overload } from '../policy/overload/overload.ts';
+import { priorityOf } from '../route/config.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
 import { flushCorked } from '../socket/wire.ts';
-import type { Lookup } from '../upstream/resolve.ts';
-import type { AgentWord, UpstreamParts } from '../upstream/upstream.ts';
+import type { AgentWord } from '../upstream/upstream.ts';
+import { HttpDate } from './date.ts';
+import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
+import { untilQuiet } from './quiet.ts';
 import { fileReader, Snapshot, type SnapshotInput } from './snapshot.ts';
-
-/** What a worker is given from outside. */
-export interface WorkerParts {
-  clock: Clock;
-  events: Events;
-  /** Name of this instance in Via, the same for all its workers; loops are recognised by it. */
-  pseudonym: string;
-  /** Start of this worker's request ids; unique for each worker and start. */
-  idPrefix: string;
-  /** Resolver for host names; the system's when left out. */
-  lookup?: Lookup;
-  /** Whom to ask before a breaker's probe; nobody when left out, as in a process that is alone. */
-  askProbe?: UpstreamParts['askProbe'];
-}
-
-/** How often drain looks whether all is quiet. */
-const DRAIN_POLL_MS = 20;
 
 /** Serves a snapshot. */
 export class Worker implements ListenerHandler, PassageHost {
@@ -39,6 +29,10 @@ export class Worker implements ListenerHandler, PassageHost {
   /** Start of this worker in seconds since 1970, as `created` of the models it lists. */
   readonly createdAt: number;
   snapshot: Snapshot;
+  chaos: Chaos | undefined = undefined;
+  readonly overload: Overload;
+  readonly #intake: Intake;
+  readonly #chaosRun: ChaosRun;
   readonly #stages: readonly Stage[];
   readonly #parts: WorkerParts;
   readonly #deadlines: Deadlines;
@@ -47,19 +41,29 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly #leaving = new Set<Listener>();
   #requests = 0;
   #active = 0;
-  #dateAt = -1;
-  #date = '';
+  readonly #date: HttpDate;
 
   /** Throws when the snapshot cannot be compiled. */
   constructor(stages: readonly Stage[], input: SnapshotInput, parts: WorkerParts) {
     this.#stages = stages;
     this.#parts = parts;
     this.clock = parts.clock;
+    this.#date = new HttpDate(parts.clock);
     this.events = parts.events;
     this.pseudonym = parts.pseudonym;
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
     this.snapshot = this.#compile(input, undefined);
+    this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
+      this.chaos = chaos;
+    });
+    this.overload = new Overload(parts);
+    const { clock, descriptors } = parts;
+    this.#intake = new Intake(
+      clock,
+      descriptors && { limit: descriptors.limit, used: () => descriptors.used + this.#sockets() },
+    );
+    this.#configure(input);
     reportExceptions((error) => this.#notice('a connection was cut', error));
   }
 
@@ -72,9 +76,23 @@ export class Worker implements ListenerHandler, PassageHost {
   async listen(name: string, target: object): Promise<void> {
     const config = this.snapshot.input.config.listeners[name];
     if (config === undefined) throw new Error(`there is no listener ${name}`);
+    const paused = this.#listeners.get(name);
+    if (paused?.paused) {
+      await paused.listen(target);
+      return;
+    }
     const { clock, events } = this;
     const readText = fileReader(this.snapshot.input.files);
-    const listener = new Listener(name, config, { clock, events, deadlines: this.#deadlines, handler: this, readText });
+    const { relisten } = this.#parts;
+    const listener = new Listener(name, config, {
+      clock,
+      events,
+      deadlines: this.#deadlines,
+      handler: this,
+      readText,
+      intake: this.#intake,
+      relisten: relisten && (() => relisten(name)),
+    });
     await listener.listen(target);
     this.#listeners.set(name, listener);
   }
@@ -82,11 +100,10 @@ export class Worker implements ListenerHandler, PassageHost {
   /** Stops accepting on one listener; its connections end after the response under way. */
   unlisten(name: string): void {
     const listener = this.#listeners.get(name);
-    if (listener === undefined) return;
-    listener.drain();
+    listener?.drain();
     this.#listeners.delete(name);
     for (const one of this.#leaving) if (one.connections === 0) this.#leaving.delete(one);
-    this.#leaving.add(listener);
+    if (listener !== undefined) this.#leaving.add(listener);
   }
 
   /** Address of a listener on TCP. */
@@ -98,9 +115,8 @@ export class Worker implements ListenerHandler, PassageHost {
   async update(input: SnapshotInput): Promise<void> {
     const before = this.snapshot;
     const next = this.#compile(input, before);
-    const fresh = [...next.upstreams.values()].filter((upstream) => before.upstreams.get(upstream.name) !== upstream);
+    const fresh = await next.start(before);
     try {
-      await Promise.all(fresh.map((upstream) => upstream.start()));
       for (const [name, listener] of this.#listeners) {
         const config = input.config.listeners[name];
         if (config !== undefined) listener.update(config, fileReader(input.files));
@@ -109,18 +125,20 @@ export class Worker implements ListenerHandler, PassageHost {
       for (const upstream of fresh) upstream.abandon();
       throw error;
     }
-    // From here on nothing can fail.
     for (const upstream of fresh) upstream.takeOver();
     this.snapshot = next;
-    for (const [name, upstream] of before.upstreams) {
-      const after = next.upstreams.get(name);
-      if (after !== upstream) upstream.close(after);
-    }
+    this.#configure(input);
+    before.closeFor(next);
   }
 
   /** What the prober found. */
   setEndpointHealth(upstream: string, endpoint: string, healthy: boolean, reason: string): void {
     this.snapshot.upstreams.get(upstream)?.setHealth(endpoint, healthy, reason);
+  }
+
+  /** Faults that were switched on at run time, all of them, each with the rest of its time. */
+  runFaults(running: readonly RunningFault[]): void {
+    this.#chaosRun.run(running);
   }
 
   /** What another worker found out about a breaker, or an operator decided. `forMs`: how long it stays open. */
@@ -152,16 +170,11 @@ export class Worker implements ListenerHandler, PassageHost {
   drain(deadlineMs: number): Promise<void> {
     for (const listener of this.#listeners.values()) listener.drain();
     const all = [...this.#listeners.values(), ...this.#leaving];
-    const until = this.clock.now() + deadlineMs;
-    return new Promise((resolve) => {
-      const poll = this.clock.every(DRAIN_POLL_MS, () => {
-        const quiet = this.#active === 0 && all.every((listener) => listener.connections === 0);
-        if (!quiet && this.clock.now() < until) return;
-        poll.cancel();
-        for (const listener of all) listener.destroy();
-        for (const upstream of this.snapshot.upstreams.values()) upstream.close();
-        resolve();
-      });
+    const quiet = () => this.#active === 0 && all.every((listener) => listener.connections === 0);
+    return untilQuiet(this.clock, deadlineMs, quiet, () => {
+      for (const listener of all) listener.destroy();
+      for (const upstream of this.snapshot.upstreams.values()) upstream.close();
+      this.overload.close();
     });
   }
 
@@ -241,12 +254,7 @@ export class Worker implements ListenerHandler, PassageHost {
 
   /** Now as an HTTP date (RFC 9110 §5.6.7). */
   httpDate(): string {
-    const second = Math.floor(this.clock.wall() / 1000);
-    if (second !== this.#dateAt) {
-      this.#dateAt = second;
-      this.#date = new Date(second * 1000).toUTCString();
-    }
-    return this.#date;
+    return this.#date.text;
   }
 
   /** Counts a condition of FAULTS.md. */
@@ -254,9 +262,28 @@ export class Worker implements ListenerHandler, PassageHost {
     this.events.emit('fault', { kind, where: 'pipeline' });
   }
 
+  /** Requests that are here now. */
+  get underWay(): number {
+    return this.#active;
+  }
+
   /** An exchange has ended. */
   left(): void {
     this.#active--;
+  }
+
+  #configure({ config }: SnapshotInput): void {
+    this.#chaosRun.configure(config.chaos);
+    const priorities = config.routes.map(({ priority }) => priorityOf(priority));
+    this.overload.configure(config.overload, priorities, this.#parts.share?.(config) ?? ALONE);
+    this.#intake.limit = config.overload?.connections ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Descriptors of connections to clients and servers, with one kept for each client that has none to a server yet. */
+  #sockets(): number {
+    let clients = 0;
+    for (const listener of this.#listeners.values()) clients += listener.sockets;
+    return clients + Math.max(clients, this.snapshot.connections);
   }
 
   #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {

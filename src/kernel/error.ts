@@ -32,6 +32,8 @@ const TABLE = {
   upstream_tls: [502, 'tls_protocol_error', false],
   upstream_dns: [502, 'dns_error', false],
   no_endpoint: [503, 'destination_unavailable', false],
+  fault_injected: [503, 'proxy_internal_response', false],
+  load_shed: [503, 'http_request_denied', false],
   overloaded: [503, 'connection_limit_reached', false],
   draining: [503, 'proxy_internal_response', true],
   connect_timeout: [504, 'connection_timeout', false],
@@ -56,6 +58,8 @@ export interface ErrorDetail {
   param?: string;
   /** When trying again makes sense, in milliseconds from now. */
   retryAfterMs?: number;
+  /** Status instead of the table's: for faults that are injected on purpose. */
+  status?: number;
   /** Close the client's connection after the answer, whatever the table says. */
   close?: boolean;
   /** Response fields to add, e.g. `['WWW-Authenticate', '…']` pairs. */
@@ -73,6 +77,7 @@ export class GatehouseError {
   readonly param: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly close: boolean;
+  readonly #status: number;
   readonly fields: readonly (readonly [string, string])[] | undefined;
 
   /** `message`: a sentence for the client: what is wrong, and what to do. */
@@ -82,13 +87,14 @@ export class GatehouseError {
     this.rule = detail?.rule;
     this.param = detail?.param;
     this.retryAfterMs = detail?.retryAfterMs;
+    this.#status = detail?.status ?? TABLE[code][0];
     this.close = detail?.close ?? TABLE[code][2];
     this.fields = detail?.fields;
   }
 
   /** HTTP status (RFC 9110 §15). */
   get status(): number {
-    return TABLE[this.code][0];
+    return this.#status;
   }
 
   /** Proxy error type for `Proxy-Status` (RFC 9209 §2.3). */

@@ -20,6 +20,21 @@ export interface EndpointEvent {
   reason: string;
 }
 
+/** The levels of an upstream, nearest first, take other shares of the requests than before. */
+export interface LevelsEvent {
+  upstream: string;
+  /** Healthy share and share of the requests, from 0 to 1; empty when there is only one level. */
+  levels: readonly { readonly endpoints: readonly string[]; readonly healthyShare: number; readonly load: number }[];
+}
+
+/** How near a worker is to its limits. */
+export interface OverloadEvent {
+  /** Share of each limit that is used up; 1 and more: reached. */
+  pressures: Readonly<Record<'memory' | 'heap' | 'loopDelay', number>>;
+  /** From 0 (every request is taken) to 1 (none is). */
+  shedding: number;
+}
+
 /** A breaker opened, closed, or sent its probe. */
 export interface BreakerEvent {
   upstream: string;
@@ -49,6 +64,8 @@ export interface EventMap {
   requestEnded: Exchange;
   fault: FaultEvent;
   endpointChanged: EndpointEvent;
+  levelsChanged: LevelsEvent;
+  overload: OverloadEvent;
   breakerChanged: BreakerEvent;
   notice: NoticeEvent;
 }
@@ -64,6 +81,8 @@ export class Events {
     requestEnded: [],
     fault: [],
     endpointChanged: [],
+    levelsChanged: [],
+    overload: [],
     breakerChanged: [],
     notice: [],
   };

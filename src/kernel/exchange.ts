@@ -146,7 +146,8 @@ export type Outcome = 'open' | 'completed' | 'denied' | 'failed' | 'client_abort
  * must not keep it. Times are monotonic milliseconds; 0 means "has not happened".
  */
 export class Exchange {
-  readonly inbound: Inbound;
+  /** The client's side; a stage may put a decorator around it before anything has been answered. */
+  inbound: Inbound;
   readonly head: RequestHead;
   /** Length of the request body as framed. */
   readonly requestLength: BodyLength;

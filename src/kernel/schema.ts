@@ -50,6 +50,10 @@ function unit({ what, parse, most }: Unit, example: string, least?: string) {
 export const duration = (fallback: string, least?: string) =>
   unit(DURATION, fallback === '0' ? '30s' : fallback, least).prefault(fallback);
 
+/** A duration without a default, held in milliseconds, from `least` to `most`. */
+export const durationOnly = (example: string, least: string, most: string) =>
+  unit({ ...DURATION, most: [parseDuration(most) as number, most] }, example, least);
+
 /** A size, held in bytes; `least` is the smallest that makes sense. */
 export const size = (fallback: string, least?: string) => unit(SIZE, fallback, least).prefault(fallback);
 
@@ -57,7 +61,7 @@ export const size = (fallback: string, least?: string) => unit(SIZE, fallback, l
 export const percent = (fallback: string) => unit(PERCENT, fallback).prefault(fallback);
 
 /** A size without a default, held in bytes. */
-export const sizeOnly = (example: string) => unit(SIZE, example);
+export const sizeOnly = (example: string, least?: string) => unit(SIZE, example, least);
 
 /** A whole number from `least` to `most`. */
 export const count = (fallback: number, least = 0, most = 10_000_000) =>

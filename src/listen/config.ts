@@ -21,7 +21,9 @@ export const tlsConfig = z
 /** `listeners.NAME.limits`: what one client may use up. */
 export const listenerLimits = z
   .strictObject({
-    connections: count(20_000, 1).describe('Open connections per worker; further ones are closed at once.'),
+    connections: count(20_000, 1).describe(
+      'Open connections per worker; further ones wait in the kernel until there is room, or another worker takes them.',
+    ),
     head: size('32KiB', '1KiB').describe('Bytes of a request head (431 beyond).'),
     uri: size('8KiB', '64').describe('Bytes of a request target (414 beyond).'),
     fields: count(100, 1, 10_000).describe('Field lines of a request head or trailer (431 beyond).'),

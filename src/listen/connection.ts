@@ -251,6 +251,11 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     this.runtime.onClosed(this);
   }
 
+  get idleSince(): number {
+    const waits = this.#state === IDLE && this.#requests > 0 && this.input.empty;
+    return waits ? this.deadline - this.runtime.timeouts.keepAlive : NEVER;
+  }
+
   drain(): void {
     this.#draining = true;
     if (this.#state === IDLE) this.deadline = Math.min(this.deadline, this.runtime.clock.now() + LAST_CALL_MS);

@@ -10,6 +10,7 @@ import type { WireOwner } from '../socket/owner.ts';
 import { Wire } from '../socket/wire.ts';
 import type { ListenerConfig } from './config.ts';
 import { type Covers, ServerConnection } from './connection.ts';
+import type { Intake, Pausable } from './intake.ts';
 import { compileTrust, plainAddress } from './peer.ts';
 import type { Drainable, ListenerHandler, ListenerRuntime } from './runtime.ts';
 import { type ReadText, type SecureDoor, secureDoor } from './tls.ts';
@@ -21,12 +22,23 @@ export interface ListenParts {
   deadlines: Deadlines;
   handler: ListenerHandler;
   readText: ReadText;
+  /** What all listeners of the worker may take together. */
+  intake: Intake;
+  /** Asks for what `listen` was given again; undefined: it cannot be had, so accepting cannot pause. */
+  relisten: (() => void) | undefined;
 }
+
+/** How long the answer to `relisten` may take before it is asked again. */
+const RELISTEN_MS = 5000;
+/** A connection that has waited this long for its next request may be closed where there is no room. */
+const IDLE_MS = 1000;
+/** Idle connections closed at once while the listener is full. */
+const RELIEF = 32;
 
 const SILENT: WireOwner = { onBytes() {}, onEof() {}, onDrain() {}, onBroken() {} };
 
 /** One listener of a worker. */
-export class Listener {
+export class Listener implements Pausable {
   readonly name: string;
   readonly #parts: ListenParts;
   #runtime: ListenerRuntime;
@@ -36,6 +48,8 @@ export class Listener {
   readonly #connections = new Set<Drainable>();
   /** Sockets that are still shaking hands. */
   readonly #handshakes = new Set<Socket>();
+  #paused = false;
+  #askedAt = Number.NEGATIVE_INFINITY;
 
   /** Throws when the TLS settings cannot be used. */
   constructor(name: string, config: ListenerConfig, parts: ListenParts) {
@@ -70,9 +84,54 @@ export class Listener {
           server as unknown as { _handle: { onconnection: (error: number, client: NativeHandle) => void } }
         )._handle;
         handle.onconnection = (error, client) => this.#accept(error, client);
+        this.#paused = false;
+        this.#parts.intake.add(this);
         resolve();
       });
     });
+  }
+
+  get sockets(): number {
+    return this.connections;
+  }
+
+  /** It has stopped accepting and will go on when there is room. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  pause(): boolean {
+    if (this.#paused) return true;
+    if (this.#parts.relisten === undefined || this.#server === undefined) return false;
+    // Our copy of the handle closes; the supervisor's keeps the socket, and who connects waits in its queue.
+    this.#server.close();
+    this.#server = undefined;
+    this.#paused = true;
+    this.#askedAt = Number.NEGATIVE_INFINITY;
+    this.#runtime.fault('accept_paused');
+    return true;
+  }
+
+  resume(): void {
+    const now = this.#parts.clock.now();
+    const { connections } = this.#config.limits;
+    if (this.sockets > connections - Math.max(1, Math.floor(connections / 20))) this.relieve(RELIEF);
+    else if (now - this.#askedAt >= RELISTEN_MS) {
+      this.#askedAt = now;
+      this.#parts.relisten?.();
+    }
+  }
+
+  relieve(most: number): void {
+    const before = this.#parts.clock.now() - IDLE_MS;
+    let left = most;
+    for (const connection of this.#connections) {
+      if (left === 0) return;
+      if (connection.idleSince > before) continue;
+      left--;
+      this.#runtime.fault('idle_closed');
+      connection.drain();
+    }
   }
 
   /** Address and port, when listening on TCP. */
@@ -84,6 +143,8 @@ export class Listener {
   drain(): void {
     this.#server?.close();
     this.#server = undefined;
+    this.#paused = false;
+    this.#parts.intake.remove(this);
     this.#runtime.draining = true;
     for (const connection of this.#connections) connection.drain();
   }
@@ -144,9 +205,10 @@ export class Listener {
   #accept(error: number, client: NativeHandle): void {
     if (error) {
       this.#runtime.fault('accept_failed');
+      this.#parts.intake.exhausted();
       return;
     }
-    if (this.connections >= this.#config.limits.connections) {
+    if (!this.#parts.intake.take() || !this.#hasRoom()) {
       this.#runtime.fault('too_many_connections');
       client.close();
       return;
@@ -159,6 +221,13 @@ export class Listener {
     const address: { address?: string; port?: number } = {};
     client.getpeername?.(address);
     this.#open(new Wire(client, SILENT), plainAddress(address.address ?? 'unix'), address.port ?? 0, this.#runtime);
+  }
+
+  /** Whether this one fits; the last that does makes the next ones wait. */
+  #hasRoom(): boolean {
+    const { connections } = this.#config.limits;
+    if (this.sockets + 1 < connections) return true;
+    return this.pause() || this.sockets < connections;
   }
 
   #secured(socket: TLSSocket, door: SecureDoor): void {

@@ -17,6 +17,8 @@ export interface ListenerHandler {
 
 /** A connection as its listener sees it. */
 export interface Drainable {
+  /** Since when it has waited for its next request, in monotonic milliseconds; Infinity while it does not. */
+  readonly idleSince: number;
   /** Closes now if idle, else after the response under way. */
   drain(): void;
   /** Closes at once, cutting what is under way. */

@@ -2,7 +2,7 @@
  * Turns kernel events into metrics. A request that ends costs a few comparisons and additions: all handles of one
  * (route, model, version, upstream) stand together in a `Path`, found by identity of its last use or by four map look-ups.
  */
-import type { BreakerEvent, EndpointEvent, Events, FaultEvent, NoticeEvent } from '../kernel/event.ts';
+import type { BreakerEvent, EndpointEvent, Events, FaultEvent, NoticeEvent, OverloadEvent } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 import { WORKER_METRICS as M } from './catalog.ts';
 import { OVERFLOW } from './definition.ts';
@@ -56,6 +56,8 @@ export class Metrics {
   readonly #faults: Pairs;
   readonly #endpointUp: Family<Gauge>;
   readonly #endpointChanges: Family<Counter>;
+  readonly #pressure: Family<Gauge>;
+  readonly #shedding: Gauge;
   readonly #breakerState: Family<Gauge>;
   readonly #breakerChanges: Family<Counter>;
   readonly #logLines: Family<Counter>;
@@ -85,6 +87,8 @@ export class Metrics {
     this.#faults = new Pairs(registry.counter(M.faults));
     this.#endpointUp = registry.gauge(M.endpointUp);
     this.#endpointChanges = registry.counter(M.endpointChanges);
+    this.#pressure = registry.gauge(M.pressure);
+    this.#shedding = registry.gauge(M.shedding).with();
     this.#breakerState = registry.gauge(M.breakerState);
     this.#breakerChanges = registry.counter(M.breakerChanges);
     this.#logLines = registry.counter(M.logLines);
@@ -101,6 +105,7 @@ export class Metrics {
       events.on('requestEnded', (exchange) => this.requestEnded(exchange)),
       events.on('fault', (fault) => this.fault(fault)),
       events.on('endpointChanged', (change) => this.endpointChanged(change)),
+      events.on('overload', (state) => this.overload(state)),
       events.on('breakerChanged', (change) => this.breakerChanged(change)),
       events.on('notice', (notice) => this.notice(notice)),
     ];
@@ -171,6 +176,11 @@ export class Metrics {
   /** Tells the names of the configured models, which are labels always; any other name is what a client wrote. */
   setModels(names: Iterable<string>): void {
     this.#models = new Set(names);
+  }
+
+  overload({ pressures, shedding }: OverloadEvent): void {
+    for (const [resource, pressure] of Object.entries(pressures)) this.#pressure.with(resource).set(pressure);
+    this.#shedding.set(shedding);
   }
 
   notice(notice: NoticeEvent): void {

@@ -15,7 +15,7 @@ export type { LogSink } from './logbuffer.ts';
 export { pipeSink } from './logpipe.ts';
 export { type LogWriter, openLog } from './logwriter.ts';
 export { createOpLog } from './oplog.ts';
-export { processReader } from './process.ts';
+export { loadReader, processReader } from './process.ts';
 export { accessLogReference, metricsReference } from './reference.ts';
 
 /** What a worker's observer is made of. */

@@ -1,5 +1,6 @@
 /** What a process says about itself: CPU, memory, and how late its event loop runs. Also the supervisor's own metrics. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '../kernel/clock.ts';
 import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S, WORKER_METRICS as W } from './catalog.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
@@ -38,6 +39,37 @@ export function processReader(): () => ProcessReadings {
       heapUsedBytes: memory.heapUsed,
       loopLagMaxSeconds: lagMs / 1000,
       loopBusyRatio: busy,
+    };
+  };
+}
+
+/** What limits on the process go by. */
+export interface LoadReadings {
+  /** Resident memory, less what the allocator keeps of what was freed: that is used again before any more is taken. */
+  residentBytes: number;
+  heapUsedBytes: number;
+  heapLimitBytes: number;
+  /** Mean delay of the event loop since the reading before, in milliseconds. */
+  loopDelayMs: number;
+}
+
+/** Gives a reader of how burdened the real process is; each call reads the time since the call before. */
+export function loadReader(): () => LoadReadings {
+  const resolution = 20;
+  const delay = monitorEventLoopDelay({ resolution });
+  delay.enable();
+  const start = process.memoryUsage();
+  const program = Math.max(0, start.rss - start.heapTotal - start.external);
+  return () => {
+    const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
+    // Without a single tick in all that time there is no mean.
+    const mean = Number.isFinite(delay.mean) ? Math.max(0, delay.mean / 1e6 - resolution) : 0;
+    delay.reset();
+    return {
+      residentBytes: Math.min(rss, program + heapTotal + external),
+      heapUsedBytes: heapUsed,
+      heapLimitBytes: getHeapStatistics().heap_size_limit,
+      loopDelayMs: mean,
     };
   };
 }

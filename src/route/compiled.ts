@@ -1,7 +1,7 @@
 /** One route, ready to be matched and applied. */
 import type { RequestHead } from '../kernel/exchange.ts';
 import { type Conditions, compileConditions } from './condition.ts';
-import type { RouteConfig } from './config.ts';
+import { priorityOf, type RouteConfig } from './config.ts';
 import type { PathRule } from './pattern.ts';
 import { compileFields, compilePathRewrite, type FieldChanges, type PathRewrite, rewriteTarget } from './rewrite.ts';
 
@@ -19,6 +19,8 @@ export class CompiledRoute {
   readonly servesModels: boolean;
   /** Host field to send upstream, or undefined. */
   readonly host: string | undefined;
+  /** Importance, from 0 to 100. */
+  readonly priority: number;
   readonly requestFields: FieldChanges | undefined;
   readonly responseFields: FieldChanges | undefined;
   readonly #rewrite: PathRewrite | undefined;
@@ -34,6 +36,7 @@ export class CompiledRoute {
     this.needsModel = this.conditions.model !== undefined;
     this.servesModels = config.models !== undefined;
     this.host = config.rewrite?.host;
+    this.priority = priorityOf(config.priority);
     this.requestFields = compileFields(config.rewrite?.requestHeaders);
     this.responseFields = compileFields(config.rewrite?.responseHeaders);
     const rewrite = config.rewrite?.path === undefined ? undefined : compilePathRewrite(config.rewrite.path, path);

@@ -92,7 +92,23 @@ export const routeConfig = z.strictObject({
     })
     .optional()
     .describe('What one request may use up here.'),
+  priority: z
+    .union([z.enum(['realtime', 'batch', 'test']), z.number().int().min(0).max(100)], {
+      error: 'expected realtime, batch, test or a whole number from 0 to 100',
+    })
+    .default('batch')
+    .describe(
+      'Importance when the gateway is overloaded, from 0 to 100 (`realtime` is 90, `batch` 50, `test` 10): what is less important is refused earlier.',
+    ),
 });
+
+/** What the words for importance stand for. */
+const PRIORITIES = { realtime: 90, batch: 50, test: 10 } as const;
+type Priority = keyof typeof PRIORITIES | number;
+
+/** Importance of a route's requests, from 0 to 100. */
+export const priorityOf = (priority: Priority): number =>
+  typeof priority === 'number' ? priority : PRIORITIES[priority];
 
 /** `models.NAME`. */
 export const modelConfig = z.strictObject({

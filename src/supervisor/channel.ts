@@ -16,6 +16,12 @@ export interface EndpointHealth {
   reason: string;
 }
 
+/** How an upstream's requests are shared between its levels, nearest first. */
+export interface UpstreamLevels {
+  upstream: string;
+  levels: readonly { readonly endpoints: readonly string[]; readonly healthyShare: number; readonly load: number }[];
+}
+
 /** What is known about the breaker of one endpoint. */
 export interface BreakerChange {
   upstream: string;
@@ -59,6 +65,8 @@ export type ToWorker =
   /** Stop accepting there; connections live on. */
   | { type: 'unlisten'; listener: string; address: string }
   | { type: 'endpointHealth'; changes: EndpointHealth[] }
+  /** Faults switched on at run time, all that run now; opaque here. */
+  | { type: 'chaos'; running: readonly unknown[] }
   | { type: 'breakers'; changes: BreakerChange[] }
   /** The answer to `probe` with `take`. */
   | { type: 'probeGranted'; upstream: string; endpoint: string; granted: boolean }
@@ -77,6 +85,10 @@ export type ToSupervisor =
   | { type: 'metrics'; snapshot: unknown }
   /** Passive marking: what real requests met at an endpoint. */
   | { type: 'endpointObserved'; upstream: string; endpoint: string; healthy: boolean; reason: string }
+  /** It had stopped accepting there and has closed the handle: send it again. */
+  | { type: 'relisten'; listener: string }
+  /** The shares of an upstream's levels have changed. */
+  | ({ type: 'levels' } & UpstreamLevels)
   /** A breaker has changed by what this worker's requests met. */
   | { type: 'breaker'; change: BreakerChange }
   /** Asks for the one probe of an open breaker (`take`), or gives it back unused. */
@@ -97,6 +109,7 @@ export const TO_WORKER: Shapes<ToWorker> = {
   listen: { listener: 'string', address: 'string' },
   unlisten: { listener: 'string', address: 'string' },
   endpointHealth: { changes: 'array' },
+  chaos: { running: 'array' },
   breakers: { changes: 'array' },
   probeGranted: { upstream: 'string', endpoint: 'string', granted: 'boolean' },
   agents: { changes: 'array' },
@@ -112,6 +125,8 @@ export const TO_SUPERVISOR: Shapes<ToSupervisor> = {
   listenFailed: { listener: 'string', address: 'string', reason: 'string' },
   metrics: { snapshot: 'any' },
   endpointObserved: { upstream: 'string', endpoint: 'string', healthy: 'boolean', reason: 'string' },
+  relisten: { listener: 'string' },
+  levels: { upstream: 'string', levels: 'array' },
   breaker: { change: 'object' },
   probe: { upstream: 'string', endpoint: 'string', take: 'boolean' },
   notice: { level: 'string', message: 'string', attributes: 'object' },

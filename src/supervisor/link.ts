@@ -4,7 +4,16 @@
  * unwatched and with a configuration that nobody can change.
  */
 import type { Clock } from '../kernel/clock.ts';
-import type { AgentChange, BreakerChange, EndpointHealth, Port, Snapshot, ToSupervisor, ToWorker } from './channel.ts';
+import type {
+  AgentChange,
+  BreakerChange,
+  EndpointHealth,
+  Port,
+  Snapshot,
+  ToSupervisor,
+  ToWorker,
+  UpstreamLevels,
+} from './channel.ts';
 import { Channel, TO_WORKER } from './channel.ts';
 
 export type { EndpointHealth, Snapshot } from './channel.ts';
@@ -18,6 +27,8 @@ export interface WorkerHandlers {
   /** Stops accepting there. */
   unlisten(listener: string, address: string): void | Promise<void>;
   endpointHealth(changes: EndpointHealth[]): void;
+  /** These faults run now. */
+  chaos?(running: readonly unknown[]): void;
   /** What other workers, or an operator, say about breakers. */
   breakers?(changes: BreakerChange[]): void;
   /** The answer to `Link.askProbe`. */
@@ -53,6 +64,9 @@ export interface LinkOptions {
 export interface Link {
   notice(level: 'info' | 'warn' | 'error', message: string, attributes?: Record<string, unknown>): void;
   observed(change: EndpointHealth): void;
+  levels(change: UpstreamLevels): void;
+  /** Asks for the handle of a listener again. */
+  relisten(listener: string): void;
   /** A breaker has changed by what requests met here. */
   breaker(change: BreakerChange): void;
   /** Asks for the one probe of an open breaker, or gives it back. */
@@ -136,6 +150,9 @@ export function linkToSupervisor(options: LinkOptions): Link {
       case 'endpointHealth':
         handlers.endpointHealth(message.changes);
         return;
+      case 'chaos':
+        handlers.chaos?.(message.running);
+        return;
       case 'breakers':
         handlers.breakers?.(message.changes);
         return;
@@ -154,6 +171,8 @@ export function linkToSupervisor(options: LinkOptions): Link {
   const link: Link = {
     notice: (level, message, attributes = {}) => channel.send({ type: 'notice', level, message, attributes }),
     observed: (change) => void channel.offer({ type: 'endpointObserved', ...change }),
+    levels: (change) => channel.send({ type: 'levels', ...change }),
+    relisten: (listener) => channel.send({ type: 'relisten', listener }),
     breaker: (change) => channel.send({ type: 'breaker', change }),
     askProbe: (upstream, endpoint, take) => channel.send({ type: 'probe', upstream, endpoint, take }),
     leave: (reason, deadlineMs) => {

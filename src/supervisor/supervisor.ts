@@ -10,14 +10,15 @@ import { Endpoints } from './endpoints.ts';
 import type { Inherited } from './inherit.ts';
 import type { ListenerPlan, Listening } from './listeners.ts';
 import { Listeners } from './listeners.ts';
-import type { WorkerStatus } from './pool.ts';
 import { Pool } from './pool.ts';
+import type { Reloaded, SupervisorStatus } from './report.ts';
 import type { RestartSettings } from './restart.ts';
 import { Trials } from './trial.ts';
 import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
 export { refuseCode } from './bind.ts';
 export { HANDOVER, type Inherited, inheritedFrom } from './inherit.ts';
+export type { Reloaded } from './report.ts';
 
 /** The part of the configuration that the supervisor itself reads; the rest passes through to the workers. */
 export interface SupervisedConfig {
@@ -52,23 +53,15 @@ export interface SupervisorOptions<C extends SupervisedConfig> {
   exited?: (reason: string) => void;
   /** What a worker's real requests met at an endpoint (passive marking). */
   observed?: (worker: number, change: EndpointHealth) => void;
+  /** What a worker says that is for others to know. */
+  told?: (worker: number, message: ToSupervisor) => void;
+  /** Faults that were switched on at run time; call `chaosChanged` when they change. */
+  chaos?: () => readonly unknown[];
   /** Bound on draining, for workers that a reload makes superfluous. */
   drainMs?: (config: C) => number;
   restarts?: RestartSettings;
   /** Sockets that another process has bound for us. */
   inherited?: readonly Inherited[];
-}
-
-/** How a reload ended. */
-export type Reloaded = { ok: true; generation: number } | { ok: false; problems: readonly string[] };
-
-/** The state of the whole, for the admin API. */
-export interface SupervisorStatus {
-  generation: number;
-  listeners: { listener: string; address: string }[];
-  workers: WorkerStatus[];
-  restarts: number;
-  crashLoop: boolean;
 }
 
 /** The supervisor of one gateway. */
@@ -171,6 +164,12 @@ export class Supervisor<C extends SupervisedConfig> {
     this.#pool?.renew(worker, reason, this.#options.drainMs?.(this.#snapshot.config) ?? 30_000);
   }
 
+  /** The faults that run have changed. */
+  chaosChanged(): void {
+    const running = this.#options.chaos?.() ?? [];
+    for (const worker of this.#pool?.workers ?? []) worker.tell({ type: 'chaos', running });
+  }
+
   /** The log sink takes more. */
   resumeLogs(): void {
     this.#pool?.resumeLogs();
@@ -219,7 +218,8 @@ export class Supervisor<C extends SupervisedConfig> {
   }
 
   #desired() {
-    return { snapshot: this.#snapshot, health: () => this.endpoints.health(), listeners: this.#listening };
+    const chaos = () => this.#options.chaos?.() ?? [];
+    return { snapshot: this.#snapshot, health: () => this.endpoints.health(), listeners: this.#listening, chaos };
   }
 
   async #reload(): Promise<Reloaded> {
@@ -253,19 +253,15 @@ export class Supervisor<C extends SupervisedConfig> {
     this.#pool!.desire(this.#desired());
     plan.commit();
     this.#pool!.resize(this.#options.workers(snapshot.config), this.#options.drainMs?.(snapshot.config) ?? 30_000);
-    this.#options.events.emit('notice', {
-      level: 'info',
-      message: `configuration ${snapshot.generation} is in force`,
-      attributes: { generation: snapshot.generation },
-    });
+    const { generation } = snapshot;
+    const message = `configuration ${generation} is in force`;
+    this.#options.events.emit('notice', { level: 'info', message, attributes: { generation } });
   }
 
   #refuse(problems: readonly string[]): Reloaded {
     const stays = `configuration ${this.#snapshot.generation} stays in force`;
-    this.#options.events.emit('notice', {
-      level: 'error',
-      message: `reload refused, ${stays}: ${problems.join('; ')}`,
-    });
+    const message = `reload refused, ${stays}: ${problems.join('; ')}`;
+    this.#options.events.emit('notice', { level: 'error', message });
     return { ok: false, problems };
   }
 
@@ -294,7 +290,10 @@ export class Supervisor<C extends SupervisedConfig> {
         // It cannot become what it is to be; the next one may, and the back-off bounds the trying.
         events.emit('notice', { level: 'error', message: this.#failed });
         worker.kill();
+        return;
       }
+      default:
+        this.#options.told?.(worker.id, message);
     }
   }
 }

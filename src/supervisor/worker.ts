@@ -21,6 +21,8 @@ export interface Desired {
   snapshot: Snapshot;
   health: () => EndpointHealth[];
   listeners: readonly Listening[];
+  /** Faults that were switched on at run time. */
+  chaos: () => readonly unknown[];
 }
 
 /** What the worker tells its owner. */
@@ -141,7 +143,9 @@ export class WorkerProcess {
   reconcile(desired: Desired): void {
     this.#desired = desired;
     if (!this.#hello || this.state === 'draining' || this.state === 'ended') return;
+    const fresh = this.#sentGeneration === 0;
     this.sendSnapshot(desired.snapshot, desired.health());
+    if (fresh && desired.chaos().length > 0) this.tell({ type: 'chaos', running: desired.chaos() });
     const wanted = new Set(desired.listeners.map(keyOf));
     // First what goes: a listener that moves keeps its name, and the worker knows it by that.
     for (const [key, { listener, address }] of this.#sentListeners) {
@@ -171,8 +175,8 @@ export class WorkerProcess {
     this.#healthBehind = !this.#channel.offer({ type: 'endpointHealth', changes });
   }
 
-  /** Says something about endpoints, breakers or agents that must arrive. */
-  tell(message: Extract<ToWorker, { type: 'breakers' | 'probeGranted' | 'agents' }>): void {
+  /** Says something about endpoints, breakers, agents or faults that must arrive. */
+  tell(message: Extract<ToWorker, { type: 'breakers' | 'probeGranted' | 'agents' | 'chaos' }>): void {
     if (this.#hello && this.#sentGeneration > 0) this.#channel.send(message);
   }
 
@@ -204,11 +208,17 @@ export class WorkerProcess {
     return (this.#child.stdio?.[3] as Readable | null | undefined) ?? undefined;
   }
 
+  #sendAgain(listener: string): void {
+    for (const [key, sent] of this.#sentListeners) if (sent.listener === listener) this.#sentListeners.delete(key);
+    if (this.#desired) this.reconcile(this.#desired);
+  }
+
   #receive(message: ToSupervisor): void {
     if (message.type === 'hello') {
       this.#hello = true;
       if (this.#desired) this.reconcile(this.#desired);
-    } else if (message.type === 'snapshotApplied') this.applied = Math.max(this.applied, message.generation);
+    } else if (message.type === 'relisten') this.#sendAgain(message.listener);
+    else if (message.type === 'snapshotApplied') this.applied = Math.max(this.applied, message.generation);
     else if (message.type === 'listening' && this.#sentListeners.has(keyOf(message))) {
       this.#listening.add(keyOf(message));
     }

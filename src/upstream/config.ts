@@ -13,8 +13,19 @@ export const endpointConfig = z.strictObject({
     .describe('Where the server is: http://HOST:PORT, https://HOST:PORT or unix:/path/of.sock.'),
   name: name.optional().describe('Name in metrics and logs; the URL without scheme when left out.'),
   weight: z.number().int().min(0).max(1000).default(1).describe('Share of the load, relative to the others; 0 drains.'),
-  zone: name.optional().describe('Availability zone, for reports and later for local-first routing.'),
-  region: name.optional().describe('Region, for reports and later for fail-over.'),
+  zone: name
+    .optional()
+    .describe("Availability zone; endpoints in the gateway's own `zone` come first. Unset: as near as can be."),
+  region: name.optional().describe("Region; endpoints in the gateway's own `region` come before those elsewhere."),
+  level: z
+    .number()
+    .int()
+    .min(0)
+    .max(100)
+    .optional()
+    .describe(
+      'Priority level, 0 first: a higher one is used only as far as the lower ones cannot carry the load. Within a level, nearer endpoints come first.',
+    ),
 });
 
 /** `upstreams.NAME.balance`. */
@@ -144,11 +155,31 @@ export const upstreamTimeouts = z
   .prefault({})
   .describe('How long the servers may take.');
 
+/** `upstreams.NAME.levels`: how load moves between levels. */
+export const levelsConfig = z
+  .strictObject({
+    overprovisioning: z
+      .number()
+      .min(1)
+      .max(10)
+      .default(1.4)
+      .describe(
+        "How much more than its share a level can carry. At 1.4 a level passes load on when less than 1/1.4 = 71 % of it is healthy (Envoy's overprovisioning factor).",
+      ),
+    failBackAfter: duration('10s').describe('How long a level must have been better before it gets its load back.'),
+    failBackRise: percent('10%').describe(
+      'By how much its healthy share must have risen for that; a level that is wholly healthy always gets it back.',
+    ),
+  })
+  .prefault({})
+  .describe('How load moves between levels: explicit ones, and those that zones and regions make.');
+
 /** `upstreams.NAME`. */
 export const upstreamConfig = z.strictObject({
   protocol: z.enum(['openai', 'anthropic', 'http']).default('http').describe('API that the servers speak.'),
   balance: balanceConfig,
   endpoints: z.array(endpointConfig).min(1, 'expected at least one endpoint').describe('The servers.'),
+  levels: levelsConfig,
   host: z
     .string()
     .default('endpoint')

@@ -3,7 +3,7 @@
  * sends is parsed as strictly as what a client sends; a connection on which anything was odd is never used again.
  */
 import type { Response } from '../http/response.ts';
-import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
+import { GatehouseError } from '../kernel/error.ts';
 import { type BodyLength, LENGTH_TUNNEL, type Outbound, type OutboundSink } from '../kernel/exchange.ts';
 import type { Timed } from '../socket/deadlines.ts';
 import { type Dialer, type Dialing, errnoName } from '../socket/dial.ts';
@@ -11,7 +11,7 @@ import { MessageWriter } from '../socket/message.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
 import { EarlyRequest } from './early.ts';
-import { cutShort, invalidAnswer, unanswered } from './failure.ts';
+import { cutShort, dialFailure, invalidAnswer, UNRESOLVED, unanswered } from './failure.ts';
 import type { ConnectionHost } from './host.ts';
 import { overdue } from './overdue.ts';
 
@@ -21,8 +21,6 @@ const BUSY = 2;
 const TUNNEL = 3;
 const CLOSED = 4;
 
-/** What getaddrinfo says of a name without address. */
-const UNRESOLVED = 'ENOTFOUND';
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** A connection to an endpoint. */
@@ -156,7 +154,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   onDialFailed(code: string, message: string, tls: boolean): void {
     this.#dialing = undefined;
     if (this.#state === CLOSED) return;
-    const what: ErrorCode = tls ? 'upstream_tls' : code === UNRESOLVED ? 'upstream_dns' : 'upstream_refused';
+    const what = dialFailure(code, tls);
     const why = `the server could not be reached: ${this.#host.id}: ${tls ? message : code}`;
     this.#fail(what, new GatehouseError(what, why));
   }

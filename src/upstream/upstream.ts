@@ -1,9 +1,8 @@
 /** The upstreams of a worker: what an upstream's endpoints share, and which of them answers next. */
-import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
-import { type Dial, dial } from '../socket/dial.ts';
+import { dial } from '../socket/dial.ts';
 import {
   type Balancer,
   createBalancer,
@@ -13,13 +12,16 @@ import {
   pickInPanic,
   type Tried,
 } from './balance/balance.ts';
-import type { EndpointConfig, UpstreamConfig } from './config.ts';
-import { Endpoint, type EndpointParts } from './endpoint.ts';
+import { type Home, LevelBalancer, rankLevels } from './balance/levels.ts';
+import { type Carried, carryOver } from './carry.ts';
+import type { UpstreamConfig } from './config.ts';
+import type { Endpoint, EndpointParts } from './endpoint.ts';
 import { successRateOutliers } from './outlier.ts';
-import { type Lookup, systemLookup } from './resolve.ts';
-import type { AskProbe } from './standing.ts';
+import { tlsOptions, type UpstreamParts } from './parts.ts';
+import { systemLookup } from './resolve.ts';
 import type { WatchLimits } from './watch.ts';
 
+export type { UpstreamParts } from './parts.ts';
 export type { AgentWord } from './standing.ts';
 
 /** Retries that are always allowed, however few requests are under way (Envoy's `min_retry_concurrency`). */
@@ -27,20 +29,7 @@ const MIN_RETRIES = 3;
 /** How often weights are raised during slow start, as a share of its duration. */
 const SLOW_START_STEPS = 20;
 
-/** What upstreams are given from outside. */
-export interface UpstreamParts {
-  clock: Clock;
-  events: Events;
-  deadlines: Deadlines;
-  /** Text of a file that the configuration names. */
-  readText: (path: string) => string;
-  /** Resolver for host names; the system's when left out. */
-  lookup?: Lookup;
-  /** Connects; real sockets when left out. */
-  dial?: Dial;
-  /** Whom to ask before a breaker's probe; nobody when left out. */
-  askProbe?: AskProbe | undefined;
-}
+const NOWHERE: Home = { zone: undefined, region: undefined };
 
 /** A named group of servers that give the same answers. */
 export class Upstream {
@@ -63,9 +52,14 @@ export class Upstream {
   readonly watchLimits: WatchLimits | undefined;
   #balancer: Balancer;
   /** Endpoints of the configuration before that stay, with the settings they are to have. */
-  readonly #carried: { endpoint: Endpoint; index: number; to: EndpointConfig }[] = [];
+  readonly #carried: Carried[];
   readonly #shared: EndpointParts;
   readonly #events: Events;
+  #started = false;
+  readonly #home: Home;
+  /** Whether there was an upstream of this name before. */
+  readonly #after: boolean;
+  #levels: LevelBalancer | undefined = undefined;
   readonly #comparing: Timer | undefined;
   /** Endpoints whose breaker is not closed. */
   #broken = 0;
@@ -101,18 +95,12 @@ export class Upstream {
       changed: () => this.#changed(),
     };
     this.#shared = shared;
-    const left = new Set(before?.endpoints);
-    this.endpoints = config.endpoints.map((to, index) => {
-      for (const endpoint of left) {
-        if (!endpoint.isAt(to)) continue;
-        left.delete(endpoint);
-        if (!endpoint.trusts(shared.tls)) return new Endpoint(index, to, name, config, shared, endpoint);
-        this.#carried.push({ endpoint, index, to });
-        return endpoint;
-      }
-      return new Endpoint(index, to, name, config, shared);
-    });
-    this.#balancer = createBalancer(config.balance, this.endpoints as Endpoint[], parts.clock);
+    this.#after = before !== undefined;
+    const { endpoints, carried } = carryOver(name, config, shared, before?.endpoints ?? []);
+    this.endpoints = endpoints;
+    this.#carried = carried;
+    this.#home = parts.home ?? NOWHERE;
+    this.#balancer = this.#makeBalancer();
     const { successRate, interval } = config.passive;
     if (successRate !== undefined) this.#comparing = parts.clock.every(interval, () => this.#compare());
   }
@@ -121,19 +109,41 @@ export class Upstream {
   async start(): Promise<void> {
     const old = new Set(this.#carried.map(({ endpoint }) => endpoint));
     await Promise.all(this.endpoints.filter((endpoint) => !old.has(endpoint)).map((endpoint) => endpoint.start()));
+    // At the start there is nothing to take over from.
+    if (!this.#after) this.#begin();
   }
 
   /** The upstream before is not asked any more: its endpoints get their new settings. */
   takeOver(): void {
     for (const { endpoint, index, to } of this.#carried.splice(0)) endpoint.adopt(index, to, this.config, this.#shared);
     // Made anew, for the places and weights it was made of have changed.
-    this.#balancer = createBalancer(this.config.balance, this.endpoints as Endpoint[], this.clock);
+    this.#levels?.close();
+    this.#balancer = this.#makeBalancer();
+    this.#begin();
     this.#changed();
+  }
+
+  /** From now on it is in use. */
+  #begin(): void {
+    this.#started = true;
+    this.#tellLevels();
+  }
+
+  #makeBalancer(): Balancer {
+    const { config, clock } = this;
+    const endpoints = this.endpoints as Endpoint[];
+    const ranks = rankLevels(config.endpoints, this.#home);
+    this.#levels = undefined;
+    if (!ranks.some((rank) => rank > 0)) return createBalancer(config.balance, endpoints, clock);
+    const weights = config.endpoints.map(({ weight }) => weight);
+    this.#levels = new LevelBalancer(config, endpoints, ranks, weights, clock, () => this.#tellLevels());
+    return this.#levels;
   }
 
   /** It never came into force: what is not carried over closes. */
   abandon(): void {
     this.#comparing?.cancel();
+    this.#levels?.close();
     const kept = new Set(this.#carried.splice(0).map(({ endpoint }) => endpoint));
     for (const endpoint of this.endpoints) if (!kept.has(endpoint)) endpoint.close();
   }
@@ -213,6 +223,13 @@ export class Upstream {
     this.#ramp?.cancel();
     this.#comparing?.cancel();
     for (const endpoint of this.endpoints) if (!after?.endpoints.includes(endpoint)) endpoint.close();
+    this.#levels?.close();
+  }
+
+  /** Says nothing before it is in use: a configuration that is tried may still be refused. */
+  #tellLevels(): void {
+    if (this.#started)
+      this.#events.emit('levelsChanged', { upstream: this.name, levels: this.#levels?.states() ?? [] });
   }
 
   #mayEject(): boolean {
@@ -252,7 +269,8 @@ export class Upstream {
     if (panicThreshold === 0) return;
     const weighted = this.endpoints.filter(({ fullWeight }) => fullWeight > 0);
     const available = weighted.filter((endpoint) => endpoint.available).length;
-    const panic = available < weighted.length * panicThreshold;
+    // With levels there is no panic while all of them together carry the load, as in Envoy.
+    const panic = available < weighted.length * panicThreshold && this.#levels?.carries !== true;
     const before = this.#panic !== undefined;
     this.#panic = panic ? weighted.filter(({ standing }) => standing.usable) : undefined;
     if (panic === before) return;
@@ -279,14 +297,4 @@ export class Upstream {
       this.#ramp = undefined;
     }
   }
-}
-
-function tlsOptions(config: UpstreamConfig, readText: (path: string) => string): TlsOptions {
-  const { tls } = config;
-  const options: TlsOptions = { rejectUnauthorized: tls.verify };
-  if (tls.ca !== undefined) options.ca = readText(tls.ca);
-  if (tls.serverName !== undefined) options.servername = tls.serverName;
-  if (tls.certificate !== undefined) options.cert = readText(tls.certificate);
-  if (tls.key !== undefined) options.key = readText(tls.key);
-  return options;
 }

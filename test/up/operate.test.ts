@@ -103,5 +103,5 @@ test('a page elsewhere cannot make it reload', patience, async (t) => {
 test('nobody there is said, with what to do', patience, async () => {
   const { code, out } = await run('reload', '--admin', '127.0.0.1:1');
   equal(code, 2);
-  match(out, /no answer from the admin port at 127\.0\.0\.1:1: ECONNREFUSED; is gatehouse running/);
+  match(out, /cannot reach the admin API at 127\.0\.0\.1:1 \(ECONNREFUSED\); is the gateway running/);
 });

@@ -29,8 +29,8 @@ export function hashSource(config: UpstreamConfig['balance']): HashSource | unde
 }
 
 /**
- * A balancer over `candidates`, whose `index` must be their place in the array. The array stays the same for the
- * balancer's life; its elements are changed in place.
+ * A balancer over `candidates`, all of an upstream's or those of one level. The array stays the same for the balancer's
+ * life; its elements are changed in place.
  */
 export function createBalancer(
   config: UpstreamConfig['balance'],

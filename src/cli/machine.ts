@@ -1,0 +1,18 @@
+/** What this machine gives a process. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+
+/** How many workers a configuration asks for. */
+export function workersOf({ workers }: { workers: number | 'auto' }): number {
+  return workers === 'auto' ? availableParallelism() : workers;
+}
+
+/** File descriptors that this process may have, and has open now; undefined where the system does not tell. */
+export function descriptorsOf(): { limit: number; used: number } | undefined {
+  try {
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return soft === undefined ? undefined : { limit: Number(soft), used: readdirSync('/proc/self/fd').length };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,34 @@
+/** What a worker's data plane needs from the process around it. */
+import type { Clock } from '../kernel/clock.ts';
+import type { Events } from '../kernel/event.ts';
+import type { Readings, Share } from '../policy/overload/overload.ts';
+import type { Lookup } from '../upstream/resolve.ts';
+import type { UpstreamParts } from '../upstream/upstream.ts';
+import type { SnapshotInput } from './snapshot.ts';
+
+/** What a worker is given from outside. */
+export interface WorkerParts {
+  clock: Clock;
+  events: Events;
+  /** Name of this instance in Via, the same for all its workers; loops are recognised by it. */
+  pseudonym: string;
+  /** Start of this worker's request ids; unique for each worker and start. */
+  idPrefix: string;
+  /** Resolver for host names; the system's when left out. */
+  lookup?: Lookup;
+  /** Which of how many workers this is, under a configuration; the only one when left out. */
+  share?: (config: SnapshotInput['config']) => Share;
+  /** Reads the process, for the limits of `overload`. */
+  readings?: () => Readings;
+  /** Frees memory that is no longer used. */
+  collect?: () => void;
+  /** File descriptors: as many as there may be, and those in use before any connection. */
+  descriptors?: { limit: number; used: number };
+  /** Asks for the bound handle of a listener again, which stopped accepting; `listen` is then called with it. */
+  relisten?: (listener: string) => void;
+  /** Whom to ask before a breaker's probe; nobody when left out, as in a process that is alone. */
+  askProbe?: UpstreamParts['askProbe'];
+}
+
+/** The share of a worker that nobody has told that there are others. */
+export const ALONE: Share = { slot: 0, workers: 1 };
