@@ -97,6 +97,15 @@ describe('errorBody', () => {
     });
   });
 
+  it('ends the sentence before it goes on', () => {
+    const error = new GatehouseError('no_endpoint', 'no server is available', {
+      rule: 'inference',
+      retryAfterMs: 1000,
+    });
+    const { message } = JSON.parse(errorBody('openai', error, 'req-1')).error;
+    assert.equal(message, 'no server is available. Rule: inference. Try again in 1s.');
+  });
+
   it("takes Anthropic's shape", () => {
     assert.deepEqual(JSON.parse(errorBody('anthropic', limited, 'req-1')), {
       type: 'error',

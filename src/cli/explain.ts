@@ -126,12 +126,14 @@ function explainModel(told: Explanation, config: ExplainedConfig, route: Compile
   const every = Object.keys(config.models);
   const served = route.config.models?.includes('*') ? every : (route.config.models ?? []);
   const list = served.join(', ') || 'none';
-  const operation = recognize(head.method, head.path, head);
+  const known = recognize(head.method, head.path, head) !== undefined;
+  const apiPath = known ? head.path : (route.rewrittenPath(head) ?? head.path);
+  const operation = recognize(head.method, apiPath, head);
   if (operation?.name === 'models') {
     own(told, 200, 'ok', `Gatehouse answers itself with the models of this route: ${list}`);
     return;
   }
-  const name = operation?.name === 'model' ? modelIdOf(head.path) : asked.model;
+  const name = operation?.name === 'model' ? modelIdOf(apiPath) : asked.model;
   if (name === undefined) {
     told.hint = `this route serves ${list}: add model=NAME to the request, or a body with -d`;
     own(told, 400, 'invalid_body', 'the request names no model');

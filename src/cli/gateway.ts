@@ -16,6 +16,7 @@ import type { Inherited } from '../supervisor/supervisor.ts';
 import { refuseCode, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
 import { changesTo } from './changes.ts';
+import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
 import { LevelBoard } from './levelboard.ts';
 import { workersOf } from './machine.ts';
@@ -83,6 +84,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const own = overview.metrics;
   events.on('notice', notice);
   const notify = (one: NoticeEvent) => events.emit('notice', one);
+  const endpoints = new EndpointNotices(notify);
+  events.on('endpointChanged', (change) => endpoints.changed('prober', change));
   const log = await Held.open(loaded.config.log.access, async (access) => {
     const onDrain = () => supervisor.resumeLogs();
     if (access === 'off') return undefined;
@@ -123,15 +126,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       const { workerMemory } = supervisor.snapshot.config;
       const held = workerMemory > 0 ? overview.memory(String(worker)) : 0;
       if (held > workerMemory) {
-        supervisor.renew(
-          worker,
-          `holds ${Math.round(held / 1_048_576)}MiB, more than workerMemory (${formatSize(workerMemory)})`,
-        );
+        const reason = `holds ${Math.round(held / 2 ** 20)}MiB, more than workerMemory (${formatSize(workerMemory)})`;
+        supervisor.renew(worker, reason);
       }
     },
     gone: (worker) => {
       overview.retire(String(worker));
       levels.retire(worker);
+      endpoints.gone(String(worker));
       for (const workers of ejectedBy.values()) workers.delete(worker);
     },
     told: (worker, message) => {
@@ -139,7 +141,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     chaos: () => chaos.running(),
     exited: (reason) => own.workerExited(reason),
-    observed: (worker, { upstream, endpoint, healthy }) => {
+    observed: (worker, change) => {
+      endpoints.changed(String(worker), change);
+      const { upstream, endpoint, healthy } = change;
       const key = `${upstream}\n${endpoint}`;
       const workers = ejectedBy.get(key) ?? new Set();
       if (healthy) workers.delete(worker);
@@ -250,7 +254,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       reloading = next;
       return next;
     },
-    reopenLog: async () => log.now?.reopen(),
+    async reopenLog() {
+      await log.now?.reopen();
+      supervisor.reopenLogs();
+    },
     async stop(deadlineMs) {
       const killed = await supervisor.stop(deadlineMs);
       await held.close();

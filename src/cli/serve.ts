@@ -17,7 +17,8 @@ The ready line and notices go to standard error; standard output belongs to the 
 
 Signals:
   SIGTERM, SIGINT  stop: no new connections, requests under way may end (see --drain); a second one ends at once
-  SIGHUP           load the configuration anew; when it is wrong, the old one stays and the reason is printed
+  SIGHUP           load the configuration anew; when it is wrong, the old one stays and the reason is printed;
+                   the access log file is opened anew as well
                    (a changed file, certificates included, does the same within two seconds)
   SIGUSR1          upgrade: start the program anew, as it is on the disk by now, hand over to it, drain and exit
   SIGUSR2          open the access log file anew, after it was renamed
@@ -100,7 +101,10 @@ async function serve(flags: Flags): Promise<void> {
   };
   let gateway: Gateway | undefined;
   const watched = source.watch(() => void gateway?.reload());
-  process.on('SIGHUP', () => void gateway?.reload());
+  process.on('SIGHUP', () => {
+    void gateway?.reload();
+    void gateway?.reopenLog();
+  });
   process.on('SIGUSR1', () => void gateway?.upgrade());
   process.on('SIGUSR2', () => void gateway?.reopenLog());
   const tell = (text: string) => notice({ level: 'info', message: text });

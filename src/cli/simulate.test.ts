@@ -51,6 +51,7 @@ test('the table of faults, and mistakes', async () => {
     [['--fail', 'nonsense'], /no fault 'nonsense'/],
     [['--listen', 'nowhere'], /expected HOST:PORT or unix:PATH/],
     [['--rate', 'fast'], /Expected a number/],
+    [['--max-concurrency', '0'], /Expected a whole number from 1/],
   ] as const) {
     const { code, err } = await run(...args);
     assert.equal(code, 1);

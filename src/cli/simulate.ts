@@ -26,6 +26,11 @@ function whole(text: string): number {
   return Number(text);
 }
 
+function positive(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('Expected a whole number from 1, such as 50.');
+  return Number(text);
+}
+
 const more = (text: string, before: string[] = []): string[] => [...before, text];
 
 /** The command. */
@@ -43,7 +48,7 @@ export function simulate(): Command {
       more,
     )
     .option('--seed <n>', 'seed of the words and the dice', whole, 1)
-    .option('--max-concurrency <n>', 'answers under way at once; more wait in a queue', whole)
+    .option('--max-concurrency <n>', 'answers under way at once; more wait in a queue', positive)
     .option('--list-faults', 'print the table of faults and end')
     .action(run);
 }

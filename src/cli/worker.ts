@@ -131,6 +131,7 @@ function runWorker(): void {
           gatehouse?.setAgent(upstream, endpoint, { up, drained, share, maxConnections }, reason);
         }
       },
+      reopenLog: () => accessLog.reopen(),
       drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
       metrics: () => observer?.snapshot(),
       close: async () => {

@@ -30,6 +30,11 @@ export class WorkerLog {
     await before?.close();
   }
 
+  /** Opens the file anew, after it was renamed. */
+  async reopen(): Promise<void> {
+    await this.#file?.reopen();
+  }
+
   /** Writes what waits. */
   async close(): Promise<void> {
     await this.#file?.close();

@@ -85,7 +85,7 @@ function checkUpstream(path: Path, upstream: UpstreamConfig, parts: Parts, repor
     if (url === undefined) {
       report.at(
         [...here, 'url'],
-        `"${endpoint.url}" is not a URL that can be connected to; check host and port (0 to 65535)`,
+        `"${endpoint.url}" is not a URL that can be connected to; check host and port (1 to 65535)`,
       );
     } else if (urls.has(url)) {
       report.at(
@@ -141,7 +141,8 @@ function checkUpstream(path: Path, upstream: UpstreamConfig, parts: Parts, repor
 /** The URL in one written form; undefined when it cannot be one. */
 function normalUrl(text: string): string | undefined {
   if (text.startsWith('unix:')) return text.replace(/\/$/, '');
-  return URL.canParse(text) ? new URL(text).href : undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url === undefined || url.port === '0' ? undefined : url.href;
 }
 
 function checkModel(path: Path, model: ModelConfig, parts: Parts, report: Report): void {

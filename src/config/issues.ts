@@ -69,6 +69,8 @@ function isOtherKind(issue: Issue, value: unknown): boolean {
 }
 
 function unknownKey(key: string, path: Path, schema: JsonSchema): string {
+  // Of another form of the same mapping, such as `present` beside `prefix`.
+  if (keysAt(schema, path).includes(key)) return `"${key}" cannot stand beside the other keys here; keep one form`;
   return `unknown key "${key}"; ${suggestion(key, keysAt(schema, path), 'keys here')}`;
 }
 

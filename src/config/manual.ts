@@ -126,7 +126,8 @@ const CAUSES: Partial<Record<ErrorCode, string>> = {
     'A fault that someone switched on on purpose (`chaos`); the status is the one they chose. `/api/status` names it.',
   load_shed:
     'This gateway is near a limit of `overload` and refuses what is newest and least important. The rule names the limit.',
-  overloaded: 'As many connections or requests as allowed are under way.',
+  overloaded:
+    'As many connections or requests as allowed are under way, or this machine has no socket left (`ulimit -n`).',
   draining: 'This process is being replaced. Try again at once.',
   connect_timeout: 'The server took no connection within `timeouts.connect` of the upstream.',
   first_byte_timeout: 'The server did not begin to answer within `timeouts.firstByte` of the upstream.',

@@ -1,7 +1,14 @@
-/** Holding a request body until it is complete, bounded by the body limits of listener and route, for what must see all of it before it travels. */
-import type { GatehouseError } from '../kernel/error.ts';
+/**
+ * Holding a request body until it is complete, for what must see all of it before it travels. One body is bounded by the
+ * limits of listener and route, all that a worker holds by the listener's `limits.held`.
+ */
+import { GatehouseError } from '../kernel/error.ts';
 import type { InboundSink } from '../kernel/exchange.ts';
 import type { Passage } from './passage.ts';
+
+function heldLimit({ exchange, snapshot }: Passage): number {
+  return snapshot.input.config.listeners[exchange.inbound.listener]?.limits.held ?? Number.POSITIVE_INFINITY;
+}
 
 class Hold implements InboundSink {
   readonly #passage: Passage;
@@ -12,8 +19,18 @@ class Hold implements InboundSink {
   }
 
   onRequestData(buffer: Buffer, start: number, end: number): void {
-    const { exchange } = this.#passage;
+    const { exchange, worker } = this.#passage;
     if (exchange.outcome !== 'open') return;
+    const size = end - start;
+    if (worker.held + size > heldLimit(this.#passage)) {
+      this.#pieces.length = 0;
+      worker.fault('held_bodies');
+      const what = 'this gateway holds as many request bodies as it may (limits.held)';
+      this.#passage.refuse(new GatehouseError('overloaded', what, { retryAfterMs: 1000 }));
+      return;
+    }
+    worker.held += size;
+    this.#passage.held += size;
     this.#pieces.push(Buffer.from(buffer.subarray(start, end)));
   }
 

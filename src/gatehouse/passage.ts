@@ -54,6 +54,8 @@ export interface PassageHost {
   fault(kind: string): void;
   /** Runs the stages from where the passage stands. */
   proceed(passage: Passage): void;
+  /** Bytes of request bodies held now, by all passages. */
+  held: number;
   /** An exchange has ended. */
   left(): void;
 }
@@ -67,6 +69,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** The next stage. */
   step = 0;
   operation: Operation | undefined = undefined;
+  /** The path by which `operation` was told. */
+  apiPath = '';
   route: CompiledRoute | undefined = undefined;
   model: CompiledModel | undefined = undefined;
   version: CompiledVersion | undefined = undefined;
@@ -83,6 +87,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   host = '';
   fields = '';
   body: Buffer | undefined = undefined;
+  /** Bytes of the body that count as held. */
+  held = 0;
   upgrade = '';
 
   constructor(exchange: Exchange, worker: PassageHost) {
@@ -159,6 +165,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.usage = this.progress === undefined ? undefined : settle(this.progress, outcome);
     exchange.endedAt = this.worker.clock.now();
     this.worker.events.emit('requestEnded', exchange);
+    this.worker.held -= this.held;
+    this.held = 0;
     this.worker.left();
   }
 }

@@ -66,6 +66,7 @@ describe('route, peek, model', () => {
     routes: [
       { name: 'ai', match: { path: '/v1/*' }, models: ['m', 'named'] },
       { name: 'special', match: { path: '/v1/*', model: 'special-*' }, upstream: 'gpu' },
+      { name: 'below', match: { path: '/tenant/*' }, models: ['m'], rewrite: { path: '/*' } },
       { name: 'web', match: { path: '/web/*' }, upstream: 'web' },
       { name: 'small', match: { path: '/small/*' }, upstream: 'web', limits: { body: 10 } },
     ],
@@ -122,6 +123,19 @@ describe('route, peek, model', () => {
       assert.deepEqual([exchange.route, forwarded?.upstream.name], [route, upstream]);
     });
   }
+
+  test('an API below a prefix that the route takes off is recognised', () => {
+    const { send } = makeWorker(settings);
+    const asked = send('POST /tenant/v1/chat/completions', [], body({ stream: true }));
+    const { exchange, target, reads, asksUsage } = asked.forwarded as NonNullable<typeof asked.forwarded>;
+    assert.deepEqual([target, exchange.protocol, exchange.operation], ['/v1/chat/completions', 'openai', 'chat']);
+    assert.deepEqual([reads, asksUsage], [true, true]);
+    const refused = send('POST /tenant/v1/messages', [], '{"model":"other"}').answer;
+    assert.equal(JSON.parse(refused?.body ?? '').type, 'error');
+    assert.equal(JSON.parse(send('GET /tenant/v1/models').answer?.body ?? '').data.length, 1);
+    assert.equal(JSON.parse(send('GET /tenant/v1/models/m').answer?.body ?? '').id, 'm');
+    assert.equal(send('POST /tenant/other', [], body()).exchange.operation, '');
+  });
 
   test('a body that nobody must read is not held', () => {
     assert.equal(makeWorker(settings).send('POST /web/x', [], 'anything').forwarded?.body, undefined);

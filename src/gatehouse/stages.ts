@@ -20,13 +20,26 @@ export function identify(passage: Passage): Step {
   const { exchange, head, worker } = passage;
   const given = exchange.inbound.peer.trusted ? head.known(KNOWN['x-request-id']) : undefined;
   exchange.id = given !== undefined && /^[\w.:/+=-]{1,128}$/.test(given) ? given : worker.requestId();
-  const operation = recognize(head.method, head.path, head);
-  if (operation !== undefined) {
-    passage.operation = operation;
-    exchange.protocol = operation.protocol;
-    exchange.operation = operation.name;
-  }
+  recognizeAt(passage, head.path);
   return undefined;
+}
+
+function recognizeAt(passage: Passage, path: string): void {
+  const { exchange, head } = passage;
+  const operation = recognize(head.method, path, head);
+  if (operation === undefined) return;
+  passage.operation = operation;
+  passage.apiPath = path;
+  exchange.protocol = operation.protocol;
+  exchange.operation = operation.name;
+}
+
+/** An API may be served below a prefix that the route takes off: then the path that the server gets tells what it is. */
+function follow(passage: Passage, found: NonNullable<Passage['route']>): void {
+  passage.route = found;
+  passage.exchange.route = found.name;
+  const sent = passage.operation === undefined ? found.rewrittenPath(passage.head) : undefined;
+  if (sent !== undefined) recognizeAt(passage, sent);
 }
 
 /** Refuses requests that have come through here before (RFC 9110 §7.6.3), and methods that must not travel. */
@@ -56,8 +69,7 @@ export function route(passage: Passage): Step {
   const { head, snapshot, exchange } = passage;
   const found = snapshot.router.match(head);
   if (found === undefined) return snapshot.router.refusal(head);
-  passage.route = found;
-  exchange.route = found.name;
+  follow(passage, found);
   const limit = found.config.limits?.body;
   if (limit !== undefined) {
     exchange.bodyLimit = limit;
@@ -118,8 +130,7 @@ export function readModel(passage: Passage): Step {
   if (passage.route?.needsModel) {
     const chosen = snapshot.router.matchModel(head, exchange.model === '' ? undefined : exchange.model);
     if (chosen === undefined) return snapshot.router.refusal(head);
-    passage.route = chosen;
-    exchange.route = chosen.name;
+    follow(passage, chosen);
   }
   return undefined;
 }
@@ -160,14 +171,14 @@ export function chooseModel(passage: Passage): Step {
 }
 
 function listModels(passage: Passage): Step {
-  const { snapshot, worker, head } = passage;
+  const { snapshot, worker, apiPath } = passage;
   const operation = passage.operation as NonNullable<typeof passage.operation>;
   const entries = snapshot.listed((passage.route as NonNullable<typeof passage.route>).config, worker.createdAt);
   if (operation.name === 'models') {
     passage.answerJson(modelsBody(operation.protocol, entries));
     return ANSWERED;
   }
-  const id = modelIdOf(head.path);
+  const id = modelIdOf(apiPath);
   const entry = entries.find((candidate) => candidate.id === id);
   if (entry === undefined) {
     return new GatehouseError('model_not_found', `The model \`${id ?? ''}\` is not offered here.`, { param: 'model' });

@@ -29,6 +29,7 @@ export class Worker implements ListenerHandler, PassageHost {
   /** Start of this worker in seconds since 1970, as `created` of the models it lists. */
   readonly createdAt: number;
   snapshot: Snapshot;
+  held = 0;
   chaos: Chaos | undefined = undefined;
   readonly overload: Overload;
   readonly #intake: Intake;
@@ -77,10 +78,7 @@ export class Worker implements ListenerHandler, PassageHost {
     const config = this.snapshot.input.config.listeners[name];
     if (config === undefined) throw new Error(`there is no listener ${name}`);
     const paused = this.#listeners.get(name);
-    if (paused?.paused) {
-      await paused.listen(target);
-      return;
-    }
+    if (paused?.paused) return paused.listen(target);
     const { clock, events } = this;
     const readText = fileReader(this.snapshot.input.files);
     const { relisten } = this.#parts;
@@ -94,6 +92,8 @@ export class Worker implements ListenerHandler, PassageHost {
       relisten: relisten && (() => relisten(name)),
     });
     await listener.listen(target);
+    // Another one of this name, on a socket that was bound anew or a handle that came twice, accepts no more.
+    this.#listeners.get(name)?.drain();
     this.#listeners.set(name, listener);
   }
 

@@ -31,6 +31,9 @@ export const listenerLimits = z
     chunkExtensions: size('4KiB').describe(
       'Bytes of chunk extensions in one body; they are read and dropped (400 beyond).',
     ),
+    held: size('256MiB', '64KiB').describe(
+      'Bytes of request bodies held at once, per worker, by requests whose `model` must be read before they travel (503 beyond).',
+    ),
     pipelined: size('64KiB', '1B').describe(
       'Bytes of further requests kept while one is being answered; then reading waits.',
     ),

@@ -47,7 +47,8 @@ export function accessLogReference(): string {
 <!-- Generated from src/observe/accesslog.ts by npm run generate. Do not edit. -->
 
 One JSON object per line and request, written when the answer has ended. \`log: { access: … }\` says where the lines go:
-\`stdout\`, \`off\` or a file. A file is re-opened on SIGHUP and when it has been renamed, so any log rotation works.
+\`stdout\`, \`off\` or a file. A file is re-opened on SIGUSR2, on SIGHUP, and within two seconds of having been renamed, so
+any log rotation works.
 
 Keys stand in this order; one whose value is not known is left out. Dotted keys are
 [OpenTelemetry's](https://opentelemetry.io/docs/specs/semconv/) names. Times are milliseconds, with up to three decimals.

@@ -45,6 +45,13 @@ export class CompiledRoute {
     this.#models = new Set(config.models ?? []);
   }
 
+  /** The path to send upstream, without the query; undefined where it goes as it came. */
+  rewrittenPath(head: RequestHead): string | undefined {
+    if (this.#rewrite === undefined) return undefined;
+    const target = this.rewriteTarget(head);
+    return target.slice(0, target.length - (head.target.length - head.path.length));
+  }
+
   /** The target to send upstream: rewritten path and the query as it came; without a rewrite the target itself. */
   rewriteTarget(head: RequestHead): string {
     if (this.#rewrite === undefined || head.path.charCodeAt(0) !== 0x2f) return head.target;

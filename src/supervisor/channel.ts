@@ -71,6 +71,8 @@ export type ToWorker =
   /** The answer to `probe` with `take`. */
   | { type: 'probeGranted'; upstream: string; endpoint: string; granted: boolean }
   | { type: 'agents'; changes: AgentChange[] }
+  /** Open the access log file anew: it was renamed. */
+  | { type: 'reopenLog' }
   /** Stop accepting, let requests end, answer `drained`, exit. */
   | { type: 'drain'; deadlineMs: number };
 
@@ -113,6 +115,7 @@ export const TO_WORKER: Shapes<ToWorker> = {
   breakers: { changes: 'array' },
   probeGranted: { upstream: 'string', endpoint: 'string', granted: 'boolean' },
   agents: { changes: 'array' },
+  reopenLog: {},
   drain: { deadlineMs: 'number' },
 };
 

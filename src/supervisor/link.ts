@@ -35,6 +35,8 @@ export interface WorkerHandlers {
   probeGranted?(upstream: string, endpoint: string, granted: boolean): void;
   /** What the agents beside the servers say. */
   agents?(changes: AgentChange[]): void;
+  /** The access log file was renamed. */
+  reopenLog?(): void | Promise<void>;
   drain(deadlineMs: number): Promise<void>;
   /** All counters since the start, in any form that structured clone takes. */
   metrics?(): unknown;
@@ -161,6 +163,9 @@ export function linkToSupervisor(options: LinkOptions): Link {
         return;
       case 'agents':
         handlers.agents?.(message.changes);
+        return;
+      case 'reopenLog':
+        await handlers.reopenLog?.();
         return;
       case 'drain':
         // Not awaited: what comes while it drains is still heard.

@@ -136,6 +136,11 @@ export class Pool {
     for (const worker of this.#all) worker.reconcile(desired);
   }
 
+  /** The access log file was renamed; workers that write it themselves open it anew. */
+  reopenLogs(): void {
+    for (const worker of this.#all) worker.reopenLog();
+  }
+
   /** The log sink takes more. */
   resumeLogs(): void {
     for (const worker of this.#all) worker.resumeLog();

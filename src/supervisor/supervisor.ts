@@ -11,7 +11,7 @@ import type { Inherited } from './inherit.ts';
 import type { ListenerPlan, Listening } from './listeners.ts';
 import { Listeners } from './listeners.ts';
 import { Pool } from './pool.ts';
-import type { Reloaded, SupervisorStatus } from './report.ts';
+import type { Loaded, Reloaded, SupervisorStatus } from './report.ts';
 import type { RestartSettings } from './restart.ts';
 import { Trials } from './trial.ts';
 import type { WorkerProcess, WorkerProgram } from './worker.ts';
@@ -25,11 +25,6 @@ export interface SupervisedConfig {
   listeners: Record<string, { address: string }>;
   upstreams: Record<string, UpstreamConfig>;
 }
-
-/** A configuration that was loaded and checked, or why not. */
-export type Loaded<C> =
-  | { ok: true; config: C; files: Record<string, string> }
-  | { ok: false; problems: readonly string[] };
 
 /** What the supervisor needs. */
 export interface SupervisorOptions<C extends SupervisedConfig> {
@@ -168,6 +163,11 @@ export class Supervisor<C extends SupervisedConfig> {
   chaosChanged(): void {
     const running = this.#options.chaos?.() ?? [];
     for (const worker of this.#pool?.workers ?? []) worker.tell({ type: 'chaos', running });
+  }
+
+  /** The access log file was renamed; workers that write it themselves open it anew. */
+  reopenLogs(): void {
+    this.#pool?.reopenLogs();
   }
 
   /** The log sink takes more. */

@@ -180,6 +180,11 @@ export class WorkerProcess {
     if (this.#hello && this.#sentGeneration > 0) this.#channel.send(message);
   }
 
+  /** Tells it that the access log file was renamed. One that has not said hello yet will open it when it does. */
+  reopenLog(): void {
+    if (this.#hello && this.state !== 'ended') this.#channel.send({ type: 'reopenLog' });
+  }
+
   /** Asks it to end its requests and go. One that has not even said hello has none. */
   drain(deadlineMs: number): void {
     if (this.state === 'ended') return;

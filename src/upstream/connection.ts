@@ -10,8 +10,9 @@ import { type Dialer, type Dialing, errnoName } from '../socket/dial.ts';
 import { MessageWriter } from '../socket/message.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
+import { dialFailure, UNRESOLVED } from './dialfailure.ts';
 import { EarlyRequest } from './early.ts';
-import { cutShort, dialFailure, invalidAnswer, UNRESOLVED, unanswered } from './failure.ts';
+import { cutShort, invalidAnswer, unanswered } from './failure.ts';
 import type { ConnectionHost } from './host.ts';
 import { overdue } from './overdue.ts';
 
@@ -154,9 +155,8 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   onDialFailed(code: string, message: string, tls: boolean): void {
     this.#dialing = undefined;
     if (this.#state === CLOSED) return;
-    const what = dialFailure(code, tls);
-    const why = `the server could not be reached: ${this.#host.id}: ${tls ? message : code}`;
-    this.#fail(what, new GatehouseError(what, why));
+    const [kind, error] = dialFailure(code, message, tls);
+    this.#fail(kind, error);
   }
 
   onBytes(buffer: Buffer, start: number, end: number): void {
@@ -240,8 +240,8 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
 
   #lost(what: string): void {
     if (this.#sink === undefined) this.close();
-    else if (this.#answer.headSeen) this.#fail('upstream_cut_short', cutShort(what, this.#host.id));
-    else this.#fail('upstream_reset', unanswered(what, this.#host.id));
+    else if (this.#answer.headSeen) this.#fail('upstream_cut_short', cutShort(what));
+    else this.#fail('upstream_reset', unanswered(what));
   }
 
   onDrain(): void {
@@ -252,8 +252,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   }
 
   onDeadline(now: number): void {
-    const { id, config } = this.#host;
-    const { timeouts } = config;
+    const { timeouts } = this.#host.config;
     this.deadline = NEVER;
     if (this.#state === IDLE) {
       this.close();
@@ -263,7 +262,7 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     const waiting = this.#requestDone && !this.#answer.headSeen;
     const late = now >= this.#totalAt ? 'total' : now >= this.#tryAt ? 'perTry' : undefined;
     const [code, what] = overdue(late ?? (phase !== 'answer' ? phase : waiting ? 'firstByte' : 'idle'), timeouts);
-    this.#fail(code, new GatehouseError(code, `${what}: ${id}`));
+    this.#fail(code, new GatehouseError(code, what));
   }
 
   #armIdle(): void {

@@ -20,6 +20,7 @@ const limits = {
   fields: 1000,
   body: 2 ** 46,
   chunkExtensions: 16_384,
+  held: 1 << 20,
   pipelined: 65_536,
   trailers: 65_536,
   requestsPerConnection: 1000,
