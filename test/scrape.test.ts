@@ -48,6 +48,10 @@ test('a real Prometheus scrapes OpenMetrics from us and understands every label'
       status: () => assert.fail('not asked'),
       config: () => ({}),
       health: () => ({ live: true, ready: true, reasons: [] }),
+      preview: async () => ({ ok: true, generation: 1, changes: [] }),
+      reload: async () => ({ ok: true, generation: 2, changes: ['routes[a]: added'] }),
+      upgrade: async () => ({ ok: false, problems: ['not now'] }),
+      upgrading: () => false,
     },
   });
   t.after(() => admin.close());

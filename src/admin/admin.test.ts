@@ -49,6 +49,10 @@ function handleWith(more: Partial<AdminHandle> = {}): AdminHandle {
     status: () => status,
     config: () => ({ apiKey: 'sk-secret', name: 'x' }),
     health: () => ({ live: true, ready: true, reasons: [] }),
+    preview: async () => ({ ok: true, generation: 1, changes: [] }),
+    reload: async () => ({ ok: true, generation: 2, changes: ['routes[a]: added'] }),
+    upgrade: async () => ({ ok: false, problems: ['not now'] }),
+    upgrading: () => false,
     ...more,
   };
 }

@@ -1,10 +1,11 @@
 /**
- * The admin HTTP API: metrics, health, status, and what may be switched at run time. Off the data path, on a port of its
- * own, over a narrow handle. It decides nothing.
+ * The admin HTTP API: metrics, health, status, reload, upgrade, and what may be switched at run time. Off the data path, on
+ * a port of its own, over a narrow handle. It decides nothing.
  */
 
+import { linkSync, renameSync, rmSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import type { Clock } from '../kernel/clock.ts';
@@ -13,11 +14,12 @@ import { OPENMETRICS_TYPE, PROMETHEUS_TYPE } from '../observe/prometheus.ts';
 import { prefersOpenMetrics } from './accept.ts';
 import { hostFits, isLoopback, type ListenTarget, parseAddress } from './address.ts';
 import { isForeign, readJson } from './change.ts';
-import type { AdminHandle } from './handle.ts';
+import type { AdminHandle, Outcome } from './handle.ts';
 import { PAGE_FIELDS, renderPage } from './page.ts';
 import { redact } from './redact.ts';
 
-export type { AdminHandle, AdminHealth, AdminStatus } from './handle.ts';
+export type { AdminHandle, AdminHealth, AdminStatus, Outcome } from './handle.ts';
+export { redact } from './redact.ts';
 
 /** What the admin API is made of. */
 export interface AdminParts {
@@ -25,6 +27,8 @@ export interface AdminParts {
   address: string;
   handle: AdminHandle;
   clock: Clock;
+  /** Descriptor of a socket that is bound already; `address` then only says where it is. */
+  fd?: number;
   /** Told what an operator should read. */
   notice: (notice: NoticeEvent) => void;
 }
@@ -33,8 +37,10 @@ export interface AdminParts {
 export interface Admin {
   /** `http://HOST:PORT` as bound, or `unix:/path`. */
   readonly url: string;
-  /** Stops accepting; requests under way get a second to end. */
-  close(): Promise<void>;
+  /** Its socket as it is handed down to the program that takes over. */
+  readonly fd: number;
+  /** Stops accepting; requests under way get a second to end. `handedOver`: another process serves on the same socket. */
+  close(handedOver?: boolean): Promise<void>;
 }
 
 const CLOSE_MS = 1000;
@@ -45,8 +51,8 @@ interface Answer {
   body: string;
 }
 
-type Route = (handle: AdminHandle, request: IncomingMessage) => Answer;
-type Change = (handle: AdminHandle, request: IncomingMessage) => Answer | Promise<Answer>;
+type Route = (handle: AdminHandle, request: IncomingMessage) => Answer | Promise<Answer>;
+type Change = Route;
 
 interface Path {
   what: string;
@@ -64,6 +70,22 @@ const ROUTES = new Map<string, Path>([
   [
     '/api/config',
     { what: 'the running configuration, without secrets', answer: (handle) => json(200, redact(handle.config())) },
+  ],
+  [
+    '/api/reload',
+    {
+      what: 'what a reload would change; POST reloads',
+      answer: async (handle) => outcome(await handle.preview()),
+      changes: { POST: async (handle) => outcome(await handle.reload()) },
+    },
+  ],
+  [
+    '/api/upgrade',
+    {
+      what: 'whether an upgrade is under way; POST starts the program anew beside this one, and hands over to it',
+      answer: (handle) => json(200, { upgrading: handle.upgrading() }),
+      changes: { POST: async (handle) => outcome(await handle.upgrade()) },
+    },
   ],
   [
     '/api/chaos',
@@ -128,10 +150,10 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
     },
   );
   server.maxConnections = 256;
-  if ('path' in target) await removeStaleSocket(target.path);
+  if ('path' in target && parts.fd === undefined) await removeStaleSocket(target.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(target, () => {
+    server.listen(parts.fd === undefined ? target : { fd: parts.fd }, () => {
       server.off('error', reject);
       resolve();
     });
@@ -139,13 +161,19 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   server.on('error', (error) => notice({ level: 'error', message: `admin server: ${error.message}` }));
   return {
     url: urlOf(target, server.address()),
-    close: () =>
+    fd: descriptorOf(server),
+    close: (handedOver = false) =>
       new Promise((resolve) => {
         const late = clock.after(CLOSE_MS, () => server.closeAllConnections());
+        const keep = handedOver && 'path' in target ? target.path : undefined;
+        // Closing a unix socket takes its file away, by which others find the one who goes on.
+        if (keep !== undefined) linkSync(keep, `${keep}.kept`);
         server.close(() => {
           late.cancel();
           resolve();
         });
+        if (keep !== undefined) renameSync(`${keep}.kept`, keep);
+        else if ('path' in target) rmSync(target.path, { force: true });
         server.closeIdleConnections();
       }),
   };
@@ -177,6 +205,11 @@ function dispatch(handle: AdminHandle, request: IncomingMessage, checkHost: bool
     return answer;
   }
   return route.answer(handle, request);
+}
+
+/** 409: what was asked for is refused, and everything stays as it was. */
+function outcome(result: Outcome): Answer {
+  return json(result.ok ? 200 : 409, result);
 }
 
 function forceBreaker(handle: AdminHandle, request: IncomingMessage): Answer {
@@ -231,6 +264,11 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
   response.end(request.method === 'HEAD' ? undefined : body);
   // A body that nobody asked for is read away, so that the connection can go on.
   request.resume();
+}
+
+/** Not in the documentation; what `child_process` and `cluster` use. */
+function descriptorOf(server: Server): number {
+  return (server as unknown as { _handle?: { fd: number } })._handle?.fd ?? -1;
 }
 
 /** A socket file that nobody answers on is left over from a process that was killed; it would keep us from binding. */

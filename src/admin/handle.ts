@@ -110,7 +110,12 @@ export interface AdminHealth {
   reasons: string[];
 }
 
-/** What the admin API asks. Each call is answered from memory. */
+/** How something that was asked for ended; refused, everything is as before. */
+export type Outcome =
+  | { ok: true; generation: number /** One line for each setting that changes. */; changes?: string[] }
+  | { ok: false; problems: readonly string[] };
+
+/** What the admin API asks. What is not a promise is answered from memory. */
 export interface AdminHandle {
   /** The exposition text, `Rollup.render`. */
   metrics(openMetrics: boolean): string;
@@ -118,6 +123,12 @@ export interface AdminHandle {
   /** The running configuration; it is redacted again before it is shown. */
   config(): object;
   health(): AdminHealth;
+  /** What a reload would change now, or why it would be refused; changes nothing. */
+  preview(): Promise<Outcome>;
+  reload(): Promise<Outcome>;
+  /** Starts the program anew and hands over to it; resolves when the new one serves. */
+  upgrade(): Promise<Outcome>;
+  upgrading(): boolean;
   /** Faults injected on purpose. */
   chaos?: {
     list(): FaultStatus[];

@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 
 /** Where the admin API is when nobody says otherwise; the default of `admin.address`. */
 const USUAL = 'http://127.0.0.1:9901';
-const PATIENCE_MS = 10_000;
+/** How long an answer may take (milliseconds): an upgrade starts a program. */
+const PATIENCE_MS = 90_000;
 
 /** Adds `--admin` to a command. */
 export function withAdmin(command: Command): Command {
@@ -21,7 +22,8 @@ export interface AdminAnswer {
 /** Sends a request. Throws an `Error` for operators when nobody answers, or when it is refused with a reason. */
 export async function askAdmin(admin: string, method: string, path: string, document?: unknown): Promise<AdminAnswer> {
   const answer = await send(admin, method, path, document === undefined ? '' : JSON.stringify(document));
-  if (answer.status < 300) return answer;
+  // 409: asked for and refused, with the problems in the document.
+  if (answer.status < 300 || answer.status === 409) return answer;
   const reason = (answer.value as { error?: { message?: string } } | undefined)?.error?.message;
   throw new Error(reason ?? `${admin} answered ${answer.status}`);
 }
@@ -49,7 +51,7 @@ function send(admin: string, method: string, path: string, body: string): Promis
         }
       });
     });
-    asking.on('timeout', () => asking.destroy(new Error('no answer within 10 s')));
+    asking.on('timeout', () => asking.destroy(new Error('no answer within 90 s')));
     asking.on('error', (error: NodeJS.ErrnoException) => {
       const why = error.code ?? error.message;
       reject(new Error(`cannot reach the admin API at ${admin} (${why}); is the gateway running? --admin says where`));

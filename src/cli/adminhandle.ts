@@ -15,6 +15,10 @@ export interface GatewayState {
   configError(): string;
   /** How many workers hold out the endpoint `UPSTREAM\nENDPOINT`. */
   ejectedBy(key: string): number;
+  preview: AdminHandle['preview'];
+  reload: AdminHandle['reload'];
+  upgrade: AdminHandle['upgrade'];
+  upgrading: AdminHandle['upgrading'];
   /** The levels of an upstream; undefined where there is only one. */
   levels(upstream: string): LevelStatus[] | undefined;
   readonly chaos: ChaosBoard;
@@ -35,6 +39,10 @@ export function adminHandle(
       return overview.render(openMetrics);
     },
     config: () => supervisor.snapshot.config,
+    preview: () => state.preview(),
+    reload: () => state.reload(),
+    upgrade: () => state.upgrade(),
+    upgrading: () => state.upgrading(),
     chaos: {
       list: () => faultsOf(supervisor.snapshot.config, state.chaos, clock),
       start(order) {

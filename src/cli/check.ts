@@ -25,7 +25,7 @@ Exit codes:
 export function checkCommand(): Command {
   return new Command('check')
     .description('check a configuration; print each problem as file:line:column: path: what, and what to write instead')
-    .requiredOption('-c, --config <file>', 'configuration file (YAML or JSON)')
+    .requiredOption('-c, --config <file>', 'configuration: a file (YAML or JSON), or a folder of them')
     .option('--explain <request>', 'tell which route, model version and servers a request would meet, and why')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', HELP)

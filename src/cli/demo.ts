@@ -51,12 +51,12 @@ async function demo(flags: Flags): Promise<void> {
       level: 'warn',
     });
     const tell = (text: string) => write(`\ngatehouse demo: ${text}\n`);
-    const gateway = await startUnlessStopped({ loaded, load, notice }, tell);
+    const gateway = await startUnlessStopped({ loaded, load, notice, drainMs: DRAIN_MS }, tell);
     if (!gateway) {
       await simulator.close();
       return;
     }
-    stopOnSignal(gateway, DRAIN_MS, tell, () => simulator.close());
+    stopOnSignal(gateway, tell, () => simulator.close());
     const url = gateway.urls.get('public') ?? '';
     process.stdout.write(welcome(url, gateway.adminUrl, simulator.url));
   } catch (error) {

@@ -1,23 +1,26 @@
 /** Supervisor, logs, metrics and admin port as one running thing: what `serve` and `demo` start. */
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import type { Admin, AdminHandle } from '../admin/admin.ts';
+import type { Admin, AdminHandle, Outcome } from '../admin/admin.ts';
 import { startAdmin } from '../admin/admin.ts';
 import type { Config, Loaded, NotLoaded } from '../config/config.ts';
 import { formatProblem } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
+import { formatSize } from '../kernel/limit.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, openLog, processReader } from '../observe/observe.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
-import type { Reloaded } from '../supervisor/supervisor.ts';
+import type { Inherited } from '../supervisor/supervisor.ts';
 import { refuseCode, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
+import { changesTo } from './changes.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
 import { LevelBoard } from './levelboard.ts';
 import { workersOf } from './machine.ts';
+import { Upgrade } from './upgrade.ts';
 import { VERSION } from './version.ts';
 
 /** What a gateway is made of. */
@@ -25,8 +28,18 @@ export interface GatewayParts {
   /** The configuration that was loaded first. */
   loaded: Loaded;
   /** Loads it anew, for a reload. */
-  load: () => Loaded | NotLoaded;
+  load: () => Loaded | NotLoaded | Promise<Loaded | NotLoaded>;
   notice: (notice: NoticeEvent) => void;
+  /** How long requests under way may take; the configuration's `drainTimeout` when left out. */
+  drainMs?: number;
+  /** Sockets that another process has bound for us. */
+  inherited?: readonly Inherited[];
+  /** An upgrade has handed over and this process has nothing more to do. Without it there are no upgrades. */
+  left?: () => void;
+  /** An upgrade has failed late, and this process serves again. */
+  back?: () => void;
+  /** Told of a reload that begins, and of how it ended. */
+  reloading?: (ended: Outcome | undefined) => void;
   /** Ends the start, if it is still under way; `startGateway` then rejects. */
   abort?: AbortSignal;
 }
@@ -36,7 +49,13 @@ export interface Gateway {
   /** Listener name → where clients reach it, as a URL (or `unix:/path`). */
   readonly urls: ReadonlyMap<string, string>;
   readonly adminUrl: string;
-  reload(): Promise<Reloaded>;
+  reload(): Promise<Outcome>;
+  /** Starts the program anew beside this one and hands over to it. */
+  upgrade(): Promise<Outcome>;
+  /** Whether requests are answered: what a watchdog wants to know. */
+  readonly ready: boolean;
+  /** How long requests under way may take. */
+  readonly drainMs: number;
   /** Opens the access log file anew (after it was renamed). */
   reopenLog(): Promise<void>;
   /** Drains for at most `deadlineMs`; resolves with how many workers had to be killed. */
@@ -47,11 +66,16 @@ export interface Gateway {
 
 /** A larger young generation spares collections under load; a worker near its memory limit may ask for one. */
 const WORKER_FLAGS = ['--max-semi-space-size=64', '--expose-gc'];
+/** Name of the admin port's socket when it is handed down. */
+const ADMIN = 'admin';
 const workerEntry = fileURLToPath(new URL('./worker.js', import.meta.url));
 
 /** Starts everything; throws an `Error` for operators to read when something cannot be had, with nothing left behind. */
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { loaded, notice } = parts;
+  const sockets = [...(parts.inherited ?? [])];
+  const adminAt = sockets.findIndex(({ name }) => name === ADMIN);
+  let adminSocket = adminAt < 0 ? undefined : sockets.splice(adminAt, 1)[0]?.fd;
   const clock = systemClock;
   // Names this instance in Via, so that it knows its own requests when they come round again.
   const pseudonym = `gatehouse-${randomBytes(4).toString('hex')}`;
@@ -81,8 +105,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     config: loaded.config,
     files: loaded.files,
     workers: workersOf,
+    inherited: sockets,
+    drainMs: (config) => parts.drainMs ?? config.drainTimeout,
     load: async () => {
-      const next = parts.load();
+      const next = await parts.load();
       if (!next.ok) return { ok: false, problems: next.problems.map(formatProblem) };
       for (const warning of next.warnings) notice({ level: 'warn', message: formatProblem(warning) });
       const { config } = next;
@@ -95,7 +121,15 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       return next;
     },
     log: (_worker, lines) => log.now?.write(lines) ?? true,
-    metrics: (worker, snapshot) => overview.update(String(worker), snapshot as Metrics),
+    metrics: (worker, snapshot) => {
+      overview.update(String(worker), snapshot as Metrics);
+      const { workerMemory } = supervisor.snapshot.config;
+      const held = workerMemory > 0 ? overview.memory(String(worker)) : 0;
+      if (held > workerMemory) {
+        const reason = `holds ${Math.round(held / 2 ** 20)}MiB, more than workerMemory (${formatSize(workerMemory)})`;
+        supervisor.renew(worker, reason);
+      }
+    },
     gone: (worker) => {
       overview.retire(String(worker));
       levels.retire(worker);
@@ -126,6 +160,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const state = {
     configError: () => configError,
     ejectedBy: (key: string) => ejectedBy.get(key)?.size ?? 0,
+    preview: () => preview(),
+    reload: () => gateway.reload(),
+    upgrade: () => gateway.upgrade(),
+    upgrading: () => upgrade.underWay,
     levels: (upstream: string) => levels.of(upstream),
     chaos,
   };
@@ -133,7 +171,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   try {
     const handle = adminHandle(supervisor, overview, measure, clock, state);
     // Before the workers: who asks /readyz learns that they are on their way.
-    admin = await Held.open(loaded.config.admin.address, (address) => openAdmin(address, handle, notify));
+    admin = await Held.open(loaded.config.admin.address, (address) => {
+      const fd = adminSocket;
+      adminSocket = undefined;
+      return openAdmin(address, handle, notify, fd);
+    });
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
     await supervisor.start();
@@ -144,15 +186,42 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     throw error;
   }
   const held = admin;
-  const reload = async () => {
+  const preview = async (): Promise<Outcome> => {
+    const next = await parts.load();
+    if (!next.ok) return { ok: false, problems: next.problems.map(formatProblem) };
+    return { ok: true, generation: supervisor.snapshot.generation, changes: changesTo(supervisor.snapshot, next) };
+  };
+  const reload = async (): Promise<Outcome> => {
+    if (upgrade.underWay) return { ok: false, problems: ['an upgrade is under way; reload when it has ended'] };
+    parts.reloading?.(undefined);
+    const before = supervisor.snapshot;
     const result = await supervisor.reload();
     own.reloaded(result.ok);
     await log.settle(result.ok);
     const moved = await held.settle(result.ok);
     if (moved) notify({ level: 'info', message: `the admin API has moved to ${held.now?.url}` });
     configError = result.ok ? '' : result.problems.join('; ');
-    return result;
+    const ended: Outcome = result.ok ? { ...result, changes: changesTo(before, supervisor.snapshot) } : result;
+    parts.reloading?.(ended);
+    return ended;
   };
+  const upgrade = new Upgrade({
+    clock,
+    notice: notify,
+    sockets: () => [...supervisor.sockets(), { name: ADMIN, fd: held.now?.fd ?? -1 }],
+    generation: () => supervisor.snapshot.generation,
+    leave: async () => {
+      await held.close((one) => one.close(true));
+      await supervisor.leave(drainMs());
+    },
+    comeBack: async () => {
+      await supervisor.comeBack();
+      await held.reopen();
+      parts.back?.();
+    },
+    left: () => parts.left?.(),
+  });
+  const drainMs = () => parts.drainMs ?? supervisor.snapshot.config.drainTimeout;
   let reloading: Promise<unknown> = Promise.resolve();
   own.reloaded(true);
   const urls = () =>
@@ -162,12 +231,23 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
         urlOf(supervisor.snapshot.config, listener, address),
       ]),
     );
-  return {
+  const gateway: Gateway = {
     get urls() {
       return urls();
     },
     get adminUrl() {
       return held.now?.url ?? '';
+    },
+    get ready() {
+      return supervisor.status().workers.some((worker) => worker.state === 'ready');
+    },
+    get drainMs() {
+      return drainMs();
+    },
+    async upgrade() {
+      if (!parts.left) return { ok: false, problems: ['this program was not started to be upgraded'] };
+      await reloading;
+      return upgrade.run();
     },
     reload() {
       const next = reloading.then(reload);
@@ -186,6 +266,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     kill: () => void supervisor.kill(),
   };
+  return gateway;
 }
 
 /** Why a file cannot be written, and what to do. */
@@ -196,9 +277,14 @@ function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   return message;
 }
 
-async function openAdmin(address: string, handle: AdminHandle, notice: (notice: NoticeEvent) => void): Promise<Admin> {
+async function openAdmin(
+  address: string,
+  handle: AdminHandle,
+  notice: (notice: NoticeEvent) => void,
+  fd: number | undefined,
+): Promise<Admin> {
   try {
-    return await startAdmin({ address, handle, clock: systemClock, notice });
+    return await startAdmin({ address, handle, clock: systemClock, notice, ...(fd === undefined ? {} : { fd }) });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw code === undefined ? error : refuseCode(code, address, 'admin.address');

@@ -51,8 +51,14 @@ export class Held<T extends Closable> {
     return accepted;
   }
 
-  async close(): Promise<void> {
+  /** `how` closes what is in force; its own `close` when left out. */
+  async close(how: (held: T) => Promise<unknown> = (held) => held.close()): Promise<void> {
     await this.settle(false);
-    await this.#now?.close();
+    if (this.#now) await how(this.#now);
+  }
+
+  /** Opens what is in force anew, after `close`. */
+  async reopen(): Promise<void> {
+    this.#now = await this.#open(this.#value);
   }
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { chaosCommand } from './chaos.ts';
 import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
+import { diffCommand, reloadCommand, upgradeCommand } from './operate.ts';
 import { schemaCommand } from './schema.ts';
 import { serveCommand } from './serve.ts';
 import { simulate } from './simulate.ts';
@@ -12,6 +13,9 @@ const commands: (() => Command)[] = [
   serveCommand,
   demoCommand,
   checkCommand,
+  diffCommand,
+  reloadCommand,
+  upgradeCommand,
   schemaCommand,
   chaosCommand,
   simulate,

@@ -1,13 +1,16 @@
 /** `gatehouse serve`: runs the gateway of a configuration file until it is told to stop. */
 import { styleText } from 'node:util';
 import { Command } from 'commander';
-import { formatProblem, loadConfig } from '../config/config.ts';
+import type { Outcome } from '../admin/admin.ts';
+import { formatProblem, keepFolder, openSource, type Source } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { parseDuration } from '../kernel/limit.ts';
 import { createOpLog } from '../observe/observe.ts';
+import { inheritedFrom } from '../supervisor/supervisor.ts';
 import type { Gateway } from './gateway.ts';
 import { startUnlessStopped, stopOnSignal } from './signals.ts';
-import { watchFiles } from './watch.ts';
+import { tellPredecessor } from './successor.ts';
+import { Systemd } from './systemd.ts';
 
 const HELP = `
 The ready line and notices go to standard error; standard output belongs to the access log.
@@ -17,6 +20,7 @@ Signals:
   SIGHUP           load the configuration anew; when it is wrong, the old one stays and the reason is printed;
                    the access log file is opened anew as well
                    (a changed file, certificates included, does the same within two seconds)
+  SIGUSR1          upgrade: start the program anew, as it is on the disk by now, hand over to it, drain and exit
   SIGUSR2          open the access log file anew, after it was renamed
 
 Exit codes:
@@ -24,39 +28,55 @@ Exit codes:
   1  did not start: the configuration is wrong, an address is taken, or the workers do not come up
   2  ended by a second signal, with requests under way cut off`;
 
-/** Milliseconds between two looks at the configuration's files. */
-const WATCH_MS = 1000;
-
 interface Flags {
   config: string;
-  drain: string;
+  drain?: string;
+  poll: string;
+  keep?: string;
 }
 
 /** The command. */
 export function serveCommand(): Command {
   return new Command('serve')
     .description('run the gateway')
-    .requiredOption('-c, --config <file>', 'configuration file (YAML or JSON)')
-    .option('--drain <duration>', 'how long requests under way may take to end after SIGTERM', '30s')
+    .requiredOption(
+      '-c, --config <place>',
+      'configuration: a file (YAML or JSON), a folder of them, or s3://BUCKET/KEY',
+    )
+    .option('--poll <duration>', 'how often a bucket is looked at', '10s')
+    .option('--keep <folder>', 'where the last good copy of a bucket is kept for a restart without it')
+    .option(
+      '--drain <duration>',
+      'how long requests under way may take to end; drainTimeout of the configuration when left out',
+    )
     .addHelpText('after', HELP)
     .action(serve);
 }
 
 async function serve(flags: Flags): Promise<void> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
-  const drainMs = parseDuration(flags.drain);
-  if (drainMs === undefined) {
+  const drainMs = flags.drain === undefined ? undefined : parseDuration(flags.drain);
+  if (flags.drain !== undefined && drainMs === undefined) {
     say(`gatehouse serve: --drain ${flags.drain}: expected a duration, such as 30s`);
     process.exitCode = 1;
     return;
   }
-  let sources: readonly string[] = [];
-  const load = () => {
-    const result = loadConfig(flags.config);
-    sources = result.sources;
-    return result;
-  };
-  const loaded = load();
+  const pollMs = parseDuration(flags.poll);
+  if (pollMs === undefined || pollMs < 100) {
+    say(`gatehouse serve: --poll ${flags.poll}: expected a duration from 100ms, such as 10s`);
+    process.exitCode = 1;
+    return;
+  }
+  let source: Source;
+  try {
+    source = openSource(flags.config, { env: process.env, pollMs, keep: flags.keep ?? keepFolder(process.env) });
+  } catch (error) {
+    say(`gatehouse serve: ${(error as Error).message}`);
+    process.exitCode = 1;
+    return;
+  }
+  const load = () => source.load();
+  const loaded = await load();
   for (const warning of loaded.warnings) say(formatProblem({ ...warning, message: `warning: ${warning.message}` }));
   if (!loaded.ok) {
     for (const problem of loaded.problems) say(formatProblem(problem));
@@ -74,28 +94,52 @@ async function serve(flags: Flags): Promise<void> {
     color: human,
   });
   process.title = 'gatehouse';
+  const systemd = new Systemd(process.env, (message) => notice({ level: 'warn', message }));
+  const accepted = () => {
+    const problem = source.accepted();
+    if (problem !== undefined) notice({ level: 'warn', message: problem });
+  };
   let gateway: Gateway | undefined;
-  const files = watchFiles(
-    () => sources,
-    WATCH_MS,
-    () => void gateway?.reload(),
-  );
+  const watched = source.watch(() => void gateway?.reload());
   process.on('SIGHUP', () => {
-    files.seen();
     void gateway?.reload();
     void gateway?.reopenLog();
   });
+  process.on('SIGUSR1', () => void gateway?.upgrade());
   process.on('SIGUSR2', () => void gateway?.reopenLog());
   const tell = (text: string) => notice({ level: 'info', message: text });
+  const parts = {
+    loaded,
+    load,
+    notice,
+    inherited: inheritedFrom(process.env, process.pid),
+    left: () => process.exit(0),
+    back: () => void systemd.ready('serving again after an upgrade that failed'),
+    reloading: (ended: Outcome | undefined) => {
+      if (ended === undefined) {
+        watched.seen();
+        void systemd.reloading();
+        return;
+      }
+      if (ended.ok) accepted();
+      void systemd.ready(ended.ok ? `serving configuration ${ended.generation}` : 'a reload was refused');
+    },
+    ...(drainMs === undefined ? {} : { drainMs }),
+  };
   try {
-    gateway = await startUnlessStopped({ loaded, load, notice }, tell);
+    gateway = await startUnlessStopped(parts, tell);
   } catch (error) {
     say(`gatehouse serve: not started: ${error instanceof Error ? error.message : error}`);
     process.exitCode = 1;
   }
   if (!gateway) return process.exit();
-  stopOnSignal(gateway, drainMs, tell);
+  accepted();
+  systemd.watchdog(process.env, () => gateway.ready);
+  void systemd.ready('serving configuration 1');
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void systemd.stopping());
+  stopOnSignal(gateway, tell);
   const urls = [...gateway.urls].map(([name, url]) => `${name}=${url}`);
   const ready = human ? styleText('green', 'ready') : 'ready';
   say(`gatehouse serve: ${ready} ${urls.join(' ')} admin=${gateway.adminUrl}`);
+  tellPredecessor();
 }

@@ -28,7 +28,6 @@ export async function startUnlessStopped(
 /** Stops on SIGTERM or SIGINT and exits; a second signal ends at once. `after` runs when the gateway has ended. */
 export function stopOnSignal(
   gateway: Gateway,
-  drainMs: number,
   tell: (text: string) => void,
   after: () => Promise<void> = async () => {},
 ): void {
@@ -44,6 +43,7 @@ export function stopOnSignal(
       gateway.kill();
       return;
     }
+    const { drainMs } = gateway;
     tell(`${signal}: draining for at most ${drainMs / 1000} s`);
     const killed = await gateway.stop(drainMs);
     await after();

@@ -11,11 +11,15 @@ import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.t
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/health/prober.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
+import { watchLoop } from './stuck.ts';
 import { VERSION } from './version.ts';
 import { WorkerLog } from './workerlog.ts';
 
 /** Where the supervisor reads access log lines (`stdio[3]` of the fork). */
 const LOG_DESCRIPTOR = 3;
+/** Where a stuck event loop is reported (`stdio[5]`), and after how many milliseconds. */
+const REPORT_DESCRIPTOR = 5;
+const STUCK_MS = 5000;
 /** How long requests may run on after SIGTERM sent to this process alone, or when the supervisor has gone. */
 const DRAIN_MS = 30_000;
 
@@ -138,6 +142,7 @@ function runWorker(): void {
   });
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));
+  watchLoop(REPORT_DESCRIPTOR, STUCK_MS, (reason) => link.notice('warn', `its event loop is not watched: ${reason}`));
   events.on('levelsChanged', (change) => link.levels(change));
   events.on('breakerChanged', ({ own, ...change }) => {
     if (own) link.breaker(change);

@@ -1,7 +1,7 @@
 /** The whole configuration file: every room's own schema, joined. Nothing below this row sees more than its part. */
 import { z } from 'zod';
 import { adminConfig } from '../admin/config.ts';
-import { name } from '../kernel/schema.ts';
+import { duration, name, size } from '../kernel/schema.ts';
 import { listenerConfig } from '../listen/config.ts';
 import { logConfig } from '../observe/config.ts';
 import { chaosConfig } from '../policy/chaos/config.ts';
@@ -25,6 +25,12 @@ export const configSchema = z.strictObject({
     })
     .default('auto')
     .describe('Processes that serve requests; `auto` is one per CPU core.'),
+  workerMemory: size('0').describe(
+    'A worker whose resident memory is beyond this is replaced by a new one, and lets its requests end; 0: no cap.',
+  ),
+  drainTimeout: duration('30s').describe(
+    'How long requests under way may go on when the program stops, is upgraded, or has fewer workers.',
+  ),
   zone: name
     .optional()
     .describe('Availability zone of this gateway, such as ${ZONE}: endpoints of the same zone come first.'),

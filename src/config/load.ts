@@ -1,15 +1,14 @@
 /** A file's text → a checked configuration, or everything that is wrong with it. */
-import { LineCounter } from 'yaml';
 import type { z } from 'zod';
 import { crosscheck } from './crosscheck.ts';
-import { parseTree } from './document.ts';
 import { got } from './expect.ts';
 import { type Config, configSchema } from './file.ts';
+import { type Fragment, joinFragments } from './fragments.ts';
 import { reportIssues } from './issues.ts';
 import { partsOf, partsOfWrong } from './parts.ts';
 import { loadPem } from './pem.ts';
-import { type Path, type Place, type Problem, placeOf, Report } from './problem.ts';
-import { expand, type Surroundings } from './reference.ts';
+import { type Path, type Place, type Problem, placeOf, sorted } from './problem.ts';
+import type { Surroundings } from './reference.ts';
 import { checkRoutes } from './routecheck.ts';
 
 /** A right file. */
@@ -18,8 +17,6 @@ export interface Loaded {
   config: Config;
   /** Text of every PEM file, by the name that its setting holds. With `config` it is all that a worker needs. */
   files: Record<string, string>;
-  /** The configuration file as it was read, references unreplaced. */
-  text: string;
   /** Absolute paths of all files that were read: when one changes, the configuration may have changed. */
   sources: string[];
   warnings: Problem[];
@@ -34,24 +31,17 @@ export interface NotLoaded {
   sources: string[];
 }
 
-/** Checks the text of a configuration. `now`: milliseconds since 1970, for the dates of certificates. */
-export function checkText(file: string, text: string, around: Surroundings, now: number): Loaded | NotLoaded {
-  const lines = new LineCounter();
-  lines.addNewLine(0);
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines.addNewLine(at + 1);
-  const report = new Report(file, (offset) => lines.linePos(Math.min(offset, text.length)));
-  const tree = parseTree(text, report, (value) => expand(value, around));
+/** Checks the text of a configuration, or of the files it is made of. `now`: milliseconds since 1970. */
+export function checkFragments(fragments: readonly Fragment[], around: Surroundings, now: number): Loaded | NotLoaded {
+  const { joined: tree, problems, warnings } = joinFragments(fragments, around, EMPTY);
   const end = (): NotLoaded => ({
     ok: false,
-    problems: report.problems,
-    warnings: report.warnings,
+    problems: sorted([...problems, ...(tree?.report.problems ?? [])]),
+    warnings: [...warnings, ...(tree?.report.warnings ?? [])],
     sources: [...around.sources],
   });
-  if (tree === undefined) {
-    if (!report.failed) report.atOffset(0, [], EMPTY);
-    return end();
-  }
-  report.root = tree.place;
+  if (tree === undefined) return end();
+  const { report } = tree;
   if (typeof tree.value !== 'object' || tree.value === null || Array.isArray(tree.value)) {
     const empty = tree.value === undefined || tree.value === null;
     report.atOffset(tree.place.value, [], empty ? EMPTY : `expected a mapping, ${got(tree.value)}; ${NEEDED}`);
@@ -65,8 +55,9 @@ export function checkText(file: string, text: string, around: Surroundings, now:
   crosscheck(parts, report);
   checkRoutes(parts, report);
   const files = loadPem(parts, around, now, report);
-  if (report.failed || !parsed.success) return end();
-  return { ok: true, config: parsed.data, files, text, sources: [...around.sources], warnings: report.warnings };
+  if (problems.length > 0 || report.failed || !parsed.success) return end();
+  const { data: config } = parsed;
+  return { ok: true, config, files, sources: [...around.sources], warnings: [...warnings, ...report.warnings] };
 }
 
 const NEEDED = 'it needs at least "listeners" and "routes": see examples/minimal.yaml';

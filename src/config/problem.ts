@@ -58,18 +58,20 @@ export function placeOf(root: Place | undefined, path: Path): { place: Place | u
   return { place, found: true };
 }
 
+type Position = (offset: number) => { line: number; col: number; file?: string };
+
 /** Collects the problems and warnings of one file, in any order; hands them out by line. */
 export class Report {
   readonly file: string;
   /** The tree of places; set when the file could be read as YAML. */
   root: Place | undefined;
-  readonly #position: (offset: number) => { line: number; col: number };
+  readonly #position: Position;
   readonly #problems: Problem[] = [];
   readonly #warnings: Problem[] = [];
   readonly #seen = new Set<string>();
 
-  /** `position`: from an offset to line and column, both from 1. */
-  constructor(file: string, position: (offset: number) => { line: number; col: number }) {
+  /** `position`: from an offset to line and column, both from 1, and to the file when there are several. */
+  constructor(file: string, position: Position) {
     this.file = file;
     this.#position = position;
   }
@@ -94,6 +96,12 @@ export class Report {
     return `line ${this.#position(offset).line}`;
   }
 
+  /** `file:line` of an offset, to speak of another place that may be in another file. */
+  whereIs(offset: number): string {
+    const { file, line } = this.#position(offset);
+    return `${file ?? this.file}:${line}`;
+  }
+
   get failed(): boolean {
     return this.#problems.length > 0;
   }
@@ -113,8 +121,8 @@ export class Report {
   }
 
   #add(list: Problem[], offset: number, path: Path, message: string): void {
-    const { line, col } = this.#position(offset);
-    const problem = { file: this.file, line, column: col, path: formatPath(path), message: oneLine(message) };
+    const { line, col, file = this.file } = this.#position(offset);
+    const problem = { file, line, column: col, path: formatPath(path), message: oneLine(message) };
     const text = formatProblem(problem);
     if (this.#seen.has(text)) return;
     this.#seen.add(text);
@@ -128,6 +136,9 @@ function oneLine(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
 }
 
-function sorted(list: readonly Problem[]): Problem[] {
-  return [...list].sort((a, b) => a.line - b.line || a.column - b.column);
+/** By file, line and column. */
+export function sorted(list: readonly Problem[]): Problem[] {
+  return [...list].sort(
+    (a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) || a.line - b.line || a.column - b.column,
+  );
 }

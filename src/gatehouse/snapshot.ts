@@ -52,7 +52,10 @@ export class Snapshot {
   readonly models: ModelTable;
   readonly upstreams = new Map<string, Upstream>();
 
-  /** Throws when something cannot be compiled; nothing is kept then. Upstreams that did not change are taken over. */
+  /**
+   * Throws when something cannot be compiled; nothing is kept then. Upstreams that did not change are taken over, and of
+   * those that did, the endpoints that stay.
+   */
   constructor(input: SnapshotInput, parts: SnapshotParts, before: Snapshot | undefined) {
     this.input = input;
     this.router = compileRoutes(input.config.routes);
@@ -67,7 +70,8 @@ export class Snapshot {
         stays &&
         isDeepStrictEqual(old.config, config) &&
         filesOf(config).every((path) => before?.input.files[path] === input.files[path]);
-      this.upstreams.set(name, same ? old : new Upstream(name, config, { ...parts, readText, home: { zone, region } }));
+      const made = { ...parts, readText, home: { zone, region } };
+      this.upstreams.set(name, same ? old : new Upstream(name, config, made, old));
     }
   }
 
@@ -76,6 +80,21 @@ export class Snapshot {
     let open = 0;
     for (const { endpoints } of this.upstreams.values()) for (const endpoint of endpoints) open += endpoint.connections;
     return open;
+  }
+
+  /** Resolves the host names of upstreams that `before` does not have as they are; returns these upstreams. */
+  async start(before: Snapshot): Promise<Upstream[]> {
+    const fresh = [...this.upstreams.values()].filter((upstream) => before.upstreams.get(upstream.name) !== upstream);
+    await Promise.all(fresh.map((upstream) => upstream.start()));
+    return fresh;
+  }
+
+  /** `after` is in force: closes what it has not taken over. */
+  closeFor(after: Snapshot): void {
+    for (const [name, upstream] of this.upstreams) {
+      const next = after.upstreams.get(name);
+      if (next !== upstream) upstream.close(next);
+    }
   }
 
   /** The models that a route lists, for /v1/models. */

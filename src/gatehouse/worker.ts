@@ -18,10 +18,8 @@ import type { AgentWord } from '../upstream/upstream.ts';
 import { HttpDate } from './date.ts';
 import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
+import { untilQuiet } from './quiet.ts';
 import { fileReader, Snapshot, type SnapshotInput } from './snapshot.ts';
-
-/** How often drain looks whether all is quiet. */
-const DRAIN_POLL_MS = 20;
 
 /** Serves a snapshot. */
 export class Worker implements ListenerHandler, PassageHost {
@@ -40,6 +38,8 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly #parts: WorkerParts;
   readonly #deadlines: Deadlines;
   readonly #listeners = new Map<string, Listener>();
+  /** Listeners that accept no more, while they have connections. */
+  readonly #leaving = new Set<Listener>();
   #requests = 0;
   #active = 0;
   readonly #date: HttpDate;
@@ -78,10 +78,7 @@ export class Worker implements ListenerHandler, PassageHost {
     const config = this.snapshot.input.config.listeners[name];
     if (config === undefined) throw new Error(`there is no listener ${name}`);
     const paused = this.#listeners.get(name);
-    if (paused?.paused) {
-      await paused.listen(target);
-      return;
-    }
+    if (paused?.paused) return paused.listen(target);
     const { clock, events } = this;
     const readText = fileReader(this.snapshot.input.files);
     const { relisten } = this.#parts;
@@ -102,8 +99,11 @@ export class Worker implements ListenerHandler, PassageHost {
 
   /** Stops accepting on one listener; its connections end after the response under way. */
   unlisten(name: string): void {
-    this.#listeners.get(name)?.drain();
+    const listener = this.#listeners.get(name);
+    listener?.drain();
     this.#listeners.delete(name);
+    for (const one of this.#leaving) if (one.connections === 0) this.#leaving.delete(one);
+    if (listener !== undefined) this.#leaving.add(listener);
   }
 
   /** Address of a listener on TCP. */
@@ -115,15 +115,20 @@ export class Worker implements ListenerHandler, PassageHost {
   async update(input: SnapshotInput): Promise<void> {
     const before = this.snapshot;
     const next = this.#compile(input, before);
-    const fresh = [...next.upstreams.values()].filter((upstream) => before.upstreams.get(upstream.name) !== upstream);
-    await Promise.all(fresh.map((upstream) => upstream.start()));
-    for (const [name, listener] of this.#listeners) {
-      const config = input.config.listeners[name];
-      if (config !== undefined) listener.update(config, fileReader(input.files));
+    const fresh = await next.start(before);
+    try {
+      for (const [name, listener] of this.#listeners) {
+        const config = input.config.listeners[name];
+        if (config !== undefined) listener.update(config, fileReader(input.files));
+      }
+    } catch (error) {
+      for (const upstream of fresh) upstream.abandon();
+      throw error;
     }
+    for (const upstream of fresh) upstream.takeOver();
     this.snapshot = next;
     this.#configure(input);
-    for (const [name, upstream] of before.upstreams) if (next.upstreams.get(name) !== upstream) upstream.close();
+    before.closeFor(next);
   }
 
   /** What the prober found. */
@@ -157,18 +162,12 @@ export class Worker implements ListenerHandler, PassageHost {
   /** Stops accepting, lets requests end, closes idle connections; resolves when all is quiet, or cuts after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void> {
     for (const listener of this.#listeners.values()) listener.drain();
-    const until = this.clock.now() + deadlineMs;
-    return new Promise((resolve) => {
-      const poll = this.clock.every(DRAIN_POLL_MS, () => {
-        const quiet =
-          this.#active === 0 && [...this.#listeners.values()].every((listener) => listener.connections === 0);
-        if (!quiet && this.clock.now() < until) return;
-        poll.cancel();
-        for (const listener of this.#listeners.values()) listener.destroy();
-        for (const upstream of this.snapshot.upstreams.values()) upstream.close();
-        this.overload.close();
-        resolve();
-      });
+    const all = [...this.#listeners.values(), ...this.#leaving];
+    const quiet = () => this.#active === 0 && all.every((listener) => listener.connections === 0);
+    return untilQuiet(this.clock, deadlineMs, quiet, () => {
+      for (const listener of all) listener.destroy();
+      for (const upstream of this.snapshot.upstreams.values()) upstream.close();
+      this.overload.close();
     });
   }
 

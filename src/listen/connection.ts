@@ -25,6 +25,11 @@ const CLOSED = 4;
 const NEVER = Number.POSITIVE_INFINITY;
 const CR = 13;
 const LF = 10;
+/**
+ * While draining: how long an idle connection still waits for a request (milliseconds). Closing it at once would cut a
+ * request that is on its way; the next answer says `Connection: close` and ends it in order.
+ */
+const LAST_CALL_MS = 1000;
 /** Empty lines that may stand before a request. */
 const EMPTY_LINES = 4;
 
@@ -62,6 +67,11 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     wire.owner = this;
     runtime.deadlines.add(this);
     wire.resume();
+  }
+
+  /** The connection ends as soon as that cuts nothing. */
+  get draining(): boolean {
+    return this.#draining || this.runtime.draining;
   }
 
   onBytes(buffer: Buffer, start: number, end: number): void {
@@ -135,7 +145,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
     input.at = headEnd;
     this.#emptyLines = 0;
     this.#state = EXCHANGE;
-    const last = ++this.#requests >= limits.requestsPerConnection || runtime.draining || this.#draining;
+    const last = ++this.#requests >= limits.requestsPerConnection || this.draining;
     const exchange = new ServerExchange(this, request, request.keepAlive && !last);
     this.#exchange = exchange;
     if (this.peer.trusted) {
@@ -207,11 +217,9 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       return;
     }
     this.#state = IDLE;
-    if ((this.runtime.draining || this.#draining) && this.input.empty) {
-      this.close();
-      return;
-    }
-    this.#arm(this.runtime.timeouts.keepAlive);
+    this.#arm(
+      this.draining ? Math.min(LAST_CALL_MS, this.runtime.timeouts.keepAlive) : this.runtime.timeouts.keepAlive,
+    );
     if (!this.eof) this.wire.resume();
     this.#advance();
   }
@@ -250,8 +258,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
 
   drain(): void {
     this.#draining = true;
-    if (this.#state === IDLE) this.close();
-    else this.#exchange?.closeAfter();
+    if (this.#state === IDLE) this.deadline = Math.min(this.deadline, this.runtime.clock.now() + LAST_CALL_MS);
   }
 
   destroy(): void {

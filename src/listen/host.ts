@@ -6,6 +6,8 @@ import type { InputWindow } from './window.ts';
 
 /** The connection as an exchange on it sees it. */
 export interface Host {
+  /** The connection is to end: this response says `Connection: close`, if its head is still to be written. */
+  readonly draining: boolean;
   readonly runtime: ListenerRuntime;
   readonly wire: Wire;
   readonly input: InputWindow;

@@ -145,8 +145,8 @@ export class ServerExchange implements Inbound, PayloadSink {
 
   head(status: number, reason: string, fields: string, length: BodyLength): void {
     if (this.#over) return;
-    const { runtime, wire, eof, input } = this.#host;
-    if (runtime.draining || (eof && input.empty) || !this.#reusable) this.#response.keepAlive = false;
+    const { runtime, wire, eof, input, draining } = this.#host;
+    if (draining || (eof && input.empty) || !this.#reusable) this.#response.keepAlive = false;
     this.#response.head(status, reason, fields, length);
     if (length !== LENGTH_TUNNEL) return;
     this.#tunnel = true;

@@ -1,5 +1,5 @@
 /** The listeners of a worker: accept, keep within limits, hand connections their runtime, drain. Knows no routes. */
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
@@ -45,9 +45,9 @@ export class Listener implements Pausable {
   #config: ListenerConfig;
   #door: SecureDoor | undefined = undefined;
   #server: Server | undefined = undefined;
-  /** TLS handshakes under way. */
-  #handshakes = 0;
   readonly #connections = new Set<Drainable>();
+  /** Sockets that are still shaking hands. */
+  readonly #handshakes = new Set<Socket>();
   #paused = false;
   #askedAt = Number.NEGATIVE_INFINITY;
 
@@ -62,14 +62,13 @@ export class Listener implements Pausable {
   /** Applies changed settings to connections accepted from now on. Throws, changing nothing, when they cannot be used. */
   update(config: ListenerConfig, readText: ReadText): void {
     this.#parts.readText = readText;
-    // Handshakes that are under way end as they began, with the old settings.
     this.#runtime = this.#compile(config);
     this.#config = config;
   }
 
-  /** Open connections. */
+  /** Open connections, those in their TLS handshake included. */
   get connections(): number {
-    return this.#connections.size;
+    return this.#connections.size + this.#handshakes.size;
   }
 
   /** Starts accepting on a bound handle, or on whatever `net.Server.listen` takes. Resolves when it listens. */
@@ -93,7 +92,7 @@ export class Listener implements Pausable {
   }
 
   get sockets(): number {
-    return this.#connections.size + this.#handshakes;
+    return this.connections;
   }
 
   /** It has stopped accepting and will go on when there is room. */
@@ -154,6 +153,7 @@ export class Listener implements Pausable {
   destroy(): void {
     this.drain();
     for (const connection of this.#connections) connection.destroy();
+    for (const socket of this.#handshakes) socket.destroy();
   }
 
   #compile(config: ListenerConfig): ListenerRuntime {
@@ -179,17 +179,19 @@ export class Listener implements Pausable {
         if (this.#connections.delete(connection)) events.emit('connectionClosed', this.name);
       },
     };
-    this.#door = undefined;
-    if (config.tls) {
+    const { tls } = config;
+    const { handshake } = config.timeouts;
+    const { readText } = this.#parts;
+    if (tls === undefined) this.#door = undefined;
+    // A door that stays keeps its session tickets: clients that come back need no full handshake.
+    else if (!this.#door?.serves(tls, handshake, readText)) {
       const door: SecureDoor = secureDoor(
-        config.tls,
-        config.timeouts.handshake,
-        this.#parts.readText,
-        (socket) => this.#secured(socket, runtime, door),
-        () => {
-          this.#handshakes--;
-          runtime.fault('tls_handshake');
-        },
+        tls,
+        handshake,
+        readText,
+        this.#handshakes,
+        (socket) => this.#secured(socket, door),
+        () => this.#runtime.fault('tls_handshake'),
       );
       this.#door = door;
     }
@@ -213,7 +215,6 @@ export class Listener implements Pausable {
     }
     client.setNoDelay?.(true);
     if (this.#door) {
-      this.#handshakes++;
       this.#door.accept(client);
       return;
     }
@@ -229,15 +230,15 @@ export class Listener implements Pausable {
     return this.pause() || this.sockets < connections;
   }
 
-  #secured(socket: TLSSocket, runtime: ListenerRuntime, door: SecureDoor): void {
-    this.#handshakes--;
+  #secured(socket: TLSSocket, door: SecureDoor): void {
     const address = plainAddress(socket.remoteAddress ?? 'unix');
     const port = socket.remotePort ?? 0;
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     const early = socket.read() as Buffer | null;
     const wire = new Wire(handle, SILENT, () => socket.destroy());
     const { servername } = socket as TLSSocket & { servername?: string | false };
-    const connection = this.#open(wire, address, port, runtime, servername ? door.covers(servername) : undefined);
+    const covers = servername ? door.covers(servername) : undefined;
+    const connection = this.#open(wire, address, port, this.#runtime, covers);
     if (early !== null) connection.onBytes(early, 0, early.length);
   }
 

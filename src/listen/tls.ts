@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP, Socket } from 'node:net';
 import { createSecureContext, createServer, type Server, type TLSSocket } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import type { NativeHandle } from '../socket/native.ts';
 import type { ListenerConfig } from './config.ts';
 
@@ -9,6 +10,8 @@ import type { ListenerConfig } from './config.ts';
 export interface SecureDoor {
   /** Takes a freshly accepted connection. */
   accept(handle: NativeHandle): void;
+  /** Whether it was made of this configuration and these files, so that it need not be made again. */
+  serves(config: NonNullable<ListenerConfig['tls']>, handshakeMs: number, readText: ReadText): boolean;
   /**
    * For a connection that was opened with this server name: whether requests for a host may come on it, because it is that
    * name or the certificate shown for it covers the host (RFC 9110 §15.5.20).
@@ -41,13 +44,14 @@ export function certificateChooser(certificates: readonly X509Certificate[]): (n
 }
 
 /**
- * `onSecure` gets the TLS socket after its handshake; `onFailed` the reason of one that failed. Throws when a certificate
- * or key cannot be used.
+ * `pending` holds the sockets whose handshake is under way; `onSecure` gets the TLS socket after its handshake; `onFailed`
+ * the reason of one that failed. Throws when a certificate or key cannot be used.
  */
 export function secureDoor(
   config: NonNullable<ListenerConfig['tls']>,
   handshakeMs: number,
   readText: ReadText,
+  pending: Set<Socket>,
   onSecure: (socket: TLSSocket) => void,
   onFailed: (message: string) => void,
 ): SecureDoor {
@@ -64,7 +68,11 @@ export function secureDoor(
     ALPNProtocols: ['http/1.1'],
     SNICallback: (name, done) => done(null, (contexts[choose(name)] ?? first).context),
   });
-  server.on('secureConnection', onSecure);
+  const material = materialOf(config, handshakeMs, readText);
+  server.on('secureConnection', (socket) => {
+    pending.delete((socket as unknown as { _parent: Socket })._parent);
+    onSecure(socket);
+  });
   server.on('tlsClientError', (error, socket) => {
     onFailed(error.message);
     socket.destroy();
@@ -72,13 +80,22 @@ export function secureDoor(
   return {
     accept(handle) {
       const socket = new Socket({ handle } as unknown as ConstructorParameters<typeof Socket>[0]);
+      pending.add(socket);
       socket.on('error', () => socket.destroy());
+      socket.on('close', () => pending.delete(socket));
       server.emit('connection', socket);
     },
+    serves: (next, ms, read) => isDeepStrictEqual(materialOf(next, ms, read), material),
     covers(serverName) {
       const name = serverName.toLowerCase();
       const { x509 } = contexts[choose(name)] ?? first;
       return (host) => host === name || (isIP(host) === 0 ? x509.checkHost(host) : x509.checkIP(host)) !== undefined;
     },
   };
+}
+
+/** All that a door is made of. */
+function materialOf(config: NonNullable<ListenerConfig['tls']>, handshakeMs: number, readText: ReadText): unknown {
+  const texts = config.certificates.map(({ certificate, key }) => [readText(certificate), readText(key)]);
+  return { minVersion: config.minVersion, handshakeMs, texts };
 }

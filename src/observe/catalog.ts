@@ -33,6 +33,12 @@ export const WORKER_METRICS = {
     'Requests that have ended. `status` is what the client got (0: nothing was sent); `outcome` is completed, denied, failed, client_aborted or upstream_aborted.',
     { maxSeries: 5000 },
   ),
+  begun: metric(
+    'counter',
+    'gatehouse_requests_begun_total',
+    ['listener'],
+    'Requests that have begun: as many as have ended, are in flight, or were lost with their worker.',
+  ),
   inFlight: metric('gauge', 'gatehouse_requests_in_flight', ['listener'], 'Requests that have begun and not ended.', {
     otel: 'http.server.active_requests',
   }),
@@ -213,6 +219,12 @@ export const SUPERVISOR_METRICS = {
     'gatehouse_worker_exits_total',
     ['reason'],
     'Workers that ended; `reason` is drained, an exit code such as code_1, or a signal name.',
+  ),
+  lost: metric(
+    'counter',
+    'gatehouse_requests_lost_total',
+    [],
+    'Requests that were under way in a worker when it died, as of its last report.',
   ),
   reloads: metric(
     'counter',

@@ -47,6 +47,7 @@ type Paths = Map<string, Map<string, Map<string, Map<string, Path>>>>;
 /** Counts what a worker does. Everything that comes in by events is bounded in memory, whatever clients send. */
 export class Metrics {
   readonly #families: PathFamilies;
+  readonly #begun: Family<Counter>;
   readonly #inFlight: Family<Gauge>;
   readonly #connections: Family<Counter>;
   readonly #connectionsOpen: Family<Gauge>;
@@ -63,7 +64,7 @@ export class Metrics {
   readonly #logDropped: Family<Counter>;
   readonly #notices: Family<Counter>;
 
-  readonly #inFlightBy = new Map<string, Gauge>();
+  readonly #inFlightBy = new Map<string, { begun: Counter; inFlight: Gauge }>();
   readonly #openModels = new Set<string>();
   #models: ReadonlySet<string> = new Set();
   #endpoints = new Map<string, readonly [string, string]>();
@@ -77,6 +78,7 @@ export class Metrics {
 
   constructor(registry: Registry) {
     this.#families = new PathFamilies(registry);
+    this.#begun = registry.counter(M.begun);
     this.#inFlight = registry.gauge(M.inFlight);
     this.#connections = registry.counter(M.connections);
     this.#connectionsOpen = registry.gauge(M.connectionsOpen);
@@ -122,11 +124,13 @@ export class Metrics {
   }
 
   requestStarted(x: Exchange): void {
-    this.#inFlightOf(x.inbound.listener).add(1);
+    const { begun, inFlight } = this.#inFlightOf(x.inbound.listener);
+    begun.inc();
+    inFlight.add(1);
   }
 
   requestEnded(x: Exchange): void {
-    this.#inFlightOf(x.inbound.listener).add(-1);
+    this.#inFlightOf(x.inbound.listener).inFlight.add(-1);
     this.#pathOf(x).count(x);
     const error = x.error;
     if (error === undefined) return;
@@ -193,10 +197,10 @@ export class Metrics {
     this.#logDropped.with(log).inc(lines);
   }
 
-  #inFlightOf(listener: string): Gauge {
+  #inFlightOf(listener: string): { begun: Counter; inFlight: Gauge } {
     let gauge = this.#inFlightBy.get(listener);
     if (gauge === undefined) {
-      gauge = this.#inFlight.with(listener);
+      gauge = { begun: this.#begun.with(listener), inFlight: this.#inFlight.with(listener) };
       this.#inFlightBy.set(listener, gauge);
     }
     return gauge;

@@ -2,6 +2,7 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import { accessLogLine } from './accesslog.ts';
+import { PROCESS_METRICS, WORKER_METRICS } from './catalog.ts';
 import type { Snapshot } from './definition.ts';
 import { LogBuffer, type LogSink } from './logbuffer.ts';
 import { Metrics } from './metrics.ts';
@@ -112,7 +113,13 @@ export class Overview {
 
   /** A worker is gone; what it has counted stays. */
   retire(worker: string): void {
+    this.metrics.requestsLost(this.#rollup.gauge(worker, WORKER_METRICS.inFlight.name));
     this.#rollup.retire(worker);
+  }
+
+  /** Resident bytes of a worker, as of its last report. */
+  memory(worker: string): number {
+    return this.#rollup.gauge(worker, PROCESS_METRICS.rss.name);
   }
 
   /** The text for /metrics: Prometheus 0.0.4, or OpenMetrics 1.0. */

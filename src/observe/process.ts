@@ -119,6 +119,7 @@ export class SupervisorMetrics {
   readonly #workers: Family<Gauge>;
   readonly #exits: Family<Counter>;
   readonly #reloads: Family<Counter>;
+  readonly #lost: Counter;
   readonly #appliedAt: Gauge;
   readonly #logDropped: Family<Counter>;
   readonly #clock: Clock;
@@ -128,6 +129,7 @@ export class SupervisorMetrics {
     this.#workers = registry.gauge(S.workers);
     this.#exits = registry.counter(S.exits);
     this.#reloads = registry.counter(S.reloads);
+    this.#lost = registry.counter(S.lost).with();
     this.#appliedAt = registry.gauge(S.reloadedAt).with();
     this.#logDropped = registry.counter(W.logDropped);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
@@ -143,6 +145,11 @@ export class SupervisorMetrics {
   /** A worker ended; `reason` is `drained`, `code_N` or a signal name. */
   workerExited(reason: string): void {
     this.#exits.with(reason).inc();
+  }
+
+  /** So many requests were under way in a worker that has died. */
+  requestsLost(count: number): void {
+    if (count > 0) this.#lost.inc(count);
   }
 
   /** A configuration (the first included) was applied or rejected. */

@@ -39,6 +39,8 @@ interface Slot {
 /** A worker that has said nothing for this long is stuck in a loop and is killed (milliseconds). */
 const SILENCE = 30_000;
 const WATCH = 1000;
+/** Milliseconds that a worker lives at least before it is renewed. */
+const RENEW_AGE = 10_000;
 /** Milliseconds that a draining worker gets beyond its deadline before it is killed. */
 const OVERTIME = 3000;
 
@@ -147,6 +149,17 @@ export class Pool {
   /** Resolves at the next change of any worker's state. */
   change(): Promise<void> {
     return new Promise((done) => this.#waiters.push(done));
+  }
+
+  /** Has a worker replaced by a new one; it lets its requests end. Does nothing to one that is new or on its way out. */
+  renew(id: number, reason: string, drainMs: number): void {
+    const worker = [...this.#all].find((one) => one.id === id);
+    if (worker === undefined || worker.state !== 'ready' || this.#stopping) return;
+    // One that is beyond its cap from the start would be replaced for ever.
+    if (this.#clock.now() - worker.bornAt < RENEW_AGE) return;
+    this.#notice('warn', `worker ${worker.id} ${reason}; it is replaced and lets its requests end`, worker);
+    this.#drain(worker, drainMs);
+    if (this.#slots[worker.slot]?.current === worker) this.#fork(worker.slot);
   }
 
   /** Drains all; resolves with how many had to be killed. */

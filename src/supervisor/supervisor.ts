@@ -7,14 +7,17 @@ import type { Events } from '../kernel/event.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
 import type { EndpointHealth, Snapshot, ToSupervisor } from './channel.ts';
 import { Endpoints } from './endpoints.ts';
+import type { Inherited } from './inherit.ts';
 import type { ListenerPlan, Listening } from './listeners.ts';
 import { Listeners } from './listeners.ts';
 import { Pool } from './pool.ts';
 import type { Loaded, Reloaded, SupervisorStatus } from './report.ts';
 import type { RestartSettings } from './restart.ts';
+import { Trials } from './trial.ts';
 import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
 export { refuseCode } from './bind.ts';
+export { HANDOVER, type Inherited, inheritedFrom } from './inherit.ts';
 export type { Reloaded } from './report.ts';
 
 /** The part of the configuration that the supervisor itself reads; the rest passes through to the workers. */
@@ -50,17 +53,16 @@ export interface SupervisorOptions<C extends SupervisedConfig> {
   /** Faults that were switched on at run time; call `chaosChanged` when they change. */
   chaos?: () => readonly unknown[];
   /** Bound on draining, for workers that a reload makes superfluous. */
-  drainMs?: number;
+  drainMs?: (config: C) => number;
   restarts?: RestartSettings;
+  /** Sockets that another process has bound for us. */
+  inherited?: readonly Inherited[];
 }
-
-/** How long a worker may take to answer a snapshot. */
-const APPLY_MS = 30_000;
 
 /** The supervisor of one gateway. */
 export class Supervisor<C extends SupervisedConfig> {
   readonly #options: SupervisorOptions<C>;
-  readonly #listeners = new Listeners();
+  readonly #listeners: Listeners;
   /** Health, agents and breakers. */
   readonly endpoints: Endpoints;
   #pool: Pool | undefined;
@@ -68,12 +70,14 @@ export class Supervisor<C extends SupervisedConfig> {
   #generation = 1;
   #listening: Listening[] = [];
   #reloading: Promise<unknown> = Promise.resolve();
-  #answers = new Map<WorkerProcess, (message: ToSupervisor) => void>();
+  readonly #trials: Trials;
   #failed = '';
   #stopped = false;
 
   constructor(options: SupervisorOptions<C>) {
     this.#options = options;
+    this.#listeners = new Listeners(options.inherited);
+    this.#trials = new Trials(options.clock);
     this.#snapshot = { generation: this.#generation, config: options.config, files: options.files };
     const { clock, events, workers } = options;
     this.endpoints = new Endpoints({
@@ -89,10 +93,17 @@ export class Supervisor<C extends SupervisedConfig> {
    * not come up; then everything has been taken down again.
    */
   async start(): Promise<void> {
-    const { config, files } = this.#snapshot;
-    const plan = await this.#listeners.plan(config.listeners);
+    const { events } = this.#options;
+    const plan = await this.#listeners.plan(this.#snapshot.config.listeners);
     plan.commit();
+    for (const message of this.#listeners.refuseSurplus()) events.emit('notice', { level: 'warn', message });
     this.#listening = plan.listeners;
+    await this.#staff();
+  }
+
+  /** Forks the workers and waits until they serve. */
+  async #staff(): Promise<void> {
+    const { config, files } = this.#snapshot;
     this.endpoints.update(config.upstreams, files);
     const { clock, events, program, restarts } = this.#options;
     const pool = new Pool(
@@ -143,6 +154,11 @@ export class Supervisor<C extends SupervisedConfig> {
     };
   }
 
+  /** Has a worker replaced, because of `reason`; its requests end. */
+  renew(worker: number, reason: string): void {
+    this.#pool?.renew(worker, reason, this.#options.drainMs?.(this.#snapshot.config) ?? 30_000);
+  }
+
   /** The faults that run have changed. */
   chaosChanged(): void {
     const running = this.#options.chaos?.() ?? [];
@@ -166,7 +182,7 @@ export class Supervisor<C extends SupervisedConfig> {
   reload(): Promise<Reloaded> {
     const next = this.#reloading.then(() => this.#reload());
     this.#reloading = next.catch(() => undefined);
-    return next.catch((error: Error) => ({ ok: false, problems: [error.message] }));
+    return next.catch((error: Error) => this.#refuse([error.message]));
   }
 
   /** Stops accepting, lets requests end for at most `deadlineMs`, then ends; resolves with how many workers were killed. */
@@ -176,6 +192,23 @@ export class Supervisor<C extends SupervisedConfig> {
     // Ours first: what still queues in the kernel is accepted by the workers or refused when they close theirs.
     this.#listeners.close();
     return (await this.#pool?.stop(deadlineMs)) ?? 0;
+  }
+
+  /** The sockets as they are handed down to the program that takes over. */
+  sockets(): Inherited[] {
+    return this.#listeners.handDown();
+  }
+
+  /** As `stop`, but our copies of the sockets stay open: another process accepts on them, or we come back. */
+  async leave(deadlineMs: number): Promise<number> {
+    this.endpoints.stop();
+    return (await this.#pool?.stop(deadlineMs)) ?? 0;
+  }
+
+  /** After `leave`: whoever took over has died, so we serve again. Resolves when every worker serves. */
+  async comeBack(): Promise<void> {
+    this.#failed = '';
+    await this.#staff();
   }
 
   /** Ends everything now. */
@@ -199,7 +232,7 @@ export class Supervisor<C extends SupervisedConfig> {
       const generation = ++this.#generation;
       const snapshot: Snapshot<C> = { generation, config, files };
       const trial = [...this.#pool!.workers].find((worker) => worker.state === 'ready');
-      const problem = trial && (await this.#try(trial, snapshot));
+      const problem = trial && (await this.#trials.run(trial, snapshot, this.endpoints.health(), this.#pool!));
       if (this.#stopped) throw new Error('stopped while reloading');
       if (problem) {
         plan.rollback();
@@ -219,55 +252,22 @@ export class Supervisor<C extends SupervisedConfig> {
     this.endpoints.update(snapshot.config.upstreams, snapshot.files);
     this.#pool!.desire(this.#desired());
     plan.commit();
-    this.#pool!.resize(this.#options.workers(snapshot.config), this.#options.drainMs ?? 30_000);
-    this.#options.events.emit('notice', {
-      level: 'info',
-      message: `configuration ${snapshot.generation} is in force`,
-      attributes: { generation: snapshot.generation },
-    });
+    this.#pool!.resize(this.#options.workers(snapshot.config), this.#options.drainMs?.(snapshot.config) ?? 30_000);
+    const { generation } = snapshot;
+    const message = `configuration ${generation} is in force`;
+    this.#options.events.emit('notice', { level: 'info', message, attributes: { generation } });
   }
 
   #refuse(problems: readonly string[]): Reloaded {
     const stays = `configuration ${this.#snapshot.generation} stays in force`;
-    this.#options.events.emit('notice', {
-      level: 'error',
-      message: `reload refused, ${stays}: ${problems.join('; ')}`,
-    });
+    const message = `reload refused, ${stays}: ${problems.join('; ')}`;
+    this.#options.events.emit('notice', { level: 'error', message });
     return { ok: false, problems };
-  }
-
-  /** Lets one worker compile the snapshot; resolves with what was wrong. */
-  #try(worker: WorkerProcess, snapshot: Snapshot<C>): Promise<string | undefined> {
-    return new Promise((resolve) => {
-      const done = (problem: string | undefined) => {
-        this.#answers.delete(worker);
-        timer.cancel();
-        resolve(problem);
-      };
-      const timer = this.#options.clock.after(APPLY_MS, () => {
-        done(`worker ${worker.id} did not answer within ${APPLY_MS / 1000} s`);
-        // It may still go over to it; what it would serve then nobody decided.
-        worker.kill();
-      });
-      const ended = async () => {
-        while (this.#answers.has(worker)) {
-          if (worker.state === 'ended') return done(`worker ${worker.id} died of it: ${this.#pool!.lastDeath}`);
-          await this.#pool!.change();
-        }
-      };
-      this.#answers.set(worker, (message) => {
-        if (message.type === 'snapshotApplied' && message.generation >= snapshot.generation) done(undefined);
-        if (message.type === 'snapshotFailed' && message.generation >= snapshot.generation) done(message.reason);
-      });
-      worker.sendSnapshot(snapshot, this.endpoints.health());
-      void ended();
-    });
   }
 
   #message(worker: WorkerProcess, message: ToSupervisor): void {
     const { events } = this.#options;
-    const trial = this.#answers.get(worker);
-    trial?.(message);
+    const trial = this.#trials.hear(worker, message);
     this.endpoints.message(worker, message);
     switch (message.type) {
       case 'metrics':

@@ -39,6 +39,9 @@ export interface WorkerOwner {
 
 const keyOf = (l: { listener: string; address: string }) => `${l.listener} ${l.address}`;
 
+/** Characters of a report that are passed on. */
+const MAX_REPORT = 4000;
+
 /** A forked worker. */
 export class WorkerProcess {
   /** Different for every process ever started by this supervisor. */
@@ -75,7 +78,8 @@ export class WorkerProcess {
     this.#owner = owner;
     const options: ForkOptions = {
       // What a worker prints is for operators: both go to our stderr, for stdout belongs to the access log.
-      stdio: ['ignore', 2, 2, 'pipe', 'ipc'],
+      // 3: lines of its access log; 5: what a thread beside its event loop has to say when that is stuck.
+      stdio: ['ignore', 2, 2, 'pipe', 'ipc', 'pipe'],
       serialization: 'advanced',
       execArgv: [...(program.execArgv ?? [])],
     };
@@ -109,6 +113,10 @@ export class WorkerProcess {
       end(signal ? `was killed by ${signal}` : `exited with code ${code}`, signal ?? `code_${code}`);
     });
     this.#child.on('close', close);
+    // The types know five descriptors only.
+    const reports = (this.#child.stdio as readonly unknown[] | undefined)?.[5] as Readable | undefined;
+    reports?.setEncoding('utf8').on('data', (text: string) => owner.trouble(this, text.trim().slice(0, MAX_REPORT)));
+    reports?.on('error', () => {});
     const log = this.#log();
     log?.on('data', (chunk: Buffer) => {
       const lines = this.#cutter.push(chunk);

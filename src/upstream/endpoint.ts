@@ -1,6 +1,7 @@
 /** One server of an upstream: its connections, its load, and whether it may be chosen. */
 import { isIP } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import type { ChunkedLimits } from '../http/chunked.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { ErrorCode } from '../kernel/error.ts';
@@ -37,16 +38,31 @@ export function parseEndpointUrl(url: string): { secure: boolean; host: string; 
   return { secure, host, port: parsed.port === '' ? (secure ? 443 : 80) : Number(parsed.port), authority: parsed.host };
 }
 
+function idOf(endpoint: EndpointConfig): string {
+  if (endpoint.name !== undefined) return endpoint.name;
+  const { port, host, authority } = parseEndpointUrl(endpoint.url);
+  return port === 0 ? `unix:${host}` : authority;
+}
+
+function bodyLimits({ limits }: UpstreamConfig): ChunkedLimits {
+  return {
+    body: Number.POSITIVE_INFINITY,
+    chunkExtensions: 1 << 20,
+    trailers: limits.head,
+    fields: limits.fields,
+  };
+}
+
 /** One server. Also what a balancer chooses from. */
 export class Endpoint implements ConnectionHost {
-  readonly index: number;
+  index: number;
   readonly id: string;
   /** Host field for requests to it. */
   readonly authority: string;
-  readonly config: UpstreamConfig;
+  config: UpstreamConfig;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
-  readonly bodyLimits: ChunkedLimits;
+  bodyLimits: ChunkedLimits;
   readonly dial: Dial;
   /** Health, ejection, agent and breaker. */
   readonly standing: Standing;
@@ -60,22 +76,32 @@ export class Endpoint implements ConnectionHost {
   available = true;
   /** When it came back, in monotonic milliseconds; -1 when it has never been away. */
   recoveredAt = -1;
-  readonly #parts: EndpointParts;
+  #parts: EndpointParts;
+  readonly #url: string;
   readonly #upstream: string;
   readonly #resolver: Resolver | undefined;
   readonly #secure: boolean;
   readonly #host: string;
   readonly #port: number;
-  readonly #weight: number;
+  #weight: number;
   readonly #idle: ClientConnection[] = [];
   #connections = 0;
   #idleMs: number;
   #closing = false;
 
-  constructor(index: number, endpoint: EndpointConfig, upstream: string, config: UpstreamConfig, parts: EndpointParts) {
+  /** `before`: the same server under other TLS settings; what is known of its health goes on. */
+  constructor(
+    index: number,
+    endpoint: EndpointConfig,
+    upstream: string,
+    config: UpstreamConfig,
+    parts: EndpointParts,
+    before?: Endpoint,
+  ) {
     const { secure, host, port, authority } = parseEndpointUrl(endpoint.url);
     this.index = index;
-    this.id = endpoint.name ?? (port === 0 ? `unix:${host}` : authority);
+    this.#url = endpoint.url;
+    this.id = idOf(endpoint);
     this.authority = authority;
     this.config = config;
     this.clock = parts.clock;
@@ -94,24 +120,52 @@ export class Endpoint implements ConnectionHost {
       clock: parts.clock,
       events: parts.events,
       askProbe: parts.askProbe,
-      mayEject: () => parts.mayEject(),
+      mayEject: () => this.#parts.mayEject(),
       changed: () => this.#changed(),
     });
     this.#secure = secure;
     this.#host = host;
     this.#port = port;
-    this.bodyLimits = {
-      body: Number.POSITIVE_INFINITY,
-      chunkExtensions: 1 << 20,
-      trailers: config.limits.head,
-      fields: config.limits.fields,
-    };
+    this.bodyLimits = bodyLimits(config);
+    if (before !== undefined) {
+      const { healthy } = before.standing;
+      this.standing.healthy = healthy;
+      this.standing.available = healthy;
+      this.available = healthy;
+      this.recoveredAt = before.recoveredAt;
+    }
     if (port !== 0) this.#resolver = new Resolver(host, parts.lookup, (message) => this.#dnsFailed(message));
   }
 
   /** Resolves the host name for the first time. */
   async start(): Promise<void> {
     await this.#resolver?.start(this.clock, this.config.dns.refresh);
+  }
+
+  /** Whether a configuration's endpoint is this server. */
+  isAt(endpoint: EndpointConfig): boolean {
+    return endpoint.url === this.#url && idOf(endpoint) === this.id;
+  }
+
+  /** Whether its connections were made with these TLS settings. */
+  trusts(tls: TlsOptions): boolean {
+    return isDeepStrictEqual(tls, this.#parts.tls);
+  }
+
+  /** Goes over to another configuration of its upstream; connections, health, ejection and load stay. */
+  adopt(index: number, endpoint: EndpointConfig, config: UpstreamConfig, parts: EndpointParts): void {
+    if (config.dns.refresh !== this.config.dns.refresh) this.#resolver?.every(this.clock, config.dns.refresh);
+    if (config.pool.idleTimeout !== this.config.pool.idleTimeout) this.#idleMs = config.pool.idleTimeout;
+    const { breaker, passive } = this.config;
+    // What has been counted so far counts on, unless the rules are others.
+    if (!isDeepStrictEqual([breaker, passive], [config.breaker, config.passive])) this.standing.adopt(config);
+    this.index = index;
+    this.config = config;
+    this.#parts = parts;
+    this.#weight = endpoint.weight;
+    this.fullWeight = endpoint.weight * (this.standing.agent?.share ?? 1);
+    this.weight = this.fullWeight;
+    this.bodyLimits = bodyLimits(config);
   }
 
   /** Open connections, idle ones included. */

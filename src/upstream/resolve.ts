@@ -30,8 +30,15 @@ export class Resolver {
   /** Looks up now and then every `refreshMs`. Resolves when the first look-up is done, whatever its outcome. */
   async start(clock: Clock, refreshMs: number): Promise<void> {
     if (isIP(this.#host) !== 0) return;
-    this.#timer = clock.every(refreshMs, () => void this.refresh());
+    this.every(clock, refreshMs);
     await this.refresh();
+  }
+
+  /** Looks up every `refreshMs` from now on; the addresses stay. */
+  every(clock: Clock, refreshMs: number): void {
+    if (isIP(this.#host) !== 0) return;
+    this.#timer?.cancel();
+    this.#timer = clock.every(refreshMs, () => void this.refresh());
   }
 
   /** Looks up once. */

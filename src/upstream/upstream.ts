@@ -1,9 +1,8 @@
 /** The upstreams of a worker: what an upstream's endpoints share, and which of them answers next. */
-import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
-import { type Dial, dial } from '../socket/dial.ts';
+import { dial } from '../socket/dial.ts';
 import {
   type Balancer,
   createBalancer,
@@ -14,13 +13,15 @@ import {
   type Tried,
 } from './balance/balance.ts';
 import { type Home, LevelBalancer, rankLevels } from './balance/levels.ts';
+import { type Carried, carryOver } from './carry.ts';
 import type { UpstreamConfig } from './config.ts';
-import { Endpoint } from './endpoint.ts';
+import type { Endpoint, EndpointParts } from './endpoint.ts';
 import { successRateOutliers } from './outlier.ts';
-import { type Lookup, systemLookup } from './resolve.ts';
-import type { AskProbe } from './standing.ts';
+import { tlsOptions, type UpstreamParts } from './parts.ts';
+import { systemLookup } from './resolve.ts';
 import type { WatchLimits } from './watch.ts';
 
+export type { UpstreamParts } from './parts.ts';
 export type { AgentWord } from './standing.ts';
 
 /** Retries that are always allowed, however few requests are under way (Envoy's `min_retry_concurrency`). */
@@ -29,23 +30,6 @@ const MIN_RETRIES = 3;
 const SLOW_START_STEPS = 20;
 
 const NOWHERE: Home = { zone: undefined, region: undefined };
-
-/** What upstreams are given from outside. */
-export interface UpstreamParts {
-  clock: Clock;
-  events: Events;
-  deadlines: Deadlines;
-  /** Text of a file that the configuration names. */
-  readText: (path: string) => string;
-  /** Resolver for host names; the system's when left out. */
-  lookup?: Lookup;
-  /** Where this gateway stands; nowhere in particular when left out. */
-  home?: Home;
-  /** Connects; real sockets when left out. */
-  dial?: Dial;
-  /** Whom to ask before a breaker's probe; nobody when left out. */
-  askProbe?: AskProbe | undefined;
-}
 
 /** A named group of servers that give the same answers. */
 export class Upstream {
@@ -66,10 +50,16 @@ export class Upstream {
   readonly retryStatuses: ReadonlySet<number> | undefined;
   /** What is watched in streams; undefined: nothing. */
   readonly watchLimits: WatchLimits | undefined;
-  readonly #balancer: Balancer;
+  #balancer: Balancer;
+  /** Endpoints of the configuration before that stay, with the settings they are to have. */
+  readonly #carried: Carried[];
+  readonly #shared: EndpointParts;
   readonly #events: Events;
   #started = false;
-  readonly #levels: LevelBalancer | undefined = undefined;
+  readonly #home: Home;
+  /** Whether there was an upstream of this name before. */
+  readonly #after: boolean;
+  #levels: LevelBalancer | undefined = undefined;
   readonly #comparing: Timer | undefined;
   /** Endpoints whose breaker is not closed. */
   #broken = 0;
@@ -77,8 +67,11 @@ export class Upstream {
   #panic: readonly Endpoint[] | undefined = undefined;
   #ramp: Timer | undefined = undefined;
 
-  /** Throws when the TLS settings cannot be used. */
-  constructor(name: string, config: UpstreamConfig, parts: UpstreamParts) {
+  /**
+   * Throws when the TLS settings cannot be used. `before`: the upstream of this name until now; endpoints that stay are
+   * carried over with their connections, health, ejections and load. They serve `before` until `takeOver`.
+   */
+  constructor(name: string, config: UpstreamConfig, parts: UpstreamParts, before?: Upstream) {
     this.name = name;
     this.config = config;
     this.clock = parts.clock;
@@ -90,7 +83,7 @@ export class Upstream {
     const comments = config.keepAliveComments;
     this.watchLimits = firstToken + betweenTokens + comments > 0 ? { firstToken, betweenTokens, comments } : undefined;
     this.#events = parts.events;
-    const shared = {
+    const shared: EndpointParts = {
       clock: parts.clock,
       events: parts.events,
       deadlines: parts.deadlines,
@@ -101,25 +94,58 @@ export class Upstream {
       mayEject: () => this.#mayEject(),
       changed: () => this.#changed(),
     };
-    this.endpoints = config.endpoints.map((endpoint, index) => new Endpoint(index, endpoint, name, config, shared));
-    const ranks = rankLevels(config.endpoints, parts.home ?? NOWHERE);
-    if (ranks.some((rank) => rank > 0)) {
-      const weights = this.endpoints.map((endpoint) => endpoint.fullWeight);
-      const levels = new LevelBalancer(config, this.endpoints as Endpoint[], ranks, weights, parts.clock, () =>
-        this.#tellLevels(),
-      );
-      this.#levels = levels;
-      this.#balancer = levels;
-    } else this.#balancer = createBalancer(config.balance, this.endpoints as Endpoint[], parts.clock);
+    this.#shared = shared;
+    this.#after = before !== undefined;
+    const { endpoints, carried } = carryOver(name, config, shared, before?.endpoints ?? []);
+    this.endpoints = endpoints;
+    this.#carried = carried;
+    this.#home = parts.home ?? NOWHERE;
+    this.#balancer = this.#makeBalancer();
     const { successRate, interval } = config.passive;
     if (successRate !== undefined) this.#comparing = parts.clock.every(interval, () => this.#compare());
   }
 
   /** Resolves host names. Serving may start before; endpoints without an address then fail to connect. */
   async start(): Promise<void> {
+    const old = new Set(this.#carried.map(({ endpoint }) => endpoint));
+    await Promise.all(this.endpoints.filter((endpoint) => !old.has(endpoint)).map((endpoint) => endpoint.start()));
+    // At the start there is nothing to take over from.
+    if (!this.#after) this.#begin();
+  }
+
+  /** The upstream before is not asked any more: its endpoints get their new settings. */
+  takeOver(): void {
+    for (const { endpoint, index, to } of this.#carried.splice(0)) endpoint.adopt(index, to, this.config, this.#shared);
+    // Made anew, for the places and weights it was made of have changed.
+    this.#levels?.close();
+    this.#balancer = this.#makeBalancer();
+    this.#begin();
+    this.#changed();
+  }
+
+  /** From now on it is in use. */
+  #begin(): void {
     this.#started = true;
     this.#tellLevels();
-    await Promise.all(this.endpoints.map((endpoint) => endpoint.start()));
+  }
+
+  #makeBalancer(): Balancer {
+    const { config, clock } = this;
+    const endpoints = this.endpoints as Endpoint[];
+    const ranks = rankLevels(config.endpoints, this.#home);
+    this.#levels = undefined;
+    if (!ranks.some((rank) => rank > 0)) return createBalancer(config.balance, endpoints, clock);
+    const weights = config.endpoints.map(({ weight }) => weight);
+    this.#levels = new LevelBalancer(config, endpoints, ranks, weights, clock, () => this.#tellLevels());
+    return this.#levels;
+  }
+
+  /** It never came into force: what is not carried over closes. */
+  abandon(): void {
+    this.#comparing?.cancel();
+    this.#levels?.close();
+    const kept = new Set(this.#carried.splice(0).map(({ endpoint }) => endpoint));
+    for (const endpoint of this.endpoints) if (!kept.has(endpoint)) endpoint.close();
   }
 
   /**
@@ -192,11 +218,11 @@ export class Upstream {
     return least;
   }
 
-  /** Takes no new requests; connections close as they become free. */
-  close(): void {
+  /** Takes no new requests; connections close as they become free. What `after` has carried over goes on there. */
+  close(after?: Upstream): void {
     this.#ramp?.cancel();
     this.#comparing?.cancel();
-    for (const endpoint of this.endpoints) endpoint.close();
+    for (const endpoint of this.endpoints) if (!after?.endpoints.includes(endpoint)) endpoint.close();
     this.#levels?.close();
   }
 
@@ -271,14 +297,4 @@ export class Upstream {
       this.#ramp = undefined;
     }
   }
-}
-
-function tlsOptions(config: UpstreamConfig, readText: (path: string) => string): TlsOptions {
-  const { tls } = config;
-  const options: TlsOptions = { rejectUnauthorized: tls.verify };
-  if (tls.ca !== undefined) options.ca = readText(tls.ca);
-  if (tls.serverName !== undefined) options.servername = tls.serverName;
-  if (tls.certificate !== undefined) options.cert = readText(tls.certificate);
-  if (tls.key !== undefined) options.key = readText(tls.key);
-  return options;
 }

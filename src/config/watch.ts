@@ -1,6 +1,6 @@
 /** Notices that a configuration file, or a file it names, has changed. */
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 
 /** Files that are being watched. */
 export interface Watched {
@@ -58,7 +58,9 @@ function contentOf(files: readonly string[]): string {
   for (const file of files) {
     hash.update(`${file}\n`);
     try {
-      hash.update(readFileSync(file));
+      // A folder: what is in it, so that a file more or less is a change.
+      if (statSync(file).isDirectory()) hash.update(readdirSync(file).sort().join('\n'));
+      else hash.update(readFileSync(file));
     } catch {
       hash.update('unreadable');
     }

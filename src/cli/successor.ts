@@ -1,0 +1,47 @@
+/**
+ * The same program, started anew with the sockets of this one: how an upgrade begins. What stands on the disk by then
+ * starts, so a new version that was installed meanwhile takes over.
+ */
+import { spawn } from 'node:child_process';
+import { HANDOVER, type Inherited } from '../supervisor/supervisor.ts';
+
+/** The process that is to take over. */
+export interface Successor {
+  readonly pid: number;
+  /** Resolves when it serves. Never rejects: when it does not come to that, `gone` tells. */
+  readonly serving: Promise<void>;
+  /** Resolves when it has ended, with how: `exited with code 1`. */
+  readonly gone: Promise<string>;
+  kill(): void;
+}
+
+/** First descriptor after standard streams and the channel. */
+const FIRST_FD = 4;
+
+/** Starts it. Throws as `spawn` does. */
+export function startSuccessor(sockets: readonly Inherited[]): Successor {
+  const handed = sockets.map(({ name, address }, i) => ({ name, address, fd: FIRST_FD + i }));
+  const env: NodeJS.ProcessEnv = { ...process.env, [HANDOVER]: JSON.stringify(handed) };
+  // They were for this process, by its number.
+  for (const name of ['LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES', 'WATCHDOG_PID']) delete env[name];
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    env,
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...sockets.map(({ fd }) => fd)],
+  });
+  const serving = new Promise<void>((done) => child.once('message', () => done()));
+  const gone = new Promise<string>((done) => {
+    child.once('error', (error) => done(`could not be started: ${error.message}`));
+    child.once('exit', (code, signal) => done(signal ? `was killed by ${signal}` : `exited with code ${code}`));
+  });
+  return { pid: child.pid ?? 0, serving, gone, kill: () => void child.kill('SIGKILL') };
+}
+
+/** Says to the process before us, if there is one, that we serve. */
+export function tellPredecessor(): void {
+  delete process.env[HANDOVER];
+  // It may have died meanwhile, which is no reason not to serve.
+  process.on('error', () => {});
+  process.send?.({ type: 'serving' }, undefined, {}, () => {
+    if (process.connected) process.disconnect();
+  });
+}

@@ -1,0 +1,89 @@
+/**
+ * An upgrade, seen from the program that is to go: a successor is started with our sockets; when it serves, we stop
+ * accepting, let requests end, and go. While both run both may accept, so nobody is refused. Whoever of the two dies, the
+ * other serves: a successor that dies early changes nothing, one that dies while we leave makes us come back.
+ */
+import type { Outcome } from '../admin/admin.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { NoticeEvent } from '../kernel/event.ts';
+import type { Inherited } from '../supervisor/supervisor.ts';
+import { startSuccessor } from './successor.ts';
+
+/** What an upgrade does with the gateway that is to go. */
+export interface Leaver {
+  clock: Clock;
+  notice(notice: NoticeEvent): void;
+  /** The sockets to hand down. */
+  sockets(): Inherited[];
+  generation(): number;
+  /** Stops accepting and lets requests end; resolves when all have. The sockets stay open. */
+  leave(): Promise<void>;
+  /** Serves again, after `leave` has been called. */
+  comeBack(): Promise<void>;
+  /** The successor serves and we have nothing more to do. */
+  left(): void;
+}
+
+/** How long a successor may take to serve (milliseconds). */
+const PATIENCE_MS = 60_000;
+
+/** Upgrades of one gateway. */
+export class Upgrade {
+  readonly #leaver: Leaver;
+  #state: 'no' | 'starting' | 'leaving' = 'no';
+
+  constructor(leaver: Leaver) {
+    this.#leaver = leaver;
+  }
+
+  /** From the start of a successor until this program has gone, or stays. */
+  get underWay(): boolean {
+    return this.#state !== 'no';
+  }
+
+  /** Resolves when the successor serves, or with why it does not; then everything is as before. */
+  async run(): Promise<Outcome> {
+    const { clock, notice } = this.#leaver;
+    if (this.#state !== 'no') return { ok: false, problems: ['an upgrade is under way already'] };
+    this.#state = 'starting';
+    const refuse = (why: string): Outcome => {
+      this.#state = 'no';
+      notice({ level: 'error', message: `upgrade refused, process ${process.pid} goes on: ${why}` });
+      return { ok: false, problems: [why] };
+    };
+    try {
+      const successor = startSuccessor(this.#leaver.sockets());
+      const how = await new Promise<string>((done) => {
+        const late = clock.after(PATIENCE_MS, () => {
+          successor.kill();
+          done(`did not serve within ${PATIENCE_MS / 1000} s and was killed`);
+        });
+        void successor.serving.then(() => done('serving')).then(() => late.cancel());
+        void successor.gone.then(done).then(() => late.cancel());
+      });
+      if (how !== 'serving') return refuse(`the new process ${how} before it served; what it printed says why`);
+      notice({ level: 'info', message: `process ${successor.pid} has taken over; process ${process.pid} leaves` });
+      void this.#depart(successor.gone);
+      return { ok: true, generation: this.#leaver.generation() };
+    } catch (error) {
+      return refuse(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  async #depart(gone: Promise<string>): Promise<void> {
+    this.#state = 'leaving';
+    const { notice } = this.#leaver;
+    const ended = await Promise.race([this.#leaver.leave(), gone]);
+    if (ended === undefined) {
+      this.#leaver.left();
+      return;
+    }
+    notice({ level: 'error', message: `the process that took over ${ended}; process ${process.pid} serves again` });
+    try {
+      await this.#leaver.comeBack();
+    } catch (error) {
+      notice({ level: 'error', message: `serving again failed: ${error instanceof Error ? error.message : error}` });
+    }
+    this.#state = 'no';
+  }
+}

@@ -1,0 +1,102 @@
+import { equal, match, ok } from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { needs, peersFolder } from '../peers.ts';
+import { runCli } from '../program.ts';
+import { startEcho } from '../traffic.ts';
+
+const patience = { timeout: 60_000 };
+const BUCKET = 'settings';
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((done) => server.once('listening', done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+};
+
+/** A real S3 server from the peers; `stop` takes it away, with its address. */
+async function startS3(t: TestContext, port: number, folder: string) {
+  const bin = join(peersFolder(), 'node_modules/s3rver/bin/s3rver.js');
+  const args = ['-d', folder, '-a', '127.0.0.1', '-p', `${port}`, '--configure-bucket', BUCKET, '--silent'];
+  const child = spawn(process.execPath, ['--no-deprecation', bin, ...args], { stdio: 'ignore' });
+  const ended = new Promise((done) => child.once('exit', done));
+  const stop = async () => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+  t.after(stop);
+  const url = `http://127.0.0.1:${port}`;
+  while (!(await fetch(url).catch(() => undefined))) await setTimeout(50);
+  return { url, stop };
+}
+
+const settings = (upstream: string, route: string) => `listeners: { public: { address: "127.0.0.1:0" } }
+admin: { address: "127.0.0.1:0" }
+workers: 1
+log: { access: "off" }
+upstreams: { one: { endpoints: [ { url: "${upstream}" } ] } }
+routes: [ { name: ${route}, upstream: one } ]
+`;
+
+const READY = /^gatehouse serve: ready public=(\S+) admin=(\S+)$/m;
+
+test('a bucket: polled, wrong, gone, and a restart without it', {
+  ...patience,
+  ...needs({ peers: ['s3rver'] }),
+}, async (t) => {
+  const echo = await startEcho();
+  t.after(() => echo.close());
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-s3-'));
+  const keep = mkdtempSync(join(tmpdir(), 'gatehouse-keep-'));
+  const s3 = await startS3(t, port, folder);
+  const env = {
+    AWS_ACCESS_KEY_ID: 'S3RVER',
+    AWS_SECRET_ACCESS_KEY: 'S3RVER',
+    AWS_ENDPOINT_URL_S3: s3.url,
+    AWS_REGION: 'us-east-1',
+  };
+  const put = async (key: string, text: string) => {
+    const answer = await fetch(`${s3.url}/${BUCKET}/${key}`, { method: 'PUT', body: text });
+    equal(answer.status, 200, await answer.text());
+  };
+  await put('prod/00-base.yaml', settings(echo.url, 'first'));
+  const args = ['serve', '-c', `s3://${BUCKET}/prod/`, '--poll', '100ms', '--keep', keep];
+  const gateway = runCli(args, env);
+  t.after(() => gateway.stop());
+  const [, url = '', admin = ''] = await gateway.waitFor(READY);
+  equal(await (await fetch(`${url}/echo/1`)).text(), '1');
+
+  await put('prod/customer.yaml', 'models: {}\nworkers: 2\n');
+  await gateway.waitFor(/reload refused.*customer\.yaml:2:1: workers: stands in two files/);
+  await put('prod/customer.yaml', 'models: {}\ndrainTimeout: 7s\n');
+  await gateway.waitFor(/configuration 2 is in force/);
+  match(await (await fetch(`${admin}/api/config`)).text(), /"drainTimeout": 7000/);
+
+  await s3.stop();
+  await gateway.waitFor(/reload refused, configuration 2 stays in force.*cannot be fetched.*ECONNREFUSED/);
+  match(await (await fetch(`${admin}/api/status`)).text(), /cannot be fetched/);
+  equal(await (await fetch(`${url}/echo/2`)).text(), '2');
+  await gateway.stop();
+
+  const again = runCli(args, env);
+  t.after(() => again.stop());
+  const [, anew] = await again.waitFor(READY);
+  match(again.logs, /the last good copy .* is served/);
+  equal(await (await fetch(`${anew}/echo/3`)).text(), '3');
+
+  // It comes back with garbage: what is served stays.
+  const garbage = createServer((_, response) => response.end('<html>hello</html>')).listen(port, '127.0.0.1');
+  t.after(() => garbage.close());
+  await again.waitFor(/reload refused.*is no listing of a bucket/);
+  equal(await (await fetch(`${anew}/echo/4`)).text(), '4');
+  ok(again.child.exitCode === null);
+});

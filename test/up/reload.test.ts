@@ -1,0 +1,50 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { renameSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import { startGateway } from '../gateway.ts';
+import { startEcho, startTraffic, type Tally } from '../traffic.ts';
+
+/** The full count is for a soak; this many show what can go wrong. */
+const RELOADS = Number(process.env.GATEHOUSE_RELOADS ?? 25);
+const patience = { timeout: 60_000 + RELOADS * 2000 };
+
+const LOST = ({ refused, reset, wrong, cut }: Tally) => ({ refused, reset, wrong, cut });
+const NOTHING = { refused: 0, reset: 0, wrong: 0, cut: 0 };
+
+test(`${RELOADS} reloads under load lose nothing`, patience, async (t) => {
+  const echo = await startEcho();
+  t.after(() => echo.close());
+  const settings = (round: number) => ({
+    listeners: {
+      public: { address: '127.0.0.1:0' },
+      ...(round % 2 ? { second: { address: '127.0.0.1:0' } } : {}),
+    },
+    admin: { address: '127.0.0.1:0' },
+    workers: 1 + (round % 3 === 2 ? 1 : 0),
+    upstreams: {
+      one: {
+        balance: round % 2 ? 'roundRobin' : 'hash',
+        retries: { attempts: 1 },
+        timeouts: { total: `${60 + round}s` },
+        endpoints: [{ url: echo.url, weight: 1 + (round % 3) }],
+      },
+    },
+    routes: [{ name: `round${round}`, upstream: 'one' }],
+  });
+  const gateway = await startGateway(settings(0));
+  t.after(() => gateway.stop());
+  const traffic = startTraffic({ port: gateway.port, keepAlive: 8, fresh: 4, streams: 4 });
+  for (let round = 1; round <= RELOADS; round++) {
+    writeFileSync(`${gateway.file}.new`, stringify(settings(round)));
+    renameSync(`${gateway.file}.new`, gateway.file);
+    const answer = await fetch(`${gateway.adminUrl}/api/reload`, { method: 'POST' });
+    const said = await answer.text();
+    equal(answer.status, 200, said);
+    await setTimeout(20);
+  }
+  const tally = await traffic.stop();
+  deepEqual(LOST(tally), NOTHING, tally.losses.join('\n'));
+  ok(tally.answered > 100 && tally.streams > 3, JSON.stringify(tally));
+});

@@ -1,0 +1,121 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { type Gateway, startGateway } from '../gateway.ts';
+import { startEcho, startTraffic, type Tally } from '../traffic.ts';
+
+/** The full count is for a soak; this many show what can go wrong. */
+const UPGRADES = Number(process.env.GATEHOUSE_UPGRADES ?? 3);
+const patience = { timeout: 120_000 + UPGRADES * 10_000 };
+
+const LOST = ({ refused, reset, wrong, cut }: Tally) => ({ refused, reset, wrong, cut });
+const NOTHING = { refused: 0, reset: 0, wrong: 0, cut: 0 };
+
+/** A gateway before the echo server; whoever serves in the end is ended with the test. */
+async function start(t: TestContext): Promise<Gateway & { pid(): Promise<number> }> {
+  const echo = await startEcho();
+  t.after(() => echo.close());
+  const gateway = await startGateway({
+    listeners: { public: { address: '127.0.0.1:0' } },
+    drainTimeout: '20s',
+    upstreams: { one: { retries: { attempts: 1 }, endpoints: [{ url: echo.url }] } },
+    routes: [{ name: 'all', upstream: 'one' }],
+  });
+  const pid = async () => {
+    const answer = await fetch(`${gateway.adminUrl}/api/status`);
+    return ((await answer.json()) as { pid: number }).pid;
+  };
+  t.after(async () => {
+    const last = await pid().catch(() => 0);
+    if (last && last !== gateway.child.pid) process.kill(last, 'SIGTERM');
+    await gateway.stop();
+    await gone(last);
+  });
+  return Object.assign(gateway, { pid });
+}
+
+async function gone(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      if (pid === 0) return;
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await setTimeout(20);
+  }
+}
+
+async function until(what: () => Promise<boolean>): Promise<void> {
+  while (!(await what().catch(() => false))) await setTimeout(50);
+}
+
+const upgrade = async (gateway: Gateway) => {
+  const answer = await fetch(`${gateway.adminUrl}/api/upgrade`, { method: 'POST' });
+  return { status: answer.status, text: await answer.text() };
+};
+
+test(`${UPGRADES} upgrades under load lose nothing`, patience, async (t) => {
+  const gateway = await start(t);
+  const traffic = startTraffic({ port: gateway.port, keepAlive: 8, fresh: 4, streams: 4 });
+  let before = await gateway.pid();
+  for (let round = 1; round <= UPGRADES; round++) {
+    const { status, text } = await upgrade(gateway);
+    equal(status, 200, text);
+    await gone(before);
+    const after = await gateway.pid();
+    ok(after !== before);
+    before = after;
+  }
+  const tally = await traffic.stop();
+  deepEqual(LOST(tally), NOTHING, tally.losses.join('\n'));
+  ok(tally.answered > 100 && tally.streams > 3, JSON.stringify(tally));
+});
+
+test('a new program that dies while the old one leaves: the old one comes back', patience, async (t) => {
+  const gateway = await start(t);
+  const old = gateway.child.pid as number;
+  const slow = startTraffic({ port: gateway.port, streams: 4 });
+  const traffic = startTraffic({ port: gateway.port, keepAlive: 4, fresh: 4, pause: 5 });
+  await setTimeout(300);
+  equal((await upgrade(gateway)).status, 200);
+  const [, young] = await gateway.waitFor(/process (\d+) has taken over/);
+  process.kill(Number(young), 'SIGKILL');
+  await gateway.waitFor(/the process that took over was killed by SIGKILL; process \d+ serves again/);
+  await until(async () => (await fetch(`${gateway.url}/echo/1`)).ok && (await fetch(gateway.adminUrl)).ok);
+  // What the killed one had accepted is cut with it; nobody is refused.
+  const tally = await traffic.stop();
+  equal(tally.refused, 0);
+  equal(tally.wrong, 0);
+  equal((await slow.stop()).refused, 0);
+  equal(await (await fetch(`${gateway.url}/echo/77`)).text(), '77');
+  equal(gateway.child.pid, old);
+});
+
+test('an old program that dies while it leaves: the new one serves', patience, async (t) => {
+  const gateway = await start(t);
+  const old = gateway.child.pid as number;
+  const slow = startTraffic({ port: gateway.port, streams: 4 });
+  const fresh = startTraffic({ port: gateway.port, fresh: 4, pause: 5 });
+  await setTimeout(300);
+  equal((await upgrade(gateway)).status, 200);
+  process.kill(old, 'SIGKILL');
+  await setTimeout(500);
+  const tally = await fresh.stop();
+  deepEqual(LOST(tally), NOTHING, tally.losses.join('\n'));
+  // Its workers are orphans that let their streams end.
+  const streams = await slow.stop();
+  deepEqual(LOST(streams), NOTHING, streams.losses.join('\n'));
+  ok((await gateway.pid()) !== old);
+});
+
+test('a new program that does not come up changes nothing', patience, async (t) => {
+  const gateway = await start(t);
+  const { writeFileSync } = await import('node:fs');
+  writeFileSync(gateway.file, 'listeners: 7\n');
+  const { status, text } = await upgrade(gateway);
+  equal(status, 409);
+  match(text, /exited with code 1 before it served/);
+  equal(await (await fetch(`${gateway.url}/echo/5`)).text(), '5');
+  await gateway.waitFor(/upgrade refused, process \d+ goes on/);
+});
