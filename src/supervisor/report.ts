@@ -17,8 +17,3 @@ export interface SupervisorStatus {
   restarts: number;
   crashLoop: boolean;
 }
-
-/** A configuration that was loaded and checked, or why not. */
-export type Loaded<C> =
-  | { ok: true; config: C; files: Record<string, string> }
-  | { ok: false; problems: readonly string[] };
