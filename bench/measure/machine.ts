@@ -101,7 +101,16 @@ export function makeCertificate(into: string): Certificate | undefined {
   const key = `${into}/key.pem`;
   const { status } = spawnSync('openssl', [
     ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30'],
-    ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate],
+    ...[
+      '-subj',
+      '/CN=localhost',
+      '-addext',
+      'subjectAltName=DNS:localhost,DNS:gateway.bench',
+      '-keyout',
+      key,
+      '-out',
+      certificate,
+    ],
   ]);
   if (status !== 0) return undefined;
   const pem = readFileSync(certificate, 'utf8');
