@@ -111,6 +111,7 @@ const RIGHT: [what: string, text: string, warnings: string[]][] = [
       '  b: { endpoints: [ { url: "http://10.0.0.2:80" } ] }\nmodels: { m: { versions: [ { name: s, upstream: a } ] } }\nroutes:',
     ),
     [
+      '4:3: upstreams.a: warning: models are served from here, but their tokens are not read; set "protocol" to the API that the servers speak to see them',
       '5:3: upstreams.b: warning: no route or model uses this upstream; take it out, or name it in one',
       '6:11: models.m: warning: no route offers this model; add it to the "models" of a route, or take it out',
     ],

@@ -17,6 +17,7 @@ export function crosscheck(parts: Parts, report: Report): void {
   for (const [name, upstream] of parts.upstreams) checkUpstream(['upstreams', name], upstream, parts, report);
   for (const [name, model] of parts.models) checkModel(['models', name], model, parts, report);
   if (parts.whole) checkUse(parts, report);
+  checkProtocols(parts, report);
   if (parts.chaos !== undefined) checkChaos(parts.chaos, parts, report);
 }
 
@@ -163,6 +164,16 @@ function checkModel(path: Path, model: ModelConfig, parts: Parts, report: Report
   });
   if (model.versions.every((version) => version.weight === 0)) {
     report.at([...path, 'versions'], 'every version has weight 0, so none could answer; give one a weight', 'key');
+  }
+}
+
+/** Models whose answers nobody reads: served, but without a token in metrics or log. */
+function checkProtocols(parts: Parts, report: Report): void {
+  const serving = new Set(parts.models.flatMap(([, model]) => model.versions.map((version) => version.upstream)));
+  for (const [name, { protocol }] of parts.upstreams) {
+    if (protocol !== 'http' || !serving.has(name)) continue;
+    const remedy = 'set "protocol" to the API that the servers speak to see them';
+    report.warn(['upstreams', name], `models are served from here, but their tokens are not read; ${remedy}`, 'key');
   }
 }
 
