@@ -6,7 +6,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Overview } from '../observe/observe.ts';
 import { type ChaosBoard, describe, type RunningFault } from '../policy/chaos/board.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
-import { endpointName } from '../upstream/health/prober.ts';
+import { endpointName } from '../upstream/address.ts';
 import { VERSION } from './version.ts';
 
 /** What the supervisor itself does not hold. */

@@ -9,7 +9,7 @@ import { loadReader, Observer, pipeSink, processReader } from '../observe/observ
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
-import { endpointName } from '../upstream/health/prober.ts';
+import { endpointName } from '../upstream/address.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
 import { watchLoop } from './stuck.ts';
 import { VERSION } from './version.ts';

@@ -123,34 +123,34 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   }
 
   answer(exchange: Exchange, error: GatehouseError): void {
-    const { inbound } = exchange;
-    const body = Buffer.from(errorBody(exchange.protocol, error, exchange.id));
-    let fields = `Content-Type: ${errorContentType(exchange.protocol)}\r\nx-request-id: ${exchange.id}\r\n`;
-    fields += `Proxy-Status: gatehouse; error=${error.proxyError}; details="${error.code}"\r\nDate: ${this.worker.httpDate()}\r\n`;
+    let fields = `Proxy-Status: gatehouse; error=${error.proxyError}; details="${error.code}"\r\n`;
     if (error.retryAfterMs !== undefined)
       fields += `Retry-After: ${Math.max(1, Math.ceil(error.retryAfterMs / 1000))}\r\n`;
     if (error.code === 'method_not_allowed') fields += 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
     for (const [name, value] of error.fields ?? []) fields += `${name}: ${value}\r\n`;
-    exchange.status = error.status;
-    exchange.responseBytes = body.length;
-    if (error.close) inbound.closeAfter();
-    this.ended(exchange, exchange.outcome === 'denied' ? 'denied' : 'failed', error);
-    inbound.head(error.status, REASONS.get(error.status) ?? 'Error', fields, body.length);
-    inbound.write(body, 0, body.length);
-    inbound.end('');
+    if (error.close) exchange.inbound.closeAfter();
+    const outcome = exchange.outcome === 'denied' ? 'denied' : 'failed';
+    const { protocol, id } = exchange;
+    this.#send(error.status, errorContentType(protocol), fields, errorBody(protocol, error, id), outcome, error);
   }
 
   /** Answers with a JSON document of our own. */
   answerJson(text: string): void {
+    this.#send(200, 'application/json', '', text, 'completed');
+  }
+
+  /** An answer made here: counted, then sent whole. */
+  #send(status: number, type: string, more: string, text: string, outcome: Outcome, error?: GatehouseError): void {
     const { exchange } = this;
+    const { inbound, id } = exchange;
     const body = Buffer.from(text);
-    exchange.status = 200;
+    const fields = `Content-Type: ${type}\r\nx-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n${more}`;
+    exchange.status = status;
     exchange.responseBytes = body.length;
-    this.ended(exchange, 'completed', undefined);
-    const fields = `Content-Type: application/json\r\nx-request-id: ${exchange.id}\r\nDate: ${this.worker.httpDate()}\r\n`;
-    exchange.inbound.head(200, 'OK', fields, body.length);
-    exchange.inbound.write(body, 0, body.length);
-    exchange.inbound.end('');
+    this.ended(exchange, outcome, error);
+    inbound.head(status, REASONS.get(status) ?? 'Error', fields, body.length);
+    inbound.write(body, 0, body.length);
+    inbound.end('');
   }
 
   cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string {
@@ -184,6 +184,7 @@ function settle(progress: UsageProgress, outcome: Outcome): Usage | undefined {
 }
 
 const REASONS = new Map([
+  [200, 'OK'],
   [400, 'Bad Request'],
   [401, 'Unauthorized'],
   [403, 'Forbidden'],

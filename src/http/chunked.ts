@@ -6,8 +6,8 @@ import { HEX } from './chars.ts';
 import { EXTENSION_END, EXTENSION_FAULT, EXTENSION_START, nextExtensionState } from './extension.ts';
 import { HttpFault } from './fault.ts';
 import { FieldSection } from './fields.ts';
-import { FORWARDING_FIELDS } from './forwarded.ts';
-import { HOP_BY_HOP, KNOWN } from './known.ts';
+
+import { FORWARDING_FIELDS, HOP_BY_HOP, KNOWN } from './known.ts';
 
 /** Limits of a chunked body. */
 export interface ChunkedLimits {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { HttpFault } from './fault.ts';
-import { FORWARDING_FIELDS, forwardingLines, replacedForwarding } from './forwarded.ts';
+import { forwardingLines, replacedForwarding } from './forwarded.ts';
 import { findHeadEnd } from './head.ts';
-import { KNOWN } from './known.ts';
+import { FORWARDING_FIELDS, KNOWN } from './known.ts';
 import { parseRequest } from './request.ts';
 
 function request(lines: string[]) {

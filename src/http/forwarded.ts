@@ -1,7 +1,7 @@
 /** What a request says about the way it came: X-Forwarded-*, Forwarded (RFC 7239) and Via (RFC 9110 §7.6.3). */
 import type { Peer } from '../kernel/exchange.ts';
 import type { FieldSection } from './fields.ts';
-import { KNOWN } from './known.ts';
+import { FORWARDING_FIELDS, KNOWN } from './known.ts';
 
 /** The hop before us. */
 export interface PreviousHop {
@@ -12,18 +12,7 @@ export interface PreviousHop {
   readonly clientAddress: string;
 }
 
-/** Fields that only a trusted hop may set. */
-export const FORWARDING_FIELDS =
-  KNOWN.forwarded |
-  KNOWN['x-forwarded-for'] |
-  KNOWN['x-forwarded-proto'] |
-  KNOWN['x-forwarded-host'] |
-  KNOWN['x-forwarded-port'] |
-  KNOWN['x-forwarded-server'] |
-  KNOWN['x-real-ip'] |
-  KNOWN.via;
-
-/** Of these, what is left as a trusted hop wrote it. */
+/** Of FORWARDING_FIELDS, what is left as a trusted hop wrote it. */
 const KEPT_FROM_TRUSTED = KNOWN['x-forwarded-port'] | KNOWN['x-forwarded-server'] | KNOWN['x-real-ip'];
 
 /** The forwarding fields that are written anew for this hop, and so must not be copied. */

@@ -1,6 +1,7 @@
 /** The fields that say where a message ends and whether its connection lives on (RFC 9112 §6 and §9). */
 import { HttpFault } from './fault.ts';
-import { listMembers, trimOws } from './fields.ts';
+import { type FieldSection, listMembers, trimOws } from './fields.ts';
+import { KNOWN } from './known.ts';
 
 /** Value of Content-Length as a number, or -1: digits only, no sign, no list, at most 15 digits. */
 export function parseContentLength(value: string): number {
@@ -75,4 +76,19 @@ const NOT_UPGRADED = /^(h2c?|http|tls)(\/|$)/;
 export function upgradeProtocols(value: string): string {
   const members = listMembers(value);
   return members.some((member) => NOT_UPGRADED.test(member)) ? '' : members.join(', ');
+}
+
+/**
+ * Reads the Connection field of a head: sets whether its connection lives on (RFC 9112 §9.3) and marks the fields that stay
+ * behind. True: it names Upgrade, and an Upgrade field is there.
+ */
+export function readConnection(head: FieldSection & { readonly minor: 0 | 1; keepAlive: boolean }): boolean {
+  head.keepAlive = head.minor === 1;
+  if ((head.seen & KNOWN.connection) === 0) return false;
+  const options = head.knownList(KNOWN.connection);
+  const bits = connectionOptions(options);
+  if (bits.close) head.keepAlive = false;
+  else if (bits.keepAlive) head.keepAlive = true;
+  if (bits.others) head.markConnectionNamed(options);
+  return bits.upgrade && (head.seen & KNOWN.upgrade) !== 0;
 }

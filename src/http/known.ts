@@ -36,6 +36,17 @@ export const KNOWN = {
 /** Marks a field that `Connection` names. */
 export const NAMED_BY_CONNECTION = 1 << 29;
 
+/** Fields that only a trusted hop may set. */
+export const FORWARDING_FIELDS =
+  KNOWN.forwarded |
+  KNOWN['x-forwarded-for'] |
+  KNOWN['x-forwarded-proto'] |
+  KNOWN['x-forwarded-host'] |
+  KNOWN['x-forwarded-port'] |
+  KNOWN['x-forwarded-server'] |
+  KNOWN['x-real-ip'] |
+  KNOWN.via;
+
 /**
  * Fields that `Connection` cannot make vanish: what frames and addresses the message, and what trusted hops say about the
  * client. Were they named away, the next hop would take us, or the hop before us, for the client.
@@ -44,14 +55,7 @@ export const NOT_NAMED =
   KNOWN.host |
   KNOWN['content-length'] |
   KNOWN['transfer-encoding'] |
-  KNOWN.via |
-  KNOWN.forwarded |
-  KNOWN['x-forwarded-for'] |
-  KNOWN['x-forwarded-proto'] |
-  KNOWN['x-forwarded-host'] |
-  KNOWN['x-forwarded-port'] |
-  KNOWN['x-forwarded-server'] |
-  KNOWN['x-real-ip'] |
+  FORWARDING_FIELDS |
   KNOWN['max-forwards'] |
   KNOWN.expect;
 

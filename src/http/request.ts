@@ -3,9 +3,9 @@ import { type BodyLength, LENGTH_CHUNKED, LENGTH_NONE, type RequestHead } from '
 import { CLASS, HOST, TARGET, TOKEN } from './chars.ts';
 import { HttpFault } from './fault.ts';
 import { FieldSection } from './fields.ts';
-import { FORWARDING_FIELDS } from './forwarded.ts';
-import { connectionOptions, parseContentLength, requestCodings, upgradeProtocols } from './framing.ts';
-import { HOP_BY_HOP, KNOWN } from './known.ts';
+
+import { parseContentLength, readConnection, requestCodings, upgradeProtocols } from './framing.ts';
+import { FORWARDING_FIELDS, HOP_BY_HOP, KNOWN } from './known.ts';
 
 /** Limits of a request head. */
 export interface RequestLimits {
@@ -219,16 +219,8 @@ function readFraming(head: Request, limits: RequestLimits): HttpFault | undefine
     }
     head.length = length;
   }
-  head.keepAlive = head.minor === 1;
-  if ((seen & KNOWN.connection) !== 0) {
-    const options = head.knownList(KNOWN.connection);
-    const bits = connectionOptions(options);
-    if (bits.close) head.keepAlive = false;
-    else if (bits.keepAlive) head.keepAlive = true;
-    if (bits.upgrade && head.minor === 1 && (seen & KNOWN.upgrade) !== 0 && head.length === LENGTH_NONE) {
-      head.upgrade = upgradeProtocols(head.knownList(KNOWN.upgrade));
-    }
-    if (bits.others) head.markConnectionNamed(options);
+  if (readConnection(head) && head.minor === 1 && head.length === LENGTH_NONE) {
+    head.upgrade = upgradeProtocols(head.knownList(KNOWN.upgrade));
   }
   if ((seen & KNOWN.expect) !== 0) {
     if (head.knownList(KNOWN.expect).toLowerCase() !== '100-continue') {

@@ -3,7 +3,7 @@ import { type BodyLength, LENGTH_CHUNKED, LENGTH_CLOSE, LENGTH_NONE, type Respon
 import { CLASS, VALUE } from './chars.ts';
 import { HttpFault } from './fault.ts';
 import { FieldSection } from './fields.ts';
-import { connectionOptions, parseContentLength } from './framing.ts';
+import { parseContentLength, readConnection } from './framing.ts';
 import { KNOWN } from './known.ts';
 
 /** Limits of a response head. */
@@ -101,15 +101,7 @@ function readFraming(head: Response, method: string): HttpFault | undefined {
   const { seen, status } = head;
   const coded = (seen & KNOWN['transfer-encoding']) !== 0;
   const counted = (seen & KNOWN['content-length']) !== 0;
-  head.keepAlive = head.minor === 1;
-  if ((seen & KNOWN.connection) !== 0) {
-    const options = head.knownList(KNOWN.connection);
-    const bits = connectionOptions(options);
-    if (bits.close) head.keepAlive = false;
-    else if (bits.keepAlive) head.keepAlive = true;
-    if (bits.upgrade && (seen & KNOWN.upgrade) !== 0) head.upgrade = head.knownList(KNOWN.upgrade);
-    if (bits.others) head.markConnectionNamed(options);
-  }
+  if (readConnection(head)) head.upgrade = head.knownList(KNOWN.upgrade);
   if ((seen & KNOWN['keep-alive']) !== 0) {
     const hint = /(?:^|[,;\s])timeout=(\d{1,6})/i.exec(head.known(KNOWN['keep-alive']) as string);
     if (hint) head.keepAliveSeconds = Number(hint[1]);

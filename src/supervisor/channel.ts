@@ -4,6 +4,8 @@
  * ignored, so that an old worker survives a newer supervisor during an upgrade, and the other way round.
  */
 
+import type { BreakerEvent } from '../kernel/event.ts';
+
 /** Version of every message below; raise it when the meaning of a field changes (adding a field needs no raise). */
 export const CHANNEL_VERSION = 1;
 
@@ -22,17 +24,8 @@ export interface UpstreamLevels {
   levels: readonly { readonly endpoints: readonly string[]; readonly healthyShare: number; readonly load: number }[];
 }
 
-/** What is known about the breaker of one endpoint. */
-export interface BreakerChange {
-  upstream: string;
-  endpoint: string;
-  state: 'closed' | 'open' | 'halfOpen';
-  /** An operator holds it there. */
-  forced: boolean;
-  /** How long it stays open, in milliseconds. */
-  forMs: number;
-  reason: string;
-}
+/** What is known about the breaker of one endpoint, whoever found it out. */
+export type BreakerChange = Omit<BreakerEvent, 'own'>;
 
 /** What the agent beside one server says. */
 export interface AgentChange {

@@ -2,9 +2,10 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import { formatDuration } from '../kernel/limit.ts';
+import { endpointName } from '../upstream/address.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
 import { type AgentEvent, Agents } from '../upstream/health/agents.ts';
-import { endpointName, Prober } from '../upstream/health/prober.ts';
+import { Prober } from '../upstream/health/prober.ts';
 import { type BreakerStatus, Breakers } from './breakers.ts';
 import type { BreakerChange, EndpointHealth, ToSupervisor } from './channel.ts';
 import type { WorkerProcess } from './worker.ts';

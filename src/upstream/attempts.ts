@@ -98,10 +98,10 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
       upstream.pick(hashKey, this.#tried) ??
       (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
     let connection = endpoint?.acquire();
-    let full = '';
+    let full = false;
     while (endpoint !== undefined && connection === undefined) {
       // All its connections are in use: the next best one.
-      full = endpoint.id;
+      full = true;
       tryGivenUp(endpoint, endpoint.standing.probing);
       this.#tried ??= [];
       this.#tried.push(endpoint.index);
@@ -109,12 +109,11 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
       connection = endpoint?.acquire();
     }
     if (endpoint === undefined || connection === undefined) {
-      const why =
-        full === ''
-          ? `no server of upstream ${upstream.name} is available`
-          : `all connections to ${full} are in use (pool.connections)`;
-      const detail = { retryAfterMs: full === '' ? upstream.retryAfter() : 1000 };
-      this.fail(new GatehouseError(full === '' ? 'no_endpoint' : 'overloaded', why, detail));
+      const why = full
+        ? `all connections to the servers of upstream ${upstream.name} are in use (pool.connections)`
+        : `no server of upstream ${upstream.name} is available`;
+      const detail = { retryAfterMs: full ? 1000 : upstream.retryAfter() };
+      this.fail(new GatehouseError(full ? 'overloaded' : 'no_endpoint', why, detail));
       return;
     }
     const probe = endpoint.standing.probing;

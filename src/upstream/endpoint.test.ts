@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { parseEndpointUrl } from './endpoint.ts';
+import { parseEndpointUrl } from './address.ts';
 import { fakeConnection, makeUpstream } from './upstream.fixture.ts';
 
 test('urls', () => {

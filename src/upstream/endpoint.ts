@@ -8,6 +8,7 @@ import type { ErrorCode } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { Dial, DialTarget } from '../socket/dial.ts';
+import { endpointName, parseEndpointUrl } from './address.ts';
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
 import { ClientConnection } from './connection.ts';
 import type { ConnectionHost } from './host.ts';
@@ -27,21 +28,6 @@ export interface EndpointParts {
   mayEject(): boolean;
   /** Availability or weight has changed. */
   changed(endpoint: Endpoint): void;
-}
-
-/** Reads an endpoint's URL: scheme, host, port, or the path of a unix socket. */
-export function parseEndpointUrl(url: string): { secure: boolean; host: string; port: number; authority: string } {
-  if (url.startsWith('unix:')) return { secure: false, host: url.slice(5), port: 0, authority: 'localhost' };
-  const parsed = new URL(url);
-  const secure = parsed.protocol === 'https:';
-  const host = parsed.hostname.replace(/^\[|\]$/g, '');
-  return { secure, host, port: parsed.port === '' ? (secure ? 443 : 80) : Number(parsed.port), authority: parsed.host };
-}
-
-function idOf(endpoint: EndpointConfig): string {
-  if (endpoint.name !== undefined) return endpoint.name;
-  const { port, host, authority } = parseEndpointUrl(endpoint.url);
-  return port === 0 ? `unix:${host}` : authority;
 }
 
 function bodyLimits({ limits }: UpstreamConfig): ChunkedLimits {
@@ -101,7 +87,7 @@ export class Endpoint implements ConnectionHost {
     const { secure, host, port, authority } = parseEndpointUrl(endpoint.url);
     this.index = index;
     this.#url = endpoint.url;
-    this.id = idOf(endpoint);
+    this.id = endpointName(endpoint);
     this.authority = authority;
     this.config = config;
     this.clock = parts.clock;
@@ -144,7 +130,7 @@ export class Endpoint implements ConnectionHost {
 
   /** Whether a configuration's endpoint is this server. */
   isAt(endpoint: EndpointConfig): boolean {
-    return endpoint.url === this.#url && idOf(endpoint) === this.id;
+    return endpoint.url === this.#url && endpointName(endpoint) === this.id;
   }
 
   /** Whether its connections were made with these TLS settings. */

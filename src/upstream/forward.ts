@@ -199,7 +199,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     const [code, what] = overdue(wait, endpoint.config.timeouts);
     this.connection.abort();
     endpoint.fault(code);
-    this.onOutboundError(new GatehouseError(code, `${what}: ${endpoint.id}`), true, false);
+    this.onOutboundError(new GatehouseError(code, what), true, false);
   }
 
   silent(): void {

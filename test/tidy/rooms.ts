@@ -41,6 +41,7 @@ const SIDE_DOORS: Readonly<Record<string, string>> = {
   'src/policy/chaos/board.ts': 'which faults run is decided beside the data path, in the supervisor',
   'src/upstream/resolve.ts': 'names are resolved beside the data path, and the results handed in',
   'src/upstream/health/agents.ts': 'the one asker of agents runs in the supervisor, for all workers',
+  'src/upstream/address.ts': 'the names of endpoints, which supervisor and workers must spell alike',
   'src/upstream/health/prober.ts': 'the one prober runs in the supervisor, for all workers',
   'src/observe/prometheus.ts': 'the text format, which the admin port writes and the rest of the room never needs',
   'src/supervisor/channel.ts':

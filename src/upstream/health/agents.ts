@@ -1,9 +1,8 @@
 /** Asks the agents beside the servers, one asker for all workers, in the supervisor, and reports what changes. */
 import type { Clock, Timer } from '../../kernel/clock.ts';
+import { endpointName, parseEndpointUrl } from '../address.ts';
 import type { UpstreamConfig } from '../config.ts';
-import { parseEndpointUrl } from '../endpoint.ts';
 import { type AgentState, type AgentTarget, askAgent, initialAgent, nextAgent } from './agent.ts';
-import { endpointName } from './prober.ts';
 
 /** What an agent says about its endpoint. */
 export interface AgentEvent extends AgentState {

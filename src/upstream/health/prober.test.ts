@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ManualClock, systemClock } from '../../kernel/clock.ts';
 import type { EndpointEvent } from '../../kernel/event.ts';
+import { endpointName } from '../address.ts';
 import { upstreamConfig } from '../config.ts';
 import type { ProbeResult, ProbeTarget } from './probe.ts';
 import { probe } from './probe.ts';
-import { endpointName, Prober } from './prober.ts';
+import { Prober } from './prober.ts';
 
 const upstream = (over: object = {}, urls = ['http://a:1', 'http://b:1']) =>
   upstreamConfig.parse({ endpoints: urls.map((url) => ({ url })), health: { interval: '10s', ...over } });

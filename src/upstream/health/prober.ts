@@ -4,19 +4,12 @@
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { EndpointEvent } from '../../kernel/event.ts';
+import { endpointName } from '../address.ts';
 import type { EndpointConfig, UpstreamConfig } from '../config.ts';
-import { parseEndpointUrl } from '../endpoint.ts';
 import type { ProbeResult, ProbeTarget } from './probe.ts';
 import { probe } from './probe.ts';
 import type { HealthState, Thresholds } from './state.ts';
 import { initialHealth, nextHealth } from './state.ts';
-
-/** Name of an endpoint in metrics, logs and messages, as `Endpoint.id` has it: its own, or its URL without scheme. */
-export function endpointName(endpoint: Pick<EndpointConfig, 'name' | 'url'>): string {
-  if (endpoint.name !== undefined) return endpoint.name;
-  const { port, host, authority } = parseEndpointUrl(endpoint.url);
-  return port === 0 ? `unix:${host}` : authority;
-}
 
 interface Watched {
   upstream: string;
