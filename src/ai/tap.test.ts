@@ -2,54 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Usage } from '../kernel/exchange.ts';
-import { type Operation, recognize, usageTap } from './ai.ts';
+import { type Operation, usageTap } from './ai.ts';
+import { at, everySplit, run, usage } from './tap.test.fixture.ts';
 
-const at = (path: string) => recognize('POST', path) as Operation;
 const chat = at('/v1/chat/completions');
 const completion = at('/v1/completions');
 const responses = at('/v1/responses');
 const messages = at('/v1/messages');
-
-function usage(inputTokens: number, outputTokens: number, cachedInputTokens = 0, reasoningTokens = 0): Usage {
-  return { inputTokens, outputTokens, cachedInputTokens, reasoningTokens };
-}
-
-interface Learnt {
-  usage: Usage | undefined;
-  tokens: number;
-  firsts: number;
-}
-
-function run(operation: Operation, kind: 'json' | 'sse', parts: readonly Buffer[]): Learnt {
-  const tap = usageTap(operation, kind);
-  let firsts = 0;
-  tap.onFirstToken = () => firsts++;
-  for (const part of parts) {
-    // Stale bytes around the slice, with a decoy, as in a read buffer that is used again and again.
-    const padded = Buffer.concat([Buffer.from('"usage":{'), part, Buffer.from('"}],"usage":{"prompt_tokens":9}}\n\n')]);
-    tap.data(padded, 9, 9 + part.length);
-    padded.fill('"');
-  }
-  tap.end();
-  return { usage: tap.usage, tokens: tap.tokens, firsts };
-}
-
-function everySplit(operation: Operation, kind: 'json' | 'sse', text: string, wanted: Learnt): void {
-  const bytes = Buffer.from(text);
-  assert.deepEqual(run(operation, kind, [bytes]), wanted);
-  for (let cut = 1; cut < bytes.length; cut++) {
-    assert.deepEqual(run(operation, kind, [bytes.subarray(0, cut), bytes.subarray(cut)]), wanted, `split at ${cut}`);
-  }
-  assert.deepEqual(
-    run(
-      operation,
-      kind,
-      [...bytes].map((byte) => Buffer.of(byte)),
-    ),
-    wanted,
-    'byte by byte',
-  );
-}
 
 const sse = (...events: unknown[]) =>
   events.map((event) => `data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`).join('');
