@@ -6,6 +6,7 @@
  * belongs to whoever read it from the socket. Who wants to keep bytes copies them.
  */
 import type { GatehouseError } from './error.ts';
+import type { Identity, TlsFacts } from './identity.ts';
 
 /** The fields of a head, looked up lazily in the bytes as they came. */
 export interface Fields {
@@ -80,6 +81,8 @@ export interface Inbound {
   readonly listener: string;
   /** `http` or `https`, as the client sees it (after trusted hops). */
   readonly scheme: string;
+  /** What TLS says about the connection; undefined without TLS on this hop. */
+  readonly tls?: TlsFacts | undefined;
   /** Delivers the request body to `sink` from now on; what has arrived already is delivered before this returns. */
   start(sink: InboundSink): void;
   pause(): void;
@@ -157,6 +160,8 @@ export class Exchange {
   /** OpenTelemetry `gen_ai.operation.name`-like: `chat`, `text_completion`, `responses`, `embeddings`, `messages`, `models`, or ''. */
   operation = '';
   route = '';
+  /** Who calls, once that has been proved. */
+  identity: Identity | undefined = undefined;
   /** Model as the client named it. */
   model = '';
   version = '';
