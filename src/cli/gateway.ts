@@ -10,7 +10,7 @@ import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, processReader } from '../observe/observe.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
-import { Supervisor } from '../supervisor/supervisor.ts';
+import { Services, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
 import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
@@ -103,6 +103,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     config: loaded.config,
     files: loaded.files,
     workers: workersOf,
+    services: new Services(),
     inherited: sockets,
     drainMs: (config) => parts.drainMs ?? config.drainTimeout,
     load: () => reloads.load(),

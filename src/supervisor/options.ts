@@ -6,6 +6,7 @@ import type { Inherited } from './inherit.ts';
 import type { EndpointHealth, ToSupervisor } from './messages.ts';
 import type { Loaded } from './report.ts';
 import type { RestartSettings } from './restart.ts';
+import type { Services } from './services.ts';
 import type { WorkerProgram } from './worker.ts';
 
 /** The part of the configuration that the supervisor itself reads; the rest passes through to the workers. */
@@ -43,6 +44,8 @@ export interface SupervisorOptions<C extends SupervisedConfig> {
   /** Bound on draining, for workers that a reload makes superfluous. */
   drainMs?: (config: C) => number;
   restarts?: RestartSettings;
+  /** What is done for workers beside their configuration. */
+  services: Services;
   /** Sockets that another process has bound for us. */
   inherited?: readonly Inherited[];
 }
