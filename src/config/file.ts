@@ -7,6 +7,7 @@ import { logConfig } from '../observe/config.ts';
 import { chaosConfig } from '../policy/chaos/config.ts';
 import { overloadConfig } from '../policy/overload/config.ts';
 import { modelConfig, routeConfig } from '../route/config.ts';
+import { storeConfig } from '../store/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 
 /** Schema of the file. Unknown keys are mistakes. */
@@ -48,6 +49,7 @@ export const configSchema = z.strictObject({
     .describe('Which request goes where. The most specific match wins; among equals, the first in the file.'),
   overload: overloadConfig,
   chaos: chaosConfig,
+  store: storeConfig.describe('Where keys, tenants, plans, domains and the usage ledger are kept.'),
   log: logConfig.describe('What is written about requests.'),
 });
 
