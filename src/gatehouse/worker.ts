@@ -6,6 +6,7 @@ import type { Exchange } from '../kernel/exchange.ts';
 import type { Verdict } from '../kernel/gate.ts';
 import { Intake } from '../listen/intake.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
+import { Access } from '../policy/access/access.ts';
 import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
@@ -32,6 +33,8 @@ export class Worker implements ListenerHandler, PassageHost {
   held = 0;
   chaos: Chaos | undefined = undefined;
   readonly overload: Overload;
+  /** Who may come in. */
+  readonly access: Access;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
   readonly #stages: readonly Stage[];
@@ -53,6 +56,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.pseudonym = parts.pseudonym;
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
+    this.access = new Access(parts);
     this.snapshot = this.#compile(input, undefined);
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
@@ -225,7 +229,7 @@ export class Worker implements ListenerHandler, PassageHost {
   #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {
     const { clock, events, lookup, askProbe } = this.#parts;
     const optional = { ...(lookup && { lookup }), ...(askProbe && { askProbe }) };
-    const parts = { clock, events, deadlines: this.#deadlines, ...optional };
+    const parts = { clock, events, deadlines: this.#deadlines, access: this.access, ...optional };
     return new Snapshot(input, parts, before);
   }
 }
