@@ -17,6 +17,7 @@ import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
+import { NodeLimits } from './nodelimits.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
 import { Upgrade } from './upgrade.ts';
@@ -96,6 +97,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const levels = new LevelBoard();
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejections = new Ejections();
+  const services = new Services();
+  const limits = new NodeLimits(clock, loaded.config, services);
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -103,7 +106,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     config: loaded.config,
     files: loaded.files,
     workers: workersOf,
-    services: new Services(),
+    services,
     inherited: sockets,
     drainMs: (config) => parts.drainMs ?? config.drainTimeout,
     load: () => reloads.load(),
@@ -118,6 +121,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       levels.retire(worker);
       endpoints.gone(String(worker));
       ejections.gone(worker);
+      limits.gone(worker);
     },
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);
@@ -135,10 +139,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     prepare: async (config) => {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
+      limits.prepare(config);
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
       await log.settle(accepted);
+      limits.settle(accepted);
       if (await admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }

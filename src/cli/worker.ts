@@ -7,10 +7,12 @@ import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
+import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
+import { QUOTA_SERVICE } from './nodelimits.ts';
 import { watchLoop } from './stuck.ts';
 import { VERSION } from './version.ts';
 import { WorkerLog } from './workerlog.ts';
@@ -101,6 +103,7 @@ function runWorker(): void {
             readings: loadReader(),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
             askProbe: link.askProbe,
+            askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
             relisten: (listener) => link.relisten(listener),
             ...(descriptors === undefined ? {} : { descriptors }),
           });
@@ -131,7 +134,10 @@ function runWorker(): void {
         }
       },
       reopenLog: () => accessLog.reopen(),
-      drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
+      drain: async (deadlineMs) => {
+        await gatehouse?.drain(deadlineMs);
+        await gatehouse?.quota.close();
+      },
       metrics: () => observer?.snapshot(),
       close: async () => {
         observer?.close();

@@ -13,7 +13,7 @@ import { type Counters, countersOf, type Rule, sameRefill } from './rule.ts';
 export interface LeaseAsk {
   rule: string;
   key: string;
-  /** Grows when the holder begins anew with this key; it holds nothing of earlier ones. */
+  /** Which of the leases that the holder had for this key, growing. */
   epoch: number;
   /** Sum of what it has been granted, as far as it knows. */
   granted: number;
@@ -104,6 +104,7 @@ export class LocalAuthority implements Authority {
   /** Goes over to these rules. Accounts of rules that stay go on, with the new limit. */
   configure(rules: readonly Rule[]): void {
     const names = new Set(rules.map(({ name }) => name));
+    // Of rules that are named twice the later one holds: what is about to come in force, after what is.
     for (const name of this.#books.keys()) if (!names.has(name)) this.#books.delete(name);
     for (const rule of rules) {
       const book = this.#books.get(rule.name);
@@ -125,10 +126,11 @@ export class LocalAuthority implements Authority {
     const now = this.#clock.now();
     for (const { rule, accounts } of this.#books.values()) {
       for (const { counter, holdings } of accounts.values()) {
-        const at = holdings.findIndex((one) => one.holder === holder);
-        if (at < 0) continue;
-        const [{ granted, back }] = holdings.splice(at, 1) as [Holding];
-        counter.settle(granted - back, rule.refill.type === 'held' ? 0 : granted - back, now);
+        for (let i = holdings.length - 1; i >= 0; i--) {
+          if (holdings[i]?.holder !== holder) continue;
+          const [{ granted, back }] = holdings.splice(i, 1) as [Holding];
+          counter.settle(granted - back, rule.refill.type === 'held' ? 0 : granted - back, now);
+        }
       }
     }
   }
@@ -196,19 +198,18 @@ export class LocalAuthority implements Authority {
   }
 
   #holding({ counter, holdings }: Account, holder: number, ask: LeaseAsk, now: number): Holding {
-    let holding = holdings.find((one) => one.holder === holder);
-    if (holding === undefined) {
-      const { epoch, granted, back, used } = ask;
-      // An account that was dropped, or an authority that was started anew: what it holds it holds.
-      holding = { holder, epoch, granted, back, used };
-      counter.hold(granted - back, now);
-      holdings.push(holding);
-    } else if (holding.epoch !== ask.epoch) {
-      const lost = holding.granted - holding.back;
-      if (lost > 0) counter.settle(lost, lost, now);
-      holding.epoch = ask.epoch;
-      holding.granted = holding.back = holding.used = 0;
+    const { epoch, granted, back, used } = ask;
+    for (let i = holdings.length - 1; i >= 0; i--) {
+      const one = holdings[i] as Holding;
+      if (one.holder !== holder) continue;
+      if (one.epoch === epoch) return one;
+      // It began anew, and holds nothing of what it had before.
+      if (one.epoch < epoch && one.granted === one.back) holdings.splice(i, 1);
     }
+    // Usually all sums are 0. After an account was dropped, or an authority started anew, what a worker holds it holds.
+    const holding = { holder, epoch, granted, back, used };
+    counter.hold(granted - back, now);
+    holdings.push(holding);
     return holding;
   }
 

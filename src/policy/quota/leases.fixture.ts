@@ -64,7 +64,7 @@ export class SimulatedWorker {
   /** A request comes. */
   request(key: string, { units, used, forMs }: Job): void {
     const lease: Lease = this.leases.lease(this.leases.rule(this.#rule), key);
-    const claims: Claim[] = [{ lease, units }];
+    const claims: Claim[] = [{ lease, units, rule: this.#rule }];
     const waiter: Waiter = { retry: () => attempt() };
     const attempt = () => {
       if (!this.alive) return;

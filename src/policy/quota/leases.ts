@@ -5,12 +5,14 @@
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { LeaseAsk, LeaseGrant } from './authority.ts';
 import { Lease, LeaseRule, type Waiter } from './lease.ts';
-import type { Rule } from './rule.ts';
+import { type Rule, sameRefill } from './rule.ts';
 
 /** Units of one limit that a request needs. */
 export interface Claim {
   lease: Lease;
   units: number;
+  /** The limit as the configuration of this request has it. */
+  rule: Rule;
 }
 
 /** Who is in the way. */
@@ -54,7 +56,7 @@ export class Leases {
   /** The leases of a rule; those of a rule of this name before go on where only its limit has changed. */
   rule(rule: Rule): LeaseRule {
     const before = this.#rules.get(rule.name);
-    if (before !== undefined && JSON.stringify(before.rule) === JSON.stringify(rule)) return before;
+    if (before !== undefined && sameRefill(before.rule, rule)) return before;
     const made = new LeaseRule(rule);
     this.#rules.set(rule.name, made);
     return made;
@@ -78,9 +80,10 @@ export class Leases {
   take(claims: readonly Claim[], waiter: Waiter): Exhausted | 'wait' | undefined {
     const now = this.#clock.now();
     for (let i = 0; i < claims.length; i++) {
-      const { lease, units } = claims[i] as Claim;
+      const claim = claims[i] as Claim;
+      const { lease, units } = claim;
       if (lease.idle >= units && lease.expiresAt > now) continue;
-      const refusal = refusalOf(lease, units, now);
+      const refusal = refusalOf(claim, now);
       if (refusal !== undefined) return refusal;
       lease.waiters.push({ waiter, units });
       lease.need += units;
@@ -229,9 +232,8 @@ function askOf(lease: Lease): LeaseAsk {
 }
 
 /** Why there is no point in asking for so many units now. */
-function refusalOf({ owner: { rule }, key, emptyUntil, refused, retryAt, lost }: Lease, units: number, now: number) {
-  const most = rule.refill.type === 'bucket' ? rule.refill.burst : rule.limit;
-  if (units > most) return { rule, key, retryAfterMs: Number.POSITIVE_INFINITY, lost: false };
+function refusalOf({ lease, units, rule }: Claim, now: number): Exhausted | undefined {
+  const { key, emptyUntil, refused, retryAt, lost } = lease;
   if (now >= emptyUntil || units < refused) return undefined;
   return { rule, key, retryAfterMs: Math.max(1, retryAt - now), lost };
 }
