@@ -11,7 +11,8 @@ import {
   USAGE_COUNTS,
   USAGE_KEYS,
 } from '../ledger.ts';
-import type { Cell, Database, Row } from './database.ts';
+import type { Cell, Row } from '../row.ts';
+import type { Database } from './database.ts';
 
 const NAMES = ['id', 'at', ...USAGE_KEYS, ...USAGE_COUNTS, 'detail'] as const;
 const INSERT = `INSERT INTO entries (${NAMES.join(', ')}) VALUES (${NAMES.map(() => '?').join(', ')}) ON CONFLICT DO NOTHING`;
