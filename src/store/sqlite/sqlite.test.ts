@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { ManualClock } from '../../kernel/clock.ts';
 import { contract } from '../contract.fixture.ts';
+import { shown } from '../stage.fixture.ts';
 import { openSqlite } from './sqlite.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-store-'));
@@ -21,8 +22,6 @@ for (const binding of ['node', 'libsql'] as const) {
   contract(`sqlite by ${binding}`, {
     open: () => {
       const path = join(folder, `${binding}-${number}`, 'gatehouse.db');
-      const shown = (_: string, value: unknown) =>
-        typeof value === 'object' && value !== null ? { ...value, secret: undefined } : value;
       return openSqlite({ driver: 'sqlite', path, lockTimeout: 5000 }, { clock, shown }, binding);
     },
     wipe: async () => {
