@@ -3,7 +3,8 @@ import { needs } from '../../../test/peers.ts';
 import { type Postgres, startPostgres } from '../../../test/postgres.ts';
 import { ManualClock } from '../../kernel/clock.ts';
 import { contract } from '../contract.fixture.ts';
-import { shown } from '../stage.fixture.ts';
+import { modelTest } from '../model.fixture.ts';
+import { type Subject, shown } from '../stage.fixture.ts';
 import { openPostgres } from './postgres.ts';
 
 describe('postgres', needs({ commands: ['pg_lsclusters'] }), () => {
@@ -14,7 +15,7 @@ describe('postgres', needs({ commands: ['pg_lsclusters'] }), () => {
     server = await startPostgres();
   });
   after(() => server.close());
-  contract('contract', {
+  const subject: Subject = {
     open: () =>
       openPostgres(
         { driver: 'postgres', url: server.url, schema: `s${number}`, connections: 3, timeout: 10_000 },
@@ -25,5 +26,7 @@ describe('postgres', needs({ commands: ['pg_lsclusters'] }), () => {
     },
     advance: (ms) => clock.advance(ms),
     settle: () => new Promise((resolve) => setTimeout(resolve, 200)),
-  });
+  };
+  contract('contract', subject);
+  modelTest(subject, 15);
 });

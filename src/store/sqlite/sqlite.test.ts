@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { ManualClock } from '../../kernel/clock.ts';
 import { contract } from '../contract.fixture.ts';
-import { shown } from '../stage.fixture.ts';
+import { modelTest } from '../model.fixture.ts';
+import { type Subject, shown } from '../stage.fixture.ts';
 import { openSqlite } from './sqlite.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-store-'));
@@ -19,7 +20,7 @@ for (const binding of ['node', 'libsql'] as const) {
   }
   const clock = new ManualClock();
   let number = 0;
-  contract(`sqlite by ${binding}`, {
+  const subject: Subject = {
     open: () => {
       const path = join(folder, `${binding}-${number}`, 'gatehouse.db');
       return openSqlite({ driver: 'sqlite', path, lockTimeout: 5000 }, { clock, shown }, binding);
@@ -29,5 +30,7 @@ for (const binding of ['node', 'libsql'] as const) {
     },
     advance: (ms) => clock.advance(ms),
     settle: async () => clock.advance(500),
-  });
+  };
+  contract(`sqlite by ${binding}`, subject);
+  modelTest(subject, 60);
 }

@@ -199,7 +199,14 @@ class SqliteStore implements Store {
     this.#watchers.clear();
     const database = this.#database;
     this.#database = undefined;
-    database?.close();
+    if (database === undefined) return;
+    try {
+      // One binding lets go of the file only when its garbage is collected: until then the log would not be folded in.
+      database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+    } catch {
+      // Another process is at it, or the file takes no writes: the log stays beside the file, and nothing is lost.
+    }
+    database.close();
   }
 
   #connection(): Database {
