@@ -24,7 +24,7 @@ export const capacity = ({ servers, slots, serviceMs }: TrialPlan): number => (s
 
 /** Reloads one after the other, each moving all traffic to the other of two servers, under requests and open streams. */
 export const RELOAD: TrialPlan = {
-  ...{ kind: 'reload', perSecond: 1000, deadlineMs: 5000, freshEvery: 5, streamEvery: 50, events: 20, eventMs: 50 },
+  ...{ kind: 'reload', perSecond: 300, deadlineMs: 5000, freshEvery: 3, streamEvery: 15, events: 20, eventMs: 50 },
   ...{ servers: 2, slots: 1000, serviceMs: 5 },
 };
 
