@@ -19,6 +19,8 @@ import { Channel, TO_WORKER } from './channel.ts';
 
 export type { TopicHandler } from './asker.ts';
 export type { EndpointHealth, Snapshot } from './channel.ts';
+export { topicOf } from './directory.ts';
+export { type DirectoryConsumer, followDirectory } from './follower.ts';
 
 /** What the data plane does when told. */
 export interface WorkerHandlers {

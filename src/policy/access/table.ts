@@ -28,6 +28,7 @@ export class KeyTable {
   #text = new Uint32Array(FIRST_ROWS);
   #flags = new Uint8Array(FIRST_ROWS);
   #rows = 0;
+  #round = 0;
   #live = 0;
   readonly #free: number[] = [];
   readonly #profiles = new Profiles();
@@ -72,7 +73,7 @@ export class KeyTable {
     this.#expiresAt[row] = facts.expiresAt ?? Number.POSITIVE_INFINITY;
     this.#profile[row] = profile;
     this.#text[row] = text;
-    this.#flags[row] = LIVE | (facts.disabled ? DISABLED : 0);
+    this.#flags[row] = LIVE | this.#round | (facts.disabled ? DISABLED : 0);
     this.versions[row] = (this.versions[row] as number) + 1;
     this.#live++;
     this.#byDigest.add(row);
@@ -87,10 +88,16 @@ export class KeyTable {
     this.#free.push(row);
   }
 
-  /** Takes out every key that `keep` does not name. */
-  retain(keep: (id: string) => boolean): void {
+  /** All keys are told anew: what is not put again until `complete` goes. */
+  begin(): void {
+    this.#round ^= ROUND;
+  }
+
+  /** All keys have been told. */
+  complete(): void {
     for (let row = 0; row < this.#rows; row++) {
-      if (((this.#flags[row] as number) & LIVE) === 0 || keep(this.id(row))) continue;
+      const flags = this.#flags[row] as number;
+      if ((flags & LIVE) === 0 || (flags & ROUND) === this.#round) continue;
       this.#empty(row);
       this.#free.push(row);
     }
@@ -162,6 +169,8 @@ export class KeyTable {
 
 const LIVE = 1;
 const DISABLED = 2;
+/** Whether a row was put in this telling of all keys, or in the one before. */
+const ROUND = 4;
 
 /** Four bytes as an unsigned number. */
 function wordAt(bytes: Uint8Array, at: number): number {
