@@ -8,6 +8,7 @@ import { accessConfig } from '../policy/access/config.ts';
 import { chaosConfig } from '../policy/chaos/config.ts';
 import { overloadConfig } from '../policy/overload/config.ts';
 import { modelConfig, routeConfig } from '../route/config.ts';
+import { storeConfig } from '../store/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 
 /** Schema of the file. Unknown keys are mistakes. */
@@ -50,6 +51,7 @@ export const configSchema = z.strictObject({
   access: accessConfig,
   overload: overloadConfig,
   chaos: chaosConfig,
+  store: storeConfig.describe('Where keys, tenants, plans, domains and the usage ledger are kept.'),
   log: logConfig.describe('What is written about requests.'),
 });
 
