@@ -1,10 +1,9 @@
 /** Supervisor, logs, metrics and admin port as one running thing: what `serve` and `demo` start. */
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import type { Admin, AdminHandle, Outcome } from '../admin/admin.ts';
-import { startAdmin } from '../admin/admin.ts';
+import type { Admin, Outcome } from '../admin/admin.ts';
 import type { Config, Loaded, NotLoaded } from '../config/config.ts';
-import { formatProblem } from '../config/config.ts';
+import { dataFolder, formatProblem } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
@@ -12,13 +11,15 @@ import { formatSize } from '../kernel/limit.ts';
 import { type Snapshot as Metrics, Overview, openLog, processReader } from '../observe/observe.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
-import { refuseCode, Services, Supervisor } from '../supervisor/supervisor.ts';
+import { Services, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
 import { changesTo } from './changes.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
 import { LevelBoard } from './levelboard.ts';
 import { workersOf } from './machine.ts';
+import { openAdmin } from './openadmin.ts';
+import { State } from './state.ts';
 import { Upgrade } from './upgrade.ts';
 import { VERSION } from './version.ts';
 
@@ -97,6 +98,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const levels = new LevelBoard();
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejectedBy = new Map<string, Set<number>>();
+  const services = new Services();
+  const folder = dataFolder(process.env);
+  const kept = new State({ clock, events, services, notice: notify, folder });
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -104,7 +108,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     config: loaded.config,
     files: loaded.files,
     workers: workersOf,
-    services: new Services(),
+    services,
     inherited: sockets,
     drainMs: (config) => parts.drainMs ?? config.drainTimeout,
     load: async () => {
@@ -115,6 +119,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       try {
         await log.prepare(config.log.access);
         await admin?.prepare(config.admin.address);
+        await kept.prepare(config);
       } catch (error) {
         return { ok: false, problems: [(error as Error).message] };
       }
@@ -178,9 +183,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     });
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
+    await kept.prepare(loaded.config);
     await supervisor.start();
   } catch (error) {
     await supervisor.kill();
+    await kept.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -260,6 +267,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     async stop(deadlineMs) {
       const killed = await supervisor.stop(deadlineMs);
+      await kept.close();
       await held.close();
       await log.close();
       return killed;
@@ -275,20 +283,6 @@ function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   if (code === 'EISDIR') return 'it is a folder; name a file';
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'it may not be written; choose another place';
   return message;
-}
-
-async function openAdmin(
-  address: string,
-  handle: AdminHandle,
-  notice: (notice: NoticeEvent) => void,
-  fd: number | undefined,
-): Promise<Admin> {
-  try {
-    return await startAdmin({ address, handle, clock: systemClock, notice, ...(fd === undefined ? {} : { fd }) });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw code === undefined ? error : refuseCode(code, address, 'admin.address');
-  }
 }
 
 function urlOf(config: Config, listener: string, address: string): string {

@@ -78,7 +78,7 @@ export class Directory {
   /** Reads everything, and follows from then on. Rejects when the store cannot be read; call it before workers start. */
   async start(): Promise<void> {
     const { source, clock } = this.#parts;
-    await this.#load(false);
+    await this.#load(true);
     const stopWatching = source.watch(() => this.#look());
     const looking = clock.every(LOOK_MS, () => this.#look());
     this.#stop = () => {
