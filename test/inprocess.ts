@@ -149,8 +149,8 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     },
   );
   await worker.start();
-  for (const name of ['public', 'beside']) await worker.listen(name, { port: 0, host: '127.0.0.1' });
-  const portOf = (name: string) => (worker.address(name) as AddressInfo).port;
+  for (const name of ['public', 'beside']) await worker.doors.listen(name, { port: 0, host: '127.0.0.1' });
+  const portOf = (name: string) => (worker.doors.address(name) as AddressInfo).port;
   const stream = await openBeside(portOf('beside'), besideServer);
 
   const gateway: InProcess = {

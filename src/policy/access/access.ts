@@ -15,7 +15,6 @@ import { type KeyUses, UsedKeys } from './used.ts';
 export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
 export { AccessGate } from './gate.ts';
 export { CREDENTIAL } from './shown.ts';
-export type { KeyFacts } from './table.ts';
 export { KeyTable } from './table.ts';
 export type { KeyUses } from './used.ts';
 

@@ -1,6 +1,6 @@
 /** How keys travel from the store to the workers: only what a worker needs, and into the packed table. */
-import { keyDocument } from './document.ts';
-import type { KeyFacts, KeyTable } from './table.ts';
+import { type KeyFacts, keyDocument } from './document.ts';
+import type { KeyTable } from './table.ts';
 
 /** Kind of the documents in the store. */
 export const KEY_KIND = 'key';

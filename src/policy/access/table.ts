@@ -2,17 +2,11 @@
  * The keys that a worker knows, packed: a digest, two times, a version and three numbers for each key in typed arrays, ids
  * and principals as bytes in one heap of text, and what many keys share (tenant, plan, scopes, …) once for all of them.
  */
-import type { KeyDocument } from './document.ts';
+import type { KeyFacts } from './document.ts';
 import { DIGEST_BYTES } from './pepper.ts';
 import { type Profile, Profiles } from './profile.ts';
 import { RowIndex } from './rowindex.ts';
 import { TextHeap } from './textheap.ts';
-
-/** What a worker needs of a document. */
-export type KeyFacts = Pick<
-  KeyDocument,
-  'id' | 'hash' | 'tenant' | 'plan' | 'scopes' | 'roles' | 'models' | 'networks' | 'labels' | 'trial' | 'disabled'
-> & { principal: string; notBefore?: number | undefined; expiresAt?: number | undefined };
 
 const FIRST_ROWS = 64;
 
