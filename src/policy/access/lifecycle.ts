@@ -21,13 +21,10 @@ export const keyOrder = z.strictObject({
 /** As it is written. */
 export type KeyOrder = z.input<typeof keyOrder>;
 
-/** What may be changed of a key that exists. */
-export const keyChange = z.strictObject(
-  keyDocument.omit({ id: true, hash: true, pepper: true, hint: true, createdAt: true, principal: true }).partial()
-    .shape,
-);
-/** As it is written; what is left out stays. */
-export type KeyChange = Partial<KeyDocument>;
+/** What may be changed of a key that exists; what is left out stays. */
+export type KeyChange = Partial<Omit<KeyDocument, (typeof FIXED)[number]>>;
+/** What a key is and stays. */
+const FIXED = ['id', 'hash', 'pepper', 'hint', 'createdAt', 'principal'] as const;
 
 /** What surrounds the making of keys. */
 export interface Mint {
@@ -114,9 +111,12 @@ export function revokeKey(key: KeyDocument): KeyDocument {
   return { ...key, disabled: true };
 }
 
-/** Changes what a key may do. Throws a `ZodError` when the change is wrong. */
+/** Changes what a key may do. `undefined` takes a limit away. Throws an `Error` or a `ZodError` when the change is wrong. */
 export function changeKey(key: KeyDocument, change: KeyChange): KeyDocument {
-  return keyDocument.parse({ ...key, ...keyChange.parse(change) });
+  for (const name of FIXED) {
+    if (Object.hasOwn(change, name)) throw new Error(`${name} of a key never changes: make a new key`);
+  }
+  return keyDocument.parse({ ...key, ...change });
 }
 
 /** What people may see of a key: all but its hash. */

@@ -61,7 +61,7 @@ export class KeyTable {
     const profile = this.#profiles.take(facts);
     const text = this.#texts.add(facts.id, facts.principal);
     if (old >= 0) this.#empty(old);
-    const row = this.#free.pop() ?? this.#newRow();
+    const row = old >= 0 ? old : (this.#free.pop() ?? this.#newRow());
     this.#digests.set(digest, row * DIGEST_BYTES);
     this.#notBefore[row] = facts.notBefore ?? 0;
     this.#expiresAt[row] = facts.expiresAt ?? Number.POSITIVE_INFINITY;
