@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Admin, Outcome } from '../admin/admin.ts';
-import type { Config, Loaded, NotLoaded } from '../config/config.ts';
+import { type Config, dataFolder, type Loaded, type NotLoaded } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
@@ -20,6 +20,7 @@ import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
+import { State } from './state.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -99,6 +100,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const ejections = new Ejections();
   const services = new Services();
   const limits = new NodeLimits(clock, loaded.config, services);
+  const kept = new State({ clock, events, services, notice: notify, folder: dataFolder(process.env) });
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -140,6 +142,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
       limits.prepare(config);
+      await kept.prepare(config);
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
@@ -179,9 +182,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     });
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
+    await kept.prepare(loaded.config);
     await supervisor.start();
   } catch (error) {
     await supervisor.kill();
+    await kept.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -230,6 +235,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     async stop(deadlineMs) {
       const killed = await supervisor.stop(deadlineMs);
+      await kept.close();
       await held.close();
       await log.close();
       return killed;

@@ -12,29 +12,32 @@ import { KeyTable } from './table.ts';
 import { Throttle } from './throttle.ts';
 import { type KeyUses, UsedKeys } from './used.ts';
 
+export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
 export { AccessGate } from './gate.ts';
 export { CREDENTIAL } from './shown.ts';
-export type { KeyFacts } from './table.ts';
+export { KeyTable } from './table.ts';
 export type { KeyUses } from './used.ts';
 
 /** What the room needs. */
 export interface AccessParts {
   clock: Clock;
   events: Events;
+  /** Keys of the store, as the directory tells them; none when left out. */
+  keys?: KeyTable;
   /** Told about once a minute which keys of the store were used. */
   used?: (uses: KeyUses) => void;
 }
 
 /** What outlives configurations: the keys of the store, what failed, and which keys were used. */
 export class Access {
-  /** Keys of the store, as the directory tells them. */
-  readonly keys = new KeyTable();
+  readonly #keys: KeyTable;
   readonly #parts: AccessParts;
   readonly #throttle: Throttle;
   readonly #used: UsedKeys;
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
+    this.#keys = parts.keys ?? new KeyTable();
     this.#throttle = new Throttle(parts.clock);
     this.#used = new UsedKeys(parts.clock, (uses) => parts.used?.(uses));
   }
@@ -77,7 +80,7 @@ export class Access {
     const { clock } = this.#parts;
     const { pepper: peppers, keys: declared, remembered, certificates } = config;
     return [
-      new ApiKeys({ clock, peppers, declared, remembered, table: this.keys, used: this.#used }),
+      new ApiKeys({ clock, peppers, declared, remembered, table: this.#keys, used: this.#used }),
       new Certificates(clock, certificates),
     ];
   }
