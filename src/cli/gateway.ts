@@ -8,6 +8,7 @@ import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, processReader } from '../observe/observe.ts';
+import { TokenAuthority } from '../policy/access/jwt/authority.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { Services, Supervisor } from '../supervisor/supervisor.ts';
@@ -96,6 +97,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const levels = new LevelBoard();
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejections = new Ejections();
+  const services = new Services();
+  const tokens = new TokenAuthority(clock, events, services);
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -103,7 +106,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     config: loaded.config,
     files: loaded.files,
     workers: workersOf,
-    services: new Services(),
+    services,
     inherited: sockets,
     drainMs: (config) => parts.drainMs ?? config.drainTimeout,
     load: () => reloads.load(),
@@ -135,10 +138,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     prepare: async (config) => {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
+      // Before the workers take tokens of new issuers.
+      await tokens.configure(config.access);
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
       await log.settle(accepted);
+      if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
       if (await admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
@@ -150,6 +156,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const measure = () => {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
+    own.tokens.read(tokens.status());
     own.workers(count.starting, count.ready, count.draining);
   };
   const state = {
@@ -173,9 +180,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     });
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
+    await tokens.configure(loaded.config.access);
     await supervisor.start();
   } catch (error) {
     await supervisor.kill();
+    tokens.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -224,6 +233,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     async stop(deadlineMs) {
       const killed = await supervisor.stop(deadlineMs);
+      tokens.close();
       await held.close();
       await log.close();
       return killed;

@@ -6,6 +6,7 @@ import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
+import { ISSUER_KEYS, type TokenNews, Tokens } from '../policy/access/access.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
@@ -101,6 +102,7 @@ function runWorker(): void {
             readings: loadReader(),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
             askProbe: link.askProbe,
+            tokens,
             relisten: (listener) => link.relisten(listener),
             ...(descriptors === undefined ? {} : { descriptors }),
           });
@@ -139,6 +141,11 @@ function runWorker(): void {
         return new Promise((done) => log.end(() => done()));
       },
     },
+  });
+  const tokens = new Tokens(systemClock, link.ask);
+  link.follow(ISSUER_KEYS, {
+    load: (news) => tokens.told((news ?? {}) as TokenNews),
+    change: (news) => tokens.told(news as TokenNews),
   });
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));

@@ -1,7 +1,7 @@
 /** What a worker's data plane needs from the process around it. */
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
-import type { KeyUses } from '../policy/access/access.ts';
+import type { KeyUses, Tokens } from '../policy/access/access.ts';
 import type { Readings, Share } from '../policy/overload/overload.ts';
 import type { Lookup } from '../upstream/resolve.ts';
 import type { UpstreamParts } from '../upstream/upstream.ts';
@@ -29,6 +29,8 @@ export interface WorkerParts {
   relisten?: (listener: string) => void;
   /** Told about once a minute which keys of the store were used. */
   used?: (uses: KeyUses) => void;
+  /** What is known for the check of tokens. */
+  tokens?: Tokens;
   /** Whom to ask before a breaker's probe; nobody when left out, as in a process that is alone. */
   askProbe?: UpstreamParts['askProbe'];
 }

@@ -11,12 +11,6 @@ import { type IssuerKeys, sourceOf } from './source.ts';
 /** Fetches a JSON document; rejects with a sentence that says why not. */
 export type FetchJson = (url: string, options: { ca?: string | undefined; timeoutMs: number }) => Promise<unknown>;
 
-/** Keeps a copy of what was fetched for a restart without the issuer; both may be left out. */
-export interface KeyCopies {
-  read(issuer: string): Promise<readonly PublicJwk[] | undefined>;
-  write(issuer: string, keys: readonly PublicJwk[]): Promise<void>;
-}
-
 /** What a keeper is made with. */
 export interface KeeperParts {
   clock: Clock;
@@ -24,7 +18,6 @@ export interface KeeperParts {
   fetch: FetchJson;
   /** Keys of an issuer are new, or have changed. */
   changed: (keys: IssuerKeys) => void;
-  copies?: KeyCopies | undefined;
 }
 
 /** What is known of the keys of one issuer, for metrics and status pages. */
@@ -67,14 +60,6 @@ class Kept {
     this.#parts = parts;
   }
 
-  /** Fetches for the first time; resolves also when that fails. What was kept from before serves until then. */
-  async start(): Promise<void> {
-    const fetched = this.fetch();
-    const copy = await this.#parts.copies?.read(this.config.issuer).catch(() => undefined);
-    if (copy !== undefined && copy.length > 0 && this.keys === undefined) this.#take(copy);
-    await fetched;
-  }
-
   /** A token names a key that is not known: fetched anew, but not more often than `cooldown`. */
   async want(missing: boolean): Promise<void> {
     const { clock } = this.#parts;
@@ -110,22 +95,21 @@ class Kept {
   }
 
   async #fetch(): Promise<void> {
-    const { clock, copies } = this.#parts;
-    this.fetches++;
     try {
       const url = this.config.jwksUrl ?? (await this.#discover());
       const { keys, problems } = readKeys(await this.#get(url));
       if (this.#closed) return;
       if (keys.length === 0)
         throw new Error(`no key of ${url} is of use here${problems.map((p) => `; ${p}`).join('')}`);
-      this.fetchedAt = clock.now();
+      this.fetchedAt = this.#parts.clock.now();
+      this.fetches++;
       if (this.problem !== '') this.#notice('info', `the keys of issuer ${this.name} can be fetched again`);
       this.problem = '';
       this.#failedInARow = 0;
-      const changed = this.#take(keys);
-      if (changed) await copies?.write(this.config.issuer, keys).catch((error) => this.#notCopied(error));
+      this.#take(keys);
     } catch (error) {
       if (this.#closed) return;
+      this.fetches++;
       this.failures++;
       this.#failedInARow++;
       const why = error instanceof Error ? error.message : String(error);
@@ -151,18 +135,12 @@ class Kept {
     return this.#parts.fetch(url, { ca: this.config.ca, timeoutMs: this.config.timeout });
   }
 
-  /** True when they are others than before. */
-  #take(keys: readonly PublicJwk[]): boolean {
+  #take(keys: readonly PublicJwk[]): void {
     this.keys = keys;
     const text = JSON.stringify(keys);
-    if (text === this.#told) return false;
+    if (text === this.#told) return;
     this.#told = text;
     this.#parts.changed({ name: this.name, source: sourceOf(this.config), keys });
-    return true;
-  }
-
-  #notCopied(error: unknown): void {
-    this.#notice('warn', `no copy of the keys of issuer ${this.name} could be kept: ${error}`);
   }
 
   #notice(level: 'info' | 'warn', message: string): void {
@@ -197,7 +175,7 @@ export class JwksKeeper {
     }
     for (const [name, kept] of this.#kept) if (next.get(name) !== kept) kept.close();
     this.#kept = next;
-    await Promise.all(fresh.map((kept) => kept.start()));
+    await Promise.all(fresh.map((kept) => kept.fetch()));
   }
 
   /** All keys that there are, for a new worker. */
