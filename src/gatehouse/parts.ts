@@ -1,7 +1,7 @@
 /** What a worker's data plane needs from the process around it. */
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
-import type { KeyTable, KeyUses, KeyUses, Tokens } from '../policy/access/access.ts';
+import type { KeyTable, KeyUses, Tokens } from '../policy/access/access.ts';
 import type { Readings, Share } from '../policy/overload/overload.ts';
 import type { AskAuthority } from '../policy/quota/quota.ts';
 import type { Lookup } from '../upstream/resolve.ts';
