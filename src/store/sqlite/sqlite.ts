@@ -1,5 +1,5 @@
 /** The store in one SQLite file. Write-ahead log: readers never wait for a writer, nor a writer for readers. */
-import { checkLimit, checkName, checkWrites } from '../check.ts';
+import { checkLimit, checkName, checkTexts, checkWrites } from '../check.ts';
 import type { SqliteConfig } from '../config.ts';
 import { StoreError } from '../error.ts';
 import type { Ledger } from '../ledger.ts';
@@ -91,6 +91,7 @@ class SqliteStore implements Store {
 
   async list<T>(kind: string, page: Page = {}): Promise<Listed<T>> {
     const limit = checkLimit(page.limit, 100);
+    checkTexts(kind, page.parent, page.after);
     const inParent = page.parent ? "AND parent = ? AND parent <> ''" : '';
     const rows = await this.#read('listing', (database) =>
       database
@@ -114,7 +115,7 @@ class SqliteStore implements Store {
   }
 
   async write(writes: readonly Write[], author?: Author): Promise<WriteResult> {
-    const ready = checkWrites(writes);
+    const ready = checkWrites(writes, author);
     const result = await this.#transaction(
       'writing',
       (database) => applyWrites(database, ready, author, this.#options),
@@ -156,7 +157,8 @@ class SqliteStore implements Store {
     return () => this.#watchers.delete(watcher);
   }
 
-  history(page: HistoryPage = {}): Promise<readonly HistoryEntry[]> {
+  async history(page: HistoryPage = {}): Promise<readonly HistoryEntry[]> {
+    checkTexts(page.kind, page.id, page.who);
     return this.#read('reading the history', (database) => readHistory(database, page));
   }
 
