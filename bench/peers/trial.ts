@@ -1,6 +1,6 @@
 /** What a trial (reload, failover, overload) asks of a proxy. */
 import { renameSync, writeFileSync } from 'node:fs';
-import type { Start } from './peer.ts';
+import type { Start } from './start.ts';
 
 /** One trial's set-up at one moment. */
 export interface TrialSetup {
