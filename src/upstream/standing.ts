@@ -106,11 +106,13 @@ export class Standing {
     if (this.#closed || this.ejected || !this.#parts.mayEject()) return;
     const { clock } = this.#parts;
     this.ejected = true;
-    this.#return = clock.after(this.outliers.eject(clock.now()), () => {
-      this.ejected = false;
-      this.outliers.back(clock.now());
-      this.#update('ejection over');
-    });
+    this.#return = clock.after(this.outliers.eject(clock.now()), () => this.#takeBack('ejection over'));
+    this.#update(reason);
+  }
+
+  #takeBack(reason: string): void {
+    this.ejected = false;
+    this.outliers.back(this.#parts.clock.now());
     this.#update(reason);
   }
 
@@ -121,6 +123,16 @@ export class Standing {
     if (this.healthy === healthy) return;
     this.healthy = healthy;
     this.#update(reason);
+  }
+
+  /**
+   * A health check has succeeded since it was ejected, which ends the ejection and forgets the failures so far, as Envoy does
+   * (`outlier_detection.successful_active_health_check_uneject_host`, on by default there as well).
+   */
+  cleared(): void {
+    if (this.#closed || !this.ejected || !this.#config.passive.liftedByProbe) return;
+    this.#return?.cancel();
+    this.#takeBack('a health check succeeded');
   }
 
   /** What the agent says. */
