@@ -1,6 +1,7 @@
 /** Settings of the listeners: where clients connect, and what a client may use up. */
 import { z } from 'zod';
 import { address, count, duration, size } from '../kernel/schema.ts';
+import { http2Config } from './http2/config.ts';
 
 /** `listeners.NAME.tls`. */
 export const tlsConfig = z
@@ -73,9 +74,28 @@ export const listenerConfig = z.strictObject({
     .describe(
       'Proxies in front whose X-Forwarded-* and Forwarded fields are believed; from anyone else they are removed.',
     ),
+  protocols: z
+    .array(z.enum(['http1', 'http2']))
+    .min(1)
+    .optional()
+    .describe(
+      'Versions of HTTP that are spoken: by ALPN with TLS, by prior knowledge without. Unset: both with TLS, http1 without.',
+    ),
   limits: listenerLimits,
   timeouts: listenerTimeouts,
+  http2: http2Config,
 });
 
 /** One listener's settings after defaults. */
 export type ListenerConfig = z.output<typeof listenerConfig>;
+
+/** Versions that a listener speaks, the one that is preferred first. */
+export function protocolsOf({ protocols, tls }: ListenerConfig): readonly ('http1' | 'http2')[] {
+  return protocols ?? (tls === undefined ? ['http1'] : ['http2', 'http1']);
+}
+
+/** The same as ALPN names them (RFC 7301); HTTP/2 is preferred wherever it is spoken. */
+export function alpnOf(config: ListenerConfig): string[] {
+  const protocols = protocolsOf(config);
+  return [...(protocols.includes('http2') ? ['h2'] : []), ...(protocols.includes('http1') ? ['http/1.1'] : [])];
+}

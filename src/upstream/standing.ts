@@ -106,22 +106,29 @@ export class Standing {
     if (this.#closed || this.ejected || !this.#parts.mayEject()) return;
     const { clock } = this.#parts;
     this.ejected = true;
-    this.#return = clock.after(this.outliers.eject(clock.now()), () => this.#takeBack('ejection over'));
+    this.#return = clock.after(this.outliers.eject(clock.now()), () => {
+      this.#readmit();
+      this.#update('ejection over');
+    });
     this.#update(reason);
   }
 
-  #takeBack(reason: string): void {
+  #readmit(): void {
+    this.#return?.cancel();
     this.ejected = false;
     this.outliers.back(this.#parts.clock.now());
-    this.#update(reason);
   }
 
   // ---- what others say
 
-  /** What active health checks say. */
+  /**
+   * What active health checks say. Who was found dead and then well again begins anew: an ejection from before is over
+   * (Envoy's `successful_active_health_check_uneject_host`).
+   */
   setHealthy(healthy: boolean, reason: string): void {
     if (this.healthy === healthy) return;
     this.healthy = healthy;
+    if (healthy && this.ejected && this.#config.passive.liftedByProbe) this.#readmit();
     this.#update(reason);
   }
 
@@ -131,8 +138,8 @@ export class Standing {
    */
   cleared(): void {
     if (this.#closed || !this.ejected || !this.#config.passive.liftedByProbe) return;
-    this.#return?.cancel();
-    this.#takeBack('a health check succeeded');
+    this.#readmit();
+    this.#update('a health check succeeded');
   }
 
   /** What the agent says. */
