@@ -81,7 +81,10 @@ function runWorker(): void {
   const keys = new KeyTable();
   let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
-    for (const h of changes) gatehouse?.endpoints.setHealth(h.upstream, h.endpoint, h.healthy, h.reason);
+    for (const { upstream, endpoint, healthy, reason, cleared } of changes) {
+      gatehouse?.endpoints.setHealth(upstream, endpoint, healthy, reason);
+      if (cleared) gatehouse?.endpoints.cleared(upstream, endpoint);
+    }
   };
 
   const link = linkToSupervisor({

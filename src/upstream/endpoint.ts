@@ -154,6 +154,11 @@ export class Endpoint implements ConnectionHost {
     this.bodyLimits = bodyLimits(config);
   }
 
+  /** Panic may choose it. */
+  get usable(): boolean {
+    return this.standing.usable;
+  }
+
   /** Open connections, idle ones included. */
   get connections(): number {
     return this.#connections;

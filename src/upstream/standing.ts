@@ -128,8 +128,18 @@ export class Standing {
   setHealthy(healthy: boolean, reason: string): void {
     if (this.healthy === healthy) return;
     this.healthy = healthy;
-    if (healthy && this.ejected) this.#readmit();
+    if (healthy && this.ejected && this.#config.passive.liftedByProbe) this.#readmit();
     this.#update(reason);
+  }
+
+  /**
+   * A health check has succeeded since it was ejected, which ends the ejection and forgets the failures so far, as Envoy does
+   * (`outlier_detection.successful_active_health_check_uneject_host`, on by default there as well).
+   */
+  cleared(): void {
+    if (this.#closed || !this.ejected || !this.#config.passive.liftedByProbe) return;
+    this.#readmit();
+    this.#update('a health check succeeded');
   }
 
   /** What the agent says. */
