@@ -9,6 +9,7 @@ import type { Stage } from './gatehouse/passage.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
 import {
   admit,
+  awaitProbe,
   chaos,
   chooseModel,
   compose,
@@ -35,6 +36,7 @@ const pipeline: readonly Stage[] = [
   chooseModel, // model → version → upstream; /v1/models
   chaos, // faults on purpose, where somebody switched them on
   compose, // target, fields and body as the upstream gets them
+  awaitProbe, // after a breaker's openFor: who may try
   forward, // endpoint, retries, the answer back
 ];
 

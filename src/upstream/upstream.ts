@@ -18,6 +18,7 @@ import type { UpstreamConfig } from './config.ts';
 import type { Endpoint, EndpointParts } from './endpoint.ts';
 import { successRateOutliers } from './outlier.ts';
 import { tlsOptions, type UpstreamParts } from './parts.ts';
+import { ProbeDecision, soonestAgain } from './probedecision.ts';
 import { systemLookup } from './resolve.ts';
 import type { WatchLimits } from './watch.ts';
 
@@ -28,8 +29,6 @@ export type { AgentWord } from './standing.ts';
 const MIN_RETRIES = 3;
 /** How often weights are raised during slow start, as a share of its duration. */
 const SLOW_START_STEPS = 20;
-
-const NOWHERE: Home = { zone: undefined, region: undefined };
 
 /** A named group of servers that give the same answers. */
 export class Upstream {
@@ -63,6 +62,7 @@ export class Upstream {
   readonly #comparing: Timer | undefined;
   /** Endpoints whose breaker is not closed. */
   #broken = 0;
+  readonly #decision = new ProbeDecision();
   /** Whom panic chooses from; undefined when there is none. */
   #panic: readonly Endpoint[] | undefined = undefined;
   #ramp: Timer | undefined = undefined;
@@ -99,7 +99,7 @@ export class Upstream {
     const { endpoints, carried } = carryOver(name, config, shared, before?.endpoints ?? []);
     this.endpoints = endpoints;
     this.#carried = carried;
-    this.#home = parts.home ?? NOWHERE;
+    this.#home = parts.home ?? { zone: undefined, region: undefined };
     this.#balancer = this.#makeBalancer();
     const { successRate, interval } = config.passive;
     if (successRate !== undefined) this.#comparing = parts.clock.every(interval, () => this.#compare());
@@ -164,6 +164,12 @@ export class Upstream {
       : this.#besides(endpoint, key, tried);
   }
 
+  /** Where only the probe of a breaker may find an endpoint: resolves when it is known who sends it. Else undefined. */
+  probeDecision(): Promise<undefined> | undefined {
+    if (this.#broken === 0 || this.#panic !== undefined || this.hasBesides([])) return undefined;
+    return this.#decision.ask(this.endpoints, this.clock);
+  }
+
   /** An endpoint whose breaker lets this request through as its probe. */
   #probe(tried: Tried): Endpoint | undefined {
     const now = this.clock.now();
@@ -206,16 +212,9 @@ export class Upstream {
     return this.endpoints.find(({ id }) => id === endpointId);
   }
 
-  /** When trying again may find an endpoint, in milliseconds: the shortest time until a breaker lets a probe through. */
+  /** When trying again may find an endpoint, in milliseconds. */
   retryAfter(): number {
-    const now = this.clock.now();
-    let least = Number.POSITIVE_INFINITY;
-    for (const { standing } of this.endpoints) {
-      const { breaker } = standing;
-      if (breaker === undefined || breaker.state === 'closed' || breaker.forced) least = Math.min(least, 1000);
-      else least = Math.min(least, Math.max(1000, breaker.openUntil - now));
-    }
-    return least;
+    return soonestAgain(this.endpoints, this.clock.now());
   }
 
   /** Takes no new requests; connections close as they become free. What `after` has carried over goes on there. */
@@ -250,6 +249,7 @@ export class Upstream {
   }
 
   #changed(): void {
+    this.#decision.decided();
     this.#broken = 0;
     for (const { standing } of this.endpoints)
       if (standing.breaker !== undefined && standing.breaker.state !== 'closed') this.#broken++;
