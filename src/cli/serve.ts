@@ -55,6 +55,14 @@ export function serveCommand(): Command {
 
 async function serve(flags: Flags): Promise<void> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
+  let gateway: Gateway | undefined;
+  // Before anything that takes its time: unheard, they end a process, or open a debugger's port.
+  process.on('SIGHUP', () => {
+    void gateway?.reload();
+    void gateway?.reopenLog();
+  });
+  process.on('SIGUSR1', () => void gateway?.upgrade());
+  process.on('SIGUSR2', () => void gateway?.reopenLog());
   const drainMs = flags.drain === undefined ? undefined : parseDuration(flags.drain);
   if (flags.drain !== undefined && drainMs === undefined) {
     say(`gatehouse serve: --drain ${flags.drain}: expected a duration, such as 30s`);
@@ -99,14 +107,7 @@ async function serve(flags: Flags): Promise<void> {
     const problem = source.accepted();
     if (problem !== undefined) notice({ level: 'warn', message: problem });
   };
-  let gateway: Gateway | undefined;
   const watched = source.watch(() => void gateway?.reload());
-  process.on('SIGHUP', () => {
-    void gateway?.reload();
-    void gateway?.reopenLog();
-  });
-  process.on('SIGUSR1', () => void gateway?.upgrade());
-  process.on('SIGUSR2', () => void gateway?.reopenLog());
   const tell = (text: string) => notice({ level: 'info', message: text });
   const parts = {
     loaded,
