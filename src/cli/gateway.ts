@@ -197,8 +197,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const before = supervisor.snapshot;
     const result = await supervisor.reload();
     own.reloaded(result.ok);
-    await log.settle(result.ok);
-    const moved = await held.settle(result.ok);
+    log.settle(result.ok);
+    const moved = held.settle(result.ok);
     if (moved) notify({ level: 'info', message: `the admin API has moved to ${held.now?.url}` });
     configError = result.ok ? '' : result.problems.join('; ');
     const ended: Outcome = result.ok ? { ...result, changes: changesTo(before, supervisor.snapshot) } : result;

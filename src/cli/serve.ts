@@ -9,7 +9,7 @@ import { createOpLog } from '../observe/observe.ts';
 import { inheritedFrom } from '../supervisor/supervisor.ts';
 import type { Gateway } from './gateway.ts';
 import { startUnlessStopped, stopOnSignal } from './signals.ts';
-import { tellPredecessor } from './successor.ts';
+import { tellPredecessor, tellProblems } from './successor.ts';
 import { Systemd } from './systemd.ts';
 
 const HELP = `
@@ -88,6 +88,7 @@ async function serve(flags: Flags): Promise<void> {
   for (const warning of loaded.warnings) say(formatProblem({ ...warning, message: `warning: ${warning.message}` }));
   if (!loaded.ok) {
     for (const problem of loaded.problems) say(formatProblem(problem));
+    tellProblems(loaded.problems.map(formatProblem));
     say(
       `gatehouse serve: not started; ${flags.config} has ${loaded.problems.length === 1 ? 'a problem' : `${loaded.problems.length} problems`}, above`,
     );
@@ -130,7 +131,9 @@ async function serve(flags: Flags): Promise<void> {
   try {
     gateway = await startUnlessStopped(parts, tell);
   } catch (error) {
-    say(`gatehouse serve: not started: ${error instanceof Error ? error.message : error}`);
+    const why = error instanceof Error ? error.message : String(error);
+    say(`gatehouse serve: not started: ${why}`);
+    tellProblems([why]);
     process.exitCode = 1;
   }
   if (!gateway) return process.exit();

@@ -46,10 +46,11 @@ export class Upgrade {
     const { clock, notice } = this.#leaver;
     if (this.#state !== 'no') return { ok: false, problems: ['an upgrade is under way already'] };
     this.#state = 'starting';
-    const refuse = (why: string): Outcome => {
+    const refuse = (why: string, problems: readonly string[] = []): Outcome => {
       this.#state = 'no';
-      notice({ level: 'error', message: `upgrade refused, process ${process.pid} goes on: ${why}` });
-      return { ok: false, problems: [why] };
+      const all = [why, ...problems];
+      notice({ level: 'error', message: `upgrade refused, process ${process.pid} goes on: ${all.join('; ')}` });
+      return { ok: false, problems: all };
     };
     try {
       const successor = startSuccessor(this.#leaver.sockets());
@@ -61,7 +62,11 @@ export class Upgrade {
         void successor.serving.then(() => done('serving')).then(() => late.cancel());
         void successor.gone.then(done).then(() => late.cancel());
       });
-      if (how !== 'serving') return refuse(`the new process ${how} before it served; what it printed says why`);
+      if (how !== 'serving') {
+        const { problems } = successor;
+        const where = problems.length === 0 ? '; what it printed says why' : '';
+        return refuse(`the new process ${how} before it served${where}`, problems);
+      }
       notice({ level: 'info', message: `process ${successor.pid} has taken over; process ${process.pid} leaves` });
       void this.#depart(successor.gone);
       return { ok: true, generation: this.#leaver.generation() };

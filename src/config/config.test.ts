@@ -209,3 +209,15 @@ test('an admin port that others reach is warned of', () => {
     assert.deepEqual(lines(load(`${BASE}admin: { address: "${address}" }\n`)), []);
   }
 });
+
+test('an empty file is no value: most likely it is still being written', () => {
+  const text = BASE.replace(
+    'upstream: a',
+    'upstream: a, rewrite: { requestHeaders: { set: { authorization: "file:key" } } }',
+  );
+  const at = '6:80: routes[0].rewrite.requestHeaders.set.authorization';
+  assert.deepEqual(lines(load(text, { '/etc/gh/key': '' })), [
+    `${at}: cannot use file /etc/gh/key: it is empty; is it still being written?`,
+  ]);
+  assert.deepEqual(lines(load(text, { '/etc/gh/key': 'Bearer x\n' })), []);
+});

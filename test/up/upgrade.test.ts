@@ -115,7 +115,9 @@ test('a new program that does not come up changes nothing', patience, async (t) 
   writeFileSync(gateway.file, 'listeners: 7\n');
   const { status, text } = await upgrade(gateway);
   equal(status, 409);
-  match(text, /exited with code 1 before it served/);
+  const { problems } = JSON.parse(text) as { problems: string[] };
+  match(problems[0] ?? '', /exited with code 1 before it served$/);
+  match(problems[1] ?? '', /gatehouse\.yaml:1:1: routes: /, 'its reasons come with it');
   equal(await (await fetch(`${gateway.url}/echo/5`)).text(), '5');
   await gateway.waitFor(/upgrade refused, process \d+ goes on/);
 });
