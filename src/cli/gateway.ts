@@ -224,16 +224,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const drainMs = () => parts.drainMs ?? supervisor.snapshot.config.drainTimeout;
   let reloading: Promise<unknown> = Promise.resolve();
   own.reloaded(true);
-  const urls = () =>
-    new Map(
-      supervisor.addresses.map(({ listener, address }) => [
-        listener,
-        urlOf(supervisor.snapshot.config, listener, address),
-      ]),
-    );
   const gateway: Gateway = {
     get urls() {
-      return urls();
+      const { config } = supervisor.snapshot;
+      return new Map(supervisor.addresses.map(({ listener, address }) => [listener, urlOf(config, listener, address)]));
     },
     get adminUrl() {
       return held.now?.url ?? '';
@@ -259,6 +253,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       supervisor.reopenLogs();
     },
     async stop(deadlineMs) {
+      upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
       await held.close();
       await log.close();

@@ -14,6 +14,8 @@ export interface Successor {
   readonly gone: Promise<string>;
   /** What it has said against its own start. */
   readonly problems: readonly string[];
+  /** Asks it to end. */
+  stop(): void;
   kill(): void;
 }
 
@@ -45,7 +47,14 @@ export function startSuccessor(sockets: readonly Inherited[]): Successor {
     // Not `exit`: its last words come between the two.
     child.once('close', (code, signal) => done(signal ? `was killed by ${signal}` : `exited with code ${code}`));
   });
-  return { pid: child.pid ?? 0, serving, gone, problems, kill: () => void child.kill('SIGKILL') };
+  return {
+    pid: child.pid ?? 0,
+    serving,
+    gone,
+    problems,
+    stop: () => void child.kill('SIGTERM'),
+    kill: () => void child.kill('SIGKILL'),
+  };
 }
 
 /** Says to the process before us, if there is one, why we do not start. */

@@ -7,7 +7,7 @@ import type { Outcome } from '../admin/admin.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
-import { startSuccessor } from './successor.ts';
+import { type Successor, startSuccessor } from './successor.ts';
 
 /** What an upgrade does with the gateway that is to go. */
 export interface Leaver {
@@ -31,6 +31,7 @@ const PATIENCE_MS = 60_000;
 export class Upgrade {
   readonly #leaver: Leaver;
   #state: 'no' | 'starting' | 'leaving' = 'no';
+  #successor: Successor | undefined;
 
   constructor(leaver: Leaver) {
     this.#leaver = leaver;
@@ -54,6 +55,7 @@ export class Upgrade {
     };
     try {
       const successor = startSuccessor(this.#leaver.sockets());
+      this.#successor = successor;
       const how = await new Promise<string>((done) => {
         const late = clock.after(PATIENCE_MS, () => {
           successor.kill();
@@ -73,6 +75,11 @@ export class Upgrade {
     } catch (error) {
       return refuse(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** This program is told to stop: whoever does not serve in its place yet is not to come up after it. */
+  stop(): void {
+    if (this.#state === 'starting') this.#successor?.stop();
   }
 
   async #depart(gone: Promise<string>): Promise<void> {
