@@ -4,6 +4,7 @@ import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
 import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
+import { CREDENTIAL } from '../policy/access/access.ts';
 import { leavesOut } from '../route/route.ts';
 import { Forward } from '../upstream/forward.ts';
 import { holdBody } from './hold.ts';
@@ -70,11 +71,11 @@ export function route(passage: Passage): Step {
   const found = snapshot.router.match(head);
   if (found === undefined) return snapshot.router.refusal(head);
   follow(passage, found);
-  const limit = found.config.limits?.body;
+  const limit = found.config.maxBody;
   if (limit !== undefined) {
     exchange.bodyLimit = limit;
     if (exchange.requestLength > limit) {
-      return new GatehouseError('body_too_large', `the body is larger than ${limit} bytes (limits.body)`, {
+      return new GatehouseError('body_too_large', `the body is larger than ${limit} bytes (maxBody)`, {
         rule: found.name,
       });
     }
@@ -220,6 +221,8 @@ export function compose(passage: Passage): Step {
   }
   const { inbound } = exchange;
   let drop = REPLACED | replacedForwarding(inbound);
+  // What proves who calls is for us.
+  if (passage.gate?.takesCredential) drop |= CREDENTIAL;
   let lines = '';
   if (passage.reads) {
     // What is read must not be compressed.

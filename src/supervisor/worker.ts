@@ -2,10 +2,11 @@
 import type { ChildProcess, ForkOptions } from 'node:child_process';
 import { fork } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import type { EndpointHealth, Snapshot, ToSupervisor, ToWorker } from './channel.ts';
-import { Channel, TO_SUPERVISOR } from './channel.ts';
+import { Channel } from './channel.ts';
 import { LineCutter } from './lines.ts';
 import type { Listening } from './listeners.ts';
+import type { EndpointHealth, Snapshot, ToSupervisor, ToWorker } from './messages.ts';
+import { TO_SUPERVISOR } from './messages.ts';
 import { Seeder } from './seed.ts';
 import type { Services } from './services.ts';
 
@@ -193,6 +194,11 @@ export class WorkerProcess {
   /** Tells of a change of a topic. */
   push(topic: string, payload: unknown): void {
     if (this.#hello && this.state !== 'ended') this.#seeder.push(topic, payload);
+  }
+
+  /** Tells all of a topic again. */
+  reload(topic: string): void {
+    if (this.#hello && this.state !== 'ended') this.#seeder.reload(topic);
   }
 
   /** Tells it that the access log file was renamed. One that has not said hello yet will open it when it does. */
