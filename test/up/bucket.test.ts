@@ -116,7 +116,7 @@ test(
     t.after(() => bucket.close());
     await once(bucket, 'listening');
     const env = { AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${(bucket.address() as AddressInfo).port}` };
-    const args = ['serve', '-c', `s3://${BUCKET}/gatehouse.yaml`, '--poll', '1s', '--keep', keep];
+    const args = ['serve', '-c', `s3://${BUCKET}/gatehouse.yaml`, '--poll', '3s', '--keep', keep];
     const gateway = runCli(args, env);
     t.after(() => gateway.stop());
     const [, , admin] = await gateway.waitFor(READY);
