@@ -117,6 +117,14 @@ const RIGHT: [what: string, text: string, warnings: string[]][] = [
     ],
   ],
   [
+    'memory that no worker can do with',
+    `${BASE}workerMemory: 64MiB\noverload: { memory: 100MiB }\n`,
+    [
+      '7:15: workerMemory: warning: a worker that does nothing holds about 100MiB already; set it to 256MiB or more',
+      '8:21: overload.memory: warning: a worker that does nothing holds about 100MiB already; set it to 256MiB or more',
+    ],
+  ],
+  [
     'a route behind its equal',
     `${BASE.replace('upstream: a', 'upstream: a, match: { host: [b, a], method: [GET] }')}  - { name: s, upstream: a, match: { method: GET, host: [A, b] } }\n`,
     [
