@@ -8,6 +8,7 @@ import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, processReader } from '../observe/observe.ts';
+import { TokenAuthority } from '../policy/access/jwt/authority.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { Services, Supervisor } from '../supervisor/supervisor.ts';
@@ -101,6 +102,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const services = new Services();
   const limits = new NodeLimits(clock, loaded.config, services);
   const kept = new State({ clock, events, services, notice: notify, folder: dataFolder(process.env) });
+  const tokens = new TokenAuthority(clock, events, services);
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -143,11 +145,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       await admin?.prepare(config.admin.address);
       limits.prepare(config);
       await kept.prepare(config);
+      // Before the workers take tokens of new issuers.
+      await tokens.configure(config.access);
     },
-    settle: (accepted) => {
+    settle: async (accepted) => {
       own.reloaded(accepted);
       log.settle(accepted);
       limits.settle(accepted);
+      if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
       if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
@@ -159,6 +164,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const measure = () => {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
+    own.tokens.read(tokens.status());
     own.workers(count.starting, count.ready, count.draining);
   };
   const state = {
@@ -183,10 +189,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
     await kept.prepare(loaded.config);
+    await tokens.configure(loaded.config.access);
     await supervisor.start();
   } catch (error) {
     await supervisor.kill();
     await kept.close();
+    tokens.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -237,6 +245,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();
+      tokens.close();
       await held.close();
       await log.close();
       return killed;

@@ -13,7 +13,7 @@ export interface ReloadParts {
   /** Opens what the configuration moves, beside what is in force; rejects when it cannot be had. */
   prepare: (config: Config) => Promise<unknown>;
   /** It is known how the reload ended: goes over to what was prepared, or forgets it. */
-  settle: (accepted: boolean) => void;
+  settle: (accepted: boolean) => Promise<unknown>;
   supervisor: () => Supervisor<Config>;
   /** Whether an upgrade is under way, which a reload would disturb. */
   upgrading: () => boolean;
@@ -72,7 +72,7 @@ export class Reloads {
     reloading?.(undefined);
     const before = supervisor().snapshot;
     const result = await supervisor().reload();
-    settle(result.ok);
+    await settle(result.ok);
     this.error = result.ok ? '' : result.problems.join('; ');
     const ended: Outcome = result.ok ? { ...result, changes: changesTo(before, supervisor().snapshot) } : result;
     reloading?.(ended);

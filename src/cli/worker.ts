@@ -6,7 +6,7 @@ import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
-import { KEY_KIND, KeyTable, keyConsumer } from '../policy/access/access.ts';
+import { ISSUER_KEYS, KEY_KIND, KeyTable, keyConsumer, type TokenNews, Tokens } from '../policy/access/access.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
@@ -110,6 +110,7 @@ function runWorker(): void {
             askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
             keys,
             used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),
+            tokens,
             relisten: (listener) => link.relisten(listener),
             ...(descriptors === undefined ? {} : { descriptors }),
           });
@@ -154,6 +155,11 @@ function runWorker(): void {
   });
   const badKey = (error: Error) => link.notice('error', `a key is not taken: ${error.message}`);
   link.follow(topicOf(KEY_KIND), followDirectory(keyConsumer(keys), badKey));
+  const tokens = new Tokens(systemClock, link.ask);
+  link.follow(ISSUER_KEYS, {
+    load: (news) => tokens.told((news ?? {}) as TokenNews),
+    change: (news) => tokens.told(news as TokenNews),
+  });
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));
   watchLoop(REPORT_DESCRIPTOR, STUCK_MS, (reason) => link.notice('warn', `its event loop is not watched: ${reason}`));

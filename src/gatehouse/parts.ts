@@ -1,7 +1,7 @@
 /** What a worker's data plane needs from the process around it. */
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
-import type { KeyTable, KeyUses } from '../policy/access/access.ts';
+import type { KeyTable, KeyUses, Tokens } from '../policy/access/access.ts';
 import type { Readings, Share } from '../policy/overload/overload.ts';
 import type { AskAuthority } from '../policy/quota/quota.ts';
 import type { Lookup } from '../upstream/resolve.ts';
@@ -34,6 +34,8 @@ export interface WorkerParts {
   used?: (uses: KeyUses) => void;
   /** Whom to ask for leases of limits; this worker grants them itself when left out, as in a process that is alone. */
   askAuthority?: AskAuthority;
+  /** What is known for the check of tokens. */
+  tokens?: Tokens;
   /** Whom to ask before a breaker's probe; nobody when left out, as in a process that is alone. */
   askProbe?: UpstreamParts['askProbe'];
 }
