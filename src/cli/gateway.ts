@@ -8,6 +8,7 @@ import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, processReader } from '../observe/observe.ts';
+import { TokenAuthority } from '../policy/access/jwt/authority.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { Services, Supervisor } from '../supervisor/supervisor.ts';
@@ -17,6 +18,7 @@ import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
+import { NodeLimits } from './nodelimits.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
 import { State } from './state.ts';
@@ -98,7 +100,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejections = new Ejections();
   const services = new Services();
+  const limits = new NodeLimits(clock, loaded.config, services);
   const kept = new State({ clock, events, services, notice: notify, folder: dataFolder(process.env) });
+  const tokens = new TokenAuthority(clock, events, services);
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -121,6 +125,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       levels.retire(worker);
       endpoints.gone(String(worker));
       ejections.gone(worker);
+      limits.gone(worker);
     },
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);
@@ -138,11 +143,16 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     prepare: async (config) => {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
+      limits.prepare(config);
       await kept.prepare(config);
+      // Before the workers take tokens of new issuers.
+      await tokens.configure(config.access);
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
       await log.settle(accepted);
+      limits.settle(accepted);
+      if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
       if (await admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
@@ -154,6 +164,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const measure = () => {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
+    own.tokens.read(tokens.status());
     own.workers(count.starting, count.ready, count.draining);
   };
   const state = {
@@ -178,10 +189,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
     await kept.prepare(loaded.config);
+    await tokens.configure(loaded.config.access);
     await supervisor.start();
   } catch (error) {
     await supervisor.kill();
     await kept.close();
+    tokens.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -231,6 +244,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     async stop(deadlineMs) {
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();
+      tokens.close();
       await held.close();
       await log.close();
       return killed;

@@ -6,12 +6,14 @@ import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
-import { KEY_KIND, KeyTable, keyConsumer } from '../policy/access/access.ts';
+import { ISSUER_KEYS, KEY_KIND, KeyTable, keyConsumer, type TokenNews, Tokens } from '../policy/access/access.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
+import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { followDirectory, linkToSupervisor, topicOf } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
+import { QUOTA_SERVICE } from './nodelimits.ts';
 import { watchLoop } from './stuck.ts';
 import { VERSION } from './version.ts';
 import { WorkerLog } from './workerlog.ts';
@@ -105,8 +107,10 @@ function runWorker(): void {
             readings: loadReader(),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
             askProbe: link.askProbe,
+            askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
             keys,
             used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),
+            tokens,
             relisten: (listener) => link.relisten(listener),
             ...(descriptors === undefined ? {} : { descriptors }),
           });
@@ -137,7 +141,10 @@ function runWorker(): void {
         }
       },
       reopenLog: () => accessLog.reopen(),
-      drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
+      drain: async (deadlineMs) => {
+        await gatehouse?.drain(deadlineMs);
+        await gatehouse?.quota.close();
+      },
       metrics: () => observer?.snapshot(),
       close: async () => {
         observer?.close();
@@ -148,6 +155,11 @@ function runWorker(): void {
   });
   const badKey = (error: Error) => link.notice('error', `a key is not taken: ${error.message}`);
   link.follow(topicOf(KEY_KIND), followDirectory(keyConsumer(keys), badKey));
+  const tokens = new Tokens(systemClock, link.ask);
+  link.follow(ISSUER_KEYS, {
+    load: (news) => tokens.told((news ?? {}) as TokenNews),
+    change: (news) => tokens.told(news as TokenNews),
+  });
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));
   watchLoop(REPORT_DESCRIPTOR, STUCK_MS, (reason) => link.notice('warn', `its event loop is not watched: ${reason}`));

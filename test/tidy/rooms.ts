@@ -38,6 +38,8 @@ const SIDE_DOORS: Readonly<Record<string, string>> = {
   'src/upstream/plan.ts': 'what the assembly decides for a request: the contract between pipeline and upstream',
   'src/listen/intake.ts': 'what all listeners of a worker may take together, which only the assembly knows',
   'src/listen/runtime.ts': 'what the pipeline does with what comes in: the contract between listeners and pipeline',
+  'src/policy/access/jwt/authority.ts':
+    'keys of issuers are fetched, and DPoP proofs claimed, in the supervisor, for all workers',
   'src/policy/chaos/board.ts': 'which faults run is decided beside the data path, in the supervisor',
   'src/upstream/resolve.ts': 'names are resolved beside the data path, and the results handed in',
   'src/upstream/health/agents.ts': 'the one asker of agents runs in the supervisor, for all workers',

@@ -131,6 +131,7 @@ class SqliteStore implements Store {
   async changesSince(revision: number, limit?: number): Promise<Changes> {
     const most = checkLimit(limit, 1000);
     return this.#read('reading changes', (database) => {
+      const before = readMeta(database, 'revision');
       const select = `SELECT ${COLUMNS} FROM documents WHERE version`;
       let rows = database.prepare(`${select} > ? ORDER BY version, kind, id LIMIT ?`).all(revision, most);
       let last = rows.at(-1)?.version as number;
@@ -139,11 +140,11 @@ class SqliteStore implements Store {
         rows = rows.filter((row) => (row.version as number) < last);
         rows.push(...database.prepare(`${select} = ? ORDER BY version, kind, id`).all(last));
       }
-      // Read after the rows: what was forgotten meanwhile is noticed.
+      // Looked at before and after the rows: nothing that another process wrote or forgot meanwhile goes unnoticed.
       const newest = readMeta(database, 'revision');
       if (revision > newest || (revision > 0 && revision < readMeta(database, 'forgotten')))
         return { changes: [], revision, more: false, reset: true };
-      if (!full) last = Math.max(newest, last ?? 0);
+      if (!full) last = Math.max(before, last ?? 0);
       return { changes: rows.map(readChange), revision: last, more: last < newest, reset: false };
     });
   }
@@ -198,7 +199,14 @@ class SqliteStore implements Store {
     this.#watchers.clear();
     const database = this.#database;
     this.#database = undefined;
-    database?.close();
+    if (database === undefined) return;
+    try {
+      // One binding lets go of the file only when its garbage is collected: until then the log would not be folded in.
+      database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+    } catch {
+      // Another process is at it, or the file takes no writes: the log stays beside the file, and nothing is lost.
+    }
+    database.close();
   }
 
   #connection(): Database {
