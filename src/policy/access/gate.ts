@@ -97,7 +97,7 @@ export class AccessGate {
       if (verdict !== undefined) return this.#judge(exchange, method.method, verdict, '');
     }
     this.#tell(exchange, undefined, 'missing');
-    return challenges.missing(exchange.route);
+    return this.#readers.length > 0 ? challenges.missing(exchange.route) : challenges.uncertified(exchange.route);
   }
 
   #judge(
