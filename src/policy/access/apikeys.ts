@@ -86,9 +86,8 @@ export class ApiKeys implements Authenticator {
     return scheme !== 'dpop';
   }
 
-  /** Whether this very text has been verified before, and may still be good. */
-  remembers(credential: string): boolean {
-    return this.#fresh.has(credential) || this.#stale.has(credential);
+  guessable(credential: string): boolean {
+    return !isOurs(credential) && !this.#fresh.has(credential) && !this.#stale.has(credential);
   }
 
   authenticate(_scheme: CredentialScheme, credential: string, exchange: Exchange): AuthVerdict {
