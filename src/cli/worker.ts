@@ -6,12 +6,13 @@ import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
-import { ISSUER_KEYS, KEY_KIND, KeyTable, keyConsumer, type TokenNews, Tokens } from '../policy/access/access.ts';
+import { ISSUER_KEYS, KeyTable, type TokenNews, Tokens } from '../policy/access/access.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
-import { followDirectory, linkToSupervisor, topicOf } from '../supervisor/link.ts';
+import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
+import { followKinds } from './kinds.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
 import { QUOTA_SERVICE } from './nodelimits.ts';
 import { watchLoop } from './stuck.ts';
@@ -156,9 +157,8 @@ function runWorker(): void {
       },
     },
   });
-  const badKey = (error: Error) => link.notice('error', `a key is not taken: ${error.message}`);
-  link.follow(topicOf(KEY_KIND), followDirectory(keyConsumer(keys), badKey));
   const tokens = new Tokens(systemClock, link.ask);
+  followKinds(link, { keys, tokens });
   link.follow(ISSUER_KEYS, {
     load: (news) => tokens.told((news ?? {}) as TokenNews),
     change: (news) => tokens.told(news as TokenNews),
