@@ -6,6 +6,7 @@ import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { leavesOut } from '../route/route.ts';
 import { Forward } from '../upstream/forward.ts';
+import { grpcTimeout, isGrpc } from './grpc.ts';
 import { holdBody } from './hold.ts';
 import { hashKey, stickyKey } from './keys.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
@@ -21,6 +22,10 @@ export function identify(passage: Passage): Step {
   const given = exchange.inbound.peer.trusted ? head.known(KNOWN['x-request-id']) : undefined;
   exchange.id = given !== undefined && /^[\w.:/+=-]{1,128}$/.test(given) ? given : worker.requestId();
   recognizeAt(passage, head.path);
+  if (isGrpc(head)) {
+    exchange.protocol = 'grpc';
+    passage.patience = grpcTimeout(head.get('grpc-timeout'));
+  }
   return undefined;
 }
 
@@ -203,7 +208,7 @@ export function compose(passage: Passage): Step {
   const { config } = passage.upstream;
   passage.target = found.rewriteTarget(head);
   passage.host = found.host ?? (config.host === 'preserve' ? head.authority : config.host);
-  passage.upgrade = head.upgrade;
+  passage.upgrade = config.http2 === undefined ? head.upgrade : '';
   passage.hashKey = hashKey(passage.upstream.hashSource, passage);
   passage.reads = operation !== undefined && config.protocol !== 'http';
   const { peek: seen, body } = passage;
@@ -220,11 +225,12 @@ export function compose(passage: Passage): Step {
   }
   const { inbound } = exchange;
   let drop = REPLACED | replacedForwarding(inbound);
-  let lines = '';
+  // The one transfer coding option that HTTP/2 has, and gRPC asks for (RFC 9113 §8.2.2).
+  let lines = config.http2 !== undefined && head.known(KNOWN.te) === 'trailers' ? 'TE: trailers\r\n' : '';
   if (passage.reads) {
     // What is read must not be compressed.
     drop |= KNOWN['accept-encoding'];
-    lines = 'Accept-Encoding: identity\r\n';
+    lines += 'Accept-Encoding: identity\r\n';
   }
   const changes = found.requestFields;
   const kept =

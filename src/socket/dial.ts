@@ -20,6 +20,8 @@ export interface DialTarget {
   readonly port: number;
   /** Settings of node:tls when the connection is to be secured. */
   readonly tls: TlsOptions | undefined;
+  /** HTTP/2 is to be spoken: with TLS, the server must agree to it (ALPN). */
+  readonly http2?: boolean;
 }
 
 /** Who waits for the connection. */
@@ -88,7 +90,8 @@ function dialPlain(target: DialTarget, dialer: Dialer): Dialing {
 }
 
 function dialTls(target: DialTarget, dialer: Dialer): Dialing {
-  const socket = tlsConnect({ ...target.tls, host: target.address, port: target.port, ALPNProtocols: ['http/1.1'] });
+  const ALPNProtocols = target.http2 === true ? ['h2'] : ['http/1.1'];
+  const socket = tlsConnect({ ...target.tls, host: target.address, port: target.port, ALPNProtocols });
   let connected = false;
   let over = false;
   socket.setNoDelay(true);
@@ -98,6 +101,11 @@ function dialTls(target: DialTarget, dialer: Dialer): Dialing {
   socket.once('secureConnect', () => {
     if (over) return;
     over = true;
+    if (target.http2 === true && socket.alpnProtocol !== 'h2') {
+      socket.destroy();
+      dialer.onDialFailed('EALPN', 'the server does not speak HTTP/2', true);
+      return;
+    }
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     dialer.onConnected(new Wire(handle, dialer, () => socket.destroy()));
     flushCorked();

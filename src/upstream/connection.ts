@@ -4,12 +4,13 @@
  */
 import type { Response } from '../http/response.ts';
 import { GatehouseError } from '../kernel/error.ts';
-import { type BodyLength, LENGTH_TUNNEL, type Outbound, type OutboundSink } from '../kernel/exchange.ts';
+import { type BodyLength, LENGTH_TUNNEL, type OutboundSink } from '../kernel/exchange.ts';
 import type { Timed } from '../socket/deadlines.ts';
 import { type Dialer, type Dialing, errnoName } from '../socket/dial.ts';
 import { MessageWriter } from '../socket/message.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
+import type { Carrier } from './carrier.ts';
 import { dialFailure, UNRESOLVED } from './dialfailure.ts';
 import { EarlyRequest } from './early.ts';
 import { cutShort, invalidAnswer, unanswered } from './failure.ts';
@@ -25,7 +26,7 @@ const CLOSED = 4;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** A connection to an endpoint. */
-export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
+export class ClientConnection implements Dialer, Carrier, Timed, AnswerSink {
   deadline: number;
   slot = -1;
   /** Monotonic time after which an idle connection is not used any more. */

@@ -9,9 +9,11 @@ import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { Dial, DialTarget } from '../socket/dial.ts';
 import { endpointName, parseEndpointUrl } from './address.ts';
+import type { Carrier } from './carrier.ts';
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
 import { ClientConnection } from './connection.ts';
 import type { ConnectionHost } from './host.ts';
+import { Http2Pool } from './http2/pool.ts';
 import { type Lookup, Resolver } from './resolve.ts';
 import { type AgentWord, type AskProbe, Standing } from './standing.ts';
 
@@ -71,6 +73,7 @@ export class Endpoint implements ConnectionHost {
   readonly #port: number;
   #weight: number;
   readonly #idle: ClientConnection[] = [];
+  readonly #http2 = new Http2Pool(this);
   #connections = 0;
   #idleMs: number;
   #closing = false;
@@ -156,7 +159,7 @@ export class Endpoint implements ConnectionHost {
 
   /** Open connections, idle ones included. */
   get connections(): number {
-    return this.#connections;
+    return this.#connections + this.#http2.connections;
   }
 
   get idle(): number {
@@ -182,7 +185,8 @@ export class Endpoint implements ConnectionHost {
   }
 
   /** An idle connection or a new one; undefined when there are as many as allowed. */
-  acquire(): ClientConnection | undefined {
+  acquire(): Carrier | undefined {
+    if (this.config.http2 !== undefined) return this.#http2.acquire((address) => this.#current(address));
     const now = this.clock.now();
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
       if (connection.idleUntil > now && this.#current(connection.address)) return connection;
@@ -251,7 +255,10 @@ export class Endpoint implements ConnectionHost {
     if (available !== this.available) {
       this.available = available;
       if (available) this.recoveredAt = this.clock.now();
-      else for (const connection of this.#idle.splice(0)) connection.close();
+      else {
+        for (const connection of this.#idle.splice(0)) connection.close();
+        this.#http2.close();
+      }
     }
     this.#parts.changed(this);
   }
@@ -270,6 +277,7 @@ export class Endpoint implements ConnectionHost {
     this.#closing = true;
     this.#resolver?.stop();
     for (const connection of this.#idle.splice(0)) connection.close();
+    this.#http2.close();
     this.standing.close();
   }
 }
