@@ -97,7 +97,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     let endpoint =
       upstream.pick(hashKey, this.#tried) ??
       (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
-    let connection = endpoint?.acquire();
+    let connection = endpoint?.acquire(this.exchange.inbound);
     let full = false;
     while (endpoint !== undefined && connection === undefined) {
       // All its connections are in use: the next best one.
@@ -106,7 +106,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
       this.#tried ??= [];
       this.#tried.push(endpoint.index);
       endpoint = upstream.pick(hashKey, this.#tried);
-      connection = endpoint?.acquire();
+      connection = endpoint?.acquire(this.exchange.inbound);
     }
     if (endpoint === undefined || connection === undefined) {
       const why = full

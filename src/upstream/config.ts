@@ -1,6 +1,7 @@
 /** Settings of the upstreams: which servers answer, how load is spread, and how long we wait. */
 import { z } from 'zod';
 import { count, duration, name, percent, size } from '../kernel/schema.ts';
+import { upstreamHttp2 } from './http2/config.ts';
 
 /** `upstreams.NAME.endpoints[]`. */
 export const endpointConfig = z.strictObject({
@@ -174,20 +175,6 @@ export const levelsConfig = z
   .prefault({})
   .describe('How load moves between levels: explicit ones, and those that zones and regions make.');
 
-/** `upstreams.NAME.http2`. */
-export const upstreamHttp2 = z
-  .strictObject({
-    streams: count(100, 1, 100_000).describe('Requests at once on one connection; the server may allow fewer.'),
-    window: size('256KiB', '64KiB').describe('Bytes of one answer that may be under way or wait for the client.'),
-    connectionWindow: size('16MiB', '64KiB').describe('The same for all answers of a connection.'),
-    ping: duration('15s').describe(
-      'While requests are under way: silence after which the server is asked whether it is there; as long again, and the connection is given up. 0: never.',
-    ),
-  })
-  .describe(
-    'The servers are spoken to in HTTP/2, as gRPC needs it: agreed on by ALPN on https, by prior knowledge on http. `{}` for the defaults.',
-  );
-
 /** `upstreams.NAME`. */
 export const upstreamConfig = z.strictObject({
   protocol: z.enum(['openai', 'anthropic', 'http']).default('http').describe('API that the servers speak.'),
@@ -199,6 +186,12 @@ export const upstreamConfig = z.strictObject({
     .default('endpoint')
     .describe("Host field sent upstream: `endpoint` (the URL's), `preserve` (the client's), or a literal name."),
   http2: upstreamHttp2.optional(),
+  proxyProtocol: z
+    .enum(['v1', 'v2'])
+    .optional()
+    .describe(
+      'Connections begin with a PROXY header of this version that names the client; each then carries requests of one client address only.',
+    ),
   tls: upstreamTls,
   health: healthConfig.optional(),
   agent: agentConfig.optional(),

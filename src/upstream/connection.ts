@@ -2,6 +2,7 @@
  * One connection to a server: carries one exchange at a time and is the server's side (`Outbound`) of it. What a server
  * sends is parsed as strictly as what a client sends; a connection on which anything was odd is never used again.
  */
+import type { ProxyAddress } from '../http/proxy/header.ts';
 import type { Response } from '../http/response.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { type BodyLength, LENGTH_TUNNEL, type OutboundSink } from '../kernel/exchange.ts';
@@ -35,6 +36,8 @@ export class ClientConnection implements Dialer, Carrier, Timed, AnswerSink {
   readonly #answer: AnswerReader;
   /** Address it is connected to; '' when there was none. */
   readonly address: string;
+  /** Address of the client that it was opened for; '' where it may serve all. */
+  readonly client: string;
   #dialing: Dialing | undefined = undefined;
   #early: EarlyRequest | undefined = undefined;
   #wire: Wire | undefined = undefined;
@@ -48,21 +51,19 @@ export class ClientConnection implements Dialer, Carrier, Timed, AnswerSink {
   /** Until the head of the answer has come; after that Infinity. */
   #tryAt = NEVER;
 
-  constructor(host: ConnectionHost) {
+  /** `from`: the client that a PROXY header names; undefined: there is none. */
+  constructor(host: ConnectionHost, from?: ProxyAddress) {
     this.#host = host;
     this.#answer = new AnswerReader(host.config.limits, host.bodyLimits);
     this.deadline = host.clock.now() + host.config.timeouts.connect;
     host.deadlines.add(this);
-    const target = host.target();
+    this.client = from?.address ?? '';
+    const target = host.target(from);
     this.address = target === undefined ? '' : target.address;
     if (target !== undefined) this.#dialing = host.dial(target, this);
     else queueMicrotask(() => this.onDialFailed(UNRESOLVED, 'its name has not been resolved', false));
   }
 
-  /**
-   * Sends a request head (complete, with its empty line); `totalAt` is the deadline of the whole exchange, `tryAt` that of
-   * this try's response head.
-   */
   start(sink: OutboundSink, method: string, head: string, length: BodyLength, totalAt: number, tryAt: number): void {
     this.#sink = sink;
     this.#totalAt = totalAt;
@@ -86,7 +87,6 @@ export class ClientConnection implements Dialer, Carrier, Timed, AnswerSink {
     this.#sink = sink;
   }
 
-  /** The connection does not stand yet: nothing has been sent. */
   get connecting(): boolean {
     return this.#state === CONNECTING;
   }

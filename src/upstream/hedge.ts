@@ -94,7 +94,7 @@ export function sendHedge(
   const { upstream, body } = plan;
   const endpoint = upstream.pick(plan.hashKey, tried);
   if (endpoint === undefined) return undefined;
-  const connection = endpoint.acquire();
+  const connection = endpoint.acquire(exchange.inbound);
   if (connection === undefined) {
     tryGivenUp(endpoint, endpoint.standing.probing);
     return undefined;

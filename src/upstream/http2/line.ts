@@ -1,6 +1,7 @@
 /** A connection of HTTP/2 from the moment it is dialled, and the requests that wait for it to stand. */
 
 import { H2 } from '../../http/http2/frame.ts';
+import type { ProxyAddress } from '../../http/proxy/header.ts';
 import { GatehouseError } from '../../kernel/error.ts';
 import type { BodyLength, OutboundSink } from '../../kernel/exchange.ts';
 import type { Timed } from '../../socket/deadlines.ts';
@@ -22,6 +23,8 @@ export class Http2Line implements Dialer, Timed, SessionOwner {
   slot = -1;
   /** Address it is connected to; '' when there was none. */
   readonly address: string;
+  /** Address of the client that it was opened for; '' where it may serve all. */
+  readonly client: string;
   session: ClientSession | undefined = undefined;
   closed = false;
   readonly #host: ConnectionHost;
@@ -31,13 +34,14 @@ export class Http2Line implements Dialer, Timed, SessionOwner {
   readonly #connectAt: number;
   #dialing: Dialing | undefined = undefined;
 
-  constructor(host: ConnectionHost, onClosed: (line: Http2Line) => void) {
+  constructor(host: ConnectionHost, from: ProxyAddress | undefined, onClosed: (line: Http2Line) => void) {
+    this.client = from?.address ?? '';
     this.#host = host;
     this.#onClosed = onClosed;
     this.#connectAt = host.clock.now() + host.config.timeouts.connect;
     this.deadline = this.#connectAt;
     host.deadlines.add(this);
-    const target = host.target();
+    const target = host.target(from);
     this.address = target === undefined ? '' : target.address;
     this.#secure = target?.tls !== undefined;
     if (target !== undefined) this.#dialing = host.dial({ ...target, http2: true }, this);

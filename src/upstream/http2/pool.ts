@@ -1,4 +1,5 @@
 /** The connections of HTTP/2 to one server: as few as carry the requests. */
+import type { ProxyAddress } from '../../http/proxy/header.ts';
 import type { Carrier } from '../carrier.ts';
 import type { ConnectionHost } from '../host.ts';
 import { Http2Carrier, Http2Line } from './line.ts';
@@ -17,16 +18,20 @@ export class Http2Pool {
     return this.#lines.length;
   }
 
-  /** A place on a connection; undefined when all are full and there may be no more. `current`: the server still has an address. */
-  acquire(current: (address: string) => boolean): Carrier | undefined {
+  /**
+   * A place on a connection; undefined when all are full and there may be no more. `current`: the server still has an
+   * address; `from`: the client that a PROXY header names.
+   */
+  acquire(current: (address: string) => boolean, from?: ProxyAddress): Carrier | undefined {
+    const client = from?.address ?? '';
     let best: Http2Line | undefined;
     for (const line of [...this.#lines]) {
       if (line.session !== undefined && !current(line.address)) line.retire();
-      else if (line.room && (best === undefined || line.active < best.active)) best = line;
+      else if (line.client === client && line.room && (best === undefined || line.active < best.active)) best = line;
     }
     const { pool, retries } = this.#host.config;
     if (best === undefined && this.#lines.length < pool.connections) {
-      best = new Http2Line(this.#host, (line) => this.#closed(line));
+      best = new Http2Line(this.#host, from, (line) => this.#closed(line));
       this.#lines.push(best);
     }
     return best === undefined ? undefined : new Http2Carrier(best, retries.replay);
