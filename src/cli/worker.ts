@@ -6,11 +6,14 @@ import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
+import { ISSUER_KEYS, KEY_KIND, KeyTable, keyConsumer, type TokenNews, Tokens } from '../policy/access/access.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
+import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
-import { linkToSupervisor } from '../supervisor/link.ts';
+import { followDirectory, linkToSupervisor, topicOf } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
+import { QUOTA_SERVICE } from './nodelimits.ts';
 import { watchLoop } from './stuck.ts';
 import { VERSION } from './version.ts';
 import { WorkerLog } from './workerlog.ts';
@@ -22,6 +25,8 @@ const REPORT_DESCRIPTOR = 5;
 const STUCK_MS = 5000;
 /** How long requests may run on after SIGTERM sent to this process alone, or when the supervisor has gone. */
 const DRAIN_MS = 30_000;
+/** How long the supervisor may take to note which keys were used. */
+const USES_MS = 30_000;
 
 /** What the supervisor says by the arguments of the process. */
 const [, , slot = '0', pseudonym = 'gatehouse'] = process.argv;
@@ -73,9 +78,10 @@ function runWorker(): void {
     observer.metrics.setEndpoints(endpoints);
   };
 
+  const keys = new KeyTable();
   let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
-    for (const h of changes) gatehouse?.setEndpointHealth(h.upstream, h.endpoint, h.healthy, h.reason);
+    for (const h of changes) gatehouse?.endpoints.setHealth(h.upstream, h.endpoint, h.healthy, h.reason);
   };
 
   const link = linkToSupervisor({
@@ -101,6 +107,10 @@ function runWorker(): void {
             readings: loadReader(),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
             askProbe: link.askProbe,
+            askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
+            keys,
+            used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),
+            tokens,
             relisten: (listener) => link.relisten(listener),
             ...(descriptors === undefined ? {} : { descriptors }),
           });
@@ -110,28 +120,31 @@ function runWorker(): void {
       },
       async listen(listener, handle) {
         if (!gatehouse) throw new Error('no configuration came before the listener');
-        await gatehouse.listen(listener, handle);
+        await gatehouse.doors.listen(listener, handle);
         if (!warm) {
           warm = true;
           void warmUp(createGatehouse, systemClock, warmEvents());
         }
       },
-      unlisten: (listener) => gatehouse?.unlisten(listener),
+      unlisten: (listener) => gatehouse?.doors.unlisten(listener),
       endpointHealth: setHealth,
       // The supervisor sends what its own board holds.
       chaos: (running) => gatehouse?.runFaults(running as RunningFault[]),
       breakers(changes) {
-        for (const change of changes) gatehouse?.setBreaker(change);
+        for (const change of changes) gatehouse?.endpoints.setBreaker(change);
       },
-      probeGranted: (upstream, endpoint, granted) => gatehouse?.probeGranted(upstream, endpoint, granted),
+      probeGranted: (upstream, endpoint, granted) => gatehouse?.endpoints.probeGranted(upstream, endpoint, granted),
       agents(changes) {
         for (const { upstream, endpoint, up, drained, share, maxConnections: most, reason } of changes) {
           const maxConnections = most === 0 ? Number.POSITIVE_INFINITY : most;
-          gatehouse?.setAgent(upstream, endpoint, { up, drained, share, maxConnections }, reason);
+          gatehouse?.endpoints.setAgent(upstream, endpoint, { up, drained, share, maxConnections }, reason);
         }
       },
       reopenLog: () => accessLog.reopen(),
-      drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
+      drain: async (deadlineMs) => {
+        await gatehouse?.drain(deadlineMs);
+        await gatehouse?.quota.close();
+      },
       metrics: () => observer?.snapshot(),
       close: async () => {
         observer?.close();
@@ -139,6 +152,13 @@ function runWorker(): void {
         return new Promise((done) => log.end(() => done()));
       },
     },
+  });
+  const badKey = (error: Error) => link.notice('error', `a key is not taken: ${error.message}`);
+  link.follow(topicOf(KEY_KIND), followDirectory(keyConsumer(keys), badKey));
+  const tokens = new Tokens(systemClock, link.ask);
+  link.follow(ISSUER_KEYS, {
+    load: (news) => tokens.told((news ?? {}) as TokenNews),
+    change: (news) => tokens.told(news as TokenNews),
   });
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));

@@ -104,12 +104,14 @@ const CAUSES: Partial<Record<ErrorCode, string>> = {
   method_not_allowed: 'The resource does not take this method.',
   request_timeout: 'The request came too slowly. Listener: `timeouts.head`, `timeouts.body`.',
   length_required: 'A body without its length.',
-  body_too_large: 'The body is over `limits.body` of the listener or route.',
+  body_too_large: 'The body is over `limits.body` of the listener, or `maxBody` of the route.',
   uri_too_long: 'The request target is over `limits.uri` of the listener.',
   unsupported_media_type: 'The body has a media type that cannot be read here.',
   expectation_failed: 'An `Expect` field with something other than 100-continue.',
   misdirected_request: 'The host is not one of the certificate that this connection was opened with.',
   rate_limited: 'A limit is used up. `Retry-After` says when to come back.',
+  quota_unavailable:
+    'Several nodes share a limit and their store cannot be reached, and the limit says `onStoreLoss: refuse`.',
   head_too_large: 'The head is over `limits.head` or `limits.fields` of the listener.',
   client_closed: 'The client left before its answer; seen in logs and metrics only.',
   internal: 'A fault of Gatehouse itself. The log has more; please report it.',
@@ -124,6 +126,8 @@ const CAUSES: Partial<Record<ErrorCode, string>> = {
   no_endpoint: 'No endpoint is healthy and has room.',
   fault_injected:
     'A fault that someone switched on on purpose (`chaos`); the status is the one they chose. `/api/status` names it.',
+  auth_unavailable:
+    'Who calls cannot be told at the moment: the keys that tokens are signed with have not been had yet. The log says why.',
   load_shed:
     'This gateway is near a limit of `overload` and refuses what is newest and least important. The rule names the limit.',
   overloaded:

@@ -3,8 +3,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ModelEntry } from '../ai/ai.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { ListenerConfig } from '../listen/config.ts';
+import type { Access, AccessGate, CompiledAccess } from '../policy/access/access.ts';
+import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
+import type { LimitConfig } from '../policy/quota/config.ts';
+import type { CompiledQuota, Quota, QuotaConfig } from '../policy/quota/quota.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
 import { compileModels, type ModelTable } from '../route/model.ts';
 import { compileRoutes, type Router } from '../route/route.ts';
@@ -17,8 +21,10 @@ export interface SnapshotInput {
     listeners: Record<string, ListenerConfig>;
     upstreams: Record<string, UpstreamConfig>;
     models: Record<string, ModelConfig>;
-    routes: RouteConfig[];
+    routes: (RouteConfig & { limits?: LimitConfig[] })[];
+    limits?: LimitConfig[];
     chaos?: ChaosConfig;
+    access?: AccessConfig;
     /** No limits when left out. */
     overload?: OverloadConfig;
     /** Where this gateway stands. */
@@ -30,7 +36,15 @@ export interface SnapshotInput {
 }
 
 /** What a compiled snapshot is made with. */
-export type SnapshotParts = Omit<UpstreamParts, 'readText'>;
+export interface SnapshotParts extends Omit<UpstreamParts, 'readText'> {
+  access: Access;
+  quota: Quota;
+}
+
+/** The limits of a configuration, wherever they stand. */
+export function limitsOf({ limits = [], routes }: SnapshotInput['config']): QuotaConfig {
+  return { limits, routes: routes.map(({ name, limits: own = [] }) => ({ name, limits: own })), plans: {} };
+}
 
 /** The text of a file the configuration names. Throws when the supervisor did not send it. */
 export function fileReader(files: Record<string, string>): (path: string) => string {
@@ -51,6 +65,8 @@ export class Snapshot {
   readonly router: Router;
   readonly models: ModelTable;
   readonly upstreams = new Map<string, Upstream>();
+  readonly access: CompiledAccess;
+  readonly quota: CompiledQuota;
 
   /**
    * Throws when something cannot be compiled; nothing is kept then. Upstreams that did not change are taken over, and of
@@ -60,6 +76,12 @@ export class Snapshot {
     this.input = input;
     this.router = compileRoutes(input.config.routes);
     this.models = compileModels(input.config.models, parts.clock as Clock);
+    this.access = parts.access.compile(
+      input.config.access ?? accessConfig.parse({}),
+      input.config.routes.map(({ access }) => access),
+      before?.access,
+    );
+    this.quota = parts.quota.compile(limitsOf(input.config));
     const readText = fileReader(input.files);
     const { zone, region } = input.config;
     const stays = zone === before?.input.config.zone && region === before?.input.config.region;
@@ -73,6 +95,16 @@ export class Snapshot {
       const made = { ...parts, readText, home: { zone, region } };
       this.upstreams.set(name, same ? old : new Upstream(name, config, made, old));
     }
+  }
+
+  /** What a route asks of callers; undefined: nothing. */
+  gateOf(route: { readonly index: number }): AccessGate | undefined {
+    return this.access.gates[route.index];
+  }
+
+  /** Every route asks for the same. */
+  get oneGate(): boolean {
+    return this.access.uniform;
   }
 
   /** Connections to servers. */

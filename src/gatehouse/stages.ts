@@ -4,6 +4,7 @@ import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
 import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
+import { CREDENTIAL } from '../policy/access/access.ts';
 import { leavesOut } from '../route/route.ts';
 import { Forward } from '../upstream/forward.ts';
 import { grpcTimeout, isGrpc } from './grpc.ts';
@@ -75,11 +76,11 @@ export function route(passage: Passage): Step {
   const found = snapshot.router.match(head);
   if (found === undefined) return snapshot.router.refusal(head);
   follow(passage, found);
-  const limit = found.config.limits?.body;
+  const limit = found.config.maxBody;
   if (limit !== undefined) {
     exchange.bodyLimit = limit;
     if (exchange.requestLength > limit) {
-      return new GatehouseError('body_too_large', `the body is larger than ${limit} bytes (limits.body)`, {
+      return new GatehouseError('body_too_large', `the body is larger than ${limit} bytes (maxBody)`, {
         rule: found.name,
       });
     }
@@ -225,6 +226,8 @@ export function compose(passage: Passage): Step {
   }
   const { inbound } = exchange;
   let drop = REPLACED | replacedForwarding(inbound);
+  // What proves who calls is for us.
+  if (passage.gate?.takesCredential) drop |= CREDENTIAL;
   // The one transfer coding option that HTTP/2 has, and gRPC asks for (RFC 9113 §8.2.2).
   let lines = config.http2 !== undefined && head.known(KNOWN.te) === 'trailers' ? 'TE: trailers\r\n' : '';
   if (passage.reads) {

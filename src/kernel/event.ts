@@ -49,6 +49,26 @@ export interface BreakerEvent {
   own: boolean;
 }
 
+/** Somebody was not let in. */
+export interface AuthFailedEvent {
+  /** `apiKey`, `jwt` or `certificate`; `none` where nothing told which. */
+  method: string;
+  /** Short snake_case name out of a closed set, such as `expired`. */
+  reason: string;
+  route: string;
+}
+
+/** A request was over a limit. */
+export interface LimitedEvent {
+  rule: string;
+  key: string;
+  /** The limit only watches: the request went on. */
+  observed: boolean;
+  /** Milliseconds; infinite when waiting is useless. */
+  retryAfterMs: number;
+  exchange: Exchange;
+}
+
 /** Something an operator should read. */
 export interface NoticeEvent {
   level: 'info' | 'warn' | 'error';
@@ -66,7 +86,9 @@ export interface EventMap {
   endpointChanged: EndpointEvent;
   levelsChanged: LevelsEvent;
   overload: OverloadEvent;
+  limited: LimitedEvent;
   breakerChanged: BreakerEvent;
+  authFailed: AuthFailedEvent;
   notice: NoticeEvent;
 }
 
@@ -83,7 +105,9 @@ export class Events {
     endpointChanged: [],
     levelsChanged: [],
     overload: [],
+    limited: [],
     breakerChanged: [],
+    authFailed: [],
     notice: [],
   };
 

@@ -53,8 +53,8 @@ export const listenerTimeouts = z
     body: duration('30s', '1ms').describe('Between two reads of a request body (408 beyond).'),
     keepAlive: duration('75s').describe('An idle connection waiting for its next request.'),
     write: duration('60s', '1ms').describe('A client that takes no byte of its response.'),
-    halfClose: duration('1s').describe(
-      'A client that ends its sending side this soon after its request still gets its answer; later, in the middle of the answer, it counts as gone.',
+    halfClose: duration('10m').describe(
+      'How long an answer goes on after the client has ended its sending side. One that has gone is noticed at once by what is written to it; `0s` takes every FIN for a farewell, as nginx does.',
     ),
     linger: duration('2s').describe(
       'After an early final response: how long further request bytes are read and dropped.',

@@ -2,62 +2,21 @@
  * The supervisor: binds the listeners, forks and watches the workers, hands them snapshots, runs the health prober. It
  * never touches a request. Times are milliseconds of the given clock.
  */
-import type { Clock } from '../kernel/clock.ts';
-import type { Events } from '../kernel/event.ts';
-import type { UpstreamConfig } from '../upstream/config.ts';
-import type { EndpointHealth, Snapshot, ToSupervisor } from './channel.ts';
 import { Endpoints } from './endpoints.ts';
+import { Hearing } from './hearing.ts';
 import type { Inherited } from './inherit.ts';
-import type { ListenerPlan, Listening } from './listeners.ts';
-import { Listeners } from './listeners.ts';
+import { type ListenerPlan, Listeners, type Listening } from './listeners.ts';
+import type { Snapshot } from './messages.ts';
+import type { SupervisedConfig, SupervisorOptions } from './options.ts';
 import { Pool } from './pool.ts';
-import type { Loaded, Reloaded, SupervisorStatus } from './report.ts';
-import type { RestartSettings } from './restart.ts';
+import type { Reloaded, SupervisorStatus } from './report.ts';
 import { Trials } from './trial.ts';
-import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
 export { refuseCode } from './bind.ts';
+export { Directory, type DirectoryKind } from './directory.ts';
 export { HANDOVER, type Inherited, inheritedFrom } from './inherit.ts';
 export type { Reloaded } from './report.ts';
-
-/** The part of the configuration that the supervisor itself reads; the rest passes through to the workers. */
-export interface SupervisedConfig {
-  listeners: Record<string, { address: string }>;
-  upstreams: Record<string, UpstreamConfig>;
-}
-
-/** What the supervisor needs. */
-export interface SupervisorOptions<C extends SupervisedConfig> {
-  clock: Clock;
-  /** Gets `notice` and `endpointChanged`. */
-  events: Events;
-  program: WorkerProgram;
-  config: C;
-  files: Record<string, string>;
-  /** How many workers a configuration asks for; `auto` is resolved by the caller, who knows the machine. */
-  workers: (config: C) => number;
-  /** Loads and fully checks the configuration anew, for `reload`. */
-  load: () => Promise<Loaded<C>>;
-  /** Takes whole access log lines of a worker; false: hold back until `resumeLogs` is called. */
-  log: (worker: number, lines: Buffer) => boolean;
-  /** All counters of a worker, about once a second. */
-  metrics: (worker: number, snapshot: unknown) => void;
-  /** A worker process has gone for good and everything it sent was delivered. */
-  gone: (worker: number) => void;
-  /** A worker process has ended: `drained`, `code_N` or a signal's name. */
-  exited?: (reason: string) => void;
-  /** What a worker's real requests met at an endpoint (passive marking). */
-  observed?: (worker: number, change: EndpointHealth) => void;
-  /** What a worker says that is for others to know. */
-  told?: (worker: number, message: ToSupervisor) => void;
-  /** Faults that were switched on at run time; call `chaosChanged` when they change. */
-  chaos?: () => readonly unknown[];
-  /** Bound on draining, for workers that a reload makes superfluous. */
-  drainMs?: (config: C) => number;
-  restarts?: RestartSettings;
-  /** Sockets that another process has bound for us. */
-  inherited?: readonly Inherited[];
-}
+export { Services } from './services.ts';
 
 /** The supervisor of one gateway. */
 export class Supervisor<C extends SupervisedConfig> {
@@ -71,7 +30,7 @@ export class Supervisor<C extends SupervisedConfig> {
   #listening: Listening[] = [];
   #reloading: Promise<unknown> = Promise.resolve();
   readonly #trials: Trials;
-  #failed = '';
+  readonly #hearing: Hearing;
   #stopped = false;
 
   constructor(options: SupervisorOptions<C>) {
@@ -79,13 +38,11 @@ export class Supervisor<C extends SupervisedConfig> {
     this.#listeners = new Listeners(options.inherited);
     this.#trials = new Trials(options.clock);
     this.#snapshot = { generation: this.#generation, config: options.config, files: options.files };
-    const { clock, events, workers } = options;
-    this.endpoints = new Endpoints({
-      clock,
-      events,
-      workers: () => this.#pool?.workers ?? [],
-      count: () => workers(this.#snapshot.config),
-    });
+    const { clock, events } = options;
+    const workers = () => this.#pool?.workers ?? [];
+    options.services.attach(workers);
+    this.endpoints = new Endpoints({ clock, events, workers, count: () => options.workers(this.#snapshot.config) });
+    this.#hearing = new Hearing(options, this.endpoints, this.#trials);
   }
 
   /**
@@ -112,12 +69,9 @@ export class Supervisor<C extends SupervisedConfig> {
       this.#desired(),
       {
         notice: (notice) => events.emit('notice', notice),
-        message: (worker, message) => this.#message(worker, message),
+        message: (worker, message) => this.#hearing.message(worker, message),
         log: this.#options.log,
-        gone: (worker) => {
-          this.endpoints.gone(worker);
-          this.#options.gone(worker);
-        },
+        gone: (worker) => this.#gone(worker),
         exited: (reason) => this.#options.exited?.(reason),
       },
       restarts,
@@ -125,7 +79,8 @@ export class Supervisor<C extends SupervisedConfig> {
     this.#pool = pool;
     pool.resize(this.#options.workers(config), 0);
     while (!pool.settled) {
-      const why = this.#failed || (pool.looping ? `workers die at their start: the last one ${pool.lastDeath}` : '');
+      const why =
+        this.#hearing.failed || (pool.looping ? `workers die at their start: the last one ${pool.lastDeath}` : '');
       if (why || this.#stopped) {
         await this.kill();
         throw new Error(why || 'stopped before it was ready');
@@ -145,13 +100,9 @@ export class Supervisor<C extends SupervisedConfig> {
   }
 
   status(): SupervisorStatus {
-    return {
-      generation: this.#snapshot.generation,
-      listeners: this.addresses,
-      workers: this.#pool?.status() ?? [],
-      restarts: this.#pool?.restarts ?? 0,
-      crashLoop: this.#pool?.looping ?? false,
-    };
+    const { restarts = 0, looping = false } = this.#pool ?? {};
+    const [{ generation }, listeners] = [this.#snapshot, this.addresses];
+    return { generation, listeners, workers: this.#pool?.status() ?? [], restarts, crashLoop: looping };
   }
 
   /** Has a worker replaced, because of `reason`; its requests end. */
@@ -207,7 +158,7 @@ export class Supervisor<C extends SupervisedConfig> {
 
   /** After `leave`: whoever took over has died, so we serve again. Resolves when every worker serves. */
   async comeBack(): Promise<void> {
-    this.#failed = '';
+    this.#hearing.failed = '';
     await this.#staff();
   }
 
@@ -219,7 +170,8 @@ export class Supervisor<C extends SupervisedConfig> {
 
   #desired() {
     const chaos = () => this.#options.chaos?.() ?? [];
-    return { snapshot: this.#snapshot, health: () => this.endpoints.health(), listeners: this.#listening, chaos };
+    const health = () => this.endpoints.health();
+    return { snapshot: this.#snapshot, health, listeners: this.#listening, chaos, services: this.#options.services };
   }
 
   async #reload(): Promise<Reloaded> {
@@ -258,42 +210,14 @@ export class Supervisor<C extends SupervisedConfig> {
     this.#options.events.emit('notice', { level: 'info', message, attributes: { generation } });
   }
 
-  #refuse(problems: readonly string[]): Reloaded {
-    const stays = `configuration ${this.#snapshot.generation} stays in force`;
-    const message = `reload refused, ${stays}: ${problems.join('; ')}`;
-    this.#options.events.emit('notice', { level: 'error', message });
-    return { ok: false, problems };
+  #gone(worker: number): void {
+    this.endpoints.gone(worker);
+    this.#options.gone(worker);
   }
 
-  #message(worker: WorkerProcess, message: ToSupervisor): void {
-    const { events } = this.#options;
-    const trial = this.#trials.hear(worker, message);
-    this.endpoints.message(worker, message);
-    switch (message.type) {
-      case 'metrics':
-        this.#options.metrics(worker.id, message.snapshot);
-        return;
-      case 'notice': {
-        const attributes = { ...message.attributes, worker: worker.id } as Record<string, string | number | boolean>;
-        events.emit('notice', { level: message.level, message: message.message, attributes });
-        return;
-      }
-      case 'endpointObserved':
-        this.#options.observed?.(worker.id, message);
-        return;
-      case 'snapshotFailed':
-      case 'listenFailed': {
-        if (trial || worker.state === 'draining') return;
-        const what =
-          message.type === 'listenFailed' ? `listener ${message.listener} (${message.address})` : 'configuration';
-        this.#failed = `worker ${worker.id} refused the ${what}: ${message.reason}`;
-        // It cannot become what it is to be; the next one may, and the back-off bounds the trying.
-        events.emit('notice', { level: 'error', message: this.#failed });
-        worker.kill();
-        return;
-      }
-      default:
-        this.#options.told?.(worker.id, message);
-    }
+  #refuse(problems: readonly string[]): Reloaded {
+    const message = `reload refused, configuration ${this.#snapshot.generation} stays in force: ${problems.join('; ')}`;
+    this.#options.events.emit('notice', { level: 'error', message });
+    return { ok: false, problems };
   }
 }

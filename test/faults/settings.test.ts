@@ -41,12 +41,12 @@ for (const [name, limits, fields, kind] of [
     ));
 }
 
-test('limits.body of a route: 413, by its length or as it comes', () =>
+test('maxBody of a route: 413, by its length or as it comes', () =>
   withServer(serve, (server) =>
     withGateway(
       {
         upstream: server.url,
-        routes: [{ name: 'small', match: {}, upstream: 'main', limits: { body: '100' } }],
+        routes: [{ name: 'small', match: {}, upstream: 'main', maxBody: '100' }],
       },
       async (gateway) => {
         const announced = await gateway.ask('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n');
@@ -83,7 +83,7 @@ test('a drain after a reload ends connections from before it, whatever state the
       await half.send('GET / HTTP/1.1\r\n');
       await gateway.unharmed();
       await changeListener(gateway, {});
-      gateway.worker.unlisten('public');
+      gateway.worker.doors.unlisten('public');
       equal(await idle.readToEnd(), 'end');
       await half.send('Host: a\r\n\r\n');
       const answer = await half.read();

@@ -38,13 +38,15 @@ const SIDE_DOORS: Readonly<Record<string, string>> = {
   'src/upstream/plan.ts': 'what the assembly decides for a request: the contract between pipeline and upstream',
   'src/listen/intake.ts': 'what all listeners of a worker may take together, which only the assembly knows',
   'src/listen/runtime.ts': 'what the pipeline does with what comes in: the contract between listeners and pipeline',
+  'src/policy/access/jwt/authority.ts':
+    'keys of issuers are fetched, and DPoP proofs claimed, in the supervisor, for all workers',
   'src/policy/chaos/board.ts': 'which faults run is decided beside the data path, in the supervisor',
   'src/upstream/resolve.ts': 'names are resolved beside the data path, and the results handed in',
   'src/upstream/health/agents.ts': 'the one asker of agents runs in the supervisor, for all workers',
   'src/upstream/address.ts': 'the names of endpoints, which supervisor and workers must spell alike',
   'src/upstream/health/prober.ts': 'the one prober runs in the supervisor, for all workers',
   'src/observe/prometheus.ts': 'the text format, which the admin port writes and the rest of the room never needs',
-  'src/supervisor/channel.ts':
+  'src/supervisor/messages.ts':
     'the messages between the two kinds of process; a worker needs them without the supervisor',
   'src/supervisor/link.ts': "the worker's end of the channel",
   'src/admin/handle.ts': 'the narrow handle that the assembly fills in',

@@ -1,0 +1,107 @@
+/** The ledger in SQLite: single entries, and sums by day that are kept along in the same transaction. */
+import { checkDays, checkEntries, checkLimit } from '../check.ts';
+import {
+  dayOf,
+  type EntryQuery,
+  type Ledger,
+  type LedgerEntry,
+  type Sum,
+  type SumQuery,
+  USAGE_COUNTS,
+  USAGE_KEYS,
+} from '../ledger.ts';
+import { ENTRY_COLUMNS, entryCells, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
+import type { Cell } from '../row.ts';
+import type { Database } from './database.ts';
+
+const INSERT = `INSERT INTO entries (${ENTRY_COLUMNS.join(', ')}) VALUES (${ENTRY_COLUMNS.map(() => '?').join(', ')}) ON CONFLICT DO NOTHING`;
+const ADD = `INSERT INTO days (day, ${[...USAGE_KEYS, ...USAGE_COUNTS].join(', ')})
+  VALUES (?, ${[...USAGE_KEYS, ...USAGE_COUNTS].map(() => '?').join(', ')})
+  ON CONFLICT DO UPDATE SET ${USAGE_COUNTS.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')}`;
+
+/** How the ledger reaches its database. */
+export interface LedgerAccess {
+  /** Runs `body` in a write transaction. */
+  transaction<T>(doing: string, body: (database: Database) => T): Promise<T>;
+  /** Runs `body` on the connection. */
+  read<T>(doing: string, body: (database: Database) => T): Promise<T>;
+}
+
+/** The ledger over a connection. */
+export function sqliteLedger(access: LedgerAccess): Ledger {
+  return {
+    async append(entries) {
+      checkEntries(entries);
+      if (entries.length === 0) return 0;
+      return access.transaction('appending to the ledger', (database) => append(database, entries));
+    },
+    sums: async (query) => access.read('summing the ledger', (database) => sums(database, query)),
+    async *entries(query = {}) {
+      const size = checkLimit(query.pageSize, 1000);
+      let last: LedgerEntry | undefined;
+      for (;;) {
+        const page = await access.read('reading the ledger', (database) => entriesAfter(database, query, last, size));
+        if (page.length > 0) yield page;
+        if (page.length < size) return;
+        last = page.at(-1);
+      }
+    },
+  };
+}
+
+function append(database: Database, entries: readonly LedgerEntry[]): number {
+  let added = 0;
+  for (const entry of entries) {
+    const cells = entryCells(entry);
+    if (database.prepare(INSERT).run(...cells) === 0) continue;
+    database.prepare(ADD).run(dayOf(entry.at), ...cells.slice(2, -1));
+    added++;
+  }
+  return added;
+}
+
+function sums(database: Database, query: SumQuery): readonly Sum[] {
+  const { from, to } = checkDays(query);
+  const where = ['day BETWEEN ? AND ?'];
+  const values: Cell[] = [from, to];
+  addFilter(query.where, where, values);
+  const groups = sumGroups(query);
+  const by = groups.join(', ');
+  // As REAL: a sum beyond 2⁵³ is rounded rather than refused by the binding.
+  const counts = USAGE_COUNTS.map((name) => `CAST(TOTAL(${name}) AS REAL) AS ${name}`).join(', ');
+  const rows = database
+    .prepare(
+      `SELECT ${by === '' ? '' : `${by}, `}${counts} FROM days WHERE ${where.join(' AND ')}
+        ${by === '' ? '' : `GROUP BY ${by} ORDER BY ${by}`} LIMIT ?`,
+    )
+    .all(...values, checkLimit(query.limit, 10_000));
+  return rows.map((row) => readSum(row, groups));
+}
+
+function addFilter(filter: SumQuery['where'], where: string[], values: Cell[]): void {
+  for (const name of USAGE_KEYS) {
+    const wanted = filter?.[name];
+    if (wanted === undefined) continue;
+    where.push(`${name} = ?`);
+    values.push(wanted);
+  }
+}
+
+function entriesAfter(
+  database: Database,
+  query: EntryQuery,
+  last: LedgerEntry | undefined,
+  limit: number,
+): readonly LedgerEntry[] {
+  const where = ['at >= ?', 'at < ?'];
+  const values: Cell[] = [last?.at ?? query.since ?? 0, query.until ?? Number.MAX_SAFE_INTEGER];
+  addFilter(query.where, where, values);
+  if (last !== undefined) {
+    where.push('(at, id) > (?, ?)');
+    values.push(last.at, last.id);
+  }
+  return database
+    .prepare(`SELECT ${ENTRY_COLUMNS.join(', ')} FROM entries WHERE ${where.join(' AND ')} ORDER BY at, id LIMIT ?`)
+    .all(...values, limit)
+    .map(readEntry);
+}
