@@ -24,6 +24,7 @@ import { type CompiledRoute, leavesOut } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { usedBy } from './demand.ts';
+import { grpcFields } from './grpc.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -99,6 +100,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** Bytes of the body that count as held. */
   held = 0;
   upgrade = '';
+  patience = Number.POSITIVE_INFINITY;
 
   constructor(exchange: Exchange, worker: PassageHost) {
     this.exchange = exchange;
@@ -141,7 +143,21 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     if (error.close) exchange.inbound.closeAfter();
     const outcome = exchange.outcome === 'denied' ? 'denied' : 'failed';
     const { protocol, id } = exchange;
+    if (protocol === 'grpc') {
+      this.#sendGrpc(error, fields, outcome);
+      return;
+    }
     this.#send(error.status, errorContentType(protocol), fields, errorBody(protocol, error, id), outcome, error);
+  }
+
+  /** As gRPC has it: always 200, and all of it in one head. */
+  #sendGrpc(error: GatehouseError, more: string, outcome: Outcome): void {
+    const { exchange } = this;
+    exchange.status = 200;
+    this.ended(exchange, outcome, error);
+    const fields = `${grpcFields(error)}x-request-id: ${exchange.id}\r\nDate: ${this.worker.httpDate()}\r\n${more}`;
+    exchange.inbound.head(200, 'OK', fields, 0);
+    exchange.inbound.end('');
   }
 
   /** Answers with a JSON document of our own. */
