@@ -82,7 +82,10 @@ function runWorker(): void {
   const keys = new KeyTable();
   let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
-    for (const h of changes) gatehouse?.endpoints.setHealth(h.upstream, h.endpoint, h.healthy, h.reason);
+    for (const { upstream, endpoint, healthy, reason, cleared } of changes) {
+      gatehouse?.endpoints.setHealth(upstream, endpoint, healthy, reason);
+      if (cleared) gatehouse?.endpoints.cleared(upstream, endpoint);
+    }
   };
 
   const link = linkToSupervisor({
@@ -167,9 +170,9 @@ function runWorker(): void {
   events.on('breakerChanged', ({ own, ...change }) => {
     if (own) link.breaker(change);
   });
-  // Ctrl-C in a terminal reaches the whole group; what happens then is the supervisor's decision.
-  process.on('SIGINT', () => {});
-  process.on('SIGHUP', () => {});
+  // Ctrl-C in a terminal reaches the whole group, as does what systemctl sends; what happens then is the supervisor's
+  // decision. Unheard, SIGUSR1 would open a debugger's port and SIGUSR2 would end us.
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => {});
   process.on('SIGTERM', () => link.leave('SIGTERM', DRAIN_MS));
 }
 
