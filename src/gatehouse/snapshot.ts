@@ -5,6 +5,9 @@ import type { Clock } from '../kernel/clock.ts';
 import type { ListenerConfig } from '../listen/config.ts';
 import type { Access, AccessGate, CompiledAccess } from '../policy/access/access.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
+import { Permissions, type Registry } from '../policy/authorize/authorize.ts';
+import { type AuthorizeConfig, authorizeConfig } from '../policy/authorize/config.ts';
+import type { PlanFacts, RouteRules, TenantFacts } from '../policy/authorize/document.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
 import type { LimitConfig } from '../policy/quota/config.ts';
@@ -21,10 +24,13 @@ export interface SnapshotInput {
     listeners: Record<string, ListenerConfig>;
     upstreams: Record<string, UpstreamConfig>;
     models: Record<string, ModelConfig>;
-    routes: (RouteConfig & { limits?: LimitConfig[] })[];
+    routes: (RouteConfig & { limits?: LimitConfig[]; authorize?: RouteRules | undefined })[];
     limits?: LimitConfig[];
     chaos?: ChaosConfig;
     access?: AccessConfig;
+    plans?: Record<string, PlanFacts & { limits: LimitConfig[] }>;
+    tenants?: Record<string, TenantFacts & { limits: LimitConfig[] }>;
+    authorize?: AuthorizeConfig;
     /** No limits when left out. */
     overload?: OverloadConfig;
     /** Where this gateway stands. */
@@ -38,6 +44,7 @@ export interface SnapshotInput {
 /** What a compiled snapshot is made with. */
 export interface SnapshotParts extends Omit<UpstreamParts, 'readText'> {
   access: Access;
+  registry: Registry;
   quota: Quota;
 }
 
@@ -66,6 +73,7 @@ export class Snapshot {
   readonly models: ModelTable;
   readonly upstreams = new Map<string, Upstream>();
   readonly access: CompiledAccess;
+  readonly permissions: Permissions;
   readonly quota: CompiledQuota;
 
   /**
@@ -80,6 +88,15 @@ export class Snapshot {
       input.config.access ?? accessConfig.parse({}),
       input.config.routes.map(({ access }) => access),
       before?.access,
+    );
+    const { plans = {}, tenants = {}, authorize = authorizeConfig.parse({}), routes } = input.config;
+    this.permissions = new Permissions(
+      { plans, tenants, authorize, routes },
+      {
+        clock: parts.clock as Clock,
+        events: parts.events,
+        registry: parts.registry,
+      },
     );
     this.quota = parts.quota.compile(limitsOf(input.config));
     const readText = fileReader(input.files);

@@ -7,6 +7,7 @@ import type { Verdict } from '../kernel/gate.ts';
 import { Intake } from '../listen/intake.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
 import { Access } from '../policy/access/access.ts';
+import { Registry } from '../policy/authorize/authorize.ts';
 import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
@@ -36,6 +37,8 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly overload: Overload;
   /** Who may come in. */
   readonly access: Access;
+  /** Plans and tenants of the store. */
+  readonly registry: Registry;
   /** How much they may use. */
   readonly quota: Quota;
   readonly #alone: LocalAuthority | undefined;
@@ -61,6 +64,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
     this.access = new Access(parts);
+    this.registry = parts.registry ?? new Registry();
     this.#alone = parts.askAuthority === undefined ? new LocalAuthority(parts.clock) : undefined;
     const ask: AskAuthority = async (asks) => this.#alone?.exchange(0, asks) ?? [];
     this.quota = new Quota({ clock: parts.clock, events: parts.events, ask: parts.askAuthority ?? ask });
@@ -237,8 +241,8 @@ export class Worker implements ListenerHandler, PassageHost {
   #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {
     const { clock, events, lookup, askProbe } = this.#parts;
     const optional = { ...(lookup && { lookup }), ...(askProbe && { askProbe }) };
-    const { access, quota } = this;
-    const parts = { clock, events, deadlines: this.#deadlines, access, quota, ...optional };
+    const { access, quota, registry } = this;
+    const parts = { clock, events, deadlines: this.#deadlines, access, quota, registry, ...optional };
     return new Snapshot(input, parts, before);
   }
 }

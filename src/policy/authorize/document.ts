@@ -123,6 +123,8 @@ export type Condition = z.output<typeof condition>;
 /** What a worker needs of a plan. */
 export interface PlanFacts {
   readonly permissions: Rules;
+  /** Of the room of quotas. */
+  readonly limits?: readonly unknown[];
 }
 
 /** What a worker needs of a tenant. */
@@ -133,4 +135,6 @@ export interface TenantFacts {
   readonly disabled: boolean;
   /** Wall clock, milliseconds since 1970. */
   readonly trialEndsAt?: number | undefined;
+  /** Of the room of quotas. */
+  readonly limits?: readonly unknown[];
 }

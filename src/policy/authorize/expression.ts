@@ -37,18 +37,21 @@ export class Expression {
   readonly text: string;
   /** It asks for what only the body tells. */
   readonly needsBody: boolean;
+  /** It asks for the names of tools. */
+  readonly needsTools: boolean;
   readonly #evaluate: ParseResult;
 
   /** Throws an `Error` whose message says what is wrong, in one line. */
   constructor(text: string) {
     this.text = text;
     const parsed = parse(text);
-    const use = { body: false };
+    const use: Use = { body: false, tools: false };
     walk(parsed.ast, false, use);
     const { valid, type, error } = parsed.check();
     if (!valid) throw new Error(said(text, error));
     if (type !== 'bool') throw new Error(`expected an expression that is true or false, and this gives ${type}`);
     this.needsBody = use.body;
+    this.needsTools = use.tools;
     this.#evaluate = parsed;
   }
 
@@ -76,6 +79,12 @@ function parse(text: string): ParseResult {
   }
 }
 
+/** What an expression asks for. */
+interface Use {
+  body: boolean;
+  tools: boolean;
+}
+
 interface CelError extends Error {
   summary?: string;
   range?: { start: number; end: number };
@@ -89,7 +98,7 @@ function said(text: string, error: CelError | undefined): string {
 }
 
 /** Refuses what may be costly, and finds out whether the body is asked for. */
-function walk(node: ASTNode, inLoop: boolean, use: { body: boolean }): void {
+function walk(node: ASTNode, inLoop: boolean, use: Use): void {
   const { op, args } = node as { op: string; args: unknown };
   let looping = inLoop;
   if (op === 'call' || op === 'rcall') {
@@ -107,11 +116,12 @@ function walk(node: ASTNode, inLoop: boolean, use: { body: boolean }): void {
     const [of, field] = args as [ASTNode, string];
     if ((of as { op: string }).op === 'id' && (of as { args: unknown }).args === 'request') {
       use.body ||= BODY_FIELDS.has(field);
+      use.tools ||= field === 'tools';
       return;
     }
   }
   // The request as a whole.
-  if (op === 'id' && args === 'request') use.body = true;
+  if (op === 'id' && args === 'request') use.body = use.tools = true;
   each(args, (child) => walk(child, looping, use));
 }
 
