@@ -131,7 +131,13 @@ test('told to stop while the new program starts: neither stays', patience, async
   await until(upgrading);
   gateway.child.kill('SIGTERM');
   // Nobody holds its output any more, so the new one has gone as well.
-  await once(gateway.child, 'close');
+  const closed = once(gateway.child, 'close');
+  const tookOver = gateway.waitFor(/has taken over/).then(
+    () => true,
+    () => closed.then(() => false),
+  );
+  // On a busy machine the signal may come too late: then the new one serves, rightly.
+  if (await Promise.race([closed.then(() => false), tookOver])) return t.skip('it had taken over before the signal');
   await asked;
   await rejects(fetch(`${gateway.url}/echo/1`));
 });
