@@ -101,7 +101,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const ejections = new Ejections();
   const services = new Services();
   const limits = new NodeLimits(clock, loaded.config, services);
-  const kept = new State({ clock, events, services, notice: notify, folder: dataFolder(process.env) });
+  const synced = () => own.directorySynced();
+  const folder = dataFolder(process.env);
+  const kept = new State({ clock, events, services, notice: notify, folder, synced });
   const tokens = new TokenAuthority(clock, events, services);
   const supervisor = new Supervisor<Config>({
     clock,
