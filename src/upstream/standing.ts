@@ -1,7 +1,4 @@
-/**
- * Whether an endpoint may be chosen, out of everything that has a say in it: active health checks, the agent beside the
- * server, outlier ejection, and the breaker. Emits what changes.
- */
+/** Whether an endpoint may be chosen: health checks, its agent, outlier ejection and breaker all have a say. Emits changes. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { ErrorCode } from '../kernel/error.ts';
@@ -122,10 +119,7 @@ export class Standing {
 
   // ---- what others say
 
-  /**
-   * What active health checks say. Who was found dead and then well again begins anew: an ejection from before is over
-   * (Envoy's `successful_active_health_check_uneject_host`).
-   */
+  /** What active health checks say. Who was found dead and then well begins anew: an ejection is over, as in Envoy. */
   setHealthy(healthy: boolean, reason: string): void {
     if (this.healthy === healthy) return;
     this.healthy = healthy;
