@@ -1,5 +1,6 @@
 /** One request's way through the pipeline: what the stages have found out, and what ends it. */
 import {
+  allowanceLines,
   errorBody,
   errorContentType,
   type Operation,
@@ -118,8 +119,9 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
 
   responseFields(head: FieldSection, drop: number): string {
     const changes = this.route?.responseFields;
-    if (changes === undefined) return head.lines(drop);
-    return head.linesWhere(drop, (name) => !leavesOut(changes, name)) + changes.lines;
+    const left = this.#leftLines();
+    if (changes === undefined) return head.lines(drop) + left;
+    return head.linesWhere(drop, (name) => !leavesOut(changes, name)) + changes.lines + left;
   }
 
   get tokens(): number {
@@ -168,13 +170,25 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const { exchange } = this;
     const { inbound, id } = exchange;
     const body = Buffer.from(text);
-    const fields = `Content-Type: ${type}\r\nx-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n${more}`;
+    const left = this.#leftLines();
+    const fields = `Content-Type: ${type}\r\nx-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n${more}${left}`;
     exchange.status = status;
     exchange.responseBytes = body.length;
     this.ended(exchange, outcome, error);
     inbound.head(status, REASONS.get(status) ?? 'Error', fields, body.length);
     inbound.write(body, 0, body.length);
     inbound.end('');
+  }
+
+  /** What the caller has left of its limits. */
+  #leftLines(): string {
+    const { admission, exchange, worker } = this;
+    if (admission === undefined) return '';
+    const now = worker.clock.now();
+    const [requests, tokens] = [admission.left('requests', now), admission.left('tokens', now)];
+    const [inputTokens, outputTokens] = [admission.left('inputTokens', now), admission.left('outputTokens', now)];
+    if ((requests ?? tokens ?? inputTokens ?? outputTokens) === undefined) return '';
+    return allowanceLines(exchange.protocol, { requests, tokens, inputTokens, outputTokens }, worker.clock.wall());
   }
 
   cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string {

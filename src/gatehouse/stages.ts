@@ -244,6 +244,11 @@ export function compose(passage: Passage): Step {
   return undefined;
 }
 
+/** Waits, where only the probe of a breaker could find an endpoint, until it is known whether this request may be it. */
+export function awaitProbe(passage: Passage): Step {
+  return passage.upstream.probeDecision();
+}
+
 /** Sends it; what follows is up to the upstream room. */
 export function forward(passage: Passage): Step {
   new Forward(passage.exchange, passage, passage);

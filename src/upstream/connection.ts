@@ -2,11 +2,12 @@
  * One connection to a server: carries one exchange at a time and is the server's side (`Outbound`) of it. What a server
  * sends is parsed as strictly as what a client sends; a connection on which anything was odd is never used again.
  */
-import type { ProxyAddress } from '../http/proxy/header.ts';
+
 import type { Response } from '../http/response.ts';
 import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
 import { type BodyLength, LENGTH_TUNNEL, type OutboundSink } from '../kernel/exchange.ts';
 import { type Dialer, type Dialing, errnoName } from '../socket/dial.ts';
+import type { ProxyAddress } from '../socket/proxy/header.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
 import type { Carrier } from './carrier.ts';
@@ -38,6 +39,8 @@ export class ClientConnection implements Dialer, Carrier, Patient, AnswerSink {
   #state = CONNECTING;
   #requests = 0;
   #keepAlive = true;
+  /** A tunnel in which only the client still speaks. */
+  #serverEnded = false;
   readonly #patience: Patience;
   readonly #request = new RequestSender();
 
@@ -84,14 +87,21 @@ export class ClientConnection implements Dialer, Carrier, Patient, AnswerSink {
 
   write(buffer: Buffer, start: number, end: number): boolean {
     const ok = this.#request.write(buffer, start, end);
-    if (!ok && this.#state !== CONNECTING) this.#patience.arm(this.#host.config.timeouts.idle);
+    if ((!ok && this.#state !== CONNECTING) || this.#serverEnded) this.#armIdle();
     return ok;
   }
 
   end(trailers: string): void {
-    if (this.#state === TUNNEL) this.#wire?.end();
+    if (this.#state === TUNNEL) this.#endTunnel();
     else if (this.#state !== IDLE) this.#request.end(trailers);
     if (this.#state === BUSY) this.#requestSent();
+  }
+
+  /** The client's direction of a tunnel has ended. */
+  #endTunnel(): void {
+    this.#wire?.end();
+    this.#request.done = true;
+    if (this.#serverEnded && this.#wire?.pending === 0) this.close();
   }
 
   #requestSent(): void {
@@ -176,6 +186,7 @@ export class ClientConnection implements Dialer, Carrier, Patient, AnswerSink {
     if (head.status === 101) {
       this.#state = TUNNEL;
       this.#request.tunnel();
+      this.#request.done = false;
       this.#keepAlive = false;
       this.#patience.unbounded();
       this.#sink?.onResponseHead(head, LENGTH_TUNNEL);
@@ -206,6 +217,12 @@ export class ClientConnection implements Dialer, Carrier, Patient, AnswerSink {
   }
 
   onEof(): void {
+    if (this.#state === TUNNEL && !this.#request.done) {
+      // Its direction has ended; the client's may go on.
+      this.#serverEnded = true;
+      this.#sink?.onResponseEnd('');
+      return;
+    }
     if (this.#sink !== undefined && this.#answer.closeDelimited) {
       this.#keepAlive = false;
       this.#finish();
@@ -224,7 +241,10 @@ export class ClientConnection implements Dialer, Carrier, Patient, AnswerSink {
 
   onDrain(): void {
     if (this.#state !== BUSY && this.#state !== TUNNEL) return;
-    if (!this.#request.done) this.#patience.rest();
+    if (this.#state === TUNNEL) {
+      if (this.#serverEnded && this.#request.done) this.close();
+      else this.#armIdle();
+    } else if (!this.#request.done) this.#patience.rest();
     else if (!this.#answer.headSeen) this.#patience.arm(this.#host.config.timeouts.firstByte);
     this.#sink?.onOutboundDrain();
   }

@@ -3,13 +3,13 @@ import { isIP } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { ChunkedLimits } from '../http/chunked.ts';
-import { type ProxyAddress, proxyHeader } from '../http/proxy/header.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { ErrorCode } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Inbound } from '../kernel/exchange.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { Dial, DialTarget } from '../socket/dial.ts';
+import { type ProxyAddress, proxyHeader } from '../socket/proxy/header.ts';
 import { endpointName, parseEndpointUrl } from './address.ts';
 import type { Carrier } from './carrier.ts';
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
@@ -158,6 +158,11 @@ export class Endpoint implements ConnectionHost {
     this.fullWeight = endpoint.weight * (this.standing.agent?.share ?? 1);
     this.weight = this.fullWeight;
     this.bodyLimits = bodyLimits(config);
+  }
+
+  /** Panic may choose it. */
+  get usable(): boolean {
+    return this.standing.usable;
   }
 
   /** Open connections, idle ones included. */

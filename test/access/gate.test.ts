@@ -134,4 +134,23 @@ describe('a route that asks for a key', () => {
       assert.equal(status, 200);
       assert.match(body, /Authorization: Bearer mine\r\nx-api-key: also/);
     }));
+
+  test('slows who guesses, and never locks out who has the right key', () =>
+    gated(
+      async (gateway) => {
+        const status = async (key: string) => (await gateway.ask(get('/guarded', `x-api-key: ${key}`))).status;
+        assert.deepEqual([await status('sk-guess-number-1'), await status('sk-guess-number-2')], [401, 401]);
+        const answer = await gateway.ask(get('/guarded', 'x-api-key: sk-guess-number-3'));
+        assert.equal(answer.status, 429, answer.raw);
+        assert.ok(Number(answer.field('retry-after')) >= 1);
+        assert.equal(await status(FOREIGN), 429, 'even the right one, where it might be a guess');
+        assert.equal(await status(LIVE), 200, 'a key that nobody can guess is always looked at');
+        assert.equal(await status(mintKey('live')), 429);
+        await gateway.advance(60_000);
+        assert.equal(await status(FOREIGN), 200);
+        for (let i = 0; i < 3; i++) await status('sk-guess-number-4');
+        assert.equal(await status(FOREIGN), 200, 'what has been verified goes on');
+      },
+      { clock: new ManualClock(), access: { ...access, failures: { burst: 2, refill: '30s' } } },
+    ));
 });
