@@ -147,6 +147,7 @@ function runWorker(): void {
       reopenLog: () => accessLog.reopen(),
       drain: async (deadlineMs) => {
         await gatehouse?.drain(deadlineMs);
+        gatehouse?.access.flush();
         await gatehouse?.quota.close();
       },
       metrics: () => observer?.snapshot(),

@@ -1,5 +1,6 @@
 /** The parts of a file that can be checked against each other, also when others are wrong. */
 import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
+import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
 import { type ModelConfig, modelConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
@@ -16,6 +17,7 @@ export interface Parts {
   adminAddress: string | undefined;
   /** Undefined when it is wrong, or not there. */
   chaos: ChaosConfig | undefined;
+  access: AccessConfig | undefined;
   /** Bounds on the memory of one worker, in bytes; 0: none. */
   memoryLimits: [Path, number][];
   /** Names that the file uses, whether what bears them is right or not. */
@@ -36,6 +38,7 @@ export function partsOf(config: Config): Parts {
     routes: [...config.routes.entries()],
     adminAddress: config.admin.address,
     chaos: config.chaos,
+    access: config.access,
     memoryLimits: [
       [['workerMemory'], config.workerMemory],
       [['overload', 'memory'], config.overload.memory ?? 0],
@@ -67,6 +70,7 @@ export function partsOfWrong(value: unknown): Parts {
     adminAddress: typeof admin === 'string' ? admin : undefined,
     memoryLimits: [],
     chaos: chaosConfig.safeParse(file.chaos).data,
+    access: accessConfig.safeParse(file.access).data,
     upstreamNames: Object.keys(record(file.upstreams)),
     modelNames: Object.keys(record(file.models)),
     partial,

@@ -153,4 +153,42 @@ describe('a route that asks for a key', () => {
       },
       { clock: new ManualClock(), access: { ...access, failures: { burst: 2, refill: '30s' } } },
     ));
+
+  test('whose model decides on the route asks for what the chosen route asks', () =>
+    gated(
+      async (gateway) => {
+        const post = async (model: string, ...fields: string[]) => {
+          const body = JSON.stringify({ model });
+          const head = ['POST /v1/chat/completions HTTP/1.1', 'Host: a', `Content-Length: ${body.length}`, ...fields];
+          return (await gateway.ask(`${head.join('\r\n')}\r\n\r\n${body}`)).status;
+        };
+        assert.equal(await post('public'), 200);
+        assert.equal(await post('secret'), 401);
+        assert.equal(await post('secret', `x-api-key: ${LIVE}`), 200);
+        assert.equal((await gateway.ask(get('/v1/chat/completions'))).status, 200, 'no body, no model: the open one');
+      },
+      {
+        routes: [
+          { name: 'open', match: { path: '/v1/*' }, upstream: 'main' },
+          {
+            name: 'closed',
+            match: { path: '/v1/*', model: 'secret' },
+            upstream: 'main',
+            access: { anyOf: ['apiKey'] },
+          },
+        ],
+      },
+    ));
+
+  test('answers a stranger before the body came, where the body decides nothing about the door', () =>
+    gated(
+      async (gateway) => {
+        const head = 'POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n';
+        assert.equal((await gateway.ask(head)).status, 401);
+      },
+      {
+        routes: [{ name: 'closed', match: { path: '/v1/*' }, models: ['m'], access: { anyOf: ['apiKey'] } }],
+        models: { m: { versions: [{ name: 'v', upstream: 'main' }] } },
+      },
+    ));
 });

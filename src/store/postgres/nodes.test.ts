@@ -22,7 +22,7 @@ describe('postgres, several nodes', needs({ commands: ['pg_lsclusters'] }), () =
   let server: Postgres;
   const opened: Store[] = [];
   const config = (more: object = {}) =>
-    storeConfig.parse({ driver: 'postgres', url: server.url, timeout: '2s', ...more });
+    storeConfig.parse({ driver: 'postgres', url: server.url, timeout: '30s', ...more });
   const open = async (more: object = {}, events = new Events()) => {
     const store = await openStore(config(more), '', { clock: systemClock, events });
     opened.push(store);
