@@ -15,7 +15,7 @@ import { Throttle } from './throttle.ts';
 import { type KeyUses, UsedKeys } from './used.ts';
 
 export { AccessGate } from './gate.ts';
-export { ISSUER_KEYS, type TokenNews, Tokens } from './jwt/tokens.ts';
+export { ISSUER_KEYS, Tokens } from './jwt/tokens.ts';
 export { CREDENTIAL } from './shown.ts';
 export type { KeyFacts } from './table.ts';
 export type { KeyUses } from './used.ts';

@@ -27,7 +27,7 @@ function dpopGate(settings: Record<string, unknown> = {}, dpop: Record<string, u
     },
   });
   const used = new ReplaySet(gate.clock, 1000);
-  gate.tokens.told({ nonceSecret: Buffer.alloc(32, 7).toString('base64url') });
+  gate.tokens.change({ nonceSecret: Buffer.alloc(32, 7).toString('base64url') });
   const send = (proof: string | string[] | undefined, shown: Shown = {}, of = token) =>
     gate.see(of, { ...shown, fields: [proof ?? []].flat().map((one) => ['dpop', one] as const) }, 'dpop');
   return { ...gate, send, asked, used };

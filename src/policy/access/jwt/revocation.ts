@@ -2,6 +2,7 @@
  * What has been revoked: single tokens, and all tokens of a subject, login, client or family that were issued up to a time.
  * A change raises `epoch`; who has looked at one epoch need not look again at the same.
  */
+import type { Clock } from '../../../kernel/clock.ts';
 import type { Names } from './claims.ts';
 
 /** By what a revocation names the tokens that it ends. */
@@ -28,13 +29,25 @@ interface Entry {
   forgetAt: number;
 }
 
+/** Fewer are not worth looking through. */
+const SWEEP_FROM = 1024;
+
 const keyOf = (kind: string, issuer: string, value: string) => `${kind}\n${issuer}\n${value}`;
+
+/** Names the tokens that a revocation is about. */
+export const revocationName = ({ kind, issuer = '', value }: Revocation): string => keyOf(kind, issuer, value);
 
 /** The revocations that are in force. */
 export class Revocations {
+  readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
+  #sweepFrom = SWEEP_FROM;
   /** Grows with every revocation. */
   epoch = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   get size(): number {
     return this.#entries.size;
@@ -49,6 +62,7 @@ export class Revocations {
       forgetAt: Math.max(old?.forgetAt ?? 0, forgetAt ?? Number.POSITIVE_INFINITY),
     });
     this.epoch++;
+    if (this.#entries.size >= this.#sweepFrom) this.#sweep();
   }
 
   /** Takes a revocation back (an administrator's mistake). */
@@ -63,11 +77,6 @@ export class Revocations {
     for (const one of all) this.revoke(one);
   }
 
-  /** Forgets what has run out. `now`: wall clock. */
-  sweep(now: number): void {
-    for (const [key, { forgetAt }] of this.#entries) if (forgetAt <= now) this.#entries.delete(key);
-  }
-
   /** Whether a token is ended. `issuer`: its configured name. */
   covers(issuer: string, principal: string, names: Names): boolean {
     if (this.#entries.size === 0) return false;
@@ -78,6 +87,13 @@ export class Revocations {
       this.#has('client', issuer, names.client, names) ||
       this.#has('family', issuer, names.family, names)
     );
+  }
+
+  /** Forgets what has run out. */
+  #sweep(): void {
+    const now = this.#clock.wall();
+    for (const [key, { forgetAt }] of this.#entries) if (forgetAt <= now) this.#entries.delete(key);
+    this.#sweepFrom = Math.max(SWEEP_FROM, 2 * this.#entries.size);
   }
 
   #has(kind: RevocationKind, issuer: string, value: string, { issuedAt }: Names): boolean {

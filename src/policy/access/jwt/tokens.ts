@@ -5,7 +5,7 @@
 import type { Clock } from '../../../kernel/clock.ts';
 import { KeyRing } from './key.ts';
 import { type Ask, ProofAsker } from './proofasker.ts';
-import { Revocations } from './revocation.ts';
+import { type Revocation, Revocations } from './revocation.ts';
 import type { IssuerKeys } from './source.ts';
 
 /** Name of the topic of keys, and of the service that fetches them anew. */
@@ -15,19 +15,25 @@ const KEYS_TIMEOUT_MS = 6000;
 /** Between two questions for keys of one issuer, in milliseconds. */
 const ASK_AGAIN_MS = 1000;
 
-/** What the topic says: the secret of nonces once, and the keys of issuers. */
+/** What the topic says: all of it in pages to a new worker, and then what changes. */
 export interface TokenNews {
-  /** Base64url. */
+  /** Of the nonces of DPoP, in base64url. */
   nonceSecret?: string;
   keys?: readonly IssuerKeys[];
+  /** What has been revoked, in a page; what is revoked now, in a change. */
+  revoked?: readonly Revocation[];
+  /** Revocations that were taken back. */
+  restored?: readonly Revocation[];
 }
 
 /** See the file's head. */
 export class Tokens {
   readonly clock: Clock;
-  readonly revocations = new Revocations();
+  readonly revocations: Revocations;
   /** Undefined where there is no supervisor to ask: then no proof is accepted. */
   readonly proofs: ProofAsker | undefined;
+  /** Revocations of the pages so far, while a whole topic is told. */
+  #pages: Revocation[] | undefined = undefined;
   /** Grows when keys change. */
   epoch = 0;
   secret: Buffer | undefined = undefined;
@@ -39,6 +45,7 @@ export class Tokens {
 
   constructor(clock: Clock, ask: Ask | undefined) {
     this.clock = clock;
+    this.revocations = new Revocations(clock);
     this.#ask = ask;
     this.proofs = ask && new ProofAsker(ask);
   }
@@ -51,11 +58,26 @@ export class Tokens {
     return found;
   }
 
-  /** The supervisor has said something. */
-  told({ nonceSecret, keys = [] }: TokenNews): void {
+  /** A page of all that there is to know, as `Link.follow` has it. What was revoked stays so until the last has come. */
+  load(page: unknown, first: boolean, last: boolean): void {
+    const { revoked = [], ...news } = (page ?? {}) as TokenNews;
+    if (first) this.#pages = [];
+    this.#pages?.push(...revoked);
+    this.change(news);
+    if (!last || this.#pages === undefined) return;
+    this.revocations.replace(this.#pages);
+    this.#pages = undefined;
+  }
+
+  /** The supervisor tells of a change. */
+  change(news: unknown): void {
+    const { nonceSecret, keys, revoked = [], restored = [] } = news as TokenNews;
     if (nonceSecret !== undefined) this.secret = Buffer.from(nonceSecret, 'base64url');
-    for (const { name, source, keys: all } of keys) this.ring(name, source).replace(all);
-    this.epoch++;
+    for (const { name, source, keys: all } of keys ?? []) this.ring(name, source).replace(all);
+    if (keys !== undefined) this.epoch++;
+    for (const one of restored) this.revocations.restore(one);
+    for (const one of revoked) this.revocations.revoke(one);
+    this.#pages?.push(...revoked);
   }
 
   /** Asks for the keys of an issuer, unless that was done just now. Who comes while that is under way waits for it too. */
@@ -69,7 +91,7 @@ export class Tokens {
     const asked = this.#ask(ISSUER_KEYS, { name, missing }, KEYS_TIMEOUT_MS)
       .then(
         (keys) => {
-          if (keys !== undefined) this.told({ keys: [keys as IssuerKeys] });
+          if (keys !== undefined) this.change({ keys: [keys as IssuerKeys] });
         },
         () => undefined,
       )
