@@ -222,7 +222,7 @@ export function compose(passage: Passage): Step {
   const { inbound } = exchange;
   let drop = REPLACED | replacedForwarding(inbound);
   // What proves who calls is for us.
-  if (passage.gate?.takesCredential) drop |= CREDENTIAL;
+  if (passage.gate?.takesCredential) drop |= CREDENTIAL | KNOWN.dpop;
   let lines = '';
   if (passage.reads) {
     // What is read must not be compressed.

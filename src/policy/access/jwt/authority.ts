@@ -11,7 +11,7 @@ import { JwksKeeper, type KeeperStatus } from './jwks.ts';
 import { PROOFS } from './proofasker.ts';
 import { RedisProofs } from './redisproofs.ts';
 import { type Claimed, claimIn, claimsFrom, ReplaySet } from './replay.ts';
-import { type Revocation, revocationName } from './revocation.ts';
+import { type Revocation, revocationName, wider } from './revocation.ts';
 import { ISSUER_KEYS, type TokenNews } from './tokens.ts';
 
 /** At the start the keys of issuers are waited for so long, in milliseconds: then tokens are refused (503) until they come. */
@@ -105,9 +105,10 @@ export class TokenAuthority {
     timer?.cancel();
   }
 
-  /** Ends tokens in every worker. What was told before of the same tokens is replaced. */
+  /** Ends tokens in every worker. */
   revoke(revocation: Revocation): void {
-    this.#revoked.set(revocationName(revocation), revocation);
+    const name = revocationName(revocation);
+    this.#revoked.set(name, wider(this.#revoked.get(name), revocation));
     this.#services.push(ISSUER_KEYS, { revoked: [revocation] });
   }
 

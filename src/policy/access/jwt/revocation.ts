@@ -29,6 +29,7 @@ interface Entry {
   forgetAt: number;
 }
 
+const NEVER = Number.POSITIVE_INFINITY;
 /** Fewer are not worth looking through. */
 const SWEEP_FROM = 1024;
 
@@ -36,6 +37,17 @@ const keyOf = (kind: string, issuer: string, value: string) => `${kind}\n${issue
 
 /** Names the tokens that a revocation is about. */
 export const revocationName = ({ kind, issuer = '', value }: Revocation): string => keyOf(kind, issuer, value);
+
+/** What two revocations of the same tokens end together. */
+export function wider(a: Revocation | undefined, b: Revocation): Revocation {
+  if (a === undefined) return b;
+  const { issuedUpTo = NEVER, forgetAt = NEVER } = b;
+  return {
+    ...b,
+    issuedUpTo: Math.max(a.issuedUpTo ?? NEVER, issuedUpTo),
+    forgetAt: Math.max(a.forgetAt ?? NEVER, forgetAt),
+  };
+}
 
 /** The revocations that are in force. */
 export class Revocations {
@@ -58,8 +70,8 @@ export class Revocations {
     const key = keyOf(kind, issuer, value);
     const old = this.#entries.get(key);
     this.#entries.set(key, {
-      upTo: Math.max(old?.upTo ?? 0, issuedUpTo ?? Number.POSITIVE_INFINITY),
-      forgetAt: Math.max(old?.forgetAt ?? 0, forgetAt ?? Number.POSITIVE_INFINITY),
+      upTo: Math.max(old?.upTo ?? 0, issuedUpTo ?? NEVER),
+      forgetAt: Math.max(old?.forgetAt ?? 0, forgetAt ?? NEVER),
     });
     this.epoch++;
     if (this.#entries.size >= this.#sweepFrom) this.#sweep();
