@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Admin, Outcome } from '../admin/admin.ts';
-import type { Config, Loaded, NotLoaded } from '../config/config.ts';
+import { type Config, dataFolder, type Loaded, type NotLoaded } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
@@ -18,8 +18,10 @@ import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
+import { NodeLimits } from './nodelimits.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
+import { State } from './state.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -98,6 +100,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejections = new Ejections();
   const services = new Services();
+  const limits = new NodeLimits(clock, loaded.config, services);
+  const kept = new State({ clock, events, services, notice: notify, folder: dataFolder(process.env) });
   const tokens = new TokenAuthority(clock, events, services);
   const supervisor = new Supervisor<Config>({
     clock,
@@ -121,6 +125,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       levels.retire(worker);
       endpoints.gone(String(worker));
       ejections.gone(worker);
+      limits.gone(worker);
     },
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);
@@ -138,12 +143,15 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     prepare: async (config) => {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
+      limits.prepare(config);
+      await kept.prepare(config);
       // Before the workers take tokens of new issuers.
       await tokens.configure(config.access);
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
       await log.settle(accepted);
+      limits.settle(accepted);
       if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
       if (await admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
@@ -180,10 +188,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     });
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
+    await kept.prepare(loaded.config);
     await tokens.configure(loaded.config.access);
     await supervisor.start();
   } catch (error) {
     await supervisor.kill();
+    await kept.close();
     tokens.close();
     await admin?.close();
     await log.close();
@@ -233,6 +243,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     async stop(deadlineMs) {
       const killed = await supervisor.stop(deadlineMs);
+      await kept.close();
       tokens.close();
       await held.close();
       await log.close();

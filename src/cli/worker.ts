@@ -6,12 +6,14 @@ import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
-import { ISSUER_KEYS, Tokens } from '../policy/access/access.ts';
+import { ISSUER_KEYS, KEY_KIND, KeyTable, keyConsumer, Tokens } from '../policy/access/access.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
+import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
-import { linkToSupervisor } from '../supervisor/link.ts';
+import { followDirectory, linkToSupervisor, topicOf } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
+import { QUOTA_SERVICE } from './nodelimits.ts';
 import { watchLoop } from './stuck.ts';
 import { VERSION } from './version.ts';
 import { WorkerLog } from './workerlog.ts';
@@ -23,6 +25,8 @@ const REPORT_DESCRIPTOR = 5;
 const STUCK_MS = 5000;
 /** How long requests may run on after SIGTERM sent to this process alone, or when the supervisor has gone. */
 const DRAIN_MS = 30_000;
+/** How long the supervisor may take to note which keys were used. */
+const USES_MS = 30_000;
 
 /** What the supervisor says by the arguments of the process. */
 const [, , slot = '0', pseudonym = 'gatehouse'] = process.argv;
@@ -74,6 +78,7 @@ function runWorker(): void {
     observer.metrics.setEndpoints(endpoints);
   };
 
+  const keys = new KeyTable();
   let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
     for (const h of changes) gatehouse?.endpoints.setHealth(h.upstream, h.endpoint, h.healthy, h.reason);
@@ -102,6 +107,9 @@ function runWorker(): void {
             readings: loadReader(),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
             askProbe: link.askProbe,
+            askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
+            keys,
+            used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),
             tokens,
             relisten: (listener) => link.relisten(listener),
             ...(descriptors === undefined ? {} : { descriptors }),
@@ -133,7 +141,10 @@ function runWorker(): void {
         }
       },
       reopenLog: () => accessLog.reopen(),
-      drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
+      drain: async (deadlineMs) => {
+        await gatehouse?.drain(deadlineMs);
+        await gatehouse?.quota.close();
+      },
       metrics: () => observer?.snapshot(),
       close: async () => {
         observer?.close();
@@ -142,6 +153,8 @@ function runWorker(): void {
       },
     },
   });
+  const badKey = (error: Error) => link.notice('error', `a key is not taken: ${error.message}`);
+  link.follow(topicOf(KEY_KIND), followDirectory(keyConsumer(keys), badKey));
   const tokens = new Tokens(systemClock, link.ask);
   link.follow(ISSUER_KEYS, tokens);
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));

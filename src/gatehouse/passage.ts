@@ -17,10 +17,12 @@ import type { Gate } from '../kernel/gate.ts';
 import type { AccessGate } from '../policy/access/access.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import type { Overload } from '../policy/overload/overload.ts';
+import type { Admission, Quota } from '../policy/quota/quota.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { usedBy } from './demand.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -41,6 +43,7 @@ export interface PassageHost {
   /** Faults on purpose; undefined while there are none. */
   readonly chaos: Chaos | undefined;
   readonly overload: Overload;
+  readonly quota: Quota;
   /** Requests that are here now. */
   readonly underWay: number;
   /** Name of this instance in Via. */
@@ -83,6 +86,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** The answer is read for usage. */
   reads = false;
   progress: UsageProgress | undefined = undefined;
+  /** What was claimed of its limits; undefined where there are none. */
+  admission: Admission | undefined = undefined;
   // The plan.
   destination: Upstream | undefined = undefined;
   hashKey: string | undefined = undefined;
@@ -167,6 +172,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.error = error;
     exchange.usage = this.progress === undefined ? undefined : settle(this.progress, outcome);
     exchange.endedAt = this.worker.clock.now();
+    if (this.admission !== undefined) this.admission.end(usedBy(this));
     this.worker.events.emit('requestEnded', exchange);
     this.worker.held -= this.held;
     this.held = 0;

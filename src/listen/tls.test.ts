@@ -41,6 +41,7 @@ test('a certificate that cannot be used is refused when the door is made', () =>
       { certificates: [{ certificate, key }], minVersion: 'TLSv1.3' },
       1000,
       read,
+      [],
       new Set(),
       () => {},
       () => {},

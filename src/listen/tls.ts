@@ -11,7 +11,12 @@ export interface SecureDoor {
   /** Takes a freshly accepted connection. */
   accept(handle: NativeHandle): void;
   /** Whether it was made of this configuration and these files, so that it need not be made again. */
-  serves(config: NonNullable<ListenerConfig['tls']>, handshakeMs: number, readText: ReadText): boolean;
+  serves(
+    config: NonNullable<ListenerConfig['tls']>,
+    handshakeMs: number,
+    readText: ReadText,
+    alpn: readonly string[],
+  ): boolean;
   /**
    * For a connection that was opened with this server name: whether requests for a host may come on it, because it is that
    * name or the certificate shown for it covers the host (RFC 9110 §15.5.20).
@@ -51,6 +56,7 @@ export function secureDoor(
   config: NonNullable<ListenerConfig['tls']>,
   handshakeMs: number,
   readText: ReadText,
+  alpn: readonly string[],
   pending: Set<Socket>,
   onSecure: (socket: TLSSocket) => void,
   onFailed: (message: string) => void,
@@ -65,10 +71,10 @@ export function secureDoor(
   const server: Server = createServer({
     ...first.options,
     handshakeTimeout: handshakeMs,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: [...alpn],
     SNICallback: (name, done) => done(null, (contexts[choose(name)] ?? first).context),
   });
-  const material = materialOf(config, handshakeMs, readText);
+  const material = materialOf(config, handshakeMs, readText, alpn);
   server.on('secureConnection', (socket) => {
     pending.delete((socket as unknown as { _parent: Socket })._parent);
     onSecure(socket);
@@ -85,7 +91,7 @@ export function secureDoor(
       socket.on('close', () => pending.delete(socket));
       server.emit('connection', socket);
     },
-    serves: (next, ms, read) => isDeepStrictEqual(materialOf(next, ms, read), material),
+    serves: (next, ms, read, protocols) => isDeepStrictEqual(materialOf(next, ms, read, protocols), material),
     covers(serverName) {
       const name = serverName.toLowerCase();
       const { x509 } = contexts[choose(name)] ?? first;
@@ -95,7 +101,12 @@ export function secureDoor(
 }
 
 /** All that a door is made of. */
-function materialOf(config: NonNullable<ListenerConfig['tls']>, handshakeMs: number, readText: ReadText): unknown {
+function materialOf(
+  config: NonNullable<ListenerConfig['tls']>,
+  handshakeMs: number,
+  readText: ReadText,
+  alpn: readonly string[],
+): unknown {
   const texts = config.certificates.map(({ certificate, key }) => [readText(certificate), readText(key)]);
-  return { minVersion: config.minVersion, handshakeMs, texts };
+  return { minVersion: config.minVersion, handshakeMs, texts, alpn };
 }

@@ -14,16 +14,19 @@ import { KeyTable } from './table.ts';
 import { Throttle } from './throttle.ts';
 import { type KeyUses, UsedKeys } from './used.ts';
 
+export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
 export { AccessGate } from './gate.ts';
 export { ISSUER_KEYS, Tokens } from './jwt/tokens.ts';
 export { CREDENTIAL } from './shown.ts';
-export type { KeyFacts } from './table.ts';
+export { KeyTable } from './table.ts';
 export type { KeyUses } from './used.ts';
 
 /** What the room needs. */
 export interface AccessParts {
   clock: Clock;
   events: Events;
+  /** Keys of the store, as the directory tells them; none when left out. */
+  keys?: KeyTable;
   /** Told about once a minute which keys of the store were used. */
   used?: (uses: KeyUses) => void;
   /** Keys of issuers, revocations and the way to ask the supervisor; without it only keys that are configured check tokens. */
@@ -32,8 +35,7 @@ export interface AccessParts {
 
 /** What outlives configurations: the keys of the store, what failed, and which keys were used. */
 export class Access {
-  /** Keys of the store, as the directory tells them. */
-  readonly keys = new KeyTable();
+  readonly #keys: KeyTable;
   /** What is known for the check of tokens. */
   readonly tokens: Tokens;
   readonly #parts: AccessParts;
@@ -42,6 +44,7 @@ export class Access {
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
+    this.#keys = parts.keys ?? new KeyTable();
     this.tokens = parts.tokens ?? new Tokens(parts.clock, undefined);
     this.#throttle = new Throttle(parts.clock);
     this.#used = new UsedKeys(parts.clock, (uses) => parts.used?.(uses));
@@ -86,7 +89,7 @@ export class Access {
     const { pepper: peppers, keys: declared, remembered, certificates, issuers, dpop } = config;
     const known = before?.methods.find((one) => one instanceof JwtAuthenticator);
     return [
-      new ApiKeys({ clock, peppers, declared, remembered, table: this.keys, used: this.#used }),
+      new ApiKeys({ clock, peppers, declared, remembered, table: this.#keys, used: this.#used }),
       new JwtAuthenticator(issuers, dpop, this.tokens, known),
       new Certificates(clock, certificates),
     ];

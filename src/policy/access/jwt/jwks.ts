@@ -103,10 +103,10 @@ class Kept {
         throw new Error(`no key of ${url} is of use here${problems.map((p) => `; ${p}`).join('')}`);
       this.fetchedAt = this.#parts.clock.now();
       this.fetches++;
-      if (this.problem !== '') this.#notice('info', `the keys of issuer ${this.name} can be fetched again`);
-      this.problem = '';
       this.#failedInARow = 0;
       this.#take(keys);
+      if (this.problem !== '') this.#notice('info', `the keys of issuer ${this.name} can be fetched again`);
+      this.problem = '';
     } catch (error) {
       if (this.#closed) return;
       this.fetches++;
