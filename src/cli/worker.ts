@@ -6,7 +6,15 @@ import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
-import { ISSUER_KEYS, KEY_KIND, KeyTable, keyConsumer, Tokens } from '../policy/access/access.ts';
+import {
+  ISSUER_KEYS,
+  KEY_KIND,
+  KeyTable,
+  keyConsumer,
+  REVOCATION_KIND,
+  revocationConsumer,
+  Tokens,
+} from '../policy/access/access.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
@@ -153,10 +161,12 @@ function runWorker(): void {
       },
     },
   });
-  const badKey = (error: Error) => link.notice('error', `a key is not taken: ${error.message}`);
+  const badKey = (error: Error) =>
+    link.notice('error', `what the store says of a key or revocation is not taken: ${error.message}`);
   link.follow(topicOf(KEY_KIND), followDirectory(keyConsumer(keys), badKey));
   const tokens = new Tokens(systemClock, link.ask);
   link.follow(ISSUER_KEYS, tokens);
+  link.follow(topicOf(REVOCATION_KIND), followDirectory(revocationConsumer(tokens.revocations), badKey));
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));
   watchLoop(REPORT_DESCRIPTOR, STUCK_MS, (reason) => link.notice('warn', `its event loop is not watched: ${reason}`));

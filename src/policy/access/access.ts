@@ -16,6 +16,7 @@ import { type KeyUses, UsedKeys } from './used.ts';
 
 export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
 export { AccessGate } from './gate.ts';
+export { packRevocation, REVOCATION_KIND, revocationConsumer } from './jwt/revocation.ts';
 export { ISSUER_KEYS, Tokens } from './jwt/tokens.ts';
 export { CREDENTIAL } from './shown.ts';
 export { KeyTable } from './table.ts';

@@ -10,7 +10,6 @@ import { ISSUER_KEYS, type TokenNews, Tokens } from './tokens.ts';
 
 const key = pairFor('ES256', 'ec-1');
 const device = pairFor('ES256');
-const token = tokenOf(key, CLAIMS);
 const bound = tokenOf(key, { ...CLAIMS, ...boundTo(device) });
 
 /** A supervisor's authority, and workers that hear and ask it, over messages that are copied as those of a channel. */
@@ -38,12 +37,10 @@ function house(dpop: object = {}) {
   };
   const hire = () => {
     const tokens = new Tokens(clock, async (name, payload) => services.get(name)?.(structuredClone(payload)));
-    const all = [...pages()];
-    for (const [i, page] of all.entries()) tokens.load(structuredClone(page), i === 0, i === all.length - 1);
+    for (const page of pages()) tokens.load(structuredClone(page));
     workers.push(tokens);
     const jwt = new JwtAuthenticator(settings.issuers, settings.dpop, tokens);
     return {
-      see: (text: string) => nameOf(jwt.authenticate('bearer', text, exchangeWith()) as never),
       prove: async (proof: string) => jwt.authenticate('dpop', bound, exchangeWith({ fields: [['dpop', proof]] })),
     };
   };
@@ -51,23 +48,6 @@ function house(dpop: object = {}) {
 }
 
 describe('the authority of tokens', () => {
-  test('tells revocations to workers that are there, and to those that come', async () => {
-    const { authority, settings, hire, clock } = house();
-    await authority.configure(settings);
-    const first = hire();
-    assert.equal(first.see(token), 'corporate:alice');
-    authority.revoke({ kind: 'id', value: 'token-1', forgetAt: clock.wall() + 600_000 });
-    authority.revoke({ kind: 'id', value: 'token-1', forgetAt: clock.wall() + 1000 });
-    assert.equal(first.see(token), 'revoked');
-    for (let i = 0; i < 5000; i++) authority.revoke({ kind: 'id', value: `other-${i}` });
-    clock.advance(2000);
-    assert.equal(hire().see(token), 'revoked');
-    authority.restore({ kind: 'id', value: 'token-1' });
-    assert.equal(first.see(token), 'corporate:alice');
-    assert.equal(hire().see(token), 'corporate:alice');
-    authority.close();
-  });
-
   test('lets a proof through once, whichever worker asks; all workers give out the same nonce', async () => {
     const { authority, settings, hire } = house();
     await authority.configure(settings);

@@ -11,14 +11,10 @@ import { JwksKeeper, type KeeperStatus } from './jwks.ts';
 import { PROOFS } from './proofasker.ts';
 import { RedisProofs } from './redisproofs.ts';
 import { type Claimed, claimIn, claimsFrom, ReplaySet } from './replay.ts';
-import { type Revocation, revocationName, wider } from './revocation.ts';
 import { ISSUER_KEYS, type TokenNews } from './tokens.ts';
 
 /** At the start the keys of issuers are waited for so long, in milliseconds: then tokens are refused (503) until they come. */
 const FIRST_KEYS_MS = 2000;
-
-/** Revocations in one page of the topic. */
-const PAGE = 2000;
 
 /** The settings that concern it. */
 export interface AuthoritySettings {
@@ -52,7 +48,6 @@ export class TokenAuthority {
   readonly #keeper: JwksKeeper;
   readonly #used: ReplaySet;
   readonly #random = randomBytes(32);
-  readonly #revoked = new Map<string, Revocation>();
   #secret = '';
   #redis: RedisProofs | undefined = undefined;
   #redisUrl: string | undefined = undefined;
@@ -70,7 +65,7 @@ export class TokenAuthority {
       fetch: (url, options) => fetchJson(clock, url, options),
       changed: (keys) => services.push(ISSUER_KEYS, { keys: [keys] }),
     });
-    services.publish(ISSUER_KEYS, () => this.#pages());
+    services.publish(ISSUER_KEYS, () => [{ nonceSecret: this.#secret, keys: this.#keeper.all() }]);
     services.provide(ISSUER_KEYS, (payload) => {
       const { name, missing } = payload as { name: string; missing: boolean };
       return this.#keeper.want(String(name), missing === true);
@@ -103,34 +98,6 @@ export class TokenAuthority {
     });
     await Promise.race([this.#keeper.configure(issuers), late]);
     timer?.cancel();
-  }
-
-  /** Ends tokens in every worker. */
-  revoke(revocation: Revocation): void {
-    const name = revocationName(revocation);
-    this.#revoked.set(name, wider(this.#revoked.get(name), revocation));
-    this.#services.push(ISSUER_KEYS, { revoked: [revocation] });
-  }
-
-  /** Takes a revocation back. */
-  restore(revocation: Revocation): void {
-    if (this.#revoked.delete(revocationName(revocation))) {
-      this.#services.push(ISSUER_KEYS, { restored: [revocation] });
-    }
-  }
-
-  *#pages(): Generator<TokenNews> {
-    yield { nonceSecret: this.#secret, keys: this.#keeper.all() };
-    const now = this.#clock.wall();
-    let revoked: Revocation[] = [];
-    for (const [name, one] of this.#revoked) {
-      if ((one.forgetAt ?? Number.POSITIVE_INFINITY) <= now) this.#revoked.delete(name);
-      else if (revoked.push(one) >= PAGE) {
-        yield { revoked };
-        revoked = [];
-      }
-    }
-    if (revoked.length > 0) yield { revoked };
   }
 
   status(): AuthorityStatus {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { IssuerConfig } from './config.ts';
+import { packRevocation, revocationConsumer, revocationPut } from './revocation.ts';
 import { CLAIMS, exchangeWith, gateFor, NOW, nameOf, newsOf, pairFor, tokenOf } from './token.fixture.ts';
 
 const rs = pairFor('RS256', 'rsa-1');
@@ -100,23 +101,29 @@ describe('a token that is known already', () => {
   });
 });
 
-test('revocations come in pages and as changes, and none is lost between them', () => {
-  const { see, tokens } = gateFor(all);
-  const one = { kind: 'id', value: 'token-1' } as const;
-  const two = { kind: 'id', value: 'token-2' } as const;
+test('revocations come from the store, whole and as changes, and none is lost between them', () => {
+  const { see, revocations } = gateFor(all);
+  const consumer = revocationConsumer(revocations);
+  const one = revocationPut({ kind: 'id', value: 'token-1' });
+  const two = revocationPut({ kind: 'id', value: 'token-2', forgetAt: 1e15 });
+  assert.equal(two.expiresAt, 1e15);
+  assert.throws(() => packRevocation(one.id, { kind: 'everything', value: 'x' }));
+  const put = ({ id, value }: typeof one) => consumer.put(id, packRevocation(id, value));
   const other = tokenOf(es, { ...CLAIMS, jti: 'token-2' });
-  tokens.load({ revoked: [one] }, true, true);
+  consumer.begin();
+  put(one);
+  consumer.complete();
   assert.deepEqual([see(good), see(other)].map(nameOf), ['revoked', alice]);
   // All anew: what is not told again by the end is taken back.
-  tokens.load({ revoked: [] }, true, false);
+  consumer.begin();
   assert.equal(nameOf(see(good)), 'revoked');
-  tokens.change({ revoked: [two] });
+  put(two);
   assert.equal(nameOf(see(other)), 'revoked');
-  tokens.load({}, false, true);
+  consumer.complete();
   assert.deepEqual([see(good), see(other)].map(nameOf), [alice, 'revoked']);
-  tokens.change({ restored: [two] });
+  consumer.remove(two.id);
+  consumer.remove('unknown');
   assert.equal(nameOf(see(other)), alice);
-  tokens.load(undefined, true, true);
 });
 
 describe('a key that is not known', () => {

@@ -2,59 +2,92 @@
  * What has been revoked: single tokens, and all tokens of a subject, login, client or family that were issued up to a time.
  * A change raises `epoch`; who has looked at one epoch need not look again at the same.
  */
+import { z } from 'zod';
 import type { Clock } from '../../../kernel/clock.ts';
 import type { Names } from './claims.ts';
+import { sha256 } from './hash.ts';
 
-/** By what a revocation names the tokens that it ends. */
-export type RevocationKind = 'id' | 'principal' | 'session' | 'client' | 'family';
+/** Kind of the documents in the store. */
+export const REVOCATION_KIND = 'revocation';
 
-/** Ends tokens. Plain data, so it can travel and be stored. */
-export interface Revocation {
-  kind: RevocationKind;
-  /** The `jti`, the principal (as `Identity.principal` has it), `sid`, `client_id` or `fam`. */
-  value: string;
-  /** Configured name of the issuer whose tokens are meant; all issuers when left out. A principal names its own. */
-  issuer?: string | undefined;
+const value = z.string().min(1).max(1024);
+
+/** Ends tokens: the document in the store, and what workers get of it. */
+const revocationDocument = z.object({
+  /** By what it names them; a principal as `Identity.principal` has it. */
+  kind: z.enum(['id', 'principal', 'session', 'client', 'family']),
+  /** The `jti`, the principal, `sid`, `client_id` or `fam`. */
+  value,
+  /** Configured name of the issuer whose tokens are meant; all issuers when left out. */
+  issuer: value.optional(),
   /**
    * Tokens issued up to then are ended, later ones not: so a new login goes on. Wall clock, milliseconds since 1970. All when
    * left out. A token that does not say when it was issued is ended in any case.
    */
-  issuedUpTo?: number | undefined;
+  issuedUpTo: z.number().optional(),
   /** From then on it can be forgotten, since the tokens have expired by themselves. Wall clock; never when left out. */
-  forgetAt?: number | undefined;
-}
+  forgetAt: z.number().optional(),
+});
 
-interface Entry {
-  upTo: number;
-  forgetAt: number;
-}
+/** See `revocationDocument`. */
+export type Revocation = Readonly<z.output<typeof revocationDocument>>;
+/** By what a revocation names the tokens that it ends. */
+type RevocationKind = Revocation['kind'];
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** Fewer are not worth looking through. */
 const SWEEP_FROM = 1024;
 
-const keyOf = (kind: string, issuer: string, value: string) => `${kind}\n${issuer}\n${value}`;
+const keyOf = (kind: RevocationKind, issuer: string, name: string) => `${kind}\n${issuer}\n${name}`;
 
-/** Names the tokens that a revocation is about. */
-export const revocationName = ({ kind, issuer = '', value }: Revocation): string => keyOf(kind, issuer, value);
+/** The write that makes a revocation hold on every node, within a second, until the tokens have expired by themselves. */
+export function revocationPut(revocation: Revocation) {
+  const { kind, issuer = '', value: name, forgetAt } = revocation;
+  const id = sha256(keyOf(kind, issuer, name));
+  return { op: 'put' as const, kind: REVOCATION_KIND, id, value: revocation, expiresAt: forgetAt };
+}
 
-/** What two revocations of the same tokens end together. */
-export function wider(a: Revocation | undefined, b: Revocation): Revocation {
-  if (a === undefined) return b;
-  const { issuedUpTo = NEVER, forgetAt = NEVER } = b;
+/** A revocation's document → what workers get. Throws a `ZodError` when the document is none. */
+export const packRevocation = (_id: string, document: unknown): unknown => revocationDocument.parse(document);
+
+/** Puts what `packRevocation` gave where tokens are checked. */
+export function revocationConsumer(revocations: Revocations) {
+  let known = new Map<string, Revocation>();
+  let fresh: Map<string, Revocation> | undefined;
   return {
-    ...b,
-    issuedUpTo: Math.max(a.issuedUpTo ?? NEVER, issuedUpTo),
-    forgetAt: Math.max(a.forgetAt ?? NEVER, forgetAt),
+    begin: () => {
+      fresh = new Map();
+    },
+    put: (id: string, packed: unknown) => {
+      const next = packed as Revocation;
+      const old = known.get(id);
+      if (old !== undefined) revocations.restore(old);
+      revocations.revoke(next);
+      known.set(id, next);
+      fresh?.set(id, next);
+    },
+    remove: (id: string) => {
+      const old = known.get(id);
+      if (old !== undefined) revocations.restore(old);
+      known.delete(id);
+      fresh?.delete(id);
+    },
+    complete: () => {
+      if (fresh === undefined) return;
+      known = fresh;
+      fresh = undefined;
+      revocations.replace([...known.values()]);
+    },
   };
 }
 
 /** The revocations that are in force. */
 export class Revocations {
   readonly #clock: Clock;
-  readonly #entries = new Map<string, Entry>();
+  /** Key → when it can be forgotten, and up to when the tokens were issued. */
+  readonly #entries = new Map<string, { readonly upTo: number; readonly forgetAt: number }>();
   #sweepFrom = SWEEP_FROM;
-  /** Grows with every revocation. */
+  /** Grows with every change. */
   epoch = 0;
 
   constructor(clock: Clock) {
@@ -65,21 +98,16 @@ export class Revocations {
     return this.#entries.size;
   }
 
-  /** Ends tokens from now on. One that is wider than what stands takes its place. */
-  revoke({ kind, value, issuer = '', issuedUpTo, forgetAt }: Revocation): void {
-    const key = keyOf(kind, issuer, value);
-    const old = this.#entries.get(key);
-    this.#entries.set(key, {
-      upTo: Math.max(old?.upTo ?? 0, issuedUpTo ?? NEVER),
-      forgetAt: Math.max(old?.forgetAt ?? 0, forgetAt ?? NEVER),
-    });
+  /** Ends tokens from now on. */
+  revoke({ kind, value: name, issuer = '', issuedUpTo = NEVER, forgetAt = NEVER }: Revocation): void {
+    this.#entries.set(keyOf(kind, issuer, name), { upTo: issuedUpTo, forgetAt });
     this.epoch++;
     if (this.#entries.size >= this.#sweepFrom) this.#sweep();
   }
 
   /** Takes a revocation back (an administrator's mistake). */
-  restore({ kind, value, issuer = '' }: Pick<Revocation, 'kind' | 'value' | 'issuer'>): void {
-    if (this.#entries.delete(keyOf(kind, issuer, value))) this.epoch++;
+  restore({ kind, value: name, issuer = '' }: Revocation): void {
+    if (this.#entries.delete(keyOf(kind, issuer, name))) this.epoch++;
   }
 
   /** All that are in force from now on; what is not among them is taken back. */
@@ -108,11 +136,11 @@ export class Revocations {
     this.#sweepFrom = Math.max(SWEEP_FROM, 2 * this.#entries.size);
   }
 
-  #has(kind: RevocationKind, issuer: string, value: string, { issuedAt }: Names): boolean {
-    if (value === '') return false;
-    const own = this.#entries.get(keyOf(kind, issuer, value));
+  #has(kind: RevocationKind, issuer: string, name: string, { issuedAt }: Names): boolean {
+    if (name === '') return false;
+    const own = this.#entries.get(keyOf(kind, issuer, name));
     if (own !== undefined && issuedAt <= own.upTo) return true;
-    const all = this.#entries.get(keyOf(kind, '', value));
+    const all = this.#entries.get(keyOf(kind, '', name));
     return all !== undefined && issuedAt <= all.upTo;
   }
 }

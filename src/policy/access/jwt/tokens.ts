@@ -5,7 +5,7 @@
 import type { Clock } from '../../../kernel/clock.ts';
 import { KeyRing } from './key.ts';
 import { type Ask, ProofAsker } from './proofasker.ts';
-import { type Revocation, Revocations } from './revocation.ts';
+import { Revocations } from './revocation.ts';
 import type { IssuerKeys } from './source.ts';
 
 /** Name of the topic of keys, and of the service that fetches them anew. */
@@ -15,15 +15,11 @@ const KEYS_TIMEOUT_MS = 6000;
 /** Between two questions for keys of one issuer, in milliseconds. */
 const ASK_AGAIN_MS = 1000;
 
-/** What the topic says: all of it in pages to a new worker, and then what changes. */
+/** What the topic says: all of it to a new worker, and then what changes. */
 export interface TokenNews {
   /** Of the nonces of DPoP, in base64url. */
   nonceSecret?: string;
   keys?: readonly IssuerKeys[];
-  /** What has been revoked, in a page; what is revoked now, in a change. */
-  revoked?: readonly Revocation[];
-  /** Revocations that were taken back. */
-  restored?: readonly Revocation[];
 }
 
 /** See the file's head. */
@@ -32,8 +28,6 @@ export class Tokens {
   readonly revocations: Revocations;
   /** Undefined where there is no supervisor to ask: then no proof is accepted. */
   readonly proofs: ProofAsker | undefined;
-  /** Revocations of the pages so far, while a whole topic is told. */
-  #pages: Revocation[] | undefined = undefined;
   /** Grows when keys change. */
   epoch = 0;
   secret: Buffer | undefined = undefined;
@@ -58,26 +52,17 @@ export class Tokens {
     return found;
   }
 
-  /** A page of all that there is to know, as `Link.follow` has it. What was revoked stays so until the last has come. */
-  load(page: unknown, first: boolean, last: boolean): void {
-    const { revoked = [], ...news } = (page ?? {}) as TokenNews;
-    if (first) this.#pages = [];
-    this.#pages?.push(...revoked);
-    this.change(news);
-    if (!last || this.#pages === undefined) return;
-    this.revocations.replace(this.#pages);
-    this.#pages = undefined;
+  /** All that there is to know, as `Link.follow` has it. */
+  load(page: unknown): void {
+    if (page !== undefined) this.change(page);
   }
 
   /** The supervisor tells of a change. */
   change(news: unknown): void {
-    const { nonceSecret, keys, revoked = [], restored = [] } = news as TokenNews;
+    const { nonceSecret, keys } = news as TokenNews;
     if (nonceSecret !== undefined) this.secret = Buffer.from(nonceSecret, 'base64url');
     for (const { name, source, keys: all } of keys ?? []) this.ring(name, source).replace(all);
     if (keys !== undefined) this.epoch++;
-    for (const one of restored) this.revocations.restore(one);
-    for (const one of revoked) this.revocations.revoke(one);
-    this.#pages?.push(...revoked);
   }
 
   /** Asks for the keys of an issuer, unless that was done just now. Who comes while that is under way waits for it too. */
