@@ -4,6 +4,7 @@ import type { ListenerConfig } from '../listen/config.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { ModelConfig } from '../route/config.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
+import { checkAccess } from './accesscheck.ts';
 import { overlap, parseAddress } from './address.ts';
 import { suggestion } from './nearest.ts';
 import type { Parts } from './parts.ts';
@@ -18,6 +19,7 @@ export function crosscheck(parts: Parts, report: Report): void {
   for (const [name, model] of parts.models) checkModel(['models', name], model, parts, report);
   if (parts.whole) checkUse(parts, report);
   checkProtocols(parts, report);
+  if (parts.access !== undefined) checkAccess(parts.access, parts.routes, parts.whole, report);
   if (parts.chaos !== undefined) checkChaos(parts.chaos, parts, report);
 }
 

@@ -1,5 +1,6 @@
 /** The parts of a file that can be checked against each other, also when others are wrong. */
 import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
+import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
 import { type ModelConfig, modelConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
@@ -13,6 +14,8 @@ export interface Parts {
   models: [string, ModelConfig][];
   routes: [number, WholeRouteConfig][];
   adminAddress: string | undefined;
+  /** Undefined when it is wrong. */
+  access: AccessConfig | undefined;
   /** Undefined when it is wrong, or not there. */
   chaos: ChaosConfig | undefined;
   /** Names that the file uses, whether what bears them is right or not. */
@@ -32,6 +35,7 @@ export function partsOf(config: Config): Parts {
     models: Object.entries(config.models),
     routes: [...config.routes.entries()],
     adminAddress: config.admin.address,
+    access: config.access,
     chaos: config.chaos,
     upstreamNames: Object.keys(config.upstreams),
     modelNames: Object.keys(config.models),
@@ -58,6 +62,7 @@ export function partsOfWrong(value: unknown): Parts {
       (part, i) => ({ name: `unnamed:${i}`, ...part }),
     ),
     adminAddress: typeof admin === 'string' ? admin : undefined,
+    access: accessConfig.safeParse(file.access).data,
     chaos: chaosConfig.safeParse(file.chaos).data,
     upstreamNames: Object.keys(record(file.upstreams)),
     modelNames: Object.keys(record(file.models)),
