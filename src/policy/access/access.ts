@@ -87,11 +87,11 @@ export class Access {
 
   #methods(config: AccessConfig, before: CompiledAccess | undefined): Authenticator[] {
     const { clock } = this.#parts;
-    const { pepper: peppers, keys: declared, remembered, certificates, issuers, dpop } = config;
+    const { pepper: peppers, keys: declared, remembered, certificates } = config;
     const known = before?.methods.find((one) => one instanceof JwtAuthenticator);
     return [
       new ApiKeys({ clock, peppers, declared, remembered, table: this.#keys, used: this.#used }),
-      new JwtAuthenticator(issuers, dpop, this.tokens, known),
+      new JwtAuthenticator(config, this.tokens, known),
       new Certificates(clock, certificates),
     ];
   }

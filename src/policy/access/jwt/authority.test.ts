@@ -39,7 +39,7 @@ function house(dpop: object = {}) {
     const tokens = new Tokens(clock, async (name, payload) => services.get(name)?.(structuredClone(payload)));
     for (const page of pages()) tokens.load(structuredClone(page));
     workers.push(tokens);
-    const jwt = new JwtAuthenticator(settings.issuers, settings.dpop, tokens);
+    const jwt = new JwtAuthenticator({ ...settings, rememberedTokens: 10 }, tokens);
     return {
       prove: async (proof: string) => jwt.authenticate('dpop', bound, exchangeWith({ fields: [['dpop', proof]] })),
     };
