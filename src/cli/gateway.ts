@@ -16,6 +16,7 @@ import { adminHandle } from './adminhandle.ts';
 import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
+import { keyCopies } from './keycopies.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
@@ -102,7 +103,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const services = new Services();
   const limits = new NodeLimits(clock, loaded.config, services);
   const kept = new State({ clock, events, services, notice: notify, folder: dataFolder(process.env) });
-  const tokens = new TokenAuthority(clock, events, services);
+  const tokens = new TokenAuthority(
+    clock,
+    events,
+    services,
+    keyCopies(() => kept.store),
+  );
   const supervisor = new Supervisor<Config>({
     clock,
     events,

@@ -1,8 +1,11 @@
 /** A real OpenID provider issues access tokens, plain and bound to a key; a real DPoP client uses them. */
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, type webcrypto } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
 import { importPeer, needs } from '../peers.ts';
@@ -31,6 +34,7 @@ describe('an OpenID provider', required, () => {
   let simulator: Program & { url: string };
   let gateway: Gateway;
   let dpop: Dpop;
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-oidc-'));
 
   before(async () => {
     if (required.skip) return;
@@ -81,6 +85,7 @@ describe('an OpenID provider', required, () => {
     handle = provider.callback();
     simulator = await startSimulator();
     gateway = await startGateway({
+      store: { driver: 'sqlite', path: join(folder, 'state.db') },
       listeners: { public: { address: '127.0.0.1:0' } },
       upstreams: { sim: { protocol: 'openai', endpoints: [{ url: simulator.url }] } },
       access: {
@@ -105,6 +110,7 @@ describe('an OpenID provider', required, () => {
     await simulator?.stop();
     server?.closeAllConnections();
     server?.close();
+    rmSync(folder, { recursive: true, force: true });
   });
 
   /** Asks the provider for a token. */
