@@ -118,6 +118,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     workers: workersOf,
     services,
     inherited: sockets,
+    silenceMs: (config) => config.workerSilence,
     drainMs: (config) => parts.drainMs ?? config.drainTimeout,
     load: () => reloads.load(),
     log: (_worker, lines) => log.now?.write(lines) ?? true,
@@ -156,10 +157,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
-      await log.settle(accepted);
+      log.settle(accepted);
       limits.settle(accepted);
       if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
-      if (await admin?.settle(accepted)) {
+      if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
     },
@@ -248,6 +249,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       supervisor.reopenLogs();
     },
     async stop(deadlineMs) {
+      upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();
       tokens.close();

@@ -7,6 +7,7 @@ import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { CREDENTIAL } from '../policy/access/access.ts';
 import { leavesOut } from '../route/route.ts';
 import { Forward } from '../upstream/forward.ts';
+import { grpcTimeout, isGrpc } from './grpc.ts';
 import { holdBody } from './hold.ts';
 import { hashKey, stickyKey } from './keys.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
@@ -22,6 +23,10 @@ export function identify(passage: Passage): Step {
   const given = exchange.inbound.peer.trusted ? head.known(KNOWN['x-request-id']) : undefined;
   exchange.id = given !== undefined && /^[\w.:/+=-]{1,128}$/.test(given) ? given : worker.requestId();
   recognizeAt(passage, head.path);
+  if (isGrpc(head)) {
+    exchange.protocol = 'grpc';
+    passage.patience = grpcTimeout(head.get('grpc-timeout'));
+  }
   return undefined;
 }
 
@@ -46,6 +51,11 @@ function follow(passage: Passage, found: NonNullable<Passage['route']>): void {
 /** Refuses requests that have come through here before (RFC 9110 §7.6.3), and methods that must not travel. */
 export function guard(passage: Passage): Step {
   const { head, worker } = passage;
+  // Asked of the server as a whole, which for this client is the gateway (RFC 9110 §9.3.7): no route speaks for all of them.
+  if (head.target === '*') {
+    passage.answerOptions();
+    return ANSWERED;
+  }
   if (REFUSED_METHODS.has(head.method))
     return new GatehouseError('method_not_allowed', `${head.method} is not served here`);
   if ((head.seen & KNOWN.via) !== 0 && head.knownList(KNOWN.via).includes(worker.pseudonym)) {
@@ -204,7 +214,7 @@ export function compose(passage: Passage): Step {
   const { config } = passage.upstream;
   passage.target = found.rewriteTarget(head);
   passage.host = found.host ?? (config.host === 'preserve' ? head.authority : config.host);
-  passage.upgrade = head.upgrade;
+  passage.upgrade = config.http2 === undefined ? head.upgrade : '';
   passage.hashKey = hashKey(passage.upstream.hashSource, passage);
   passage.reads = operation !== undefined && config.protocol !== 'http';
   const { peek: seen, body } = passage;
@@ -223,11 +233,12 @@ export function compose(passage: Passage): Step {
   let drop = REPLACED | replacedForwarding(inbound);
   // What proves who calls is for us.
   if (passage.gate?.takesCredential) drop |= CREDENTIAL | KNOWN.dpop;
-  let lines = '';
+  // The one transfer coding option that HTTP/2 has, and gRPC asks for (RFC 9113 §8.2.2).
+  let lines = config.http2 !== undefined && head.known(KNOWN.te) === 'trailers' ? 'TE: trailers\r\n' : '';
   if (passage.reads) {
     // What is read must not be compressed.
     drop |= KNOWN['accept-encoding'];
-    lines = 'Accept-Encoding: identity\r\n';
+    lines += 'Accept-Encoding: identity\r\n';
   }
   const changes = found.requestFields;
   const kept =
@@ -236,6 +247,11 @@ export function compose(passage: Passage): Step {
       : head.linesWhere(drop, (name) => !leavesOut(changes, name)) + changes.lines;
   passage.fields = `${kept}${lines}${forwardingLines(head, inbound, head.authority, worker.pseudonym)}x-request-id: ${exchange.id}\r\n`;
   return undefined;
+}
+
+/** Waits, where only the probe of a breaker could find an endpoint, until it is known whether this request may be it. */
+export function awaitProbe(passage: Passage): Step {
+  return passage.upstream.probeDecision();
 }
 
 /** Sends it; what follows is up to the upstream room. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '../../src/kernel/clock.ts';
-import { revocationPut } from '../../src/policy/access/jwt/revocation.ts';
+import { revocationPut } from '../../src/policy/access/revocations.ts';
 import { openStore } from '../../src/store/open.ts';
 import { startGateway, startSimulator } from '../gateway.ts';
 import { AUDIENCE, startIssuer } from './issuer.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { packRevocation, revocationConsumer, revocationPut } from '../revocations.ts';
 import type { IssuerConfig } from './config.ts';
-import { packRevocation, revocationConsumer, revocationPut } from './revocation.ts';
 import { CLAIMS, exchangeWith, gateFor, NOW, nameOf, newsOf, pairFor, tokenOf } from './token.fixture.ts';
 
 const rs = pairFor('RS256', 'rsa-1');

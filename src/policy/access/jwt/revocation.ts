@@ -2,84 +2,33 @@
  * What has been revoked: single tokens, and all tokens of a subject, login, client or family that were issued up to a time.
  * A change raises `epoch`; who has looked at one epoch need not look again at the same.
  */
-import { z } from 'zod';
 import type { Clock } from '../../../kernel/clock.ts';
 import type { Names } from './claims.ts';
-import { sha256 } from './hash.ts';
 
-/** Kind of the documents in the store. */
-export const REVOCATION_KIND = 'revocation';
+/** By what a revocation names the tokens that it ends. */
+type RevocationKind = 'id' | 'principal' | 'session' | 'client' | 'family';
 
-const value = z.string().min(1).max(1024);
-
-/** Ends tokens: the document in the store, and what workers get of it. */
-const revocationDocument = z.object({
-  /** By what it names them; a principal as `Identity.principal` has it. */
-  kind: z.enum(['id', 'principal', 'session', 'client', 'family']),
-  /** The `jti`, the principal, `sid`, `client_id` or `fam`. */
-  value,
+/** Ends tokens. */
+export interface Revocation {
+  readonly kind: RevocationKind;
+  /** The `jti`, the principal as `Identity.principal` has it, `sid`, `client_id` or `fam`. */
+  readonly value: string;
   /** Configured name of the issuer whose tokens are meant; all issuers when left out. */
-  issuer: value.optional(),
+  readonly issuer?: string | undefined;
   /**
    * Tokens issued up to then are ended, later ones not: so a new login goes on. Wall clock, milliseconds since 1970. All when
    * left out. A token that does not say when it was issued is ended in any case.
    */
-  issuedUpTo: z.number().optional(),
+  readonly issuedUpTo?: number | undefined;
   /** From then on it can be forgotten, since the tokens have expired by themselves. Wall clock; never when left out. */
-  forgetAt: z.number().optional(),
-});
-
-/** See `revocationDocument`. */
-export type Revocation = Readonly<z.output<typeof revocationDocument>>;
-/** By what a revocation names the tokens that it ends. */
-type RevocationKind = Revocation['kind'];
+  readonly forgetAt?: number | undefined;
+}
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** Fewer are not worth looking through. */
 const SWEEP_FROM = 1024;
 
 const keyOf = (kind: RevocationKind, issuer: string, name: string) => `${kind}\n${issuer}\n${name}`;
-
-/** The write that makes a revocation hold on every node, within a second, until the tokens have expired by themselves. */
-export function revocationPut(revocation: Revocation) {
-  const { kind, issuer = '', value: name, forgetAt } = revocation;
-  const id = sha256(keyOf(kind, issuer, name));
-  return { op: 'put' as const, kind: REVOCATION_KIND, id, value: revocation, expiresAt: forgetAt };
-}
-
-/** A revocation's document → what workers get. Throws a `ZodError` when the document is none. */
-export const packRevocation = (_id: string, document: unknown): unknown => revocationDocument.parse(document);
-
-/** Puts what `packRevocation` gave where tokens are checked. */
-export function revocationConsumer(revocations: Revocations) {
-  let known = new Map<string, Revocation>();
-  let fresh: Map<string, Revocation> | undefined;
-  return {
-    begin: () => {
-      fresh = new Map();
-    },
-    put: (id: string, packed: unknown) => {
-      const next = packed as Revocation;
-      const old = known.get(id);
-      if (old !== undefined) revocations.restore(old);
-      revocations.revoke(next);
-      known.set(id, next);
-      fresh?.set(id, next);
-    },
-    remove: (id: string) => {
-      const old = known.get(id);
-      if (old !== undefined) revocations.restore(old);
-      known.delete(id);
-      fresh?.delete(id);
-    },
-    complete: () => {
-      if (fresh === undefined) return;
-      known = fresh;
-      fresh = undefined;
-      revocations.replace([...known.values()]);
-    },
-  };
-}
 
 /** The revocations that are in force. */
 export class Revocations {
