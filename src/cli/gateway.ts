@@ -16,6 +16,7 @@ import { adminHandle } from './adminhandle.ts';
 import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
+import { keyCopies } from './keycopies.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
@@ -104,7 +105,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
   const kept = new State({ clock, events, services, notice: notify, folder, synced });
-  const tokens = new TokenAuthority(clock, events, services);
+  const copies = keyCopies(() => kept.store);
+  const tokens = new TokenAuthority(clock, events, services, copies);
   const supervisor = new Supervisor<Config>({
     clock,
     events,
