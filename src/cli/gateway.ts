@@ -151,10 +151,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
-      await log.settle(accepted);
+      log.settle(accepted);
       limits.settle(accepted);
       if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
-      if (await admin?.settle(accepted)) {
+      if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
     },
@@ -243,6 +243,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       supervisor.reopenLogs();
     },
     async stop(deadlineMs) {
+      upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();
       tokens.close();

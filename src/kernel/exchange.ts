@@ -142,7 +142,7 @@ export interface Usage {
 }
 
 /** The API family a request speaks; errors are answered in its shape. */
-export type Protocol = 'openai' | 'anthropic' | 'http';
+export type Protocol = 'openai' | 'anthropic' | 'grpc' | 'http';
 
 /** Why and how an exchange ended. */
 export type Outcome = 'open' | 'completed' | 'denied' | 'failed' | 'client_aborted' | 'upstream_aborted';

@@ -8,8 +8,8 @@ import type { ListenerConfig } from './config.ts';
 
 /** What the TLS door hands on after a handshake. */
 export interface SecureDoor {
-  /** Takes a freshly accepted connection. */
-  accept(handle: NativeHandle): void;
+  /** Takes a freshly accepted connection, and what has been read of it; returns the socket below TLS. */
+  accept(handle: NativeHandle, early?: Buffer): Socket;
   /** Whether it was made of this configuration and these files, so that it need not be made again. */
   serves(
     config: NonNullable<ListenerConfig['tls']>,
@@ -22,6 +22,16 @@ export interface SecureDoor {
    * name or the certificate shown for it covers the host (RFC 9110 §15.5.20).
    */
   covers(serverName: string): (host: string) => boolean;
+}
+
+/** A connection that cannot serve yet. */
+export interface Pending {
+  destroy(): unknown;
+}
+
+/** The socket below TLS. */
+export function parentOf(socket: TLSSocket): Socket {
+  return (socket as unknown as { _parent: Socket })._parent;
 }
 
 /** Text of a file that the configuration names, read by the supervisor. */
@@ -57,7 +67,7 @@ export function secureDoor(
   handshakeMs: number,
   readText: ReadText,
   alpn: readonly string[],
-  pending: Set<Socket>,
+  pending: Set<Pending>,
   onSecure: (socket: TLSSocket) => void,
   onFailed: (message: string) => void,
 ): SecureDoor {
@@ -76,7 +86,7 @@ export function secureDoor(
   });
   const material = materialOf(config, handshakeMs, readText, alpn);
   server.on('secureConnection', (socket) => {
-    pending.delete((socket as unknown as { _parent: Socket })._parent);
+    pending.delete(parentOf(socket));
     onSecure(socket);
   });
   server.on('tlsClientError', (error, socket) => {
@@ -84,12 +94,14 @@ export function secureDoor(
     socket.destroy();
   });
   return {
-    accept(handle) {
+    accept(handle, early) {
       const socket = new Socket({ handle } as unknown as ConstructorParameters<typeof Socket>[0]);
       pending.add(socket);
       socket.on('error', () => socket.destroy());
       socket.on('close', () => pending.delete(socket));
+      if (early !== undefined && early.length > 0) socket.unshift(early);
       server.emit('connection', socket);
+      return socket;
     },
     serves: (next, ms, read, protocols) => isDeepStrictEqual(materialOf(next, ms, read, protocols), material),
     covers(serverName) {

@@ -1,6 +1,7 @@
 /** Settings of the upstreams: which servers answer, how load is spread, and how long we wait. */
 import { z } from 'zod';
 import { count, duration, name, percent, size } from '../kernel/schema.ts';
+import { upstreamHttp2 } from './http2/config.ts';
 
 /** `upstreams.NAME.endpoints[]`. */
 export const endpointConfig = z.strictObject({
@@ -184,6 +185,13 @@ export const upstreamConfig = z.strictObject({
     .string()
     .default('endpoint')
     .describe("Host field sent upstream: `endpoint` (the URL's), `preserve` (the client's), or a literal name."),
+  http2: upstreamHttp2.optional(),
+  proxyProtocol: z
+    .enum(['v1', 'v2'])
+    .optional()
+    .describe(
+      'Connections begin with a PROXY header of this version that names the client; each then carries requests of one client address only.',
+    ),
   tls: upstreamTls,
   health: healthConfig.optional(),
   agent: agentConfig.optional(),

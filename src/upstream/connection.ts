@@ -2,12 +2,14 @@
  * One connection to a server: carries one exchange at a time and is the server's side (`Outbound`) of it. What a server
  * sends is parsed as strictly as what a client sends; a connection on which anything was odd is never used again.
  */
+import type { ProxyAddress } from '../http/proxy/header.ts';
 import type { Response } from '../http/response.ts';
 import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
-import { type BodyLength, LENGTH_TUNNEL, type Outbound, type OutboundSink } from '../kernel/exchange.ts';
+import { type BodyLength, LENGTH_TUNNEL, type OutboundSink } from '../kernel/exchange.ts';
 import { type Dialer, type Dialing, errnoName } from '../socket/dial.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
+import type { Carrier } from './carrier.ts';
 import { dialFailure, UNRESOLVED } from './dialfailure.ts';
 import { cutShort, invalidAnswer, unanswered } from './failure.ts';
 import type { ConnectionHost } from './host.ts';
@@ -22,12 +24,14 @@ const TUNNEL = 3;
 const CLOSED = 4;
 
 /** A connection to an endpoint. */
-export class ClientConnection implements Dialer, Outbound, Patient, AnswerSink {
+export class ClientConnection implements Dialer, Carrier, Patient, AnswerSink {
   idleUntil = 0;
   readonly #host: ConnectionHost;
   readonly #answer: AnswerReader;
   /** Address it is connected to; '' when there was none. */
   readonly address: string;
+  /** Address of the client that it was opened for; '' where it may serve all. */
+  readonly client: string;
   #dialing: Dialing | undefined = undefined;
   #wire: Wire | undefined = undefined;
   #sink: OutboundSink | undefined = undefined;
@@ -39,20 +43,18 @@ export class ClientConnection implements Dialer, Outbound, Patient, AnswerSink {
   readonly #patience: Patience;
   readonly #request = new RequestSender();
 
-  constructor(host: ConnectionHost) {
+  /** `from`: the client that a PROXY header names; undefined: there is none. */
+  constructor(host: ConnectionHost, from?: ProxyAddress) {
     this.#host = host;
     this.#answer = new AnswerReader(host.config.limits, host.bodyLimits);
     this.#patience = new Patience(this, host.clock, host.deadlines, host.config.timeouts);
-    const target = host.target();
+    this.client = from?.address ?? '';
+    const target = host.target(from);
     this.address = target === undefined ? '' : target.address;
     if (target !== undefined) this.#dialing = host.dial(target, this);
     else queueMicrotask(() => this.onDialFailed(UNRESOLVED, 'its name has not been resolved', false));
   }
 
-  /**
-   * Sends a request head (complete, with its empty line); `totalAt` is the deadline of the whole exchange, `tryAt` that of
-   * this try's response head.
-   */
   start(sink: OutboundSink, method: string, head: string, length: BodyLength, totalAt: number, tryAt: number): void {
     this.#sink = sink;
     this.#request.done = false;
@@ -70,7 +72,6 @@ export class ClientConnection implements Dialer, Outbound, Patient, AnswerSink {
     this.#sink = sink;
   }
 
-  /** The connection does not stand yet: nothing has been sent. */
   get connecting(): boolean {
     return this.#state === CONNECTING;
   }

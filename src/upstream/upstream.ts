@@ -164,6 +164,12 @@ export class Upstream {
       : this.#besides(endpoint, key, tried);
   }
 
+  /** Where only the probe of a breaker may find an endpoint: resolves when it is known who sends it. Else undefined. */
+  probeDecision(): Promise<undefined> | undefined {
+    if (this.#breakers.broken === 0 || this.#panic.all !== undefined || this.hasBesides([])) return undefined;
+    return this.#breakers.decision(this.clock);
+  }
+
   /** Another endpoint than one that has all the requests its agent allows. */
   #besides(full: Endpoint, key: string | undefined, tried: Tried): Endpoint | undefined {
     const out = tried === undefined ? [full.index] : [...tried, full.index];

@@ -37,6 +37,8 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
   #eof = false;
   #probes = 0;
   #dropped = 0;
+  /** When a client that has sent FIN counts as gone. */
+  #goneAt = NEVER;
   /** GOAWAY has been sent: 1 for any stream, 2 for no further one. */
   #leaving = 0;
   #idleSince = NEVER;
@@ -105,6 +107,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
       this.close();
       return;
     }
+    this.#goneAt = this.now() + this.runtime.timeouts.halfClose;
     for (const stream of [...this.streams.values()]) stream.halfClosed();
     if (this.streams.size > 0) this.#probe();
   }
@@ -112,7 +115,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
   /** Half-closed or gone? Only writing tells, and a PING is harmless to who still reads. */
   #probe(): void {
     this.ping();
-    this.own(++this.#probes < PROBES ? PROBE_MS : NEVER);
+    this.own(++this.#probes < PROBES ? PROBE_MS : this.#goneAt - this.now());
   }
 
   onBroken(): void {
@@ -288,8 +291,8 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
     if (this.stopped) this.close();
     else if (this.#leaving === 1) this.#lastCall();
     else if (this.#eof) {
-      if (this.streams.size > 0) this.#probe();
-      else this.#end();
+      if (this.now() >= this.#goneAt) this.onBroken();
+      else this.#probe();
     } else if (this.waitsForRest || this.#requests === 0) {
       this.fail(H2.PROTOCOL_ERROR, 'slow_head', 'a frame was not complete in time (timeouts.head)');
     } else this.drain();

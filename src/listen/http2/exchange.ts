@@ -39,7 +39,6 @@ export class Http2Exchange extends Http2Stream implements Inbound {
   #over = false;
   /** Bytes that Content-Length of the answer still promises; Infinity where nothing is promised. */
   #left = NEVER;
-  #requestEndAt = NEVER;
   #blocked = false;
   #lastSent = 0;
   #lastQueued = 0;
@@ -58,8 +57,7 @@ export class Http2Exchange extends Http2Stream implements Inbound {
     this.expected = request.length;
     this.exchange = new Exchange(this, request, request.length);
     this.exchange.startedAt = runtime.clock.now();
-    if (request.length === LENGTH_NONE) this.#requestEndAt = this.exchange.startedAt;
-    else this.arm(runtime.timeouts.body);
+    if (request.length !== LENGTH_NONE) this.arm(runtime.timeouts.body);
   }
 
   // ---- the request body
@@ -103,7 +101,6 @@ export class Http2Exchange extends Http2Stream implements Inbound {
   }
 
   protected onBodyEnd(trailers: string): void {
-    this.#requestEndAt = this.#runtime.clock.now();
     if (!this.#blocked) this.arm(NEVER);
     if (!this.#over) this.#sink?.onRequestEnd(trailers);
   }
@@ -187,12 +184,9 @@ export class Http2Exchange extends Http2Stream implements Inbound {
 
   /** The client has sent FIN: nothing more will come of its requests. */
   halfClosed(): void {
-    const { runtime } = this.#connection;
-    if (!this.remoteEnded) {
-      runtime.fault('body_cut_short');
-      this.#connection.reset(this, H2.CANCEL, 'closed before its request was complete');
-    } else if (this.headSent && runtime.clock.now() - this.#requestEndAt > runtime.timeouts.halfClose)
-      this.#connection.reset(this, H2.CANCEL, 'left before its answer was complete');
+    if (this.remoteEnded) return;
+    this.#runtime.fault('body_cut_short');
+    this.#connection.reset(this, H2.STREAM_CLOSED, 'closed before its request was complete');
   }
 
   onOverdue(): void {
