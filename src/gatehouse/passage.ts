@@ -176,7 +176,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const { inbound, id } = exchange;
     const body = Buffer.from(text);
     const content = type === '' ? '' : `Content-Type: ${type}\r\n`;
-    const fields = `${content}x-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n${more}${this.#leftLines()}`;
+    const own = `x-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n`;
+    const fields = `${content}${own}${more}${this.#leftLines()}`;
     exchange.status = status;
     exchange.responseBytes = body.length;
     this.ended(exchange, outcome, error);

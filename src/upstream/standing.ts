@@ -105,16 +105,16 @@ export class Standing {
     const { clock } = this.#parts;
     this.ejected = true;
     this.#return = clock.after(this.outliers.eject(clock.now()), () => {
-      this.#readmit();
-      this.#update('ejection over');
+      this.#readmit('ejection over');
     });
     this.#update(reason);
   }
 
-  #readmit(): void {
+  #readmit(reason: string): void {
     this.#return?.cancel();
     this.ejected = false;
     this.outliers.back(this.#parts.clock.now());
+    this.#update(reason);
   }
 
   // ---- what others say
@@ -123,18 +123,14 @@ export class Standing {
   setHealthy(healthy: boolean, reason: string): void {
     if (this.healthy === healthy) return;
     this.healthy = healthy;
-    if (healthy && this.ejected && this.#config.passive.liftedByProbe) this.#readmit();
-    this.#update(reason);
+    if (healthy && this.ejected && this.#config.passive.liftedByProbe) this.#readmit(reason);
+    else this.#update(reason);
   }
 
-  /**
-   * A health check has succeeded since it was ejected, which ends the ejection and forgets the failures so far, as Envoy does
-   * (`outlier_detection.successful_active_health_check_uneject_host`, on by default there as well).
-   */
+  /** A health check has succeeded since it was ejected, which ends the ejection where that is wanted. */
   cleared(): void {
     if (this.#closed || !this.ejected || !this.#config.passive.liftedByProbe) return;
-    this.#readmit();
-    this.#update('a health check succeeded');
+    this.#readmit('a health check succeeded');
   }
 
   /** What the agent says. */
