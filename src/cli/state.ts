@@ -14,6 +14,8 @@ export interface StateParts {
   events: Events;
   services: Services;
   notice(notice: NoticeEvent): void;
+  /** What workers know is as the store has it. */
+  synced(): void;
   /** Where the embedded store is when the configuration names no place. */
   folder: string;
 }
@@ -37,11 +39,11 @@ export class State {
   /** Opens the store if a configuration needs it, and reads the directory; rejects when that cannot be. */
   async prepare(config: Config): Promise<void> {
     if (this.#store !== undefined || !needsStore(config)) return;
-    const { clock, events, services, notice, folder } = this.#parts;
+    const { clock, events, services, notice, folder, synced } = this.#parts;
     let store: Store | undefined;
     try {
       store = await openStore(config.store, folder, { clock, events });
-      const directory = new Directory({ source: store, kinds: KINDS, services, clock, notice });
+      const directory = new Directory({ source: store, kinds: KINDS, services, clock, notice, synced });
       await directory.start();
       this.#store = store;
       this.#directory = directory;
