@@ -26,6 +26,7 @@ import {
 import { Worker } from './gatehouse/worker.ts';
 
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
+export { storedRules } from './gatehouse/storedlimits.ts';
 export { warmUp } from './gatehouse/warmup.ts';
 
 /** The life of a request. */

@@ -9,6 +9,7 @@ import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, processReader } from '../observe/observe.ts';
 import { TokenAuthority } from '../policy/access/jwt/authority.ts';
+import { Registry } from '../policy/authorize/authorize.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { Services, Supervisor } from '../supervisor/supervisor.ts';
@@ -101,10 +102,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejections = new Ejections();
   const services = new Services();
-  const limits = new NodeLimits(clock, loaded.config, services);
+  const registry = new Registry();
+  const limits = new NodeLimits(clock, loaded.config, services, registry);
   const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
-  const kept = new State({ clock, events, services, notice: notify, folder, synced });
+  const kept = new State({ registry, clock, events, services, notice: notify, folder, synced });
   const copies = keyCopies(() => kept.store);
   const tokens = new TokenAuthority(clock, events, services, copies);
   const supervisor = new Supervisor<Config>({

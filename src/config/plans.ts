@@ -1,6 +1,14 @@
 /** Plans and tenants, whole: what they may do and how much. The documents of the store and the parts of the configuration. */
 import { z } from 'zod';
-import { idField, planFields, tenantFields, trialEndConfig, trialEndField } from '../policy/authorize/document.ts';
+import {
+  idField,
+  type PlanFacts,
+  planFields,
+  type TenantFacts,
+  tenantFields,
+  trialEndConfig,
+  trialEndField,
+} from '../policy/authorize/config.ts';
 import { limitsConfig } from '../policy/quota/config.ts';
 
 const planLimits = limitsConfig.describe('How much its callers may use, by which key.');
@@ -26,6 +34,19 @@ export const tenantDocument = z.strictObject({
   createdAt: z.number().int().min(0).default(0).describe('Milliseconds since 1970.'),
   limits: tenantLimits,
 });
+
+/** A plan's document → what workers get. Throws a `ZodError` when the document is none. */
+export function packPlan(id: string, value: unknown): PlanFacts {
+  const { permissions, limits } = planDocument.parse({ ...(value as object), id });
+  return { permissions, ...(limits.length > 0 && { limits }) };
+}
+
+/** A tenant's document → what workers get. Throws a `ZodError` when the document is none. */
+export function packTenant(id: string, value: unknown): TenantFacts {
+  const { plan, domains, labels, disabled, trialEndsAt, limits } = tenantDocument.parse({ ...(value as object), id });
+  const rest = { ...(trialEndsAt !== undefined && { trialEndsAt }), ...(limits.length > 0 && { limits }) };
+  return { plan, domains, labels, disabled, ...rest };
+}
 
 /** A plan after defaults. */
 export type PlanConfig = z.output<typeof planConfig>;

@@ -1,6 +1,6 @@
 /** A route with what other rooms add to it. */
 import type { z } from 'zod';
-import { routeRulesConfig } from '../policy/authorize/document.ts';
+import { routeRulesConfig } from '../policy/authorize/config.ts';
 import { limitsConfig } from '../policy/quota/config.ts';
 import { routeConfig } from '../route/config.ts';
 

@@ -6,8 +6,13 @@ import type { ListenerConfig } from '../listen/config.ts';
 import type { Access, AccessGate, CompiledAccess } from '../policy/access/access.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import { Permissions, type Registry } from '../policy/authorize/authorize.ts';
-import { type AuthorizeConfig, authorizeConfig } from '../policy/authorize/config.ts';
-import type { PlanFacts, RouteRules, TenantFacts } from '../policy/authorize/document.ts';
+import {
+  type AuthorizeConfig,
+  authorizeConfig,
+  type PlanFacts,
+  type RouteRules,
+  type TenantFacts,
+} from '../policy/authorize/config.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
 import type { LimitConfig } from '../policy/quota/config.ts';
@@ -49,8 +54,8 @@ export interface SnapshotParts extends Omit<UpstreamParts, 'readText'> {
 }
 
 /** The limits of a configuration, wherever they stand. */
-export function limitsOf({ limits = [], routes }: SnapshotInput['config']): QuotaConfig {
-  return { limits, routes: routes.map(({ name, limits: own = [] }) => ({ name, limits: own })), plans: {} };
+export function limitsOf({ limits = [], routes, plans = {}, tenants = {} }: SnapshotInput['config']): QuotaConfig {
+  return { limits, routes: routes.map(({ name, limits: own = [] }) => ({ name, limits: own })), plans, tenants };
 }
 
 /** The text of a file the configuration names. Throws when the supervisor did not send it. */

@@ -23,6 +23,7 @@ import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { untilQuiet } from './quiet.ts';
 import { limitsOf, Snapshot, type SnapshotInput } from './snapshot.ts';
+import { storedLimits, storedRules } from './storedlimits.ts';
 
 /** Serves a snapshot. */
 export class Worker implements ListenerHandler, PassageHost {
@@ -49,6 +50,8 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly #deadlines: Deadlines;
   readonly doors: Doors;
   readonly endpoints: EndpointNews;
+  /** Epoch of the registry whose limits the process grants, when it is alone. */
+  #rulesEpoch = 0;
   #requests = 0;
   #active = 0;
   readonly #date: HttpDate;
@@ -66,8 +69,12 @@ export class Worker implements ListenerHandler, PassageHost {
     this.access = new Access(parts);
     this.registry = parts.registry ?? new Registry();
     this.#alone = parts.askAuthority === undefined ? new LocalAuthority(parts.clock) : undefined;
-    const ask: AskAuthority = async (asks) => this.#alone?.exchange(0, asks) ?? [];
-    this.quota = new Quota({ clock: parts.clock, events: parts.events, ask: parts.askAuthority ?? ask });
+    const ask: AskAuthority = async (asks) => {
+      if (this.#rulesEpoch !== this.registry.epoch) this.#configureAlone(this.snapshot.input);
+      return this.#alone?.exchange(0, asks) ?? [];
+    };
+    const stored = storedLimits(this.registry);
+    this.quota = new Quota({ clock: parts.clock, events: parts.events, ask: parts.askAuthority ?? ask, stored });
     this.snapshot = this.#compile(input, undefined);
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
@@ -224,8 +231,14 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#active--;
   }
 
+  /** The limits of a process that is alone. */
+  #configureAlone({ config }: Pick<SnapshotInput, 'config'>): void {
+    this.#rulesEpoch = this.registry.epoch;
+    this.#alone?.configure([...storedRules(this.registry), ...allRules(limitsOf(config))]);
+  }
+
   #configure({ config }: SnapshotInput): void {
-    this.#alone?.configure(allRules(limitsOf(config)));
+    this.#configureAlone({ config });
     this.#chaosRun.configure(config.chaos);
     const priorities = config.routes.map(({ priority }) => priorityOf(priority));
     this.overload.configure(config.overload, priorities, this.#parts.share?.(config) ?? ALONE);

@@ -15,8 +15,8 @@ import { RuleSet } from './rules.ts';
 import { type AuthorizeInput, type Permit, Subjects } from './subject.ts';
 import { type BodyFacts, IdentityView, RequestView, TimeView } from './view.ts';
 
+export { PLAN_KIND, TENANT_KIND } from './config.ts';
 export type { Denial } from './denial.ts';
-export { PLAN_KIND, TENANT_KIND } from './document.ts';
 export { Registry } from './registry.ts';
 export type { AuthorizeInput, Permit } from './subject.ts';
 export { beginTrial, keepTrialKey, type TrialOrder, upgradeTenant } from './trial.ts';

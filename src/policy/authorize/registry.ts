@@ -1,5 +1,5 @@
 /** The plans and tenants of the store, as a worker knows them; every change makes another epoch. */
-import type { PlanFacts, TenantFacts } from './document.ts';
+import type { PlanFacts, TenantFacts } from './config.ts';
 
 /** See the file's head. Made at the start of a process; outlives configurations. */
 export class Registry {

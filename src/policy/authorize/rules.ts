@@ -2,8 +2,8 @@
 import { GatehouseError } from '../../kernel/error.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
 import type { Identity } from '../../kernel/identity.ts';
+import type { Condition, RouteRules, Rules } from './config.ts';
 import { type Denial, deny } from './denial.ts';
-import type { Condition, RouteRules, Rules } from './document.ts';
 import { Expression, type Scope } from './expression.ts';
 import { Patterns } from './pattern.ts';
 import type { BodyFacts } from './view.ts';

@@ -1,8 +1,7 @@
 /** Callers with what their tenant and plan say of them: found out once for each identity, and again when a plan or tenant changes. */
 import type { Identity } from '../../kernel/identity.ts';
-import type { AuthorizeConfig } from './config.ts';
+import type { AuthorizeConfig, PlanFacts, RouteRules, TenantFacts } from './config.ts';
 import { type Denial, deny } from './denial.ts';
-import type { PlanFacts, RouteRules, TenantFacts } from './document.ts';
 import { Patterns } from './pattern.ts';
 import type { Registry } from './registry.ts';
 import { RuleSet } from './rules.ts';

@@ -70,11 +70,13 @@ export function allRules(config: {
   limits: readonly LimitConfig[];
   routes: readonly { name: string; limits: readonly LimitConfig[] }[];
   plans: Readonly<Record<string, { limits: readonly LimitConfig[] }>>;
+  tenants: Readonly<Record<string, { limits: readonly LimitConfig[] }>>;
 }): Rule[] {
   const lists = [
     rulesOf(config.limits, ''),
     ...config.routes.map(({ name, limits }) => rulesOf(limits, name)),
     ...Object.entries(config.plans).map(([name, { limits }]) => rulesOf(limits, `plan:${name}`)),
+    ...Object.entries(config.tenants).map(([name, { limits }]) => rulesOf(limits, `tenant:${name}`)),
   ];
   return lists.flat().map(({ rule }) => rule);
 }
