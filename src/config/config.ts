@@ -9,7 +9,16 @@ import { watchFiles } from './watch.ts';
 export { describeChange } from './diff.ts';
 export type { Config } from './file.ts';
 export type { Loaded, NotLoaded } from './load.ts';
-export { type PlanDocument, packPlan, packTenant, planDocument, type TenantDocument, tenantDocument } from './plans.ts';
+export {
+  packPlan,
+  packTenant,
+  planConfig,
+  type PlanDocument,
+  planDocument,
+  tenantConfig,
+  type TenantDocument,
+  tenantDocument,
+} from './plans.ts';
 export { formatProblem, type Problem } from './problem.ts';
 export { loadConfig } from './read.ts';
 export { wholeRouteConfig } from './route.ts';

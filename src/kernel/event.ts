@@ -58,15 +58,6 @@ export interface AuthFailedEvent {
   route: string;
 }
 
-/** A caller may not do what it asked for. */
-export interface DeniedEvent {
-  /** Name of the rule, such as `plan:trial/models`. */
-  rule: string;
-  /** Whether it is met could not be told. */
-  failed: boolean;
-  route: string;
-}
-
 /** A request was over a limit. */
 export interface LimitedEvent {
   rule: string;
@@ -95,7 +86,6 @@ export interface EventMap {
   endpointChanged: EndpointEvent;
   levelsChanged: LevelsEvent;
   overload: OverloadEvent;
-  denied: DeniedEvent;
   limited: LimitedEvent;
   breakerChanged: BreakerEvent;
   authFailed: AuthFailedEvent;
@@ -115,7 +105,6 @@ export class Events {
     endpointChanged: [],
     levelsChanged: [],
     overload: [],
-    denied: [],
     limited: [],
     breakerChanged: [],
     authFailed: [],

@@ -139,8 +139,8 @@ export class Permissions {
   }
 
   #told(denial: Denial | undefined, exchange: Exchange): Denial | undefined {
-    if (denial !== undefined)
-      this.#parts.events.emit('denied', { rule: denial.rule, failed: denial.failed === true, route: exchange.route });
+    // Refusals are counted by their rule as all are.
+    if (denial?.failed) this.#parts.events.emit('fault', { kind: 'condition_error', where: exchange.route });
     return denial;
   }
 }
