@@ -10,13 +10,13 @@ export { describeChange } from './diff.ts';
 export type { Config } from './file.ts';
 export type { Loaded, NotLoaded } from './load.ts';
 export {
+  type PlanDocument,
   packPlan,
   packTenant,
   planConfig,
-  type PlanDocument,
   planDocument,
-  tenantConfig,
   type TenantDocument,
+  tenantConfig,
   tenantDocument,
 } from './plans.ts';
 export { formatProblem, type Problem } from './problem.ts';

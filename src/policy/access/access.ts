@@ -17,6 +17,7 @@ import { type KeyUses, UsedKeys } from './used.ts';
 export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
 export { AccessGate } from './gate.ts';
 export { ISSUER_KEYS, Tokens } from './jwt/tokens.ts';
+export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts';
 export { packRevocation, REVOCATION_KIND, revocationConsumer } from './revocations.ts';
 export { CREDENTIAL } from './shown.ts';
 export { KeyTable } from './table.ts';

@@ -3,14 +3,14 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { matchesPattern, Patterns } from './pattern.ts';
 
-const escape = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
+const escaped = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
 
 test('a pattern says what the regular expression says that it stands for', () => {
   const few = fc.string({ unit: fc.constantFrom('a', 'b', '*', '-'), maxLength: 8 });
   const name = fc.string({ unit: fc.constantFrom('a', 'b', '-'), maxLength: 10 });
   fc.assert(
     fc.property(few, name, (pattern, text) => {
-      const meant = new RegExp(`^${escape(pattern).replaceAll('*', '.*')}$`, 's');
+      const meant = new RegExp(`^${escaped(pattern).replaceAll('*', '.*')}$`, 's');
       assert.equal(matchesPattern(pattern, text), meant.test(text));
     }),
     { numRuns: 2000 },

@@ -65,6 +65,13 @@ export function sayRule({ unit, limit, refill }: Rule): string {
   return `${what} per ${refill.type === 'calendar' ? `calendar ${refill.every}` : sayWindow(refill.windowMs)}`;
 }
 
+/** Lists of limits, as people read them: `chat/per-key (100 requests per minute)`. */
+export function describeLimits(lists: readonly { where: string; limits: readonly LimitConfig[] }[]): string[] {
+  return lists.flatMap(({ where, limits }) =>
+    rulesOf(limits, where).map(({ rule }) => `${rule.name} (${sayRule(rule)})`),
+  );
+}
+
 /** Every rule of a configuration, for the authority. */
 export function allRules(config: {
   limits: readonly LimitConfig[];

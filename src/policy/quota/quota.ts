@@ -10,7 +10,7 @@ import { type AskAuthority, type Exhausted, Leases } from './leases.ts';
 
 export { Admission, type Demand } from './admission.ts';
 export { type LeaseAsk, type LeaseGrant, LocalAuthority } from './authority.ts';
-export { allRules, rulesOf } from './compile.ts';
+export { allRules, describeLimits, rulesOf } from './compile.ts';
 export type { AskAuthority, Exhausted } from './leases.ts';
 export { refusalFor } from './refusal.ts';
 export type { Rule } from './rule.ts';
