@@ -51,7 +51,9 @@ async function check(options: Options, print: (line: string) => void): Promise<n
   const { ok, warnings } = result;
   const counts = ok ? count(result.config) : {};
   const explained = ok && options.explain !== undefined ? await tryExplain(result.config, options) : undefined;
-  const wrong = typeof explained === 'string' ? `--explain: ${explained}` : undefined;
+  const alone = options.as !== undefined && options.explain === undefined;
+  const unread = typeof explained === 'string' ? `--explain: ${explained}` : undefined;
+  const wrong = alone ? '--as goes with --explain REQUEST: what would it do?' : unread;
   const told = typeof explained === 'object' ? explained : undefined;
   if (options.json) {
     const explanation = wrong === undefined ? { explanation: told } : { error: wrong };

@@ -8,6 +8,7 @@ import { checkAccess } from './accesscheck.ts';
 import { overlap, parseAddress } from './address.ts';
 import { suggestion } from './nearest.ts';
 import type { Parts } from './parts.ts';
+import { checkPlans } from './plancheck.ts';
 import type { Path, Report } from './problem.ts';
 import { checkResilience } from './resiliencecheck.ts';
 
@@ -23,6 +24,7 @@ export function crosscheck(parts: Parts, report: Report): void {
   if (parts.whole) checkUse(parts, report);
   checkProtocols(parts, report);
   checkAccess(parts, report);
+  checkPlans(parts, report);
   if (parts.chaos !== undefined) checkChaos(parts.chaos, parts, report);
   for (const [path, bytes] of parts.memoryLimits) {
     if (bytes > 0 && bytes < LEAST_MEMORY)

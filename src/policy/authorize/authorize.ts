@@ -17,6 +17,7 @@ import { type BodyFacts, IdentityView, RequestView, TimeView } from './view.ts';
 
 export { PLAN_KIND, TENANT_KIND } from './config.ts';
 export type { Denial } from './denial.ts';
+export { matchesPattern } from './pattern.ts';
 export { Registry } from './registry.ts';
 export type { AuthorizeInput, Permit } from './subject.ts';
 export { beginTrial, keepTrialKey, type TrialOrder, upgradeTenant } from './trial.ts';
