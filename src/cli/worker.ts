@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
+import type { TlsNews } from '../listen/tlsshared.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
@@ -123,6 +124,7 @@ function runWorker(): void {
       breakers(changes) {
         for (const change of changes) gatehouse?.setBreaker(change);
       },
+      tls: (news) => gatehouse?.setTls(news as TlsNews),
       probeGranted: (upstream, endpoint, granted) => gatehouse?.probeGranted(upstream, endpoint, granted),
       agents(changes) {
         for (const { upstream, endpoint, up, drained, share, maxConnections: most, reason } of changes) {

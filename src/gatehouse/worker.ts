@@ -7,6 +7,7 @@ import type { Verdict } from '../kernel/gate.ts';
 import { Intake } from '../listen/intake.ts';
 import { Listener } from '../listen/listen.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
+import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
 import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
@@ -32,6 +33,8 @@ export class Worker implements ListenerHandler, PassageHost {
   held = 0;
   chaos: Chaos | undefined = undefined;
   readonly overload: Overload;
+  /** Certificates, ticket keys and challenges that come while the worker runs. */
+  readonly tls = new TlsShared();
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
   readonly #stages: readonly Stage[];
@@ -88,6 +91,7 @@ export class Worker implements ListenerHandler, PassageHost {
       deadlines: this.#deadlines,
       handler: this,
       readText,
+      tls: this.tls,
       intake: this.#intake,
       relisten: relisten && (() => relisten(name)),
     });
@@ -134,6 +138,11 @@ export class Worker implements ListenerHandler, PassageHost {
   /** What the prober found. */
   setEndpointHealth(upstream: string, endpoint: string, healthy: boolean, reason: string): void {
     this.snapshot.upstreams.get(upstream)?.setHealth(endpoint, healthy, reason);
+  }
+
+  /** Certificates that come or go, ticket keys, challenges: taken over by new handshakes at once. */
+  setTls(news: TlsNews): void {
+    for (const message of this.tls.take(news)) this.events.emit('notice', { level: 'error', message });
   }
 
   /** Faults that were switched on at run time, all of them, each with the rest of its time. */

@@ -1,22 +1,7 @@
 /** Settings of the listeners: where clients connect, and what a client may use up. */
 import { z } from 'zod';
 import { address, count, duration, size } from '../kernel/schema.ts';
-
-/** `listeners.NAME.tls`. */
-export const tlsConfig = z
-  .strictObject({
-    certificates: z
-      .array(
-        z.strictObject({
-          certificate: z.string().describe('PEM file with the certificate and its chain.'),
-          key: z.string().describe('PEM file with the private key.'),
-        }),
-      )
-      .min(1)
-      .describe('Certificates; the one whose names cover the SNI is used, else the first.'),
-    minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('Oldest protocol version accepted.'),
-  })
-  .describe('TLS for connections to this listener.');
+import { tlsConfig } from './tlsconfig.ts';
 
 /** `listeners.NAME.limits`: what one client may use up. */
 export const listenerLimits = z

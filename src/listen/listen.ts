@@ -9,11 +9,12 @@ import type { NativeHandle } from '../socket/native.ts';
 import type { WireOwner } from '../socket/owner.ts';
 import { Wire } from '../socket/wire.ts';
 import type { ListenerConfig } from './config.ts';
-import { type Covers, ServerConnection } from './connection.ts';
+import { ServerConnection } from './connection.ts';
 import type { Intake, Pausable } from './intake.ts';
 import { compileTrust, plainAddress } from './peer.ts';
 import type { Drainable, ListenerHandler, ListenerRuntime } from './runtime.ts';
-import { type ReadText, type SecureDoor, secureDoor } from './tls.ts';
+import { type ReadText, type SecureDoor, type Secured, secureDoor } from './tls.ts';
+import type { TlsShared } from './tlsshared.ts';
 
 /** What a listener is given. */
 export interface ListenParts {
@@ -22,6 +23,8 @@ export interface ListenParts {
   deadlines: Deadlines;
   handler: ListenerHandler;
   readText: ReadText;
+  /** Certificates, ticket keys and challenges that come while the worker runs. */
+  tls: TlsShared;
   /** What all listeners of the worker may take together. */
   intake: Intake;
   /** Asks for what `listen` was given again; undefined: it cannot be had, so accepting cannot pause. */
@@ -185,14 +188,17 @@ export class Listener implements Pausable {
     if (tls === undefined) this.#door = undefined;
     // A door that stays keeps its session tickets: clients that come back need no full handshake.
     else if (!this.#door?.serves(tls, handshake, readText)) {
-      const door: SecureDoor = secureDoor(
-        tls,
-        handshake,
+      const door: SecureDoor = secureDoor({
+        name: this.name,
+        config: tls,
+        handshakeMs: handshake,
         readText,
-        this.#handshakes,
-        (socket) => this.#secured(socket, door),
-        () => this.#runtime.fault('tls_handshake'),
-      );
+        shared: this.#parts.tls,
+        clock,
+        pending: this.#handshakes,
+        onSecure: (socket, secured) => this.#secured(socket, secured),
+        onFailed: (kind) => this.#runtime.fault(kind),
+      });
       this.#door = door;
     }
     return runtime;
@@ -230,21 +236,19 @@ export class Listener implements Pausable {
     return this.pause() || this.sockets < connections;
   }
 
-  #secured(socket: TLSSocket, door: SecureDoor): void {
+  #secured(socket: TLSSocket, secured: Secured): void {
     const address = plainAddress(socket.remoteAddress ?? 'unix');
     const port = socket.remotePort ?? 0;
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     const early = socket.read() as Buffer | null;
     const wire = new Wire(handle, SILENT, () => socket.destroy());
-    const { servername } = socket as TLSSocket & { servername?: string | false };
-    const covers = servername ? door.covers(servername) : undefined;
-    const connection = this.#open(wire, address, port, this.#runtime, covers);
+    const connection = this.#open(wire, address, port, this.#runtime, secured);
     if (early !== null) connection.onBytes(early, 0, early.length);
   }
 
-  #open(wire: Wire, address: string, port: number, runtime: ListenerRuntime, covers?: Covers): ServerConnection {
+  #open(wire: Wire, address: string, port: number, runtime: ListenerRuntime, secured?: Secured): ServerConnection {
     const peer: Peer = { address, port, trusted: runtime.trusts(address) };
-    const connection = new ServerConnection(wire, peer, runtime, covers);
+    const connection = new ServerConnection(wire, peer, runtime, secured);
     this.#connections.add(connection);
     this.#parts.events.emit('connectionOpened', this.name);
     return connection;
