@@ -9,11 +9,10 @@ import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import { formatSize } from '../kernel/limit.ts';
-import type { Snapshot as Metrics } from '../observe/observe.ts';
-import { Overview, openLog, processReader } from '../observe/observe.ts';
+import { type Snapshot as Metrics, Overview, openLog, processReader } from '../observe/observe.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
-import { refuseCode, Supervisor } from '../supervisor/supervisor.ts';
+import { refuseCode, Services, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
 import { changesTo } from './changes.ts';
 import { EndpointNotices } from './endpointnotices.ts';
@@ -105,6 +104,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     config: loaded.config,
     files: loaded.files,
     workers: workersOf,
+    services: new Services(),
     inherited: sockets,
     drainMs: (config) => parts.drainMs ?? config.drainTimeout,
     load: async () => {

@@ -49,6 +49,27 @@ export interface Snapshot<C = unknown> {
   files: Record<string, string>;
 }
 
+/** A question of a worker. */
+export interface Ask {
+  id: number;
+  service: string;
+  payload: unknown;
+}
+
+/** What the supervisor says to it: a value, or why there is none. */
+export interface Answer {
+  id: number;
+  value?: unknown;
+  failed?: string;
+}
+
+/** A change of a topic; with `load`, a part of all that there is to know of it. */
+export interface TopicPage {
+  topic: string;
+  payload: unknown;
+  load?: 'only' | 'first' | 'more' | 'last';
+}
+
 /** Supervisor → worker. */
 export type ToWorker =
   /** Compile and swap in; answered by `snapshotApplied` or `snapshotFailed` (then the old one goes on). */
@@ -66,6 +87,8 @@ export type ToWorker =
   | { type: 'agents'; changes: AgentChange[] }
   /** Open the access log file anew: it was renamed. */
   | { type: 'reopenLog' }
+  | { type: 'answers'; answers: Answer[] }
+  | ({ type: 'topic' } & TopicPage)
   /** Stop accepting, let requests end, answer `drained`, exit. */
   | { type: 'drain'; deadlineMs: number };
 
@@ -89,6 +112,7 @@ export type ToSupervisor =
   /** Asks for the one probe of an open breaker (`take`), or gives it back unused. */
   | { type: 'probe'; upstream: string; endpoint: string; take: boolean }
   | { type: 'notice'; level: 'info' | 'warn' | 'error'; message: string; attributes: Record<string, unknown> }
+  | { type: 'ask'; asks: Ask[] }
   | { type: 'heartbeat' }
   /** It was told by someone else (a signal) to go: replace it now. */
   | { type: 'leaving'; reason: string }
@@ -109,6 +133,8 @@ export const TO_WORKER: Shapes<ToWorker> = {
   probeGranted: { upstream: 'string', endpoint: 'string', granted: 'boolean' },
   agents: { changes: 'array' },
   reopenLog: {},
+  answers: { answers: 'array' },
+  topic: { topic: 'string', payload: 'any' },
   drain: { deadlineMs: 'number' },
 };
 
@@ -126,6 +152,7 @@ export const TO_SUPERVISOR: Shapes<ToSupervisor> = {
   breaker: { change: 'object' },
   probe: { upstream: 'string', endpoint: 'string', take: 'boolean' },
   notice: { level: 'string', message: 'string', attributes: 'object' },
+  ask: { asks: 'array' },
   heartbeat: {},
   leaving: { reason: 'string' },
   drained: {},

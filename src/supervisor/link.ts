@@ -4,6 +4,7 @@
  * unwatched and with a configuration that nobody can change.
  */
 import type { Clock } from '../kernel/clock.ts';
+import { Asker, type TopicHandler } from './asker.ts';
 import type {
   AgentChange,
   BreakerChange,
@@ -16,6 +17,7 @@ import type {
 } from './channel.ts';
 import { Channel, TO_WORKER } from './channel.ts';
 
+export type { TopicHandler } from './asker.ts';
 export type { EndpointHealth, Snapshot } from './channel.ts';
 
 /** What the data plane does when told. */
@@ -73,6 +75,10 @@ export interface Link {
   breaker(change: BreakerChange): void;
   /** Asks for the one probe of an open breaker, or gives it back. */
   askProbe(upstream: string, endpoint: string, take: boolean): void;
+  /** Asks a service of the supervisor; rejects when it refuses, or says nothing for `timeoutMs`. */
+  ask(service: string, payload: unknown, timeoutMs: number): Promise<unknown>;
+  /** Keeps a copy of a topic; register before the first snapshot comes, that is at once. */
+  follow(topic: string, handler: TopicHandler): void;
   /** Drains and exits on its own account (a signal); the supervisor replaces it at once. */
   leave(reason: string, deadlineMs: number): void;
 }
@@ -85,8 +91,12 @@ export function linkToSupervisor(options: LinkOptions): Link {
   const { port, clock, handlers } = options;
   let ending = false;
   let turn: Promise<void> = Promise.resolve();
+  const asker = new Asker(clock, (asks) => channel.send({ type: 'ask', asks }));
   const channel = new Channel<ToSupervisor, ToWorker>(port, TO_WORKER, {
     message: (message, handle) => {
+      // Answers and revocations do not wait until a snapshot has been compiled and its names resolved.
+      if (message.type === 'answers') return asker.answered(message.answers);
+      if (message.type === 'topic') return asker.told(message);
       // Snapshots compile and sockets open in the order they were told.
       turn = turn
         .then(() => act(message, handle))
@@ -180,6 +190,8 @@ export function linkToSupervisor(options: LinkOptions): Link {
     relisten: (listener) => channel.send({ type: 'relisten', listener }),
     breaker: (change) => channel.send({ type: 'breaker', change }),
     askProbe: (upstream, endpoint, take) => channel.send({ type: 'probe', upstream, endpoint, take }),
+    ask: (service, payload, timeoutMs) => asker.ask(service, payload, timeoutMs),
+    follow: (topic, handler) => asker.follow(topic, handler),
     leave: (reason, deadlineMs) => {
       if (ending) return;
       channel.send({ type: 'leaving', reason });

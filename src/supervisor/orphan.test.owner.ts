@@ -2,12 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
-import { Supervisor } from './supervisor.ts';
+import { Services, Supervisor } from './supervisor.ts';
 
 const config = { listeners: { public: { address: '127.0.0.1:0' } }, upstreams: {} };
 const supervisor = new Supervisor({
   clock: systemClock,
   events: new Events(),
+  services: new Services(),
   program: { entry: fileURLToPath(new URL('./standin.test.worker.js', import.meta.url)) },
   config,
   files: {},

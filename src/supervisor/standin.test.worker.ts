@@ -18,6 +18,9 @@ export interface Standin {
   stuck?: boolean;
   /** Never end a connection by itself. */
   hold?: boolean;
+  /** Follow this topic of [key, value] pairs, and ask this service. */
+  topic?: string;
+  service?: string;
 }
 
 let generation = 0;
@@ -43,6 +46,8 @@ const link = linkToSupervisor({
       if (standin.say) writeSync(3, standin.say);
     },
     async listen(listener, handle, address) {
+      if (standin.topic) writeSync(3, `listens knowing ${known.size}\n`);
+      if (standin.service) void askTwice(standin.service);
       const server = net.createServer((socket) => {
         sockets.add(socket);
         socket.on('close', () => sockets.delete(socket));
@@ -73,3 +78,22 @@ const link = linkToSupervisor({
     metrics: () => ({ generation, open: sockets.size }),
   },
 });
+
+const known = new Map<string, number>();
+link.follow('numbers', {
+  load(page, first) {
+    if (first) known.clear();
+    for (const [key, value] of (page ?? []) as [string, number][]) known.set(key, value);
+  },
+  change(payload) {
+    const [key, value] = payload as [string, number];
+    known.set(key, value);
+    writeSync(3, `knows ${known.size}\n`);
+  },
+});
+
+async function askTwice(service: string): Promise<void> {
+  const reasonOf = (error: Error) => error.message;
+  const answers = await Promise.all([link.ask(service, 21, 5000), link.ask(service, 13, 5000).catch(reasonOf)]);
+  writeSync(3, `${service}: ${answers.join(', ')}\n`);
+}

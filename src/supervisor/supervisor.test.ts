@@ -12,7 +12,7 @@ import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import type { Standin } from './standin.test.worker.ts';
 import type { SupervisedConfig, SupervisorOptions } from './supervisor.ts';
-import { Supervisor } from './supervisor.ts';
+import { Services, Supervisor } from './supervisor.ts';
 
 const entry = fileURLToPath(new URL('./standin.test.worker.js', import.meta.url));
 
@@ -39,6 +39,7 @@ function house(t: TestContext, config: TestConfig, over: Partial<SupervisorOptio
   const supervisor = new Supervisor<TestConfig>({
     clock: systemClock,
     events,
+    services: new Services(),
     program: { entry },
     config,
     files: {},

@@ -8,17 +8,18 @@ import type { UpstreamConfig } from '../upstream/config.ts';
 import type { EndpointHealth, Snapshot, ToSupervisor } from './channel.ts';
 import { Endpoints } from './endpoints.ts';
 import type { Inherited } from './inherit.ts';
-import type { ListenerPlan, Listening } from './listeners.ts';
-import { Listeners } from './listeners.ts';
+import { type ListenerPlan, Listeners, type Listening } from './listeners.ts';
 import { Pool } from './pool.ts';
 import type { Loaded, Reloaded, SupervisorStatus } from './report.ts';
 import type { RestartSettings } from './restart.ts';
+import type { Services } from './services.ts';
 import { Trials } from './trial.ts';
 import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
 export { refuseCode } from './bind.ts';
 export { HANDOVER, type Inherited, inheritedFrom } from './inherit.ts';
 export type { Reloaded } from './report.ts';
+export { Services } from './services.ts';
 
 /** The part of the configuration that the supervisor itself reads; the rest passes through to the workers. */
 export interface SupervisedConfig {
@@ -55,6 +56,8 @@ export interface SupervisorOptions<C extends SupervisedConfig> {
   /** Bound on draining, for workers that a reload makes superfluous. */
   drainMs?: (config: C) => number;
   restarts?: RestartSettings;
+  /** What is done for workers beside their configuration. */
+  services: Services;
   /** Sockets that another process has bound for us. */
   inherited?: readonly Inherited[];
 }
@@ -79,13 +82,10 @@ export class Supervisor<C extends SupervisedConfig> {
     this.#listeners = new Listeners(options.inherited);
     this.#trials = new Trials(options.clock);
     this.#snapshot = { generation: this.#generation, config: options.config, files: options.files };
-    const { clock, events, workers } = options;
-    this.endpoints = new Endpoints({
-      clock,
-      events,
-      workers: () => this.#pool?.workers ?? [],
-      count: () => workers(this.#snapshot.config),
-    });
+    const { clock, events } = options;
+    const workers = () => this.#pool?.workers ?? [];
+    options.services.attach(workers);
+    this.endpoints = new Endpoints({ clock, events, workers, count: () => options.workers(this.#snapshot.config) });
   }
 
   /**
@@ -114,10 +114,7 @@ export class Supervisor<C extends SupervisedConfig> {
         notice: (notice) => events.emit('notice', notice),
         message: (worker, message) => this.#message(worker, message),
         log: this.#options.log,
-        gone: (worker) => {
-          this.endpoints.gone(worker);
-          this.#options.gone(worker);
-        },
+        gone: (worker) => this.#gone(worker),
         exited: (reason) => this.#options.exited?.(reason),
       },
       restarts,
@@ -145,13 +142,9 @@ export class Supervisor<C extends SupervisedConfig> {
   }
 
   status(): SupervisorStatus {
-    return {
-      generation: this.#snapshot.generation,
-      listeners: this.addresses,
-      workers: this.#pool?.status() ?? [],
-      restarts: this.#pool?.restarts ?? 0,
-      crashLoop: this.#pool?.looping ?? false,
-    };
+    const { restarts = 0, looping = false } = this.#pool ?? {};
+    const [{ generation }, listeners] = [this.#snapshot, this.addresses];
+    return { generation, listeners, workers: this.#pool?.status() ?? [], restarts, crashLoop: looping };
   }
 
   /** Has a worker replaced, because of `reason`; its requests end. */
@@ -219,7 +212,8 @@ export class Supervisor<C extends SupervisedConfig> {
 
   #desired() {
     const chaos = () => this.#options.chaos?.() ?? [];
-    return { snapshot: this.#snapshot, health: () => this.endpoints.health(), listeners: this.#listening, chaos };
+    const health = () => this.endpoints.health();
+    return { snapshot: this.#snapshot, health, listeners: this.#listening, chaos, services: this.#options.services };
   }
 
   async #reload(): Promise<Reloaded> {
@@ -258,9 +252,13 @@ export class Supervisor<C extends SupervisedConfig> {
     this.#options.events.emit('notice', { level: 'info', message, attributes: { generation } });
   }
 
+  #gone(worker: number): void {
+    this.endpoints.gone(worker);
+    this.#options.gone(worker);
+  }
+
   #refuse(problems: readonly string[]): Reloaded {
-    const stays = `configuration ${this.#snapshot.generation} stays in force`;
-    const message = `reload refused, ${stays}: ${problems.join('; ')}`;
+    const message = `reload refused, configuration ${this.#snapshot.generation} stays in force: ${problems.join('; ')}`;
     this.#options.events.emit('notice', { level: 'error', message });
     return { ok: false, problems };
   }

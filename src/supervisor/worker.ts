@@ -6,6 +6,8 @@ import type { EndpointHealth, Snapshot, ToSupervisor, ToWorker } from './channel
 import { Channel, TO_SUPERVISOR } from './channel.ts';
 import { LineCutter } from './lines.ts';
 import type { Listening } from './listeners.ts';
+import { Seeder } from './seed.ts';
+import type { Services } from './services.ts';
 
 /** Which program a worker runs. */
 export interface WorkerProgram {
@@ -23,6 +25,7 @@ export interface Desired {
   listeners: readonly Listening[];
   /** Faults that were switched on at run time. */
   chaos: () => readonly unknown[];
+  services: Services;
 }
 
 /** What the worker tells its owner. */
@@ -62,6 +65,7 @@ export class WorkerProcess {
   readonly #channel: Channel<ToWorker, ToSupervisor>;
   readonly #cutter = new LineCutter();
   readonly #owner: WorkerOwner;
+  readonly #seeder: Seeder;
   #hello = false;
   #sentGeneration = 0;
   readonly #sentListeners = new Map<string, Listening>();
@@ -89,8 +93,10 @@ export class WorkerProcess {
       trouble: (reason) => owner.trouble(this, reason),
       caughtUp: () => {
         if (this.#healthBehind && this.#desired) this.sendHealth(this.#desired.health());
+        this.#seeder.caughtUp();
       },
     });
+    this.#seeder = new Seeder(this.#channel);
     let ended = false;
     const end = (how: string, reason: string) => {
       if (ended) return;
@@ -146,6 +152,10 @@ export class WorkerProcess {
     const fresh = this.#sentGeneration === 0;
     this.sendSnapshot(desired.snapshot, desired.health());
     if (fresh && desired.chaos().length > 0) this.tell({ type: 'chaos', running: desired.chaos() });
+    if (!this.#seeder.seeded) {
+      void this.#seeder.seed(desired.services).then(() => this.reconcile(this.#desired ?? desired));
+      return;
+    }
     const wanted = new Set(desired.listeners.map(keyOf));
     // First what goes: a listener that moves keeps its name, and the worker knows it by that.
     for (const [key, { listener, address }] of this.#sentListeners) {
@@ -178,6 +188,11 @@ export class WorkerProcess {
   /** Says something about endpoints, breakers, agents or faults that must arrive. */
   tell(message: Extract<ToWorker, { type: 'breakers' | 'probeGranted' | 'agents' | 'chaos' }>): void {
     if (this.#hello && this.#sentGeneration > 0) this.#channel.send(message);
+  }
+
+  /** Tells of a change of a topic. */
+  push(topic: string, payload: unknown): void {
+    if (this.#hello && this.state !== 'ended') this.#seeder.push(topic, payload);
   }
 
   /** Tells it that the access log file was renamed. One that has not said hello yet will open it when it does. */
@@ -222,6 +237,10 @@ export class WorkerProcess {
     if (message.type === 'hello') {
       this.#hello = true;
       if (this.#desired) this.reconcile(this.#desired);
+    } else if (message.type === 'ask') {
+      this.#desired?.services.answer(message.asks, this.id, (answers) => {
+        if (this.state !== 'ended') this.#channel.send({ type: 'answers', answers });
+      });
     } else if (message.type === 'relisten') this.#sendAgain(message.listener);
     else if (message.type === 'snapshotApplied') this.applied = Math.max(this.applied, message.generation);
     else if (message.type === 'listening' && this.#sentListeners.has(keyOf(message))) {

@@ -1,0 +1,52 @@
+/** Tells one worker all topics (services.ts): whole at its start, then change by change, and whole again when it fell behind. */
+import type { Channel, ToSupervisor, ToWorker } from './channel.ts';
+import type { Services } from './services.ts';
+
+/** Messages that may lie unsent while topics are loaded: more only fill memory. */
+const AHEAD = 4;
+
+/** See the file's head. */
+export class Seeder {
+  readonly #channel: Channel<ToWorker, ToSupervisor>;
+  #services: Services | undefined;
+  /** It has been told everything at least once. */
+  seeded = false;
+  /** Topics of which a change could not be sent. */
+  readonly #behind = new Set<string>();
+  #loading: Promise<void> | undefined;
+
+  constructor(channel: Channel<ToWorker, ToSupervisor>) {
+    this.#channel = channel;
+  }
+
+  /** Sends everything; resolves when the last page has been handed over. */
+  seed(services: Services): Promise<void> {
+    this.#services = services;
+    this.#loading ??= this.#load(services.topics).then(() => {
+      this.seeded = true;
+    });
+    return this.#loading;
+  }
+
+  /** Sends a change; when the worker is too far behind, `caughtUp` sends the whole topic instead. */
+  push(topic: string, payload: unknown): void {
+    if (this.#services === undefined || this.#behind.has(topic)) return;
+    if (!this.#channel.offer({ type: 'topic', topic, payload })) this.#behind.add(topic);
+  }
+
+  /** The worker takes messages again. */
+  caughtUp(): void {
+    const again = [...this.#behind];
+    this.#behind.clear();
+    if (again.length > 0) void this.#load(again);
+  }
+
+  async #load(topics: Iterable<string>): Promise<void> {
+    for (const topic of topics) {
+      for (const page of this.#services?.load(topic) ?? []) {
+        if (this.#channel.waiting >= AHEAD) await this.#channel.flush();
+        this.#channel.send({ type: 'topic', ...page });
+      }
+    }
+  }
+}

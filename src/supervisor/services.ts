@@ -1,0 +1,82 @@
+/**
+ * What the supervisor does for workers beside their configuration. A **service** answers what a worker asks; a **topic** is
+ * state that every worker holds a copy of: a new worker gets it whole before its first listener opens, and then each change.
+ */
+import type { Answer, Ask, TopicPage } from './channel.ts';
+
+/** Answers one question; a rejected promise reaches who asked as an `Error` with its message. `worker`: who asks. */
+export type Service = (payload: unknown, worker: number) => unknown;
+
+/** All of a topic's state, in pages that are made when they are asked for: what is sent later is as fresh as a change. */
+export type Pages = () => Iterable<unknown>;
+
+/** The services and topics of one supervisor. Register everything before it starts. */
+export class Services {
+  readonly #services = new Map<string, Service>();
+  readonly #topics = new Map<string, Pages>();
+  #workers: () => Iterable<{ push(topic: string, payload: unknown): void }> = () => [];
+
+  /** The workers that there are at any time; the supervisor tells. */
+  attach(workers: () => Iterable<{ push(topic: string, payload: unknown): void }>): void {
+    this.#workers = workers;
+  }
+
+  /** Answers what workers ask `name`. */
+  provide(name: string, service: Service): void {
+    this.#services.set(name, service);
+  }
+
+  /** Keeps the workers told of `name`. */
+  publish(name: string, pages: Pages): void {
+    this.#topics.set(name, pages);
+  }
+
+  /** Tells all workers of a change; one that is too far behind gets the whole topic again, when it has caught up. */
+  push(topic: string, payload: unknown): void {
+    for (const worker of this.#workers()) worker.push(topic, payload);
+  }
+
+  get topics(): Iterable<string> {
+    return this.#topics.keys();
+  }
+
+  /** One topic as messages, at least one. */
+  *load(topic: string): Generator<TopicPage> {
+    let first = true;
+    let before: unknown;
+    for (const page of this.#topics.get(topic)?.() ?? []) {
+      if (before !== undefined) yield { topic, payload: before, load: first ? 'first' : 'more' };
+      if (before !== undefined) first = false;
+      before = page;
+    }
+    yield { topic, payload: before, load: first ? 'only' : 'last' };
+  }
+
+  /** Answers a batch of questions, each as soon as it is known; `reply` may be called many times. */
+  answer(asks: readonly Ask[], worker: number, reply: (answers: Answer[]) => void): void {
+    let ready: Answer[] = [];
+    const add = (answer: Answer) => {
+      if (ready.push(answer) > 1) return;
+      queueMicrotask(() => {
+        const now = ready;
+        ready = [];
+        reply(now);
+      });
+    };
+    for (const { id, service, payload } of asks) {
+      const fail = (error: unknown) => add({ id, failed: error instanceof Error ? error.message : String(error) });
+      const serve = this.#services.get(service);
+      if (serve === undefined) {
+        fail(`there is no service ${service}`);
+        continue;
+      }
+      try {
+        const value = serve(payload, worker);
+        if (value instanceof Promise) value.then((later) => add({ id, value: later }), fail);
+        else add({ id, value });
+      } catch (error) {
+        fail(error);
+      }
+    }
+  }
+}
