@@ -16,6 +16,7 @@ import {
   guard,
   identify,
   peek,
+  proveDomain,
   readModel,
   route,
 } from './gatehouse/stages.ts';
@@ -28,6 +29,7 @@ export { warmUp } from './gatehouse/warmup.ts';
 const pipeline: readonly Stage[] = [
   identify, // request id, API, error shape
   guard, // loops, methods that end here
+  proveDomain, // challenges of certification authorities
   route, // host, path, method, fields, query → route
   admit, // refuse the least important while the worker is overloaded
   peek, // hold the body where its model is needed

@@ -1,5 +1,5 @@
 /** What is signed for a certificate: the request to an authority (RFC 2986), and the proof of tls-alpn-01 (RFC 8737). */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { isIP } from 'node:net';
 import { bits, der, integer, octets, oid, pem, sequence, set, TRUE, time, utf8 } from './der.ts';
 import type { Pair } from './facts.ts';
@@ -58,15 +58,6 @@ export function challengeCertificate(domain: string, keyAuthorization: string, n
     ),
   );
   return { certificate: pem('CERTIFICATE', signed(body, key)), key: keyText(key) };
-}
-
-/** Whether a key can be read as one. */
-export function readKey(text: string): KeyObject | undefined {
-  try {
-    return createPrivateKey(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function algorithmOf(key: KeyObject): Buffer {

@@ -59,6 +59,9 @@ export const TRUE = der(0x01, Buffer.of(0xff));
 
 /** PEM text of a DER element. */
 export function pem(label: string, content: Uint8Array): string {
-  const lines = Buffer.from(content).toString('base64').match(/.{1,64}/g) ?? [];
+  const lines =
+    Buffer.from(content)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
 }

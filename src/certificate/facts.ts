@@ -96,8 +96,3 @@ export function coversHost(names: ReadonlySet<string>, host: string): boolean {
   const suffix = suffixOf(host);
   return suffix?.includes('.') === true && names.has(`*.${suffix}`);
 }
-
-/** The certificates of a PEM text, each on its own, in order. */
-export function splitChain(pem: string): string[] {
-  return pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-}

@@ -1,8 +1,7 @@
 /** Supervisor, logs, metrics and admin port as one running thing: what `serve` and `demo` start. */
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import type { Admin, AdminHandle, Outcome } from '../admin/admin.ts';
-import { startAdmin } from '../admin/admin.ts';
+import type { Admin, Outcome } from '../admin/admin.ts';
 import type { Config, Loaded, NotLoaded } from '../config/config.ts';
 import { formatProblem } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -12,8 +11,10 @@ import { formatSize } from '../kernel/limit.ts';
 import { type Snapshot as Metrics, Overview, openLog, processReader } from '../observe/observe.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
-import { refuseCode, Services, Supervisor } from '../supervisor/supervisor.ts';
+import { Services, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
+import { openAdmin } from './adminport.ts';
+import { certificatesFor } from './certificates.ts';
 import { changesTo } from './changes.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
@@ -94,6 +95,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       throw new Error(`log.access: ${access} cannot be opened: ${reasonOf(error as NodeJS.ErrnoException)}`);
     }
   });
+  const services = new Services();
+  const certificates = certificatesFor(clock, services, notify, own);
   const levels = new LevelBoard();
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejectedBy = new Map<string, Set<number>>();
@@ -104,7 +107,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     config: loaded.config,
     files: loaded.files,
     workers: workersOf,
-    services: new Services(),
+    services,
     inherited: sockets,
     drainMs: (config) => parts.drainMs ?? config.drainTimeout,
     load: async () => {
@@ -178,8 +181,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     });
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
+    await certificates.start(loaded.config, loaded.files);
     await supervisor.start();
+    certificates.begin();
   } catch (error) {
+    certificates.stop();
     await supervisor.kill();
     await admin?.close();
     await log.close();
@@ -197,6 +203,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const before = supervisor.snapshot;
     const result = await supervisor.reload();
     own.reloaded(result.ok);
+    if (result.ok) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
     await log.settle(result.ok);
     const moved = await held.settle(result.ok);
     if (moved) notify({ level: 'info', message: `the admin API has moved to ${held.now?.url}` });
@@ -212,10 +219,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     generation: () => supervisor.snapshot.generation,
     leave: async () => {
       await held.close((one) => one.close(true));
+      certificates.stop();
       await supervisor.leave(drainMs());
     },
     comeBack: async () => {
+      await certificates.start(supervisor.snapshot.config, supervisor.snapshot.files);
       await supervisor.comeBack();
+      certificates.begin();
       await held.reopen();
       parts.back?.();
     },
@@ -259,6 +269,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       supervisor.reopenLogs();
     },
     async stop(deadlineMs) {
+      certificates.stop();
       const killed = await supervisor.stop(deadlineMs);
       await held.close();
       await log.close();
@@ -275,20 +286,6 @@ function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   if (code === 'EISDIR') return 'it is a folder; name a file';
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'it may not be written; choose another place';
   return message;
-}
-
-async function openAdmin(
-  address: string,
-  handle: AdminHandle,
-  notice: (notice: NoticeEvent) => void,
-  fd: number | undefined,
-): Promise<Admin> {
-  try {
-    return await startAdmin({ address, handle, clock: systemClock, notice, ...(fd === undefined ? {} : { fd }) });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw code === undefined ? error : refuseCode(code, address, 'admin.address');
-  }
 }
 
 function urlOf(config: Config, listener: string, address: string): string {

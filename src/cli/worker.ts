@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
-import type { TlsNews } from '../listen/tlsshared.ts';
+import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
@@ -74,6 +74,11 @@ function runWorker(): void {
     observer.metrics.setEndpoints(endpoints);
   };
 
+  const tls = new TlsShared();
+  const takeTls = (news: unknown) => {
+    for (const message of tls.take(news as TlsNews)) events.emit('notice', { level: 'error', message });
+  };
+
   let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
     for (const h of changes) gatehouse?.setEndpointHealth(h.upstream, h.endpoint, h.healthy, h.reason);
@@ -101,6 +106,7 @@ function runWorker(): void {
             share: () => ({ slot: Number(slot), workers: workerCount }),
             readings: loadReader(),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
+            tls,
             askProbe: link.askProbe,
             relisten: (listener) => link.relisten(listener),
             ...(descriptors === undefined ? {} : { descriptors }),
@@ -124,7 +130,6 @@ function runWorker(): void {
       breakers(changes) {
         for (const change of changes) gatehouse?.setBreaker(change);
       },
-      tls: (news) => gatehouse?.setTls(news as TlsNews),
       probeGranted: (upstream, endpoint, granted) => gatehouse?.probeGranted(upstream, endpoint, granted),
       agents(changes) {
         for (const { upstream, endpoint, up, drained, share, maxConnections: most, reason } of changes) {
@@ -141,6 +146,14 @@ function runWorker(): void {
         return new Promise((done) => log.end(() => done()));
       },
     },
+  });
+  link.follow('tls', {
+    load(page, first, last) {
+      if (first) tls.beginLoad();
+      if (page !== undefined) takeTls(page);
+      if (last) tls.endLoad();
+    },
+    change: takeTls,
   });
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));

@@ -38,7 +38,7 @@ for (const file of readdirSync(join(ROOT, 'examples')).filter((name) => name.end
     const result = loadConfig(join(ROOT, 'examples', file), {
       env: {},
       readFile: (path) => {
-        if (!path.includes('/tls/')) return readFileSync(path);
+        if (!path.includes('/examples/tls/')) return readFileSync(path);
         return Buffer.from(path.endsWith('.key') ? pair.key : pair.certificate);
       },
     });

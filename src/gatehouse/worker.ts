@@ -7,7 +7,7 @@ import type { Verdict } from '../kernel/gate.ts';
 import { Intake } from '../listen/intake.ts';
 import { Listener } from '../listen/listen.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
-import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
+import { TlsShared } from '../listen/tlsshared.ts';
 import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
@@ -34,7 +34,7 @@ export class Worker implements ListenerHandler, PassageHost {
   chaos: Chaos | undefined = undefined;
   readonly overload: Overload;
   /** Certificates, ticket keys and challenges that come while the worker runs. */
-  readonly tls = new TlsShared();
+  readonly tls: TlsShared;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
   readonly #stages: readonly Stage[];
@@ -61,6 +61,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
     });
+    this.tls = parts.tls ?? new TlsShared();
     this.overload = new Overload(parts);
     const { clock, descriptors } = parts;
     this.#intake = new Intake(
@@ -138,11 +139,6 @@ export class Worker implements ListenerHandler, PassageHost {
   /** What the prober found. */
   setEndpointHealth(upstream: string, endpoint: string, healthy: boolean, reason: string): void {
     this.snapshot.upstreams.get(upstream)?.setHealth(endpoint, healthy, reason);
-  }
-
-  /** Certificates that come or go, ticket keys, challenges: taken over by new handshakes at once. */
-  setTls(news: TlsNews): void {
-    for (const message of this.tls.take(news)) this.events.emit('notice', { level: 'error', message });
   }
 
   /** Faults that were switched on at run time, all of them, each with the rest of its time. */

@@ -62,5 +62,7 @@ export const listenerConfig = z.strictObject({
   timeouts: listenerTimeouts,
 });
 
+export type { AcmeConfig } from './tlsconfig.ts';
+
 /** One listener's settings after defaults. */
 export type ListenerConfig = z.output<typeof listenerConfig>;

@@ -19,7 +19,7 @@ export class NameTable<T extends Named> {
       const table = suffix === undefined ? this.#exact : this.#wild;
       const key = suffix ?? name;
       const there = table.get(key);
-      table.set(key, there === undefined ? one : [...[there].flat(), one] as T[]);
+      table.set(key, there === undefined ? one : ([...[there].flat(), one] as T[]));
     }
   }
 

@@ -15,7 +15,10 @@ export interface Entry {
 let entries = 0;
 
 /** Makes an entry. Throws when the certificate cannot be read. `facts`: what is known of it already. */
-export function entryOf(pair: Pair, facts: Pick<CertificateFacts, 'names' | 'kind'> = factsOf(pair.certificate)): Entry {
+export function entryOf(
+  pair: Pair,
+  facts: Pick<CertificateFacts, 'names' | 'kind'> = factsOf(pair.certificate),
+): Entry {
   return { id: ++entries, names: facts.names, kind: facts.kind, pair };
 }
 

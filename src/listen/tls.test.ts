@@ -53,7 +53,10 @@ test('a certificate is found by server name: exact before wildcard, one label, f
 test('what a certificate covers is what OpenSSL says', () => {
   const label = fc.constantFrom('a', 'b', 'api', 'xn--bcher-kva');
   const host = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.'));
-  const name = fc.oneof(host, fc.array(label, { minLength: 2, maxLength: 3 }).map((labels) => `*.${labels.join('.')}`));
+  const name = fc.oneof(
+    host,
+    fc.array(label, { minLength: 2, maxLength: 3 }).map((labels) => `*.${labels.join('.')}`),
+  );
   fc.assert(
     fc.property(fc.array(name, { minLength: 1, maxLength: 3 }), host, (names, asked) => {
       const x509 = new X509Certificate(makeCertificate({ name: 'x', hosts: names }).certificate);

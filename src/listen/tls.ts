@@ -64,7 +64,10 @@ export function secureDoor(parts: DoorParts): SecureDoor {
   const common = {
     ...policyOptions(config),
     // A session may be resumed where it would have been made alike: at any worker, but not past another rule for clients.
-    sessionIdContext: createHash('sha256').update(JSON.stringify([name, material.clients])).digest('hex').slice(0, 32),
+    sessionIdContext: createHash('sha256')
+      .update(JSON.stringify([name, material.clients]))
+      .digest('hex')
+      .slice(0, 32),
     ...(clients !== undefined && { ca: clients.ca === undefined ? [] : readText(clients.ca) }),
     ...(clients?.crl !== undefined && { crl: readText(clients.crl) }),
   };

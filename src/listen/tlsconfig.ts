@@ -27,12 +27,18 @@ const clientRule = z
       .string()
       .regex(/^(DNS|URI|email|IP):.+$/, 'expected DNS:…, URI:…, email:… or IP:…')
       .optional()
-      .describe('An alternative name of the certificate, such as `URI:spiffe://example.com/agent`; `*` at the end matches any ending.'),
+      .describe(
+        'An alternative name of the certificate, such as `URI:spiffe://example.com/agent`; `*` at the end matches any ending.',
+      ),
     subject: z.string().min(1).optional().describe('The whole subject on one line, such as `CN=agent, O=Example`.'),
     fingerprint: z
       .string()
       .transform((text) => text.replaceAll(':', '').toLowerCase())
-      .pipe(z.string().regex(/^[0-9a-f]{64}$/, 'expected SHA-256 in hexadecimal, as openssl x509 -fingerprint -sha256 prints it'))
+      .pipe(
+        z
+          .string()
+          .regex(/^[0-9a-f]{64}$/, 'expected SHA-256 in hexadecimal, as openssl x509 -fingerprint -sha256 prints it'),
+      )
       .optional()
       .describe('SHA-256 of the certificate. It vouches for it even without an authority.'),
   })
@@ -46,7 +52,10 @@ export const clientCertificatesConfig = z
       .enum(['require', 'request'])
       .default('require')
       .describe('`request` lets clients without a certificate in; one that is shown must be right all the same.'),
-    ca: z.string().optional().describe('PEM file with the authorities that are trusted to issue certificates of clients.'),
+    ca: z
+      .string()
+      .optional()
+      .describe('PEM file with the authorities that are trusted to issue certificates of clients.'),
     crl: z
       .string()
       .optional()
@@ -72,7 +81,7 @@ export const acmeConfig = z
       .default('https://acme-v02.api.letsencrypt.org/directory')
       .describe('Directory of the certification authority.'),
     agreeToTerms: z
-      .literal(true, { error: "expected true: the authority wants its terms to be agreed to; read them first" })
+      .literal(true, { error: 'expected true: the authority wants its terms to be agreed to; read them first' })
       .describe("That you agree to the authority's terms of service."),
     email: z.email().optional().describe('Where the authority may write to.'),
     challenge: z
@@ -85,7 +94,10 @@ export const acmeConfig = z
     externalAccount: z
       .strictObject({
         keyId: z.string().min(1).describe('Key identifier that the authority gave.'),
-        key: z.string().regex(/^[A-Za-z0-9_-]+={0,2}$/, 'expected base64url').describe('MAC key in base64url.'),
+        key: z
+          .string()
+          .regex(/^[A-Za-z0-9_-]+={0,2}$/, 'expected base64url')
+          .describe('MAC key in base64url.'),
       })
       .optional()
       .describe('Binding to an account that exists at the authority (RFC 8555 §7.3.4).'),
@@ -93,7 +105,9 @@ export const acmeConfig = z
     folder: z
       .string()
       .default('acme')
-      .describe('Folder for the account and the certificates; it must outlive the program, and only its user may read it.'),
+      .describe(
+        'Folder for the account and the certificates; it must outlive the program, and only its user may read it.',
+      ),
   })
   .describe('Certificates from an authority that speaks ACME (RFC 8555), issued and renewed without further doing.');
 
@@ -110,8 +124,15 @@ export const tlsConfig = z
       .enum(['intermediate', 'modern'])
       .default('intermediate')
       .describe('`modern` is TLS 1.3 alone; `intermediate` also TLS 1.2 with forward secrecy, as Mozilla recommends.'),
-    minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).optional().describe("Oldest protocol version accepted, instead of the policy's."),
-    ciphers: z.string().min(1).optional().describe("Ciphers as OpenSSL names them, instead of the policy's, best first."),
+    minVersion: z
+      .enum(['TLSv1.2', 'TLSv1.3'])
+      .optional()
+      .describe("Oldest protocol version accepted, instead of the policy's."),
+    ciphers: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Ciphers as OpenSSL names them, instead of the policy's, best first."),
     groups: z
       .string()
       .min(1)
@@ -142,10 +163,14 @@ export const tlsConfig = z
           .describe(
             'Folder with NAME.pem (or NAME.crt) and NAME.key, or NAME/fullchain.pem and NAME/privkey.pem. It is watched: what is put there is served within seconds.',
           ),
-        most: count(100_000, 1, 1_000_000).describe('Certificates taken from the folder; further ones are reported and left out.'),
+        most: count(100_000, 1, 1_000_000).describe(
+          'Certificates taken from the folder; further ones are reported and left out.',
+        ),
       })
       .optional()
-      .describe("Further certificates that come and go while the program runs, such as those of customers' own domains."),
+      .describe(
+        "Further certificates that come and go while the program runs, such as those of customers' own domains.",
+      ),
     acme: acmeConfig.optional(),
   })
   .refine((tls) => tls.certificates.length > 0 || tls.domains !== undefined || tls.acme !== undefined, {

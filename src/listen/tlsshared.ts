@@ -43,6 +43,8 @@ export class TlsShared {
   readonly #tables = new Map<string, NameTable<Entry>>();
   /** One text for each chain, however many certificates it leads from to the same authority. */
   readonly #chains = new Map<string, string>();
+  /** While everything is told anew: what has not been told yet. */
+  #stale: Set<string> | undefined = undefined;
   #byToken = new Map<string, Challenge>();
   #byDomain = new Map<string, Challenge>();
 
@@ -80,6 +82,17 @@ export class TlsShared {
     return problems;
   }
 
+  /** All certificates are about to be told anew; those that are not will be gone at `endLoad`. */
+  beginLoad(): void {
+    this.#stale = new Set(this.#entries.keys());
+  }
+
+  /** All have been told. */
+  endLoad(): void {
+    for (const id of this.#stale ?? []) this.#change({ id, listener: '', pair: undefined });
+    this.#stale = undefined;
+  }
+
   /** The key authorization for a token of http-01, when such a challenge is under way. */
   answer(token: string): string | undefined {
     return this.#byToken.get(token)?.keyAuthorization;
@@ -101,6 +114,7 @@ export class TlsShared {
   }
 
   #change({ id, listener, pair, names, kind }: DomainChange): void {
+    this.#stale?.delete(id);
     const before = this.#entries.get(id);
     // The new one is read first: one that is damaged leaves the old one in place.
     const entry =

@@ -17,6 +17,7 @@ import { Trials } from './trial.ts';
 import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
 export { refuseCode } from './bind.ts';
+export { Certificates } from './certificates.ts';
 export { HANDOVER, type Inherited, inheritedFrom } from './inherit.ts';
 export type { Reloaded } from './report.ts';
 export { Services } from './services.ts';
