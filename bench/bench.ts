@@ -19,6 +19,7 @@ import { undici } from './peers/undici.ts';
 import { type Baseline, compare, merge, notCompared, toBaseline } from './report/baseline.ts';
 import { renderScenario, type ScenarioResult } from './report/table.ts';
 import { FULL, QUICK, SCENARIOS, type Scenario } from './scenarios.ts';
+import { runTrial } from './trial/trial.ts';
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
@@ -63,6 +64,7 @@ async function runScenario(scenario: Scenario, peers: readonly Peer[], options: 
 /** One round of one peer; a peer that does not work has its reason among the errors, and the run goes on. */
 async function takeTurn(entry: Entry, scenario: Scenario, ground: Ground, times: typeof FULL): Promise<Round> {
   try {
+    if (scenario.trial) return await runTrial(entry.peer, scenario.trial, ground, times);
     if (entry.stand && !entry.stand.alive()) {
       await entry.stand.close();
       entry.stand = undefined;

@@ -1,6 +1,7 @@
 /** The named scenarios: what is asked, how it is answered, and what is measured. */
 import type { Answer } from './load/channel.ts';
 import { eachRoute } from './peers/routes.ts';
+import { FAILOVER, OVERLOAD, RELOAD, type TrialPlan } from './trial/plan.ts';
 
 /** One part of a scenario; parts run one after the other against the same started proxy. */
 export type Step =
@@ -17,8 +18,8 @@ export type Step =
 export interface Scenario {
   name: string;
   title: string;
-  /** What CPU is counted per. */
-  unit: 'request' | 'event' | 'MiB';
+  /** What CPU, or what is lost, is counted per. */
+  unit: 'request' | 'event' | 'MiB' | '100 reloads' | 'kill';
   /** Units in one request. */
   unitsPerRequest: number;
   requestBytes: number;
@@ -29,6 +30,8 @@ export interface Scenario {
   /** Whether each round gets a newly started proxy; else one stands through all rounds. */
   fresh: boolean;
   steps: Step[];
+  /** Instead of steps: what is done to the proxy while its clients' requests are counted. */
+  trial?: TrialPlan;
 }
 
 const PACED: Step = { kind: 'paced', connections: 32, perSecond: 250, events: 0 };
@@ -109,6 +112,29 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'added time to the first token, 100 short streams a second',
     steps: [{ kind: 'paced', connections: 32, perSecond: 100, events: 5, answer: { kind: 'short', events: 5 } }],
   },
+  {
+    ...small,
+    name: 'reload',
+    title: 'reloads under 1,000 requests/s and 20 open streams; every request is counted',
+    unit: '100 reloads',
+    steps: [],
+    trial: RELOAD,
+  },
+  {
+    ...small,
+    name: 'failover',
+    title: 'one of 3 servers after the other killed and back, 1,000 requests/s; every request is counted',
+    unit: 'kill',
+    steps: [],
+    trial: FAILOVER,
+  },
+  {
+    ...small,
+    name: 'overload',
+    title: '1,200 requests/s for a server that can answer 400/s; clients wait 1 s',
+    steps: [],
+    trial: OVERLOAD,
+  },
 ];
 
 /** How long the parts take, in seconds. */
@@ -116,12 +142,16 @@ export interface Times {
   warmUp: number;
   measure: number;
   settle: number;
+  /** Reloads and kills in a round, and seconds of overload. */
+  reloads: number;
+  kills: number;
+  overload: number;
 }
 
 /** Times of a full run. */
-export const FULL: Times = { warmUp: 1.5, measure: 3, settle: 3 };
+export const FULL: Times = { warmUp: 1.5, measure: 3, settle: 3, reloads: 100, kills: 12, overload: 10 };
 /** Times of a quick run. */
-export const QUICK: Times = { warmUp: 0.7, measure: 1.2, settle: 1.5 };
+export const QUICK: Times = { warmUp: 0.7, measure: 1.2, settle: 1.5, reloads: 20, kills: 3, overload: 4 };
 
 /** The request heads of a scenario: one, or a spread over its routes. */
 export function requestHeads(scenario: Scenario, fields: string): string[] {

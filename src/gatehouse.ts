@@ -4,6 +4,7 @@
  * answered in the client's protocol; `ANSWERED`, and the stage has taken the request over.
  */
 
+import { authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
@@ -32,8 +33,10 @@ const pipeline: readonly Stage[] = [
   proveDomain, // challenges of certification authorities
   route, // host, path, method, fields, query → route
   admit, // refuse the least important while the worker is overloaded
+  authenticate, // key, token or certificate → who calls
   peek, // hold the body where its model is needed
   readModel, // model, stream, user out of the body
+  authenticateByModel, // the same, where the model has decided on the route
   chooseModel, // model → version → upstream; /v1/models
   chaos, // faults on purpose, where somebody switched them on
   compose, // target, fields and body as the upstream gets them

@@ -61,6 +61,7 @@ const OURS = new Set([
   'zone',
   'region',
   'overload',
+  'access',
   'chaos',
 ]);
 

@@ -12,6 +12,7 @@ import { createGatehouse } from '../src/gatehouse.ts';
 import { type Clock, ManualClock, systemClock } from '../src/kernel/clock.ts';
 import { type EndpointEvent, Events } from '../src/kernel/event.ts';
 import { listenerConfig } from '../src/listen/config.ts';
+import { accessConfig } from '../src/policy/access/config.ts';
 import { chaosConfig } from '../src/policy/chaos/config.ts';
 import { overloadConfig } from '../src/policy/overload/config.ts';
 import type { Readings } from '../src/policy/overload/overload.ts';
@@ -36,6 +37,7 @@ export interface InProcessOptions {
   routes?: z.input<typeof routeConfig>[];
   chaos?: z.input<typeof chaosConfig>;
   overload?: z.input<typeof overloadConfig>;
+  access?: z.input<typeof accessConfig>;
   readings?: () => Readings;
   files?: Record<string, string>;
   clock?: Clock;
@@ -128,6 +130,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     }),
     upstreams: parseAll(upstreamConfig, { main, beside, ...options.upstreams }),
     models: parseAll(modelConfig, options.models ?? {}),
+    access: accessConfig.parse(options.access ?? {}),
     overload: overloadConfig.parse(options.overload ?? {}),
     chaos: chaosConfig.parse(options.chaos ?? {}),
     routes: [{ name: 'beside', match: { path: '/beside' }, upstream: 'beside' }, ...routes].map((route) =>
@@ -146,8 +149,8 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     },
   );
   await worker.start();
-  for (const name of ['public', 'beside']) await worker.listen(name, { port: 0, host: '127.0.0.1' });
-  const portOf = (name: string) => (worker.address(name) as AddressInfo).port;
+  for (const name of ['public', 'beside']) await worker.doors.listen(name, { port: 0, host: '127.0.0.1' });
+  const portOf = (name: string) => (worker.doors.address(name) as AddressInfo).port;
   const stream = await openBeside(portOf('beside'), besideServer);
 
   const gateway: InProcess = {

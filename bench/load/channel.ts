@@ -1,4 +1,5 @@
-/** What the bench and its two helper processes (load generator, stand-in upstream) say to each other over IPC. */
+/** What the bench and its helper processes (load generator, stand-in upstream, endpoints) say to each other over IPC. */
+import type { Outcomes } from './outcome.ts';
 
 /** How the stand-in upstream answers. */
 export type Answer =
@@ -18,6 +19,31 @@ export interface UpstreamReport {
   lengths: Record<string, number>;
   eventsSent: number;
   openStreams: number;
+}
+
+/** Orders to an endpoint of a trial. */
+export type EndpointOrder =
+  | {
+      do: 'serve';
+      port: number;
+      /** Requests that are worked on at once, for `serviceMs` each; the others wait. */
+      slots: number;
+      serviceMs: number;
+      /** Streams, which take no slot, have this many events, `eventMs` apart. */
+      events: number;
+      eventMs: number;
+      /** Bytes that the body of every request must have. */
+      bodyBytes: number;
+    }
+  | { do: 'report' };
+
+/** What an endpoint has seen since its last report. */
+export interface EndpointReport {
+  served: number;
+  /** Answers that were worked out for a client that had left. */
+  wasted: number;
+  /** Highest N of the hosts `turn-N` that requests came for: which configuration the proxy has been at. */
+  turn: number;
 }
 
 /** Where and what the load generator asks. */
@@ -40,6 +66,21 @@ export type LoadOrder =
   | { do: 'closed'; target: Target; connections: number; keepAlive: boolean; most: number }
   | { do: 'paced'; target: Target; connections: number; perSecond: number; events: number }
   | { do: 'streams'; target: Target; streams: number }
+  | {
+      do: 'open';
+      target: Target;
+      /** Arrivals, at random (Poisson) from `seed`. */
+      perSecond: number;
+      seed: number;
+      /** How long the client waits for an answer; for a stream `streamMs` more. */
+      deadlineMs: number;
+      /** Every so many-th request comes on a connection of its own; 0: none. The others use kept ones. */
+      freshEvery: number;
+      /** Every so many-th request asks for a stream of `events` events; 0: none. */
+      streamEvery: number;
+      events: number;
+      streamMs: number;
+    }
   | { do: 'mark' }
   | { do: 'finish'; expectEvents?: number }
   | { do: 'count' };
@@ -57,8 +98,10 @@ export interface LoadReport {
   events: number;
   /** What went wrong → how often. */
   errors: Record<string, number>;
-  /** Microseconds per request (or to the first event), paced runs only. */
+  /** Microseconds per request (or to the first event), paced runs; per right answer, open-loop runs. */
   latencies: number[];
+  /** How requests have ended, open-loop runs only. */
+  outcomes: Outcomes;
   /** Streams whose head has arrived. */
   openStreams: number;
 }

@@ -11,6 +11,8 @@ const shared = Buffer.allocUnsafeSlow(256 * 1024);
 export interface Watcher {
   /** A whole answer has arrived and was as expected. */
   answered(connection: Connection): void;
+  /** A whole answer of another status than 200 has arrived; without this it is a failure. */
+  declined?(connection: Connection): void;
   /** Events have arrived, `count` of them in the body so far grew by this many. */
   progressed(connection: Connection, count: number): void;
   /** The answer was wrong or the connection broke; the connection is gone. */
@@ -104,7 +106,8 @@ export class Connection {
     const { status, bodyBytes } = this.reader;
     this.#waiting = false;
     const expected = this.#target.expectBytes;
-    if (status !== 200) this.#fail(`status ${status}`);
+    if (status !== 200 && this.#watcher.declined) this.#watcher.declined(this);
+    else if (status !== 200) this.#fail(`status ${status}`);
     else if (expected > 0 && bodyBytes !== expected) this.#fail(`body of ${bodyBytes} bytes instead of ${expected}`);
     else this.#watcher.answered(this);
   }

@@ -1,17 +1,22 @@
 /**
  * The load generator: a process of its own. A run is `closed` (each connection sends its next request when the last is
- * answered), `paced` (requests at a fixed rate whatever the answers do) or `streams` (each connection holds one stream
- * open). It checks every answer; whatever is wrong is counted by its name.
+ * answered), `paced` (requests at a fixed rate over some connections), `streams` (each connection holds one stream open)
+ * or `open` (requests arrive at random, whatever has become of the others). It checks every answer; whatever is wrong is counted by its name.
  */
 import { requestBody } from './body.ts';
 import type { LoadOrder, LoadReport, Target } from './channel.ts';
 import { Connection, type Watcher } from './client.ts';
+import { openRun } from './open.ts';
+import { noOutcomes, type Outcome } from './outcome.ts';
 
 const MOST_LATENCIES = 1_000_000;
 
 interface Run extends Watcher {
   start(): void;
   stop(): void;
+  /** Ends the arrivals; what is pending is awaited. */
+  halt?(): void;
+  pending?(): number;
 }
 
 let run: Run | undefined;
@@ -20,11 +25,16 @@ let requests: Buffer[] = [];
 let turn = 0;
 
 function emptyReport(): LoadReport {
-  return { requests: 0, events: 0, errors: {}, latencies: [], openStreams: 0 };
+  return { requests: 0, events: 0, errors: {}, latencies: [], outcomes: noOutcomes(), openStreams: 0 };
 }
 
 function blame(what: string): void {
   report.errors[what] = (report.errors[what] ?? 0) + 1;
+}
+
+function ended(outcome: Outcome, us: number): void {
+  report.outcomes[outcome]++;
+  if (outcome === 'right' && report.latencies.length < MOST_LATENCIES) report.latencies.push(us);
 }
 
 function nextRequest(): Buffer {
@@ -214,11 +224,13 @@ function streamsRun(order: Extract<LoadOrder, { do: 'streams' }>): Run {
   return self;
 }
 
-/** Answers with the counts, at once or, when events are awaited, as soon as they have come (10 s at most). */
+/** Answers with the counts, at once or as soon as awaited events and pending requests have come (10 s at most). */
 function finish(expectEvents: number | undefined): void {
   const until = performance.now() + 10_000;
+  run?.halt?.();
   const check = () => {
-    if (expectEvents !== undefined && report.events < expectEvents && performance.now() < until) {
+    const missing = (expectEvents ?? 0) > report.events || (run?.pending?.() ?? 0) > 0;
+    if (missing && performance.now() < until) {
       setTimeout(check, 20);
       return;
     }
@@ -246,6 +258,8 @@ process.on('message', (order: LoadOrder) => {
       return begin(pacedRun(order));
     case 'streams':
       return begin(streamsRun(order));
+    case 'open':
+      return begin(openRun(order, { ended, blame }));
     case 'mark': {
       // Errors of the warm-up stay: an error is never lost.
       const { errors, openStreams } = report;

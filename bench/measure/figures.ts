@@ -1,4 +1,5 @@
 /** From the rounds of a scenario to one figure per measure and peer, and its ratio to HAProxy. */
+import type { Outcome } from '../load/outcome.ts';
 import { median, spread } from './statistics.ts';
 
 /** What is measured, and how it is written and compared. */
@@ -6,15 +7,25 @@ export interface Measure {
   key: MeasureKey;
   /** Column title; `%` stands for the scenario's unit. */
   title: string;
-  unit: 'µs' | 'KiB' | 'MiB' | '/s' | '%';
+  unit: 'µs' | 'ms' | 'KiB' | 'MiB' | '/s' | '%' | 'share' | 'count';
+  /** How the rounds become one figure: their median unless said; what was lost in one round must not vanish in it. */
+  over?: 'sum' | 'mean';
+  /** Whether more of it is better; else less is. */
+  moreIsBetter?: boolean;
   /** Band within which a changed ratio counts as noise; undefined when the figure is not compared with a baseline. */
   band?: number;
   /** Differences smaller than this, in the unit, are never called dearer: below it, it is the clock that is measured. */
   floor?: number;
 }
 
-/** Names of the measures; `cpu`, `p50` and `p99` are in µs, `memory` in MiB, `perStream` in KiB, `busy` in percent. */
-export type MeasureKey = 'cpu' | 'rate' | 'busy' | 'p50' | 'p99' | 'memory' | 'perStream';
+/**
+ * Names of the measures; `cpu`, `p50` and `p99` are in µs, `memory` in MiB, `perStream` in KiB, `busy` in percent. Of trials:
+ * requests `sent` and how they ended, right ones as a `share` in percent, `lost` ones per unit, `goodput` in percent of
+ * the capacity, `wasted` work in percent, times to right answers and until a reload has `effect` in ms.
+ */
+export type MeasureKey =
+  | ('cpu' | 'rate' | 'busy' | 'p50' | 'p99' | 'memory' | 'perStream')
+  | ('sent' | Outcome | 'share' | 'lost' | 'goodput' | 'wasted' | 'answer50' | 'answer99' | 'effect');
 
 /** Every measure, in the order of the table's columns. */
 export const MEASURES: readonly Measure[] = [
@@ -25,6 +36,21 @@ export const MEASURES: readonly Measure[] = [
   { key: 'p99', title: 'added p99', unit: 'µs', band: 0.5, floor: 300 },
   { key: 'perStream', title: 'memory/stream', unit: 'KiB', band: 0.1, floor: 0.5 },
   { key: 'memory', title: 'memory', unit: 'MiB', band: 0.15, floor: 4 },
+  { key: 'sent', title: 'requests', unit: 'count', over: 'sum' },
+  { key: 'goodput', title: 'goodput', unit: '%', band: 0.05, moreIsBetter: true },
+  { key: 'lost', title: 'lost/%', unit: 'count', over: 'mean' },
+  { key: 'share', title: 'right share', unit: 'share', band: 0.0002, moreIsBetter: true },
+  { key: 'right', title: 'right', unit: 'count', over: 'sum' },
+  { key: 'wrong', title: 'wrong', unit: 'count', over: 'sum' },
+  { key: 'declined', title: '503/429', unit: 'count', over: 'sum' },
+  { key: 'failed', title: 'other status', unit: 'count', over: 'sum' },
+  { key: 'refused', title: 'refused', unit: 'count', over: 'sum' },
+  { key: 'reset', title: 'reset', unit: 'count', over: 'sum' },
+  { key: 'timeout', title: 'timeout', unit: 'count', over: 'sum' },
+  { key: 'wasted', title: 'wasted work', unit: '%' },
+  { key: 'answer50', title: 'p50', unit: 'ms' },
+  { key: 'answer99', title: 'p99', unit: 'ms' },
+  { key: 'effect', title: 'in effect after', unit: 'ms' },
 ];
 
 /** What one round of one peer gave; measures that the scenario does not take are missing. */
@@ -61,9 +87,14 @@ export const REFERENCE = 'haproxy';
  */
 export function summarise(rounds: readonly Round[], reference: readonly Round[] | undefined): PeerResult['figures'] {
   const figures: PeerResult['figures'] = {};
-  for (const { key } of MEASURES) {
+  for (const { key, over } of MEASURES) {
     const values = rounds.flatMap(({ figures }) => figures[key] ?? []);
     if (values.length === 0) continue;
+    if (over) {
+      const sum = values.reduce((all, value) => all + value, 0);
+      figures[key] = { value: over === 'sum' ? sum : sum / values.length, spread: 0 };
+      continue;
+    }
     const ratios = rounds.flatMap(({ figures }, round) => {
       const value = figures[key];
       const against = reference?.[round]?.figures[key];

@@ -51,7 +51,7 @@ export class Helper<Order> {
   readonly #child: ChildProcess;
 
   /** Starts `bench/load/NAME`; `prefix` is put before the command. */
-  constructor(name: 'load' | 'upstream', prefix: readonly string[]) {
+  constructor(name: 'load' | 'upstream' | 'endpoint', prefix: readonly string[]) {
     const file = join(folder, '..', 'load', `${name}.js`);
     const [command, ...args] = [...prefix, process.execPath, '--max-semi-space-size=32', file];
     this.#child = spawn(command!, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
@@ -82,8 +82,8 @@ export class Helper<Order> {
   }
 
   /** Ends it. */
-  stop(): Promise<void> {
-    return stopProcess(this.#child);
+  stop(signal?: NodeJS.Signals): Promise<void> {
+    return stopProcess(this.#child, signal);
   }
 }
 

@@ -35,6 +35,10 @@ export interface Stand {
 export function reasonToSkip(peer: Peer, scenario: Scenario, certificate: Certificate | undefined): string | undefined {
   if (peer.version() === undefined) return `not here: ${peer.missing}`;
   if (scenario.tls && !certificate) return 'no certificate could be made: apt-get install openssl';
+  if (scenario.trial) {
+    if (isDirect(peer)) return scenario.trial.kind === 'overload' ? undefined : 'there is nothing to do it to';
+    return peer.trial ? undefined : 'set up to be measured for its cost only';
+  }
   if (isDirect(peer) && !scenario.steps.some(({ kind }) => kind === 'paced')) return 'nothing to compare with';
   const tls = scenario.tls ? certificate : undefined;
   return peer.cannot?.({ everything: scenario.everything, routes: scenario.routes, ...(tls && { tls }) });

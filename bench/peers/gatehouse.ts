@@ -2,6 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { gatehouseTrial } from './gatehouse-trial.ts';
 import { repositoryRoot } from './install.ts';
 import { type Peer, type Setup, versionOf } from './peer.ts';
 import { eachRoute } from './routes.ts';
@@ -29,6 +30,7 @@ function gatehouse(node: string, nodeVersion: string | undefined): Peer {
       if (!nodeVersion || !existsSync(cli)) return undefined;
       return versionOf(node, [cli, '--version'], /(\d+\.\d+\.\S+)/);
     },
+    trial: gatehouseTrial(node, cli),
     configure(setup) {
       const file = `${setup.folder}/gatehouse.yaml`;
       writeFileSync(file, stringify(configuration(setup)));

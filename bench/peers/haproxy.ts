@@ -1,6 +1,7 @@
 /** HAProxy, the reference: one thread, connections reused on both sides, nothing on that the others do not do as well. */
 import { writeFileSync } from 'node:fs';
 import { descriptorLimit } from '../measure/limits.ts';
+import { haproxyTrial } from './haproxy-trial.ts';
 import { type Peer, type Setup, versionOf } from './peer.ts';
 import { eachRoute } from './routes.ts';
 
@@ -11,6 +12,7 @@ export const haproxy: Peer = {
     'one thread, http-reuse always, forwarded fields and a unique id; its log to a file where the scenario has one',
   missing: 'apt-get install haproxy',
   version: () => versionOf('haproxy', ['-v'], /version (\d+\.\d+\.\d+)/),
+  trial: haproxyTrial,
   configure(setup) {
     const file = `${setup.folder}/haproxy.cfg`;
     writeFileSync(file, configuration(setup));

@@ -1,5 +1,6 @@
 /** nginx: one worker, keep-alive on both sides, bodies passed on as they come. */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { nginxTrial } from './nginx-trial.ts';
 import { type Peer, type Setup, versionOf } from './peer.ts';
 
 /** nginx from Debian. */
@@ -9,6 +10,7 @@ export const nginx: Peer = {
     'one worker, keep-alive upstream, no buffering of bodies; access log through a 32 KiB buffer where there is one',
   missing: 'apt-get install nginx-light (or nginx)',
   version: () => versionOf('nginx', ['-v'], /nginx\/(\S+)/),
+  trial: nginxTrial,
   configure(setup) {
     const file = `${setup.folder}/nginx.conf`;
     mkdirSync(`${setup.folder}/tmp`, { recursive: true });

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createWriteStream, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import type { TrialPeer } from './trial.ts';
 
 /** What a scenario asks of the proxy. */
 export interface Setup {
@@ -48,6 +49,8 @@ export interface Peer {
   fields?(setup: Setup): string;
   /** Whether it may write the JSON anew, so that only its meaning is compared. */
   rewrites?: boolean;
+  /** How it takes part in reload, failover and overload; else it is only measured for its cost. */
+  trial?: TrialPeer;
   /** Whether it listens on every interface and so needs a network of its own. */
   isolate?: boolean;
 }
@@ -97,10 +100,10 @@ export function startProcess(start: Start, folder: string, prefix: readonly stri
 }
 
 /** Asks a process to end, and after 3 s makes it. */
-export async function stopProcess(child: ChildProcess): Promise<void> {
+export async function stopProcess(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
+  child.kill(signal);
   const force = setTimeout(() => child.kill('SIGKILL'), 3000);
   await ended;
   clearTimeout(force);

@@ -77,7 +77,7 @@ export function compare(results: readonly ScenarioResult[], baseline: Baseline):
         const band = bandOf(measure, old.spread, now.spread);
         const moved = now.ratio - old.ratio;
         if (Math.abs(moved) <= band * old.ratio || Math.abs(moved) * against <= (measure.floor ?? 0)) continue;
-        const kind = moved > 0 ? 'dearer' : 'cheaper';
+        const kind = moved > 0 !== (measure.moreIsBetter ?? false) ? 'dearer' : 'cheaper';
         changes.push({ scenario, peer, measure: key, kind, before: old.ratio, after: now.ratio, band });
       }
     }

@@ -31,13 +31,15 @@ export function renderScenario({ scenario, title, unit, peers }: ScenarioResult)
 export function renderFigure({ unit }: Measure, figure: Figure | undefined, isReference = false): string {
   if (!figure || Number.isNaN(figure.value)) return '-';
   const value = unit === '/s' ? `${Math.round(figure.value).toLocaleString('en')}/s` : withUnit(figure.value, unit);
-  if (unit === '/s' || unit === '%') return value;
+  if (unit === '/s' || unit === '%' || unit === 'share' || unit === 'count') return value;
   const noise = figure.spread >= 0.005 ? ` ±${Math.round(figure.spread * 100)}%` : '';
   const ratio = figure.ratio === undefined || isReference ? '' : ` (${figure.ratio.toFixed(2)}×)`;
   return `${value}${noise}${ratio}`;
 }
 
 function withUnit(value: number, unit: string): string {
+  if (unit === 'share') return `${value.toFixed(3)}%`;
+  if (unit === 'count') return Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(1);
   if (unit === '%') return `${Math.round(value)}%`;
   return `${Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(1)} ${unit}`;
 }

@@ -6,7 +6,7 @@ const REDACTED = '[redacted]';
  * Setting and field names whose values are secrets, wherever they stand. File references (`tls.key`) are paths and stay.
  */
 const SECRET =
-  /^(.*(password|passphrase|secret|credentials?|token|api[-_]?keys?|access[-_]?keys?|private[-_]?key|[-_]key|[-_]auth)|(proxy-)?authorization|(set-)?cookie)$/i;
+  /^(.*(password|passphrase|pepper|secret|credentials?|token|api[-_]?keys?|access[-_]?keys?|private[-_]?key|[-_]key|[-_]auth)|hash|(proxy-)?authorization|(set-)?cookie)$/i;
 
 /** A copy with the values of secret names, and passwords inside URLs, replaced by `[redacted]`. Counts and durations stay. */
 export function redact(value: unknown): unknown {

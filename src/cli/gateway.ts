@@ -3,24 +3,25 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Admin, Outcome } from '../admin/admin.ts';
 import type { Config, Loaded, NotLoaded } from '../config/config.ts';
-import { formatProblem } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
-import { formatSize } from '../kernel/limit.ts';
-import { type Snapshot as Metrics, Overview, openLog, processReader } from '../observe/observe.ts';
+import type { Snapshot as Metrics } from '../observe/observe.ts';
+import { Overview, processReader } from '../observe/observe.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { Services, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
-import { openAdmin } from './adminport.ts';
 import { certificatesFor } from './certificates.ts';
-import { changesTo } from './changes.ts';
+import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
 import { LevelBoard } from './levelboard.ts';
-import { workersOf } from './machine.ts';
+import { tooLarge, workersOf } from './machine.ts';
+import { openAccessLog, openAdmin } from './opening.ts';
+import { Reloads } from './reloads.ts';
 import { Upgrade } from './upgrade.ts';
+import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
 
 /** What a gateway is made of. */
@@ -86,20 +87,18 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const notify = (one: NoticeEvent) => events.emit('notice', one);
   const endpoints = new EndpointNotices(notify);
   events.on('endpointChanged', (change) => endpoints.changed('prober', change));
-  const log = await Held.open(loaded.config.log.access, async (access) => {
-    const onDrain = () => supervisor.resumeLogs();
-    if (access === 'off') return undefined;
-    try {
-      return await openLog(access, { clock, notice, onDrain, onDrop: (lines) => own.logDropped('access', lines) });
-    } catch (error) {
-      throw new Error(`log.access: ${access} cannot be opened: ${reasonOf(error as NodeJS.ErrnoException)}`);
-    }
-  });
+  const logParts = {
+    clock,
+    notice,
+    onDrain: () => supervisor.resumeLogs(),
+    onDrop: (lines: number) => own.logDropped('access', lines),
+  };
+  const log = await Held.open(loaded.config.log.access, (access) => openAccessLog(access, logParts));
   const services = new Services();
   const certificates = certificatesFor(clock, services, notify, own);
   const levels = new LevelBoard();
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
-  const ejectedBy = new Map<string, Set<number>>();
+  const ejections = new Ejections();
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -110,34 +109,18 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     services,
     inherited: sockets,
     drainMs: (config) => parts.drainMs ?? config.drainTimeout,
-    load: async () => {
-      const next = await parts.load();
-      if (!next.ok) return { ok: false, problems: next.problems.map(formatProblem) };
-      for (const warning of next.warnings) notice({ level: 'warn', message: formatProblem(warning) });
-      const { config } = next;
-      try {
-        await log.prepare(config.log.access);
-        await admin?.prepare(config.admin.address);
-      } catch (error) {
-        return { ok: false, problems: [(error as Error).message] };
-      }
-      return next;
-    },
+    load: () => reloads.load(),
     log: (_worker, lines) => log.now?.write(lines) ?? true,
     metrics: (worker, snapshot) => {
       overview.update(String(worker), snapshot as Metrics);
-      const { workerMemory } = supervisor.snapshot.config;
-      const held = workerMemory > 0 ? overview.memory(String(worker)) : 0;
-      if (held > workerMemory) {
-        const reason = `holds ${Math.round(held / 2 ** 20)}MiB, more than workerMemory (${formatSize(workerMemory)})`;
-        supervisor.renew(worker, reason);
-      }
+      const reason = tooLarge(overview.memory(String(worker)), supervisor.snapshot.config.workerMemory);
+      if (reason !== '') supervisor.renew(worker, reason);
     },
     gone: (worker) => {
       overview.retire(String(worker));
       levels.retire(worker);
       endpoints.gone(String(worker));
-      for (const workers of ejectedBy.values()) workers.delete(worker);
+      ejections.gone(worker);
     },
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);
@@ -146,25 +129,38 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     exited: (reason) => own.workerExited(reason),
     observed: (worker, change) => {
       endpoints.changed(String(worker), change);
-      const { upstream, endpoint, healthy } = change;
-      const key = `${upstream}\n${endpoint}`;
-      const workers = ejectedBy.get(key) ?? new Set();
-      if (healthy) workers.delete(worker);
-      else workers.add(worker);
-      ejectedBy.set(key, workers);
+      ejections.changed(worker, change);
     },
+  });
+  const reloads: Reloads = new Reloads({
+    load: parts.load,
+    notice,
+    prepare: async (config) => {
+      await log.prepare(config.log.access);
+      await admin?.prepare(config.admin.address);
+    },
+    settle: async (accepted) => {
+      own.reloaded(accepted);
+      if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
+      await log.settle(accepted);
+      if (await admin?.settle(accepted)) {
+        notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
+      }
+    },
+    supervisor: () => supervisor,
+    upgrading: () => upgrade.underWay,
+    reloading: parts.reloading,
   });
   const measure = () => {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
     own.workers(count.starting, count.ready, count.draining);
   };
-  let configError = '';
   const state = {
-    configError: () => configError,
-    ejectedBy: (key: string) => ejectedBy.get(key)?.size ?? 0,
-    preview: () => preview(),
-    reload: () => gateway.reload(),
+    configError: () => reloads.error,
+    ejectedBy: (key: string) => ejections.by(key),
+    preview: () => reloads.preview(),
+    reload: () => reloads.run(),
     upgrade: () => gateway.upgrade(),
     upgrading: () => upgrade.underWay,
     levels: (upstream: string) => levels.of(upstream),
@@ -192,26 +188,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     throw error;
   }
   const held = admin;
-  const preview = async (): Promise<Outcome> => {
-    const next = await parts.load();
-    if (!next.ok) return { ok: false, problems: next.problems.map(formatProblem) };
-    return { ok: true, generation: supervisor.snapshot.generation, changes: changesTo(supervisor.snapshot, next) };
-  };
-  const reload = async (): Promise<Outcome> => {
-    if (upgrade.underWay) return { ok: false, problems: ['an upgrade is under way; reload when it has ended'] };
-    parts.reloading?.(undefined);
-    const before = supervisor.snapshot;
-    const result = await supervisor.reload();
-    own.reloaded(result.ok);
-    if (result.ok) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
-    await log.settle(result.ok);
-    const moved = await held.settle(result.ok);
-    if (moved) notify({ level: 'info', message: `the admin API has moved to ${held.now?.url}` });
-    configError = result.ok ? '' : result.problems.join('; ');
-    const ended: Outcome = result.ok ? { ...result, changes: changesTo(before, supervisor.snapshot) } : result;
-    parts.reloading?.(ended);
-    return ended;
-  };
   const upgrade = new Upgrade({
     clock,
     notice: notify,
@@ -232,18 +208,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     left: () => parts.left?.(),
   });
   const drainMs = () => parts.drainMs ?? supervisor.snapshot.config.drainTimeout;
-  let reloading: Promise<unknown> = Promise.resolve();
   own.reloaded(true);
-  const urls = () =>
-    new Map(
-      supervisor.addresses.map(({ listener, address }) => [
-        listener,
-        urlOf(supervisor.snapshot.config, listener, address),
-      ]),
-    );
   const gateway: Gateway = {
     get urls() {
-      return urls();
+      return listenerUrls(supervisor.snapshot.config, supervisor.addresses);
     },
     get adminUrl() {
       return held.now?.url ?? '';
@@ -256,14 +224,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     async upgrade() {
       if (!parts.left) return { ok: false, problems: ['this program was not started to be upgraded'] };
-      await reloading;
+      await reloads.settled;
       return upgrade.run();
     },
-    reload() {
-      const next = reloading.then(reload);
-      reloading = next;
-      return next;
-    },
+    reload: () => reloads.run(),
     async reopenLog() {
       await log.now?.reopen();
       supervisor.reopenLogs();
@@ -278,19 +242,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     kill: () => void supervisor.kill(),
   };
   return gateway;
-}
-
-/** Why a file cannot be written, and what to do. */
-function reasonOf({ code, message }: NodeJS.ErrnoException): string {
-  if (code === 'ENOENT') return 'its folder does not exist; create it';
-  if (code === 'EISDIR') return 'it is a folder; name a file';
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'it may not be written; choose another place';
-  return message;
-}
-
-function urlOf(config: Config, listener: string, address: string): string {
-  if (address.startsWith('unix:')) return address;
-  return `${config.listeners[listener]?.tls ? 'https' : 'http'}://${address}`;
 }
 
 /** Options of this process that workers share; a debugger's port cannot be had twice. */

@@ -1,6 +1,6 @@
 /** What the workers say about the levels of upstreams, put together for /api/status. */
 import type { LevelStatus } from '../admin/handle.ts';
-import type { UpstreamLevels } from '../supervisor/channel.ts';
+import type { UpstreamLevels } from '../supervisor/messages.ts';
 
 /** The latest word of each worker on each upstream. */
 export class LevelBoard {

@@ -81,7 +81,7 @@ function runWorker(): void {
 
   let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
-    for (const h of changes) gatehouse?.setEndpointHealth(h.upstream, h.endpoint, h.healthy, h.reason);
+    for (const h of changes) gatehouse?.endpoints.setHealth(h.upstream, h.endpoint, h.healthy, h.reason);
   };
 
   const link = linkToSupervisor({
@@ -117,24 +117,24 @@ function runWorker(): void {
       },
       async listen(listener, handle) {
         if (!gatehouse) throw new Error('no configuration came before the listener');
-        await gatehouse.listen(listener, handle);
+        await gatehouse.doors.listen(listener, handle);
         if (!warm) {
           warm = true;
           void warmUp(createGatehouse, systemClock, warmEvents());
         }
       },
-      unlisten: (listener) => gatehouse?.unlisten(listener),
+      unlisten: (listener) => gatehouse?.doors.unlisten(listener),
       endpointHealth: setHealth,
       // The supervisor sends what its own board holds.
       chaos: (running) => gatehouse?.runFaults(running as RunningFault[]),
       breakers(changes) {
-        for (const change of changes) gatehouse?.setBreaker(change);
+        for (const change of changes) gatehouse?.endpoints.setBreaker(change);
       },
-      probeGranted: (upstream, endpoint, granted) => gatehouse?.probeGranted(upstream, endpoint, granted),
+      probeGranted: (upstream, endpoint, granted) => gatehouse?.endpoints.probeGranted(upstream, endpoint, granted),
       agents(changes) {
         for (const { upstream, endpoint, up, drained, share, maxConnections: most, reason } of changes) {
           const maxConnections = most === 0 ? Number.POSITIVE_INFINITY : most;
-          gatehouse?.setAgent(upstream, endpoint, { up, drained, share, maxConnections }, reason);
+          gatehouse?.endpoints.setAgent(upstream, endpoint, { up, drained, share, maxConnections }, reason);
         }
       },
       reopenLog: () => accessLog.reopen(),

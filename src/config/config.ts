@@ -29,8 +29,11 @@ export function openSource(location: string, options: SourceOptions): Source {
   };
 }
 
-/** Folder for last good copies: what systemd gives (StateDirectory=), else the user's. */
-export function keepFolder(env: SourceOptions['env']): string {
-  if (env.STATE_DIRECTORY) return join(env.STATE_DIRECTORY.split(':')[0] as string, 'configuration');
-  return join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'gatehouse', 'configuration');
+/** Folder for what outlives a restart: what systemd gives (StateDirectory=), else the user's. */
+export function dataFolder(env: SourceOptions['env']): string {
+  if (env.STATE_DIRECTORY) return env.STATE_DIRECTORY.split(':')[0] as string;
+  return join(env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'gatehouse');
 }
+
+/** Folder for last good copies of the configuration. */
+export const keepFolder = (env: SourceOptions['env']): string => join(dataFolder(env), 'configuration');

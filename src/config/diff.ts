@@ -9,7 +9,7 @@ import { rawSchema } from './schema.ts';
 const NAMED = ['name', 'url'] as const;
 
 /** Settings that may hold credentials: that they changed is told, what they hold is not. */
-const SECRET = /\.rewrite\.(request|response)Headers\.(set|add)[.[]/;
+const SECRET = /\.rewrite\.(request|response)Headers\.(set|add)[.[]|^access\.(pepper|keys\[[^\]]*\]\.hash)/;
 
 /**
  * One line for each difference: `upstreams.a: added`, `upstreams.a.timeouts.idle: 30s → 10s`. Empty when both are the

@@ -4,9 +4,11 @@ import { adminConfig } from '../admin/config.ts';
 import { duration, name, size } from '../kernel/schema.ts';
 import { listenerConfig } from '../listen/config.ts';
 import { logConfig } from '../observe/config.ts';
+import { accessConfig } from '../policy/access/config.ts';
 import { chaosConfig } from '../policy/chaos/config.ts';
 import { overloadConfig } from '../policy/overload/config.ts';
 import { modelConfig, routeConfig } from '../route/config.ts';
+import { storeConfig } from '../store/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 
 /** Schema of the file. Unknown keys are mistakes. */
@@ -46,8 +48,10 @@ export const configSchema = z.strictObject({
     .array(routeConfig)
     .min(1, 'expected at least one route')
     .describe('Which request goes where. The most specific match wins; among equals, the first in the file.'),
+  access: accessConfig,
   overload: overloadConfig,
   chaos: chaosConfig,
+  store: storeConfig.describe('Where keys, tenants, plans, domains and the usage ledger are kept.'),
   log: logConfig.describe('What is written about requests.'),
 });
 

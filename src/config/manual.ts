@@ -124,6 +124,8 @@ const CAUSES: Partial<Record<ErrorCode, string>> = {
   no_endpoint: 'No endpoint is healthy and has room.',
   fault_injected:
     'A fault that someone switched on on purpose (`chaos`); the status is the one they chose. `/api/status` names it.',
+  auth_unavailable:
+    'Who calls cannot be told at the moment: the keys that tokens are signed with have not been had yet. The log says why.',
   load_shed:
     'This gateway is near a limit of `overload` and refuses what is newest and least important. The rule names the limit.',
   overloaded:

@@ -9,7 +9,13 @@ export function stickyKey(sticky: CompiledModel['sticky'], passage: Passage, hea
   if (sticky === undefined) return undefined;
   switch (sticky.from) {
     case 'key':
-      return head.get('authorization') ?? head.get('x-api-key') ?? head.get('api-key');
+      // The name of a key that was verified; where none was asked for, what the client sends for the upstream.
+      return (
+        passage.exchange.identity?.credential ??
+        head.get('authorization') ??
+        head.get('x-api-key') ??
+        head.get('api-key')
+      );
     case 'user':
       return passage.peek?.user;
     case 'ip':

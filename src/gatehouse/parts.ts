@@ -2,6 +2,7 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { TlsShared } from '../listen/tlsshared.ts';
+import type { KeyUses } from '../policy/access/access.ts';
 import type { Readings, Share } from '../policy/overload/overload.ts';
 import type { Lookup } from '../upstream/resolve.ts';
 import type { UpstreamParts } from '../upstream/upstream.ts';
@@ -29,6 +30,8 @@ export interface WorkerParts {
   tls?: TlsShared;
   /** Asks for the bound handle of a listener again, which stopped accepting; `listen` is then called with it. */
   relisten?: (listener: string) => void;
+  /** Told about once a minute which keys of the store were used. */
+  used?: (uses: KeyUses) => void;
   /** Whom to ask before a breaker's probe; nobody when left out, as in a process that is alone. */
   askProbe?: UpstreamParts['askProbe'];
 }

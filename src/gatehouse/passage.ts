@@ -15,6 +15,7 @@ import type { Events } from '../kernel/event.ts';
 import type { Exchange, Outcome, ResponseHead, Usage } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
 import type { TlsShared } from '../listen/tlsshared.ts';
+import type { AccessGate } from '../policy/access/access.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import type { Overload } from '../policy/overload/overload.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
@@ -75,6 +76,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** The path by which `operation` was told. */
   apiPath = '';
   route: CompiledRoute | undefined = undefined;
+  /** The gate that has let it pass. */
+  gate: AccessGate | undefined = undefined;
   model: CompiledModel | undefined = undefined;
   version: CompiledVersion | undefined = undefined;
   peek: RequestPeek | undefined = undefined;

@@ -6,8 +6,10 @@ import { ManualClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { Exchange, type Inbound, type InboundSink } from '../kernel/exchange.ts';
 import { listenerConfig } from '../listen/config.ts';
+import { accessConfig } from '../policy/access/config.ts';
 import { modelConfig, routeConfig } from '../route/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
+import { authenticate, authenticateByModel } from './authenticate.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
 import type { SnapshotInput } from './snapshot.ts';
 import { chooseModel, compose, guard, identify, peek, readModel, route } from './stages.ts';
@@ -18,6 +20,7 @@ export interface Settings {
   upstreams?: Record<string, object>;
   models?: Record<string, object>;
   routes?: object[];
+  access?: object;
 }
 
 const LIMITS = { head: 32_768, uri: 8192, fields: 100, body: 1 << 20 };
@@ -43,6 +46,7 @@ export function makeInput(settings: Settings = {}, files: Record<string, string>
       routes: (settings.routes ?? [{ name: 'ai', match: { path: '/v1/*' }, models: ['*'] }]).map((one) =>
         routeConfig.parse(one),
       ),
+      access: accessConfig.parse(settings.access ?? {}),
     },
     files,
   };
@@ -72,7 +76,18 @@ export function makeWorker(settings: Settings = {}) {
     forwarded = passage;
     return ANSWERED;
   };
-  const stages = [identify, guard, route, peek, readModel, chooseModel, compose, capture];
+  const stages = [
+    identify,
+    guard,
+    route,
+    authenticate,
+    peek,
+    readModel,
+    authenticateByModel,
+    chooseModel,
+    compose,
+    capture,
+  ];
   const parts = { clock, events, pseudonym: 'gatehouse-test', idPrefix: 'id-' };
   const worker = new Worker(stages, makeInput(settings), parts);
 

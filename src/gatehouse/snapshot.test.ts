@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
+import { Access } from '../policy/access/access.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { makeInput, makeWorker, type Settings } from './pipeline.fixture.ts';
 import { Snapshot } from './snapshot.ts';
@@ -15,7 +16,8 @@ const base: Settings = {
 
 function compile(settings: Settings, before?: Snapshot, files: Record<string, string> = {}) {
   const clock = new ManualClock();
-  const parts = { clock, events: new Events(), deadlines: new Deadlines(clock) };
+  const events = new Events();
+  const parts = { clock, events, deadlines: new Deadlines(clock), access: new Access({ clock, events }) };
   return new Snapshot(makeInput(settings, files), parts, before);
 }
 

@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ModelEntry } from '../ai/ai.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { ListenerConfig } from '../listen/config.ts';
+import type { Access, AccessGate, CompiledAccess } from '../policy/access/access.ts';
+import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
@@ -19,6 +21,7 @@ export interface SnapshotInput {
     models: Record<string, ModelConfig>;
     routes: RouteConfig[];
     chaos?: ChaosConfig;
+    access?: AccessConfig;
     /** No limits when left out. */
     overload?: OverloadConfig;
     /** Where this gateway stands. */
@@ -30,7 +33,9 @@ export interface SnapshotInput {
 }
 
 /** What a compiled snapshot is made with. */
-export type SnapshotParts = Omit<UpstreamParts, 'readText'>;
+export interface SnapshotParts extends Omit<UpstreamParts, 'readText'> {
+  access: Access;
+}
 
 /** The text of a file the configuration names. Throws when the supervisor did not send it. */
 export function fileReader(files: Record<string, string>): (path: string) => string {
@@ -51,6 +56,7 @@ export class Snapshot {
   readonly router: Router;
   readonly models: ModelTable;
   readonly upstreams = new Map<string, Upstream>();
+  readonly access: CompiledAccess;
 
   /**
    * Throws when something cannot be compiled; nothing is kept then. Upstreams that did not change are taken over, and of
@@ -60,6 +66,11 @@ export class Snapshot {
     this.input = input;
     this.router = compileRoutes(input.config.routes);
     this.models = compileModels(input.config.models, parts.clock as Clock);
+    this.access = parts.access.compile(
+      input.config.access ?? accessConfig.parse({}),
+      input.config.routes.map(({ access }) => access),
+      before?.access,
+    );
     const readText = fileReader(input.files);
     const { zone, region } = input.config;
     const stays = zone === before?.input.config.zone && region === before?.input.config.region;
@@ -73,6 +84,16 @@ export class Snapshot {
       const made = { ...parts, readText, home: { zone, region } };
       this.upstreams.set(name, same ? old : new Upstream(name, config, made, old));
     }
+  }
+
+  /** What a route asks of callers; undefined: nothing. */
+  gateOf(route: { readonly index: number }): AccessGate | undefined {
+    return this.access.gates[route.index];
+  }
+
+  /** Every route asks for the same. */
+  get oneGate(): boolean {
+    return this.access.uniform;
   }
 
   /** Connections to servers. */

@@ -4,6 +4,7 @@ import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
 import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
+import { CREDENTIAL } from '../policy/access/access.ts';
 import { leavesOut } from '../route/route.ts';
 import { Forward } from '../upstream/forward.ts';
 import { holdBody } from './hold.ts';
@@ -232,6 +233,8 @@ export function compose(passage: Passage): Step {
   }
   const { inbound } = exchange;
   let drop = REPLACED | replacedForwarding(inbound);
+  // What proves who calls is for us.
+  if (passage.gate?.takesCredential) drop |= CREDENTIAL;
   let lines = '';
   if (passage.reads) {
     // What is read must not be compressed.

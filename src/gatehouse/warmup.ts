@@ -140,7 +140,7 @@ export async function warmUp(
       { config: configuration(front, join(folder, 'back')), files: {} },
       { clock, events, pseudonym: 'gatehouse-warm-up', idPrefix: 'warm-' },
     );
-    await worker.listen('warm', { path: front });
+    await worker.doors.listen('warm', { path: front });
     const share = Math.ceil(requests / CONNECTIONS);
     await Promise.all(Array.from({ length: CONNECTIONS }, (_, i) => ask(front, share, i)));
   } catch {

@@ -57,9 +57,9 @@ test('request ids are unique; the date is the wall clock to the second', () => {
 
 test('health of an endpoint reaches its upstream; unknown names are ignored', () => {
   const { worker } = makeWorker();
-  worker.setEndpointHealth('nobody', '10.0.0.1:80', false, 'down');
-  worker.setEndpointHealth('gpu', '10.0.0.1', false, 'down');
-  worker.setEndpointHealth('gpu', 'nobody', false, 'down');
+  worker.endpoints.setHealth('nobody', '10.0.0.1:80', false, 'down');
+  worker.endpoints.setHealth('gpu', '10.0.0.1', false, 'down');
+  worker.endpoints.setHealth('gpu', 'nobody', false, 'down');
   const [endpoint] = worker.snapshot.upstreams.get('gpu')?.endpoints ?? [];
   assert.equal(endpoint?.id, '10.0.0.1');
   assert.equal(endpoint?.available, false);
@@ -67,6 +67,6 @@ test('health of an endpoint reaches its upstream; unknown names are ignored', ()
 
 test('listening under a name that is not configured is refused', async () => {
   const { worker } = makeWorker();
-  await assert.rejects(worker.listen('other', { port: 0 }), /there is no listener other/);
-  assert.equal(worker.address('other'), null);
+  await assert.rejects(worker.doors.listen('other', { port: 0 }), /there is no listener other/);
+  assert.equal(worker.doors.address('other'), null);
 });

@@ -1,13 +1,13 @@
 /** One worker's data plane: listeners, the snapshot in force, and the run of the pipeline. */
 import type { Clock } from '../kernel/clock.ts';
 import { GatehouseError } from '../kernel/error.ts';
-import type { BreakerEvent, Events } from '../kernel/event.ts';
+import type { Events } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 import type { Verdict } from '../kernel/gate.ts';
 import { Intake } from '../listen/intake.ts';
-import { Listener } from '../listen/listen.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
 import { TlsShared } from '../listen/tlsshared.ts';
+import { Access } from '../policy/access/access.ts';
 import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
@@ -15,12 +15,13 @@ import { priorityOf } from '../route/config.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
 import { flushCorked } from '../socket/wire.ts';
-import type { AgentWord } from '../upstream/upstream.ts';
 import { HttpDate } from './date.ts';
+import { Doors } from './doors.ts';
+import { EndpointNews } from './endpointnews.ts';
 import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { untilQuiet } from './quiet.ts';
-import { fileReader, Snapshot, type SnapshotInput } from './snapshot.ts';
+import { Snapshot, type SnapshotInput } from './snapshot.ts';
 
 /** Serves a snapshot. */
 export class Worker implements ListenerHandler, PassageHost {
@@ -35,14 +36,15 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly overload: Overload;
   /** Certificates, ticket keys and challenges that come while the worker runs. */
   readonly tls: TlsShared;
+  /** Who may come in. */
+  readonly access: Access;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
   readonly #stages: readonly Stage[];
   readonly #parts: WorkerParts;
   readonly #deadlines: Deadlines;
-  readonly #listeners = new Map<string, Listener>();
-  /** Listeners that accept no more, while they have connections. */
-  readonly #leaving = new Set<Listener>();
+  readonly doors: Doors;
+  readonly endpoints: EndpointNews;
   #requests = 0;
   #active = 0;
   readonly #date: HttpDate;
@@ -57,6 +59,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.pseudonym = parts.pseudonym;
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
+    this.access = new Access(parts);
     this.snapshot = this.#compile(input, undefined);
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
@@ -68,6 +71,17 @@ export class Worker implements ListenerHandler, PassageHost {
       clock,
       descriptors && { limit: descriptors.limit, used: () => descriptors.used + this.#sockets() },
     );
+    this.doors = new Doors({
+      clock,
+      events: parts.events,
+      deadlines: this.#deadlines,
+      handler: this,
+      intake: this.#intake,
+      tls: this.tls,
+      relisten: parts.relisten,
+      input: () => this.snapshot.input,
+    });
+    this.endpoints = new EndpointNews(() => this.snapshot, parts.askProbe);
     this.#configure(input);
     reportExceptions((error) => this.#notice('a connection was cut', error));
   }
@@ -77,55 +91,13 @@ export class Worker implements ListenerHandler, PassageHost {
     await Promise.all([...this.snapshot.upstreams.values()].map((upstream) => upstream.start()));
   }
 
-  /** Starts accepting on a bound handle (or whatever `net.Server.listen` takes) for the listener of this name. */
-  async listen(name: string, target: object): Promise<void> {
-    const config = this.snapshot.input.config.listeners[name];
-    if (config === undefined) throw new Error(`there is no listener ${name}`);
-    const paused = this.#listeners.get(name);
-    if (paused?.paused) return paused.listen(target);
-    const { clock, events } = this;
-    const readText = fileReader(this.snapshot.input.files);
-    const { relisten } = this.#parts;
-    const listener = new Listener(name, config, {
-      clock,
-      events,
-      deadlines: this.#deadlines,
-      handler: this,
-      readText,
-      tls: this.tls,
-      intake: this.#intake,
-      relisten: relisten && (() => relisten(name)),
-    });
-    await listener.listen(target);
-    // Another one of this name, on a socket that was bound anew or a handle that came twice, accepts no more.
-    this.#listeners.get(name)?.drain();
-    this.#listeners.set(name, listener);
-  }
-
-  /** Stops accepting on one listener; its connections end after the response under way. */
-  unlisten(name: string): void {
-    const listener = this.#listeners.get(name);
-    listener?.drain();
-    this.#listeners.delete(name);
-    for (const one of this.#leaving) if (one.connections === 0) this.#leaving.delete(one);
-    if (listener !== undefined) this.#leaving.add(listener);
-  }
-
-  /** Address of a listener on TCP. */
-  address(name: string): ReturnType<Listener['address']> {
-    return this.#listeners.get(name)?.address() ?? null;
-  }
-
   /** Swaps in a new snapshot; requests under way end with the old one. Throws, changing nothing, when it cannot be compiled. */
   async update(input: SnapshotInput): Promise<void> {
     const before = this.snapshot;
     const next = this.#compile(input, before);
     const fresh = await next.start(before);
     try {
-      for (const [name, listener] of this.#listeners) {
-        const config = input.config.listeners[name];
-        if (config !== undefined) listener.update(config, fileReader(input.files));
-      }
+      this.doors.update(input);
     } catch (error) {
       for (const upstream of fresh) upstream.abandon();
       throw error;
@@ -136,41 +108,17 @@ export class Worker implements ListenerHandler, PassageHost {
     before.closeFor(next);
   }
 
-  /** What the prober found. */
-  setEndpointHealth(upstream: string, endpoint: string, healthy: boolean, reason: string): void {
-    this.snapshot.upstreams.get(upstream)?.setHealth(endpoint, healthy, reason);
-  }
-
   /** Faults that were switched on at run time, all of them, each with the rest of its time. */
   runFaults(running: readonly RunningFault[]): void {
     this.#chaosRun.run(running);
   }
 
-  /** What another worker found out about a breaker, or an operator decided. `forMs`: how long it stays open. */
-  setBreaker({ upstream, endpoint, state, forMs, forced, reason }: Omit<BreakerEvent, 'own'>): void {
-    const found = this.snapshot.upstreams.get(upstream)?.endpoint(endpoint);
-    found?.standing.setBreaker(state === 'closed' ? 'closed' : 'open', forMs, forced, reason);
-  }
-
-  /** The answer to `WorkerParts.askProbe`. */
-  probeGranted(upstream: string, endpoint: string, granted: boolean): void {
-    const found = this.snapshot.upstreams.get(upstream)?.endpoint(endpoint);
-    if (found !== undefined) found.standing.probeGranted(granted);
-    else if (granted) this.#parts.askProbe?.(upstream, endpoint, false);
-  }
-
-  /** What the agent beside a server says. */
-  setAgent(upstream: string, endpoint: string, word: AgentWord, reason: string): void {
-    this.snapshot.upstreams.get(upstream)?.endpoint(endpoint)?.setAgent(word, reason);
-  }
-
   /** Stops accepting, lets requests end, closes idle connections; resolves when all is quiet, or cuts after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void> {
-    for (const listener of this.#listeners.values()) listener.drain();
-    const all = [...this.#listeners.values(), ...this.#leaving];
-    const quiet = () => this.#active === 0 && all.every((listener) => listener.connections === 0);
+    const draining = this.doors.drain();
+    const quiet = () => this.#active === 0 && draining.every((listener) => listener.connections === 0);
     return untilQuiet(this.clock, deadlineMs, quiet, () => {
-      for (const listener of all) listener.destroy();
+      for (const listener of draining) listener.destroy();
       for (const upstream of this.snapshot.upstreams.values()) upstream.close();
       this.overload.close();
     });
@@ -279,15 +227,14 @@ export class Worker implements ListenerHandler, PassageHost {
 
   /** Descriptors of connections to clients and servers, with one kept for each client that has none to a server yet. */
   #sockets(): number {
-    let clients = 0;
-    for (const listener of this.#listeners.values()) clients += listener.sockets;
+    const clients = this.doors.sockets;
     return clients + Math.max(clients, this.snapshot.connections);
   }
 
   #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {
     const { clock, events, lookup, askProbe } = this.#parts;
     const optional = { ...(lookup && { lookup }), ...(askProbe && { askProbe }) };
-    const parts = { clock, events, deadlines: this.#deadlines, ...optional };
+    const parts = { clock, events, deadlines: this.#deadlines, access: this.access, ...optional };
     return new Snapshot(input, parts, before);
   }
 }

@@ -31,6 +31,10 @@ export const KNOWN = {
   'accept-encoding': 1 << 25,
   'content-encoding': 1 << 26,
   'content-type': 1 << 27,
+  // One bit for all fields that hold credentials: one look tells whether there is any, and whether there are several.
+  authorization: 1 << 28,
+  'x-api-key': 1 << 28,
+  'api-key': 1 << 28,
 } as const;
 
 /** Marks a field that `Connection` names. */

@@ -33,6 +33,7 @@ const TABLE = {
   upstream_dns: [502, 'dns_error', false],
   no_endpoint: [503, 'destination_unavailable', false],
   fault_injected: [503, 'proxy_internal_response', false],
+  auth_unavailable: [503, 'proxy_internal_response', false],
   load_shed: [503, 'http_request_denied', false],
   overloaded: [503, 'connection_limit_reached', false],
   draining: [503, 'proxy_internal_response', true],

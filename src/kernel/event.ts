@@ -49,6 +49,15 @@ export interface BreakerEvent {
   own: boolean;
 }
 
+/** Somebody was not let in. */
+export interface AuthFailedEvent {
+  /** `apiKey`, `jwt` or `certificate`; `none` where nothing told which. */
+  method: string;
+  /** Short snake_case name out of a closed set, such as `expired`. */
+  reason: string;
+  route: string;
+}
+
 /** Something an operator should read. */
 export interface NoticeEvent {
   level: 'info' | 'warn' | 'error';
@@ -67,6 +76,7 @@ export interface EventMap {
   levelsChanged: LevelsEvent;
   overload: OverloadEvent;
   breakerChanged: BreakerEvent;
+  authFailed: AuthFailedEvent;
   notice: NoticeEvent;
 }
 
@@ -84,6 +94,7 @@ export class Events {
     levelsChanged: [],
     overload: [],
     breakerChanged: [],
+    authFailed: [],
     notice: [],
   };
 

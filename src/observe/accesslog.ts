@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { Exchange, Usage } from '../kernel/exchange.ts';
+import type { Identity } from '../kernel/identity.ts';
 import { Fragments } from './fragments.ts';
 import { countText, millisText, quote, quoteName, timestamp } from './json.ts';
 
@@ -21,7 +22,7 @@ export function accessLogLine(x: Exchange, clock: Clock): string {
   let line =
     `{"timestamp":"${timestamp(clock.wall())}","request_id":${quote(x.id)}` +
     `,"client.address":${quote(inbound.clientAddress)}${cameBy(x)},"url.path":${quote(head.path, MAX_PATH)}${wentTo(x)}` +
-    `,"http.response.status_code":${x.status},"outcome":"${x.outcome}"`;
+    `${calledBy(x.identity)},"http.response.status_code":${x.status},"outcome":"${x.outcome}"`;
   if (error !== undefined) {
     line += `,"error.type":"${error.code}"`;
     if (error.rule !== undefined) line += `,"error.rule":${quoteName(error.rule)}`;
@@ -78,6 +79,21 @@ function wentTo(x: Exchange): string {
   return wentToKnown.put(route, model, upstream, endpoint, version, protocol, operation, text);
 }
 
+const callers = new WeakMap<Identity, string>();
+
+/** One identity serves all requests of a credential, and so does its piece of the line. */
+function calledBy(identity: Identity | undefined): string {
+  if (identity === undefined) return '';
+  let text = callers.get(identity);
+  if (text === undefined) {
+    const { method, principal, credential, tenant } = identity;
+    text = `,"auth.method":"${method}","principal":${quote(principal, MAX_AGENT)},"credential":${quote(credential, MAX_AGENT)}`;
+    if (tenant !== '') text += `,"tenant":${quote(tenant, MAX_AGENT)}`;
+    callers.set(identity, text);
+  }
+  return text;
+}
+
 function usageText(usage: Usage): string {
   let text = `,"gen_ai.usage.input_tokens":${countText(usage.inputTokens)},"gen_ai.usage.output_tokens":${countText(usage.outputTokens)}`;
   if (usage.cachedInputTokens > 0)
@@ -116,6 +132,15 @@ export const ACCESS_LOG_FIELDS: readonly AccessLogField[] = [
   field('version', 'string', 'the model has versions', 'Version of the model that was picked.'),
   field('upstream', 'string', 'one was chosen', 'Upstream.'),
   field('endpoint', 'string', 'one was tried', 'Endpoint of the last try.'),
+  field('auth.method', 'string', 'a caller was proved', '`apiKey`, `jwt` or `certificate`.'),
+  field('principal', 'string', 'a caller was proved', 'Whom the credential stands for.'),
+  field(
+    'credential',
+    'string',
+    'a caller was proved',
+    'Public name of the credential: the id of a key, the `jti` of a token.',
+  ),
+  field('tenant', 'string', 'the caller has one', 'Tenant.'),
   field('http.response.status_code', 'number', 'always', 'Status sent to the client; 0 when nothing was sent.'),
   field(
     'outcome',

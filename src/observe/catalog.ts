@@ -116,6 +116,19 @@ export const WORKER_METRICS = {
     ['code', 'rule'],
     'Requests that were refused, by error code and by the rule that decided.',
   ),
+  authFailures: metric(
+    'counter',
+    'gatehouse_auth_failures_total',
+    ['method', 'reason', 'route'],
+    'Requests without an accepted credential: by method (apiKey, jwt, certificate; none where nothing told which), reason (missing, unknown, expired, …) and route.',
+  ),
+  tenantRequests: metric(
+    'counter',
+    'gatehouse_tenant_requests_total',
+    ['tenant', 'outcome'],
+    'Requests of callers that belong to a tenant; the first thousand or so tenants have series of their own.',
+    { maxSeries: 5000 },
+  ),
   connections: metric('counter', 'gatehouse_connections_total', ['listener'], 'Connections accepted.'),
   connectionsOpen: metric('gauge', 'gatehouse_connections_open', ['listener'], 'Connections open now.'),
   faults: metric(

@@ -54,6 +54,8 @@ export class Metrics {
   readonly #errors: Pairs;
   readonly #denied: Pairs;
   readonly #faults: Pairs;
+  readonly #authFailures: Family<Counter>;
+  readonly #tenants: Pairs;
   readonly #endpointUp: Family<Gauge>;
   readonly #endpointChanges: Family<Counter>;
   readonly #pressure: Family<Gauge>;
@@ -85,6 +87,8 @@ export class Metrics {
     this.#errors = new Pairs(registry.counter(M.errors));
     this.#denied = new Pairs(registry.counter(M.denied));
     this.#faults = new Pairs(registry.counter(M.faults));
+    this.#authFailures = registry.counter(M.authFailures);
+    this.#tenants = new Pairs(registry.counter(M.tenantRequests));
     this.#endpointUp = registry.gauge(M.endpointUp);
     this.#endpointChanges = registry.counter(M.endpointChanges);
     this.#pressure = registry.gauge(M.pressure);
@@ -107,6 +111,7 @@ export class Metrics {
       events.on('endpointChanged', (change) => this.endpointChanged(change)),
       events.on('overload', (state) => this.overload(state)),
       events.on('breakerChanged', (change) => this.breakerChanged(change)),
+      events.on('authFailed', ({ method, reason, route }) => this.#authFailures.with(method, reason, route).inc()),
       events.on('notice', (notice) => this.notice(notice)),
     ];
     return () => {
@@ -132,6 +137,7 @@ export class Metrics {
   requestEnded(x: Exchange): void {
     this.#inFlightOf(x.inbound.listener).inFlight.add(-1);
     this.#pathOf(x).count(x);
+    if (x.identity !== undefined && x.identity.tenant !== '') this.#tenants.inc(x.identity.tenant, x.outcome);
     const error = x.error;
     if (error === undefined) return;
     this.#errors.inc(error.code, x.route);

@@ -71,6 +71,32 @@ export const routeConfig = z.strictObject({
     .min(1, 'expected at least one model, or ["*"] for all')
     .optional()
     .describe('Models that may be asked for here; the body\'s `model` picks. `["*"]` means all.'),
+  access: z
+    .strictObject({
+      anyOf: z
+        .array(z.enum(['apiKey', 'jwt', 'certificate']))
+        .min(1, 'expected at least one of apiKey, jwt and certificate; leave "access" out to let everybody pass')
+        .describe('How callers prove who they are; any of these will do.'),
+      scopes: z
+        .array(
+          z
+            .string()
+            .regex(
+              /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/,
+              'expected a scope (RFC 6749 §3.3): printable, without spaces and quotes',
+            ),
+        )
+        .default([])
+        .describe('Scopes that the credential must have, all of them.'),
+      forwardCredential: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Whether the credential travels on to the upstream. It is taken out when left out; `rewrite.requestHeaders` may set the one that the upstream wants.',
+        ),
+    })
+    .optional()
+    .describe('Who may pass; everybody when left out. Keys, issuers and rules stand under `access` at the top.'),
   rewrite: z
     .strictObject({
       path: z

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../kernel/clock.ts';
 import { Asker } from './asker.ts';
-import type { Answer, Ask, TopicPage } from './channel.ts';
+import type { Answer, Ask, TopicPage } from './messages.ts';
 import { Services } from './services.ts';
 
 test('what is asked in one turn travels as one message, and so do answers that are known at once', async () => {

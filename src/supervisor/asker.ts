@@ -1,6 +1,6 @@
 /** The worker's side of services and topics (services.ts): questions go out in batches, topics come in by name. */
 import type { Clock, Timer } from '../kernel/clock.ts';
-import type { Answer, Ask, TopicPage } from './channel.ts';
+import type { Answer, Ask, TopicPage } from './messages.ts';
 
 /** Keeps this worker's copy of a topic. */
 export interface TopicHandler {

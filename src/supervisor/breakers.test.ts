@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../kernel/clock.ts';
 import { Breakers } from './breakers.ts';
-import type { BreakerChange } from './channel.ts';
+import type { BreakerChange } from './messages.ts';
 
 const at = { upstream: 'u', endpoint: 'e' };
 const open: BreakerChange = { ...at, state: 'open', forced: false, forMs: 30_000, reason: '5 timeouts in a row' };

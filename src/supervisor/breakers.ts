@@ -3,7 +3,7 @@
  * want to send the probe of an open breaker exactly one may.
  */
 import type { Clock } from '../kernel/clock.ts';
-import type { BreakerChange } from './channel.ts';
+import type { BreakerChange } from './messages.ts';
 
 /** A breaker that is not simply closed, for the admin API. */
 export interface BreakerStatus {

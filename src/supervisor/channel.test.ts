@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ToSupervisor, ToWorker } from './channel.ts';
-import { Channel, TO_SUPERVISOR, TO_WORKER } from './channel.ts';
+import { Channel } from './channel.ts';
+import type { ToSupervisor, ToWorker } from './messages.ts';
+import { TO_SUPERVISOR, TO_WORKER } from './messages.ts';
 
 function pair() {
   let receive: (message: unknown, handle: unknown) => void = () => {};

@@ -7,7 +7,7 @@ import type { UpstreamConfig } from '../upstream/config.ts';
 import { type AgentEvent, Agents } from '../upstream/health/agents.ts';
 import { Prober } from '../upstream/health/prober.ts';
 import { type BreakerStatus, Breakers } from './breakers.ts';
-import type { BreakerChange, EndpointHealth, ToSupervisor } from './channel.ts';
+import type { BreakerChange, EndpointHealth, ToSupervisor } from './messages.ts';
 import type { WorkerProcess } from './worker.ts';
 
 /** What it is made with. */

@@ -5,20 +5,20 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import { Asker, type TopicHandler } from './asker.ts';
+import { Channel, type Port } from './channel.ts';
 import type {
   AgentChange,
   BreakerChange,
   EndpointHealth,
-  Port,
   Snapshot,
   ToSupervisor,
   ToWorker,
   UpstreamLevels,
-} from './channel.ts';
-import { Channel, TO_WORKER } from './channel.ts';
+} from './messages.ts';
+import { TO_WORKER } from './messages.ts';
 
 export type { TopicHandler } from './asker.ts';
-export type { EndpointHealth, Snapshot } from './channel.ts';
+export type { EndpointHealth, Snapshot } from './messages.ts';
 
 /** What the data plane does when told. */
 export interface WorkerHandlers {

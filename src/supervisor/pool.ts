@@ -2,7 +2,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
-import type { ToSupervisor } from './channel.ts';
+import type { ToSupervisor } from './messages.ts';
 import type { RestartSettings } from './restart.ts';
 import { Restarts } from './restart.ts';
 import type { Desired, WorkerOwner, WorkerProgram } from './worker.ts';

@@ -1,5 +1,6 @@
 /** Tells one worker all topics (services.ts): whole at its start, then change by change, and whole again when it fell behind. */
-import type { Channel, ToSupervisor, ToWorker } from './channel.ts';
+import type { Channel } from './channel.ts';
+import type { ToSupervisor, ToWorker } from './messages.ts';
 import type { Services } from './services.ts';
 
 /** Messages that may lie unsent while topics are loaded: more only fill memory. */

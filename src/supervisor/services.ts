@@ -2,7 +2,7 @@
  * What the supervisor does for workers beside their configuration. A **service** answers what a worker asks; a **topic** is
  * state that every worker holds a copy of: a new worker gets it whole before its first listener opens, and then each change.
  */
-import type { Answer, Ask, TopicPage } from './channel.ts';
+import type { Answer, Ask, TopicPage } from './messages.ts';
 
 /** Answers one question; a rejected promise reaches who asked as an `Error` with its message. `worker`: who asks. */
 export type Service = (payload: unknown, worker: number) => unknown;

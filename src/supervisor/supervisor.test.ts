@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { ManualClock, systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
+import type { SupervisedConfig, SupervisorOptions } from './options.ts';
 import type { Standin } from './standin.test.worker.ts';
-import type { SupervisedConfig, SupervisorOptions } from './supervisor.ts';
 import { Services, Supervisor } from './supervisor.ts';
 
 const entry = fileURLToPath(new URL('./standin.test.worker.js', import.meta.url));

@@ -2,66 +2,21 @@
  * The supervisor: binds the listeners, forks and watches the workers, hands them snapshots, runs the health prober. It
  * never touches a request. Times are milliseconds of the given clock.
  */
-import type { Clock } from '../kernel/clock.ts';
-import type { Events } from '../kernel/event.ts';
-import type { UpstreamConfig } from '../upstream/config.ts';
-import type { EndpointHealth, Snapshot, ToSupervisor } from './channel.ts';
 import { Endpoints } from './endpoints.ts';
+import { Hearing } from './hearing.ts';
 import type { Inherited } from './inherit.ts';
 import { type ListenerPlan, Listeners, type Listening } from './listeners.ts';
+import type { Snapshot } from './messages.ts';
+import type { SupervisedConfig, SupervisorOptions } from './options.ts';
 import { Pool } from './pool.ts';
-import type { Loaded, Reloaded, SupervisorStatus } from './report.ts';
-import type { RestartSettings } from './restart.ts';
-import type { Services } from './services.ts';
+import type { Reloaded, SupervisorStatus } from './report.ts';
 import { Trials } from './trial.ts';
-import type { WorkerProcess, WorkerProgram } from './worker.ts';
 
 export { refuseCode } from './bind.ts';
 export { Certificates } from './certificates.ts';
 export { HANDOVER, type Inherited, inheritedFrom } from './inherit.ts';
 export type { Reloaded } from './report.ts';
 export { Services } from './services.ts';
-
-/** The part of the configuration that the supervisor itself reads; the rest passes through to the workers. */
-export interface SupervisedConfig {
-  listeners: Record<string, { address: string }>;
-  upstreams: Record<string, UpstreamConfig>;
-}
-
-/** What the supervisor needs. */
-export interface SupervisorOptions<C extends SupervisedConfig> {
-  clock: Clock;
-  /** Gets `notice` and `endpointChanged`. */
-  events: Events;
-  program: WorkerProgram;
-  config: C;
-  files: Record<string, string>;
-  /** How many workers a configuration asks for; `auto` is resolved by the caller, who knows the machine. */
-  workers: (config: C) => number;
-  /** Loads and fully checks the configuration anew, for `reload`. */
-  load: () => Promise<Loaded<C>>;
-  /** Takes whole access log lines of a worker; false: hold back until `resumeLogs` is called. */
-  log: (worker: number, lines: Buffer) => boolean;
-  /** All counters of a worker, about once a second. */
-  metrics: (worker: number, snapshot: unknown) => void;
-  /** A worker process has gone for good and everything it sent was delivered. */
-  gone: (worker: number) => void;
-  /** A worker process has ended: `drained`, `code_N` or a signal's name. */
-  exited?: (reason: string) => void;
-  /** What a worker's real requests met at an endpoint (passive marking). */
-  observed?: (worker: number, change: EndpointHealth) => void;
-  /** What a worker says that is for others to know. */
-  told?: (worker: number, message: ToSupervisor) => void;
-  /** Faults that were switched on at run time; call `chaosChanged` when they change. */
-  chaos?: () => readonly unknown[];
-  /** Bound on draining, for workers that a reload makes superfluous. */
-  drainMs?: (config: C) => number;
-  restarts?: RestartSettings;
-  /** What is done for workers beside their configuration. */
-  services: Services;
-  /** Sockets that another process has bound for us. */
-  inherited?: readonly Inherited[];
-}
 
 /** The supervisor of one gateway. */
 export class Supervisor<C extends SupervisedConfig> {
@@ -75,7 +30,7 @@ export class Supervisor<C extends SupervisedConfig> {
   #listening: Listening[] = [];
   #reloading: Promise<unknown> = Promise.resolve();
   readonly #trials: Trials;
-  #failed = '';
+  readonly #hearing: Hearing;
   #stopped = false;
 
   constructor(options: SupervisorOptions<C>) {
@@ -87,6 +42,7 @@ export class Supervisor<C extends SupervisedConfig> {
     const workers = () => this.#pool?.workers ?? [];
     options.services.attach(workers);
     this.endpoints = new Endpoints({ clock, events, workers, count: () => options.workers(this.#snapshot.config) });
+    this.#hearing = new Hearing(options, this.endpoints, this.#trials);
   }
 
   /**
@@ -113,7 +69,7 @@ export class Supervisor<C extends SupervisedConfig> {
       this.#desired(),
       {
         notice: (notice) => events.emit('notice', notice),
-        message: (worker, message) => this.#message(worker, message),
+        message: (worker, message) => this.#hearing.message(worker, message),
         log: this.#options.log,
         gone: (worker) => this.#gone(worker),
         exited: (reason) => this.#options.exited?.(reason),
@@ -123,7 +79,8 @@ export class Supervisor<C extends SupervisedConfig> {
     this.#pool = pool;
     pool.resize(this.#options.workers(config), 0);
     while (!pool.settled) {
-      const why = this.#failed || (pool.looping ? `workers die at their start: the last one ${pool.lastDeath}` : '');
+      const why =
+        this.#hearing.failed || (pool.looping ? `workers die at their start: the last one ${pool.lastDeath}` : '');
       if (why || this.#stopped) {
         await this.kill();
         throw new Error(why || 'stopped before it was ready');
@@ -201,7 +158,7 @@ export class Supervisor<C extends SupervisedConfig> {
 
   /** After `leave`: whoever took over has died, so we serve again. Resolves when every worker serves. */
   async comeBack(): Promise<void> {
-    this.#failed = '';
+    this.#hearing.failed = '';
     await this.#staff();
   }
 
@@ -262,37 +219,5 @@ export class Supervisor<C extends SupervisedConfig> {
     const message = `reload refused, configuration ${this.#snapshot.generation} stays in force: ${problems.join('; ')}`;
     this.#options.events.emit('notice', { level: 'error', message });
     return { ok: false, problems };
-  }
-
-  #message(worker: WorkerProcess, message: ToSupervisor): void {
-    const { events } = this.#options;
-    const trial = this.#trials.hear(worker, message);
-    this.endpoints.message(worker, message);
-    switch (message.type) {
-      case 'metrics':
-        this.#options.metrics(worker.id, message.snapshot);
-        return;
-      case 'notice': {
-        const attributes = { ...message.attributes, worker: worker.id } as Record<string, string | number | boolean>;
-        events.emit('notice', { level: message.level, message: message.message, attributes });
-        return;
-      }
-      case 'endpointObserved':
-        this.#options.observed?.(worker.id, message);
-        return;
-      case 'snapshotFailed':
-      case 'listenFailed': {
-        if (trial || worker.state === 'draining') return;
-        const what =
-          message.type === 'listenFailed' ? `listener ${message.listener} (${message.address})` : 'configuration';
-        this.#failed = `worker ${worker.id} refused the ${what}: ${message.reason}`;
-        // It cannot become what it is to be; the next one may, and the back-off bounds the trying.
-        events.emit('notice', { level: 'error', message: this.#failed });
-        worker.kill();
-        return;
-      }
-      default:
-        this.#options.told?.(worker.id, message);
-    }
   }
 }

@@ -1,6 +1,6 @@
 /** A configuration's trial: one worker compiles it before the others are told. */
 import type { Clock } from '../kernel/clock.ts';
-import type { EndpointHealth, Snapshot, ToSupervisor } from './channel.ts';
+import type { EndpointHealth, Snapshot, ToSupervisor } from './messages.ts';
 import type { WorkerProcess } from './worker.ts';
 
 /** How long a worker may take to answer a snapshot (milliseconds). */

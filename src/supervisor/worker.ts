@@ -2,10 +2,11 @@
 import type { ChildProcess, ForkOptions } from 'node:child_process';
 import { fork } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import type { EndpointHealth, Snapshot, ToSupervisor, ToWorker } from './channel.ts';
-import { Channel, TO_SUPERVISOR } from './channel.ts';
+import { Channel } from './channel.ts';
 import { LineCutter } from './lines.ts';
 import type { Listening } from './listeners.ts';
+import type { EndpointHealth, Snapshot, ToSupervisor, ToWorker } from './messages.ts';
+import { TO_SUPERVISOR } from './messages.ts';
 import { Seeder } from './seed.ts';
 import type { Services } from './services.ts';
 

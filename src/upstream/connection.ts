@@ -3,18 +3,17 @@
  * sends is parsed as strictly as what a client sends; a connection on which anything was odd is never used again.
  */
 import type { Response } from '../http/response.ts';
-import { GatehouseError } from '../kernel/error.ts';
+import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
 import { type BodyLength, LENGTH_TUNNEL, type Outbound, type OutboundSink } from '../kernel/exchange.ts';
-import type { Timed } from '../socket/deadlines.ts';
 import { type Dialer, type Dialing, errnoName } from '../socket/dial.ts';
-import { MessageWriter } from '../socket/message.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
 import { dialFailure, UNRESOLVED } from './dialfailure.ts';
-import { EarlyRequest } from './early.ts';
 import { cutShort, invalidAnswer, unanswered } from './failure.ts';
 import type { ConnectionHost } from './host.ts';
-import { overdue } from './overdue.ts';
+import type { Wait } from './overdue.ts';
+import { Patience, type Patient } from './patience.ts';
+import { RequestSender } from './sender.ts';
 
 const CONNECTING = 0;
 const IDLE = 1;
@@ -22,36 +21,26 @@ const BUSY = 2;
 const TUNNEL = 3;
 const CLOSED = 4;
 
-const NEVER = Number.POSITIVE_INFINITY;
-
 /** A connection to an endpoint. */
-export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
-  deadline: number;
-  slot = -1;
-  /** Monotonic time after which an idle connection is not used any more. */
+export class ClientConnection implements Dialer, Outbound, Patient, AnswerSink {
   idleUntil = 0;
   readonly #host: ConnectionHost;
   readonly #answer: AnswerReader;
   /** Address it is connected to; '' when there was none. */
   readonly address: string;
   #dialing: Dialing | undefined = undefined;
-  #early: EarlyRequest | undefined = undefined;
   #wire: Wire | undefined = undefined;
-  #writer: MessageWriter | undefined = undefined;
   #sink: OutboundSink | undefined = undefined;
   #state = CONNECTING;
   #requests = 0;
-  #requestDone = false;
   #keepAlive = true;
-  #totalAt = NEVER;
-  /** Until the head of the answer has come; after that Infinity. */
-  #tryAt = NEVER;
+  readonly #patience: Patience;
+  readonly #request = new RequestSender();
 
   constructor(host: ConnectionHost) {
     this.#host = host;
     this.#answer = new AnswerReader(host.config.limits, host.bodyLimits);
-    this.deadline = host.clock.now() + host.config.timeouts.connect;
-    host.deadlines.add(this);
+    this.#patience = new Patience(this, host.clock, host.deadlines, host.config.timeouts);
     const target = host.target();
     this.address = target === undefined ? '' : target.address;
     if (target !== undefined) this.#dialing = host.dial(target, this);
@@ -64,19 +53,13 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
    */
   start(sink: OutboundSink, method: string, head: string, length: BodyLength, totalAt: number, tryAt: number): void {
     this.#sink = sink;
-    this.#totalAt = totalAt;
-    this.#tryAt = tryAt;
-    this.#requestDone = false;
+    this.#request.done = false;
     this.#requests++;
     this.#answer.begin(method);
-    if (this.#state === CONNECTING) {
-      this.#early = new EarlyRequest(head, length, this.#host.config.retries.replay);
-      this.deadline = Math.min(this.deadline, totalAt, tryAt);
-      return;
-    }
+    this.#patience.begin(totalAt, tryAt, this.#state === CONNECTING);
+    this.#request.start(head, length, this.#host.config.retries.replay);
+    if (this.#state === CONNECTING) return;
     this.#state = BUSY;
-    this.deadline = Math.min(totalAt, tryAt);
-    this.#writer?.start(head, length);
     this.#wire?.resume();
   }
 
@@ -90,33 +73,33 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     return this.#state === CONNECTING;
   }
 
+  /** Nobody uses it until then. */
+  rest(until: number): void {
+    this.idleUntil = until;
+    this.#patience.deadline = until;
+  }
+
   // ---- Outbound
 
   write(buffer: Buffer, start: number, end: number): boolean {
-    if (this.#early !== undefined) return this.#early.write(buffer, start, end);
-    if (this.#writer === undefined || this.#state === CLOSED) return true;
-    const ok = this.#writer.write(buffer, start, end);
-    if (!ok) this.#arm(this.#host.config.timeouts.idle);
+    const ok = this.#request.write(buffer, start, end);
+    if (!ok && this.#state !== CONNECTING) this.#patience.arm(this.#host.config.timeouts.idle);
     return ok;
   }
 
   end(trailers: string): void {
-    if (this.#early !== undefined) this.#early.end(trailers);
-    else if (this.#state === TUNNEL) this.#wire?.end();
-    else if (this.#state === BUSY) {
-      this.#writer?.end(trailers);
-      this.#requestSent();
-    }
+    if (this.#state === TUNNEL) this.#wire?.end();
+    else if (this.#state !== IDLE) this.#request.end(trailers);
+    if (this.#state === BUSY) this.#requestSent();
   }
 
   #requestSent(): void {
-    this.#requestDone = true;
-    if (!this.#answer.headSeen) this.#arm(this.#host.config.timeouts.firstByte);
+    if (!this.#answer.headSeen) this.#patience.arm(this.#host.config.timeouts.firstByte);
   }
 
   pause(): void {
     this.#wire?.pause();
-    this.deadline = Math.min(this.#totalAt, this.#tryAt);
+    this.#patience.rest();
   }
 
   resume(): void {
@@ -137,18 +120,14 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     wire.owner = this;
     wire.readsOut = true;
     this.#wire = wire;
-    this.#writer = new MessageWriter(wire);
-    const early = this.#early;
-    if (this.#sink === undefined || early === undefined) {
+    if (this.#sink === undefined || !this.#request.connected(wire)) {
       this.close();
       return;
     }
-    this.#early = undefined;
     this.#state = BUSY;
-    this.deadline = Math.min(this.#totalAt, this.#tryAt);
-    early.send(this.#writer);
+    this.#patience.rest();
     wire.resume();
-    if (early.ended) this.#requestSent();
+    if (this.#request.done) this.#requestSent();
     else if (wire.pending === 0) this.#sink.onOutboundDrain();
   }
 
@@ -192,17 +171,16 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
   }
 
   onFinalHead(head: Response): void {
-    this.#tryAt = NEVER;
+    this.#patience.answered();
     if (head.status === 101) {
       this.#state = TUNNEL;
-      // The request that asked for it had no body; what follows belongs to the tunnel and has no framing.
-      this.#writer?.tunnel();
+      this.#request.tunnel();
       this.#keepAlive = false;
-      this.#totalAt = NEVER;
+      this.#patience.unbounded();
       this.#sink?.onResponseHead(head, LENGTH_TUNNEL);
       return;
     }
-    this.#keepAlive = head.keepAlive && this.#requestDone;
+    this.#keepAlive = head.keepAlive && this.#request.done;
     if (head.keepAliveSeconds > 0) this.#host.hint(head.keepAliveSeconds * 1000);
     this.#sink?.onResponseHead(head, head.length);
   }
@@ -217,10 +195,9 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     const { trailers } = this.#answer;
     const { requestsPerConnection } = this.#host.config.pool;
     this.#sink = undefined;
-    this.#totalAt = NEVER;
-    if (this.#keepAlive && this.#requestDone && this.#requests < requestsPerConnection && this.#wire?.pending === 0) {
+    this.#patience.done();
+    if (this.#keepAlive && this.#request.done && this.#requests < requestsPerConnection && this.#wire?.pending === 0) {
       this.#state = IDLE;
-      this.deadline = NEVER;
       this.#wire.resume();
       this.#host.release(this);
     } else this.close();
@@ -246,31 +223,25 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
 
   onDrain(): void {
     if (this.#state !== BUSY && this.#state !== TUNNEL) return;
-    if (!this.#requestDone) this.deadline = Math.min(this.#totalAt, this.#tryAt);
-    else if (!this.#answer.headSeen) this.#arm(this.#host.config.timeouts.firstByte);
+    if (!this.#request.done) this.#patience.rest();
+    else if (!this.#answer.headSeen) this.#patience.arm(this.#host.config.timeouts.firstByte);
     this.#sink?.onOutboundDrain();
   }
 
-  onDeadline(now: number): void {
-    const { timeouts } = this.#host.config;
-    this.deadline = NEVER;
-    if (this.#state === IDLE) {
-      this.close();
-      return;
-    }
-    const phase = this.#state === CONNECTING ? 'connect' : this.#state === TUNNEL ? 'tunnel' : 'answer';
-    const waiting = this.#requestDone && !this.#answer.headSeen;
-    const late = now >= this.#totalAt ? 'total' : now >= this.#tryAt ? 'perTry' : undefined;
-    const [code, what] = overdue(late ?? (phase !== 'answer' ? phase : waiting ? 'firstByte' : 'idle'), timeouts);
-    this.#fail(code, new GatehouseError(code, what));
+  get waitsFor(): Wait | undefined {
+    if (this.#state === IDLE) return undefined;
+    if (this.#state === CONNECTING) return 'connect';
+    if (this.#state === TUNNEL) return 'tunnel';
+    return this.#request.done && !this.#answer.headSeen ? 'firstByte' : 'idle';
+  }
+
+  onOverdue(code: ErrorCode, message: string): void {
+    this.#fail(code, new GatehouseError(code, message));
   }
 
   #armIdle(): void {
-    this.#arm(this.#state === TUNNEL ? this.#host.config.timeouts.tunnel : this.#host.config.timeouts.idle);
-  }
-
-  #arm(ms: number): void {
-    this.deadline = Math.min(this.#host.clock.now() + ms, this.#totalAt, this.#tryAt);
+    const { timeouts } = this.#host.config;
+    this.#patience.arm(this.#state === TUNNEL ? timeouts.tunnel : timeouts.idle);
   }
 
   #fail(kind: string, error: GatehouseError): void {
@@ -287,10 +258,10 @@ export class ClientConnection implements Dialer, Outbound, Timed, AnswerSink {
     if (this.#state === CLOSED) return;
     this.#state = CLOSED;
     this.#answer.stop();
-    this.#early = undefined;
+    this.#request.stop();
     this.#dialing?.cancel();
     this.#wire?.destroy();
-    this.#host.deadlines.remove(this);
+    this.#patience.stop();
     this.#host.closed(this);
   }
 }

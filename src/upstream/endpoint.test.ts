@@ -104,7 +104,6 @@ describe('the pool', () => {
       const connection = fakeConnection(first);
       first.release(connection);
       assert.equal(connection.idleUntil, expected, `hint ${hint}`);
-      assert.equal(connection.deadline, expected);
     }
   });
 });

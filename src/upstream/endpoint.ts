@@ -199,8 +199,7 @@ export class Endpoint implements ConnectionHost {
       connection.close();
       return;
     }
-    connection.idleUntil = this.clock.now() + this.#idleMs;
-    connection.deadline = connection.idleUntil;
+    connection.rest(this.clock.now() + this.#idleMs);
     this.#idle.push(connection);
   }
 

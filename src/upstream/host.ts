@@ -9,7 +9,8 @@ import type { UpstreamConfig } from './config.ts';
 export interface Pooled {
   /** Monotonic time after which an idle connection is not used any more. */
   idleUntil: number;
-  deadline: number;
+  /** It is free: it closes at `until` (monotonic). */
+  rest(until: number): void;
   close(): void;
 }
 

@@ -3,6 +3,7 @@
  * failures of three kinds, and success rates far below the mean of all hosts. An ejection lasts the base time multiplied
  * by how often the host was ejected, up to a bound; each interval in which it stays in takes one off that number.
  */
+import type { Clock, Timer } from '../kernel/clock.ts';
 
 /** The part of `upstreams.NAME.passive` that is read here; times in milliseconds. A count of 0 is off. */
 export interface OutlierSettings {
@@ -118,4 +119,26 @@ export function successRateOutliers(
   const variance = rated.reduce((total, at) => total + (rate(at) - mean) ** 2, 0) / rated.length;
   const threshold = mean - settings.stdevFactor * Math.sqrt(variance);
   return rated.filter((at) => rate(at) < threshold);
+}
+
+/** An endpoint whose success is compared. */
+export interface Compared {
+  readonly standing: { readonly outliers: OutlierCount; eject(why: string): void };
+}
+
+/** Ejects whose success rate lies far below that of the others, at the end of each interval; undefined: not wanted. */
+export function compareOutliers(
+  clock: Clock,
+  { successRate, interval }: { successRate?: SuccessRateSettings | undefined; interval: number },
+  endpoints: readonly Compared[],
+): Timer | undefined {
+  if (successRate === undefined) return undefined;
+  return clock.every(interval, () => {
+    const counts = endpoints.map(({ standing }) => standing.outliers);
+    for (const at of successRateOutliers(counts, successRate)) {
+      const { good, requests } = counts[at] as OutlierCount;
+      endpoints[at]?.standing.eject(`only ${good} of ${requests} requests succeeded, far fewer than elsewhere`);
+    }
+    for (const count of counts) count.renew();
+  });
 }

@@ -3,7 +3,8 @@ import type { ErrorCode } from '../kernel/error.ts';
 import { formatDuration } from '../kernel/limit.ts';
 import type { UpstreamConfig } from './config.ts';
 
-type Wait = keyof UpstreamConfig['timeouts'];
+/** What is waited for. */
+export type Wait = keyof UpstreamConfig['timeouts'];
 
 const WHAT: Readonly<Record<Wait, readonly [ErrorCode, string]>> = {
   connect: ['connect_timeout', 'no connection'],

@@ -40,8 +40,10 @@ export function fakeConnection(endpoint: Endpoint, address = endpoint.target()?.
   const connection = {
     address,
     idleUntil: 0,
-    deadline: 0,
     closed: 0,
+    rest(until: number) {
+      connection.idleUntil = until;
+    },
     close() {
       connection.closed++;
       endpoint.closed(connection as unknown as ClientConnection);

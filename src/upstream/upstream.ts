@@ -6,28 +6,29 @@ import { dial } from '../socket/dial.ts';
 import {
   type Balancer,
   createBalancer,
-  effectiveWeight,
   type HashSource,
   hashSource,
   pickInPanic,
   type Tried,
 } from './balance/balance.ts';
 import { type Home, LevelBalancer, rankLevels } from './balance/levels.ts';
+import { Ramp } from './balance/slowstart.ts';
+import { BreakerWatch } from './breakerwatch.ts';
 import { type Carried, carryOver } from './carry.ts';
 import type { UpstreamConfig } from './config.ts';
 import type { Endpoint, EndpointParts } from './endpoint.ts';
-import { successRateOutliers } from './outlier.ts';
+import { compareOutliers } from './outlier.ts';
+import { Panic } from './panic.ts';
 import { tlsOptions, type UpstreamParts } from './parts.ts';
 import { systemLookup } from './resolve.ts';
 import type { WatchLimits } from './watch.ts';
 
+export type { Endpoint } from './endpoint.ts';
 export type { UpstreamParts } from './parts.ts';
-export type { AgentWord } from './standing.ts';
+export type { AgentWord, AskProbe } from './standing.ts';
 
 /** Retries that are always allowed, however few requests are under way (Envoy's `min_retry_concurrency`). */
 const MIN_RETRIES = 3;
-/** How often weights are raised during slow start, as a share of its duration. */
-const SLOW_START_STEPS = 20;
 
 const NOWHERE: Home = { zone: undefined, region: undefined };
 
@@ -61,11 +62,9 @@ export class Upstream {
   readonly #after: boolean;
   #levels: LevelBalancer | undefined = undefined;
   readonly #comparing: Timer | undefined;
-  /** Endpoints whose breaker is not closed. */
-  #broken = 0;
-  /** Whom panic chooses from; undefined when there is none. */
-  #panic: readonly Endpoint[] | undefined = undefined;
-  #ramp: Timer | undefined = undefined;
+  readonly #breakers: BreakerWatch;
+  readonly #panic: Panic;
+  readonly #ramp: Ramp;
 
   /**
    * Throws when the TLS settings cannot be used. `before`: the upstream of this name until now; endpoints that stay are
@@ -101,8 +100,10 @@ export class Upstream {
     this.#carried = carried;
     this.#home = parts.home ?? NOWHERE;
     this.#balancer = this.#makeBalancer();
-    const { successRate, interval } = config.passive;
-    if (successRate !== undefined) this.#comparing = parts.clock.every(interval, () => this.#compare());
+    this.#breakers = new BreakerWatch(endpoints);
+    this.#panic = new Panic(name, config.panicThreshold, endpoints, parts.events);
+    this.#ramp = new Ramp(parts.clock, config.slowStart, endpoints, () => this.#balancer.changed());
+    this.#comparing = compareOutliers(parts.clock, config.passive, endpoints);
   }
 
   /** Resolves host names. Serving may start before; endpoints without an address then fail to connect. */
@@ -153,27 +154,16 @@ export class Upstream {
    * already. Undefined when none may be used.
    */
   pick(key: string | undefined, tried: Tried): Endpoint | undefined {
-    if (this.#broken > 0) {
-      const probe = this.#probe(tried);
+    if (this.#breakers.broken > 0) {
+      const probe = this.#breakers.probe(tried, this.clock.now());
       if (probe !== undefined) return probe;
     }
-    if (this.#panic !== undefined) return pickInPanic(this.#panic, tried, this.clock) as Endpoint | undefined;
+    const { all } = this.#panic;
+    if (all !== undefined) return pickInPanic(all, tried, this.clock) as Endpoint | undefined;
     const endpoint = this.#balancer.pick(key, tried) as Endpoint | undefined;
     return endpoint === undefined || endpoint.inflight < endpoint.maxInflight
       ? endpoint
       : this.#besides(endpoint, key, tried);
-  }
-
-  /** An endpoint whose breaker lets this request through as its probe. */
-  #probe(tried: Tried): Endpoint | undefined {
-    const now = this.clock.now();
-    for (const endpoint of this.endpoints) {
-      const { standing } = endpoint;
-      if (standing.breaker === undefined || standing.breaker.state !== 'open' || endpoint.weight <= 0) continue;
-      if (tried?.includes(endpoint.index) || endpoint.inflight >= endpoint.maxInflight) continue;
-      if (standing.takeProbe(now)) return endpoint;
-    }
-    return undefined;
   }
 
   /** Another endpoint than one that has all the requests its agent allows. */
@@ -206,21 +196,14 @@ export class Upstream {
     return this.endpoints.find(({ id }) => id === endpointId);
   }
 
-  /** When trying again may find an endpoint, in milliseconds: the shortest time until a breaker lets a probe through. */
+  /** When trying again may find an endpoint, in milliseconds. */
   retryAfter(): number {
-    const now = this.clock.now();
-    let least = Number.POSITIVE_INFINITY;
-    for (const { standing } of this.endpoints) {
-      const { breaker } = standing;
-      if (breaker === undefined || breaker.state === 'closed' || breaker.forced) least = Math.min(least, 1000);
-      else least = Math.min(least, Math.max(1000, breaker.openUntil - now));
-    }
-    return least;
+    return this.#breakers.retryAfter(this.clock.now());
   }
 
   /** Takes no new requests; connections close as they become free. What `after` has carried over goes on there. */
   close(after?: Upstream): void {
-    this.#ramp?.cancel();
+    this.#ramp.cancel();
     this.#comparing?.cancel();
     for (const endpoint of this.endpoints) if (!after?.endpoints.includes(endpoint)) endpoint.close();
     this.#levels?.close();
@@ -237,64 +220,10 @@ export class Upstream {
     return out + 1 <= this.endpoints.length * this.config.passive.maxEjected;
   }
 
-  /** Ejects whose success rate lies far below that of the others, at the end of each interval. */
-  #compare(): void {
-    const { successRate } = this.config.passive;
-    if (successRate === undefined) return;
-    const counts = this.endpoints.map(({ standing }) => standing.outliers);
-    for (const at of successRateOutliers(counts, successRate)) {
-      const { good, requests } = counts[at] as (typeof counts)[number];
-      this.endpoints[at]?.standing.eject(`only ${good} of ${requests} requests succeeded, far fewer than elsewhere`);
-    }
-    for (const count of counts) count.renew();
-  }
-
   #changed(): void {
-    this.#broken = 0;
-    for (const { standing } of this.endpoints)
-      if (standing.breaker !== undefined && standing.breaker.state !== 'closed') this.#broken++;
-    this.#judgePanic();
-    this.#reweigh();
-    const { slowStart } = this.config;
-    if (slowStart > 0)
-      this.#ramp ??= this.clock.every(Math.max(50, slowStart / SLOW_START_STEPS), () => this.#reweigh());
-  }
-
-  /**
-   * Envoy's panic threshold: when so few endpoints are available that they could not bear the load, better all are used. An
-   * endpoint whose breaker or agent says that it must be left alone is not.
-   */
-  #judgePanic(): void {
-    const { panicThreshold } = this.config;
-    if (panicThreshold === 0) return;
-    const weighted = this.endpoints.filter(({ fullWeight }) => fullWeight > 0);
-    const available = weighted.filter((endpoint) => endpoint.available).length;
-    // With levels there is no panic while all of them together carry the load, as in Envoy.
-    const panic = available < weighted.length * panicThreshold && this.#levels?.carries !== true;
-    const before = this.#panic !== undefined;
-    this.#panic = panic ? weighted.filter(({ standing }) => standing.usable) : undefined;
-    if (panic === before) return;
-    if (panic) this.#events.emit('fault', { kind: 'panic', where: this.name });
-    const message = panic
-      ? `panic: only ${available} of ${weighted.length} endpoints are available, so all are used`
-      : `panic is over: ${available} of ${weighted.length} endpoints are available`;
-    this.#events.emit('notice', { level: panic ? 'error' : 'info', message: `upstream ${this.name}: ${message}` });
-  }
-
-  #reweigh(): void {
-    const now = this.clock.now();
-    let ramping = false;
-    for (const endpoint of this.endpoints) {
-      endpoint.weight =
-        endpoint.recoveredAt < 0
-          ? endpoint.fullWeight
-          : effectiveWeight(endpoint.fullWeight, endpoint.recoveredAt, this.config.slowStart, now);
-      if (endpoint.weight !== endpoint.fullWeight) ramping = true;
-    }
+    this.#breakers.count();
+    this.#panic.judge(this.#levels?.carries === true);
+    this.#ramp.start();
     this.#balancer.changed();
-    if (!ramping) {
-      this.#ramp?.cancel();
-      this.#ramp = undefined;
-    }
   }
 }

@@ -278,7 +278,7 @@ test('maxEjected: one server alone is never taken out', async () => {
 test('no server may be used: 503 with Retry-After', () =>
   withServer(serve, (server) =>
     withGateway({ upstream: { endpoints: [{ url: server.url, name: 'only' }] } }, async (gateway) => {
-      gateway.worker.setEndpointHealth('main', 'only', false, 'probe failed');
+      gateway.worker.endpoints.setHealth('main', 'only', false, 'probe failed');
       const answer = await gateway.ask(GET);
       assertRefusal(answer, {
         status: 503,
@@ -287,7 +287,7 @@ test('no server may be used: 503 with Retry-After', () =>
         close: false,
       });
       ok(answer.field('retry-after'));
-      gateway.worker.setEndpointHealth('main', 'only', true, 'probe succeeded');
+      gateway.worker.endpoints.setHealth('main', 'only', true, 'probe succeeded');
       equal((await gateway.ask(GET)).status, 200);
     }),
   ));

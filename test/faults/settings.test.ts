@@ -83,7 +83,7 @@ test('a drain after a reload ends connections from before it, whatever state the
       await half.send('GET / HTTP/1.1\r\n');
       await gateway.unharmed();
       await changeListener(gateway, {});
-      gateway.worker.unlisten('public');
+      gateway.worker.doors.unlisten('public');
       equal(await idle.readToEnd(), 'end');
       await half.send('Host: a\r\n\r\n');
       const answer = await half.read();

@@ -102,7 +102,7 @@ test('another rule that refuses the probe opens it anew', () =>
         const client = await gateway.client();
         await client.send(GET);
         await server.connection(0);
-        gateway.worker.setBreaker({ ...OPEN, endpoint: 'only', forMs: 30_000, forced: false });
+        gateway.worker.endpoints.setBreaker({ ...OPEN, endpoint: 'only', forMs: 30_000, forced: false });
         await gateway.advance(30_000);
         assertRefusal(await gateway.ask(GET), { status: 503, code: 'overloaded', close: false });
         equal(standing(gateway)?.breaker?.state, 'open');
@@ -154,10 +154,10 @@ test('row 39: when too few are left, panic uses all; without it none is used', (
       ];
       for (const panicThreshold of ['0%', '50%']) {
         await withGateway({ upstream: { endpoints, panicThreshold } }, async (gateway) => {
-          gateway.worker.setEndpointHealth('main', 'first', false, 'probe failed');
+          gateway.worker.endpoints.setHealth('main', 'first', false, 'probe failed');
           for (let i = 0; i < 4; i++) equal((await gateway.ask(GET)).status, 200);
           ok(gateway.ended.slice(-4).every(({ endpoint }) => endpoint === 'second'));
-          gateway.worker.setEndpointHealth('main', 'second', false, 'probe failed');
+          gateway.worker.endpoints.setHealth('main', 'second', false, 'probe failed');
           const used = new Set<string>();
           for (let i = 0; i < 30; i++) {
             equal((await gateway.ask(GET)).status, panicThreshold === '0%' ? 503 : 200);
@@ -166,14 +166,14 @@ test('row 39: when too few are left, panic uses all; without it none is used', (
           if (panicThreshold === '0%') return;
           deepEqual([...used].sort(), ['first', 'second']);
           equal(gateway.faults('panic'), 1);
-          gateway.worker.setBreaker({ ...OPEN, endpoint: 'first', forMs: 0, forced: true });
+          gateway.worker.endpoints.setBreaker({ ...OPEN, endpoint: 'first', forMs: 0, forced: true });
           for (let i = 0; i < 10; i++) equal((await gateway.ask(GET)).status, 200);
           ok(
             gateway.ended.slice(-10).every(({ endpoint }) => endpoint === 'second'),
             'a breaker is respected',
           );
-          gateway.worker.setEndpointHealth('main', 'first', true, 'probe succeeded');
-          gateway.worker.setEndpointHealth('main', 'second', true, 'probe succeeded');
+          gateway.worker.endpoints.setHealth('main', 'first', true, 'probe succeeded');
+          gateway.worker.endpoints.setHealth('main', 'second', true, 'probe succeeded');
           ok(gateway.notices.some((text) => text.includes('panic is over')));
         });
       }
@@ -191,17 +191,17 @@ test('an agent drains, weighs and limits its server', () =>
         ];
         return withGateway({ upstream: { endpoints } }, async (gateway) => {
           const word = { up: true, drained: false, share: 1, maxConnections: Number.POSITIVE_INFINITY };
-          gateway.worker.setAgent('main', 'second', { ...word, drained: true }, 'agent: drain');
+          gateway.worker.endpoints.setAgent('main', 'second', { ...word, drained: true }, 'agent: drain');
           for (let i = 0; i < 10; i++) equal((await gateway.ask(GET)).status, 200);
-          gateway.worker.setAgent('main', 'second', { ...word, share: 0 }, 'agent: 0%');
+          gateway.worker.endpoints.setAgent('main', 'second', { ...word, share: 0 }, 'agent: 0%');
           for (let i = 0; i < 10; i++) equal((await gateway.ask(GET)).status, 200);
-          gateway.worker.setAgent('main', 'first', { ...word, up: false }, 'agent: down');
-          gateway.worker.setAgent('main', 'second', { ...word, maxConnections: 1 }, 'agent: maxconn:1');
+          gateway.worker.endpoints.setAgent('main', 'first', { ...word, up: false }, 'agent: down');
+          gateway.worker.endpoints.setAgent('main', 'second', { ...word, maxConnections: 1 }, 'agent: maxconn:1');
           const client = await gateway.client();
           await client.send(GET);
           await second.connection(0);
           equal((await gateway.ask(GET)).status, 503, 'full');
-          gateway.worker.setAgent('main', 'first', word, 'agent: up');
+          gateway.worker.endpoints.setAgent('main', 'first', word, 'agent: up');
           for (let i = 0; i < 10; i++) equal((await gateway.ask(GET)).status, 200);
           client.close();
         });

@@ -46,7 +46,7 @@ const SIDE_DOORS: Readonly<Record<string, string>> = {
   'src/upstream/address.ts': 'the names of endpoints, which supervisor and workers must spell alike',
   'src/upstream/health/prober.ts': 'the one prober runs in the supervisor, for all workers',
   'src/observe/prometheus.ts': 'the text format, which the admin port writes and the rest of the room never needs',
-  'src/supervisor/channel.ts':
+  'src/supervisor/messages.ts':
     'the messages between the two kinds of process; a worker needs them without the supervisor',
   'src/supervisor/link.ts': "the worker's end of the channel",
   'src/admin/handle.ts': 'the narrow handle that the assembly fills in',

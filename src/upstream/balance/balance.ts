@@ -8,7 +8,6 @@ import { RandomBalancer } from './random.ts';
 import { RoundRobinBalancer } from './roundrobin.ts';
 
 export type { Balancer, Candidate, Tried } from './candidate.ts';
-export { effectiveWeight } from './slowstart.ts';
 
 /** Where the key of consistent hashing comes from. */
 export interface HashSource {

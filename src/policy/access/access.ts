@@ -1,0 +1,94 @@
+/** The door of the room: who calls, proved by key, token or certificate, and the gates of the routes that ask for it. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Events } from '../../kernel/event.ts';
+import { ApiKeys } from './apikeys.ts';
+import type { Authenticator } from './authenticator.ts';
+import { Certificates } from './certificates.ts';
+import { Challenges } from './challenge.ts';
+import type { AccessConfig } from './config.ts';
+import { AccessGate, type RouteAccess } from './gate.ts';
+import { KeyTable } from './table.ts';
+import { Throttle } from './throttle.ts';
+import { type KeyUses, UsedKeys } from './used.ts';
+
+export { AccessGate } from './gate.ts';
+export { CREDENTIAL } from './shown.ts';
+export type { KeyFacts } from './table.ts';
+export type { KeyUses } from './used.ts';
+
+/** What the room needs. */
+export interface AccessParts {
+  clock: Clock;
+  events: Events;
+  /** Told about once a minute which keys of the store were used. */
+  used?: (uses: KeyUses) => void;
+}
+
+/** What outlives configurations: the keys of the store, what failed, and which keys were used. */
+export class Access {
+  /** Keys of the store, as the directory tells them. */
+  readonly keys = new KeyTable();
+  readonly #parts: AccessParts;
+  readonly #throttle: Throttle;
+  readonly #used: UsedKeys;
+
+  constructor(parts: AccessParts) {
+    this.#parts = parts;
+    this.#throttle = new Throttle(parts.clock);
+    this.#used = new UsedKeys(parts.clock, (uses) => parts.used?.(uses));
+  }
+
+  /** Compiles the gates of a configuration. `before`: those in force, of which what did not change is taken over. */
+  compile(
+    config: AccessConfig,
+    routes: readonly (RouteAccess | undefined)[],
+    before: CompiledAccess | undefined,
+  ): CompiledAccess {
+    const { events } = this.#parts;
+    const same = before !== undefined && isDeepStrictEqual(config, before.config);
+    const methods = same ? before.methods : this.#methods(config);
+    const others = methods.flatMap((one) => one.challenges ?? []);
+    const challenges = new Challenges(config.realm, others);
+    const parts = { events, challenges, throttle: this.#throttle, failures: config.failures };
+    const made = new Map<string, AccessGate>();
+    const gates = routes.map((settings) => {
+      if (settings === undefined) return undefined;
+      const key = JSON.stringify(settings);
+      const gate =
+        made.get(key) ??
+        new AccessGate(
+          settings,
+          methods.filter(({ method }) => settings.anyOf.includes(method)),
+          parts,
+        );
+      made.set(key, gate);
+      return gate;
+    });
+    return { config, methods, gates, uniform: gates.every((gate) => gate === gates[0]) };
+  }
+
+  /** Tells which keys were used, before the process ends. */
+  flush(): void {
+    this.#used.flush();
+  }
+
+  #methods(config: AccessConfig): Authenticator[] {
+    const { clock } = this.#parts;
+    const { pepper: peppers, keys: declared, remembered, certificates } = config;
+    return [
+      new ApiKeys({ clock, peppers, declared, remembered, table: this.keys, used: this.#used }),
+      new Certificates(clock, certificates),
+    ];
+  }
+}
+
+/** The gates of a configuration. */
+export interface CompiledAccess {
+  readonly config: AccessConfig;
+  readonly methods: readonly Authenticator[];
+  /** By the place of the route in the configuration; undefined: everybody may pass. Routes that ask for the same share one. */
+  readonly gates: readonly (AccessGate | undefined)[];
+  /** Every route asks for the same. */
+  readonly uniform: boolean;
+}

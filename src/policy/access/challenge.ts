@@ -1,0 +1,64 @@
+/** The answers to who is not let in: 401, 403 and 400 with `WWW-Authenticate` as RFC 6750 §3 has it. */
+import { GatehouseError } from '../../kernel/error.ts';
+import type { AuthFailure } from './authenticator.ts';
+
+const HOW = 'Send it as `Authorization: Bearer KEY`, or in x-api-key or api-key.';
+
+type Field = readonly [string, string];
+
+/** Makes the answers of one realm. */
+export class Challenges {
+  readonly #bearer: string;
+  readonly #others: readonly Field[];
+
+  /** `others`: challenges of other schemes, for who has shown nothing. */
+  constructor(realm: string, others: readonly string[]) {
+    this.#bearer = `Bearer realm="${realm}"`;
+    this.#others = others.map((value): Field => ['WWW-Authenticate', value]);
+  }
+
+  /** Nothing was shown. RFC 6750 §3.1: then no error code is told. */
+  missing(rule: string): GatehouseError {
+    const fields: Field[] = [['WWW-Authenticate', this.#bearer], ...this.#others];
+    return new GatehouseError('unauthorized', `This needs a credential, and none was sent. ${HOW}`, { rule, fields });
+  }
+
+  /** What was shown can be read in more than one way, or not at all. */
+  ambiguous(rule: string, message: string): GatehouseError {
+    const fields: Field[] = [
+      ['WWW-Authenticate', `${this.#bearer}, error="invalid_request", error_description="${message}"`],
+    ];
+    return new GatehouseError('bad_request', message, { rule, fields, close: false });
+  }
+
+  /** What was shown is not accepted. */
+  refused(rule: string, failure: AuthFailure): GatehouseError {
+    const { message, error = 'invalid_token', scheme = 'Bearer', parameters, retryAfterMs } = failure;
+    if (retryAfterMs !== undefined) return new GatehouseError('auth_unavailable', message, { rule, retryAfterMs });
+    const start = scheme === 'Bearer' ? this.#bearer : `DPoP ${this.#bearer.slice('Bearer '.length)}`;
+    const more = parameters === undefined ? '' : `, ${parameters}`;
+    const challenge = `${start}, error="${error}", error_description="${message}"${more}`;
+    const fields: Field[] = [['WWW-Authenticate', challenge], ...(failure.fields ?? [])];
+    return new GatehouseError('unauthorized', message, { rule, fields });
+  }
+
+  /** Who it is is known, and is not allowed that here (RFC 6750 §3.1). */
+  lacking(rule: string, scopes: readonly string[]): GatehouseError {
+    const list = scopes.join(' ');
+    const message = `This credential lacks the scope that is needed here: ${list}.`;
+    const fields: Field[] = [
+      [
+        'WWW-Authenticate',
+        `${this.#bearer}, error="insufficient_scope", error_description="${message}", scope="${list}"`,
+      ],
+    ];
+    return new GatehouseError('forbidden', message, { rule, fields });
+  }
+
+  /** Too many failures from there. */
+  throttled(rule: string, waitMs: number): GatehouseError {
+    const message =
+      'Too many failed logins from this address or with keys like this. Wait, and look at the key you send.';
+    return new GatehouseError('rate_limited', message, { rule, retryAfterMs: Math.max(1000, waitMs) });
+  }
+}

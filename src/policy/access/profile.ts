@@ -1,0 +1,65 @@
+/** What many keys have in common, kept once and compiled once. */
+import { compileNetworks } from './network.ts';
+import type { KeyFacts } from './table.ts';
+
+/** Tenant, plan, permissions and networks of a key, ready to be used. */
+export interface Profile {
+  readonly tenant: string;
+  readonly plan: string;
+  readonly scopes: ReadonlySet<string>;
+  readonly roles: ReadonlySet<string>;
+  readonly models: readonly string[] | undefined;
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** Undefined: from everywhere. */
+  readonly allows: ((address: string) => boolean) | undefined;
+}
+
+interface Shared {
+  readonly key: string;
+  readonly profile: Profile;
+  uses: number;
+}
+
+/** Profiles by number, each kept while a key uses it. */
+export class Profiles {
+  readonly #all: (Shared | undefined)[] = [];
+  readonly #numbers = new Map<string, number>();
+  readonly #free: number[] = [];
+
+  /** The number of the profile that these facts have; used once more. */
+  take(facts: Omit<KeyFacts, 'id' | 'hash' | 'principal'>): number {
+    const { tenant, plan, scopes, roles, models, networks, labels, trial } = facts;
+    const key = JSON.stringify([tenant, plan, scopes, roles, models ?? null, networks, labels, trial]);
+    const known = this.#numbers.get(key);
+    if (known !== undefined) {
+      (this.#all[known] as Shared).uses++;
+      return known;
+    }
+    const profile: Profile = {
+      tenant,
+      plan,
+      scopes: new Set(scopes),
+      roles: new Set(roles),
+      models,
+      claims: trial ? { ...labels, trial } : labels,
+      allows: compileNetworks(networks),
+    };
+    const number = this.#free.pop() ?? this.#all.length;
+    this.#all[number] = { key, profile, uses: 1 };
+    this.#numbers.set(key, number);
+    return number;
+  }
+
+  /** One key less uses it. */
+  drop(number: number): void {
+    const shared = this.#all[number] as Shared;
+    if (--shared.uses > 0) return;
+    this.#numbers.delete(shared.key);
+    this.#all[number] = undefined;
+    this.#free.push(number);
+  }
+
+  get(number: number): Profile {
+    return (this.#all[number] as Shared).profile;
+  }
+}

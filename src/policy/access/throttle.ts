@@ -1,0 +1,93 @@
+/**
+ * Slows failed logins, by address (an IPv6 network of 64 bits counts as one) and by the beginning of the key. A token bucket
+ * for each (Turner 1986), in two generations of bounded maps. Only failures are counted, and only failures are slowed: who
+ * comes with the right key is not asked.
+ */
+import { isIPv6 } from 'node:net';
+import type { Clock } from '../../kernel/clock.ts';
+
+/** Most buckets of a generation. */
+const MOST = 20_000;
+/** Characters by which keys are taken for alike: a prefix and six random ones. */
+const ALIKE = 14;
+
+/** How many failures are let pass. */
+export interface ThrottleSettings {
+  /** At once. */
+  burst: number;
+  /** Milliseconds until one more. */
+  refill: number;
+}
+
+/** A bucket as one number: the time at which it will be full again. */
+class Buckets {
+  #fresh = new Map<string, number>();
+  #stale = new Map<string, number>();
+
+  get(key: string): number {
+    return this.#fresh.get(key) ?? this.#stale.get(key) ?? 0;
+  }
+
+  set(key: string, fullAt: number): void {
+    if (this.#fresh.size >= MOST && !this.#fresh.has(key)) {
+      this.#stale = this.#fresh;
+      this.#fresh = new Map();
+    }
+    this.#fresh.set(key, fullAt);
+  }
+}
+
+/** Failed logins and how long others have to wait. */
+export class Throttle {
+  readonly #clock: Clock;
+  readonly #addresses = new Buckets();
+  readonly #prefixes = new Buckets();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Milliseconds until another failure from there, or with a key like this, would be answered as one; 0: now. */
+  wait(settings: ThrottleSettings, address: string, credential: string): number {
+    const now = this.#clock.now();
+    const most = settings.burst * settings.refill;
+    const fullAt = Math.max(
+      this.#addresses.get(networkOf(address)),
+      credential === '' ? 0 : this.#prefixes.get(credential.slice(0, ALIKE)),
+    );
+    return Math.max(0, fullAt - now + settings.refill - most);
+  }
+
+  /** Whether an address has failed lately. */
+  suspects(address: string): boolean {
+    return this.#addresses.get(networkOf(address)) > this.#clock.now();
+  }
+
+  /** Another one has failed. */
+  failed(settings: ThrottleSettings, address: string, credential: string): void {
+    const now = this.#clock.now();
+    const limit = now + settings.burst * settings.refill;
+    const next = (fullAt: number) => Math.min(limit, Math.max(now, fullAt) + settings.refill);
+    const network = networkOf(address);
+    this.#addresses.set(network, next(this.#addresses.get(network)));
+    if (credential === '') return;
+    const prefix = Buffer.from(credential.slice(0, ALIKE), 'latin1').toString('latin1');
+    this.#prefixes.set(prefix, next(this.#prefixes.get(prefix)));
+  }
+}
+
+/** What counts as one caller: an IPv4 address, the first 64 bits of an IPv6 address. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [head = '', tail] = address.split('::');
+  const all = head === '' ? [] : head.split(':');
+  if (tail !== undefined) {
+    const last = tail === '' ? [] : tail.split(':');
+    // The last two may be written as an IPv4 address.
+    const length = last.length + (last.at(-1)?.includes('.') ? 1 : 0);
+    while (all.length + length < 8) all.push('0');
+    all.push(...last);
+  }
+  const words = all.slice(0, 4).map((word) => Number.parseInt(word, 16).toString(16));
+  return `${words.join(':')}::/64`;
+}

@@ -1,0 +1,49 @@
+/** Settings of the store: where state is kept that outlives a restart. */
+import { z } from 'zod';
+import { duration } from '../kernel/schema.ts';
+
+const sqlite = z.strictObject({
+  driver: z.literal('sqlite').describe('One file on this machine.'),
+  path: z
+    .string()
+    .min(1)
+    .max(4000)
+    .optional()
+    .describe(
+      'The file. By default `gatehouse.db` in the data directory: what systemd gives (`StateDirectory=`), else `~/.local/state/gatehouse`.',
+    ),
+  lockTimeout: duration('5s', '100ms').describe('How long a write waits for another process that holds the file.'),
+});
+
+const postgres = z.strictObject({
+  driver: z.literal('postgres').describe('A PostgreSQL server, for several nodes.'),
+  url: z
+    .string()
+    .regex(/^postgres(ql)?:\/\/[^\s]+$/, 'expected postgres://USER:PASSWORD@HOST:PORT/DATABASE')
+    .describe(
+      'Server, user and database, such as `${DATABASE_URL}`. Holds a password: take it from the environment or a file.',
+    ),
+  schema: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,47}$/, 'expected lower-case letters, digits and _ (at most 48)')
+    .default('gatehouse')
+    .describe('Schema of the database that holds the tables; made when it is not there.'),
+  connections: z
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .default(4)
+    .describe('Most connections of this node, besides one that listens.'),
+  timeout: duration('10s', '100ms').describe('How long connecting, or one statement, may take.'),
+});
+
+/** `store:` of the configuration. */
+export const storeConfig = z.discriminatedUnion('driver', [sqlite, postgres]).prefault({ driver: 'sqlite' });
+
+/** Store settings after defaults. */
+export type StoreConfig = z.output<typeof storeConfig>;
+/** Settings of the SQLite driver. */
+export type SqliteConfig = z.output<typeof sqlite>;
+/** Settings of the PostgreSQL driver. */
+export type PostgresConfig = z.output<typeof postgres>;

@@ -1,0 +1,14 @@
+/** Settings → an open store. */
+import { join } from 'node:path';
+import type { StoreConfig } from './config.ts';
+import { StoreError } from './error.ts';
+import type { StoreOptions } from './options.ts';
+import { openSqlite } from './sqlite/sqlite.ts';
+import type { Store } from './store.ts';
+
+/** Opens what the settings name. `dataFolder`: where the file is when they name none. Rejects with a `StoreError`. */
+export async function openStore(config: StoreConfig, dataFolder: string, options: StoreOptions): Promise<Store> {
+  if (config.driver === 'postgres')
+    throw new StoreError('missing', 'store.driver postgres is not part of this version: use sqlite.');
+  return openSqlite({ ...config, path: config.path ?? join(dataFolder, 'gatehouse.db') }, options);
+}
