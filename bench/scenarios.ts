@@ -115,7 +115,8 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     ...small,
     name: 'reload',
-    title: 'reloads under 1,000 requests/s and 20 open streams; every request is counted',
+    title:
+      'reloads under 300 requests/s, a third of them on new connections, and 20 open streams; every request is counted',
     unit: '100 reloads',
     steps: [],
     trial: RELOAD,

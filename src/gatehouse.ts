@@ -5,6 +5,7 @@
  */
 
 import { authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
+import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
@@ -34,10 +35,12 @@ const pipeline: readonly Stage[] = [
   route, // host, path, method, fields, query → route
   admit, // refuse the least important while the worker is overloaded
   authenticate, // key, token or certificate → who calls
+  limit, // requests, concurrency and bytes that are left, where the head is enough to know
   peek, // hold the body where its model is needed
   readModel, // model, stream, user out of the body
   authenticateByModel, // the same, where the model has decided on the route
   chooseModel, // model → version → upstream; /v1/models
+  limitByModel, // the same by model, and tokens: reserved before they are sent
   chaos, // faults on purpose, where somebody switched them on
   compose, // target, fields and body as the upstream gets them
   forward, // endpoint, retries, the answer back

@@ -91,14 +91,16 @@ export function openRun(order: OpenOrder, book: Book): OpenRun {
     open.add(connection);
     connection.reader.keepBody = true;
     connection.reader.countEvents = stream;
-    const deadline = setTimeout(
-      () => {
-        end(connection, 'timeout');
-        drop(connection); // as a client does that has given up
-      },
-      order.deadlineMs + (stream ? order.streamMs : 0),
-    );
-    pending.set(connection, { number, stream, dueAt, deadline });
+    const giveUp = () => {
+      if (pending.get(connection) !== one) return;
+      end(connection, 'timeout');
+      drop(connection); // as a client does that has given up
+    };
+    // What has arrived while this process was kept waiting is read first: that delay is its own.
+    const late = () => setImmediate(() => setImmediate(giveUp));
+    const deadline = setTimeout(late, order.deadlineMs + (stream ? order.streamMs : 0));
+    const one: Pending = { number, stream, dueAt, deadline };
+    pending.set(connection, one);
     kept?.send(bytes);
   };
   const tick = () => {

@@ -30,3 +30,10 @@ test('errors add up over the rounds', () => {
   const failed = [{ reset: 1 }, {}, { reset: 2, 'status 502': 3 }].map((errors) => ({ figures: {}, errors }));
   assert.deepEqual(sumErrors(failed), { reset: 3, 'status 502': 3 });
 });
+
+test('what was lost in one round is in the sum, not lost in a median', () => {
+  const trial = [0, 0, 3].map((reset) => ({ figures: { sent: 1000, reset, lost: reset }, errors: {} }));
+  const { sent, reset, lost } = summarise(trial, trial);
+  assert.deepEqual([sent?.value, reset?.value, lost?.value], [3000, 3, 1]);
+  assert.equal(reset?.ratio, undefined);
+});

@@ -86,3 +86,25 @@ test('saving one scenario keeps the others', () => {
   assert.deepEqual(Object.keys(merged.ratios).sort(), ['relay', 'tls']);
   assert.deepEqual(Object.keys(merged.ratios.relay ?? {}).sort(), ['gatehouse-node20', 'gatehouse-node24']);
 });
+
+test('where more is better, less is dearer: one request in a thousand lost is said, one in ten thousand is noise', () => {
+  const trial = (share: number): ScenarioResult[] => {
+    const peer = (name: string, value: number): PeerResult => ({
+      ...{ peer: name, version: '1', errors: {} },
+      figures: { share: { value, spread: 0, ratio: value / 100 } },
+    });
+    return [
+      { scenario: 'reload', title: '', unit: 'kill', peers: [peer('haproxy', 100), peer('gatehouse-node20', share)] },
+    ];
+  };
+  const baseline = toBaseline(trial(100), 'here');
+  assert.deepEqual(compare(trial(99.99), baseline), []);
+  assert.deepEqual(
+    compare(trial(99.9), baseline).map(({ kind }) => kind),
+    ['dearer'],
+  );
+  assert.deepEqual(
+    compare(trial(100), toBaseline(trial(99.9), 'here')).map(({ kind }) => kind),
+    ['cheaper'],
+  );
+});

@@ -12,6 +12,10 @@ test('figures', () => {
     ['rate', { value: 48_713.4, spread: 0.1, ratio: 2 }, '48,713/s'],
     ['busy', { value: 91.6, spread: 0.1, ratio: 2 }, '92%'],
     ['perStream', undefined, '-'],
+    ['sent', { value: 30_000, spread: 0 }, '30,000'],
+    ['lost', { value: 1 / 3, spread: 0 }, '0.3'],
+    ['share', { value: 99.9967, spread: 0, ratio: 1 }, '99.997%'],
+    ['answer99', { value: 12.34, spread: 0.1, ratio: 0.5 }, '12.3 ms ±10% (0.50×)'],
   ] as const) {
     assert.equal(renderFigure(measure(key), figure), expected);
   }

@@ -24,13 +24,13 @@ export const capacity = ({ servers, slots, serviceMs }: TrialPlan): number => (s
 
 /** Reloads one after the other, each moving all traffic to the other of two servers, under requests and open streams. */
 export const RELOAD: TrialPlan = {
-  ...{ kind: 'reload', perSecond: 1000, deadlineMs: 2000, freshEvery: 5, streamEvery: 50, events: 20, eventMs: 50 },
+  ...{ kind: 'reload', perSecond: 300, deadlineMs: 5000, freshEvery: 3, streamEvery: 15, events: 20, eventMs: 50 },
   ...{ servers: 2, slots: 1000, serviceMs: 5 },
 };
 
 /** One of three servers after the other is killed and comes back. */
 export const FAILOVER: TrialPlan = {
-  ...{ kind: 'failover', perSecond: 1000, deadlineMs: 2000, freshEvery: 10, streamEvery: 0, events: 2, eventMs: 50 },
+  ...{ kind: 'failover', perSecond: 1000, deadlineMs: 5000, freshEvery: 10, streamEvery: 0, events: 2, eventMs: 50 },
   ...{ servers: 3, slots: 1000, serviceMs: 10 },
 };
 

@@ -6,7 +6,7 @@ import type { Ground } from '../measure/stand.ts';
 import { median, quantile } from '../measure/statistics.ts';
 import type { Peer } from '../peers/peer.ts';
 import type { Times } from '../scenarios.ts';
-import { arrive, type Grounds, openGrounds, sleep } from './grounds.ts';
+import { arrive, type Grounds, openGrounds, sleep, warmUp } from './grounds.ts';
 import { capacity, type TrialPlan } from './plan.ts';
 
 /** How long a reload may take until a request goes the new way (seconds). */
@@ -17,6 +17,7 @@ export async function runTrial(peer: Peer, plan: TrialPlan, ground: Ground, time
   const round: Round = { figures: {}, errors: {} };
   const grounds = await openGrounds(peer, plan, ground);
   try {
+    await warmUp(grounds);
     await arrive(grounds, plan);
     await sleep(times.warmUp);
     if (plan.kind === 'reload') await reloads(grounds, times.reloads, round);

@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Admin, Outcome } from '../admin/admin.ts';
-import type { Config, Loaded, NotLoaded } from '../config/config.ts';
+import { type Config, dataFolder, type Loaded, type NotLoaded } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, processReader } from '../observe/observe.ts';
+import { TokenAuthority } from '../policy/access/jwt/authority.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { Services, Supervisor } from '../supervisor/supervisor.ts';
@@ -18,8 +19,10 @@ import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
+import { NodeLimits } from './nodelimits.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
+import { State } from './state.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -94,11 +97,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     onDrop: (lines: number) => own.logDropped('access', lines),
   };
   const log = await Held.open(loaded.config.log.access, (access) => openAccessLog(access, logParts));
-  const services = new Services();
-  const certificates = certificatesFor(clock, services, notify, own);
   const levels = new LevelBoard();
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejections = new Ejections();
+  const services = new Services();
+  const certificates = certificatesFor(clock, services, notify, own);
+  const limits = new NodeLimits(clock, loaded.config, services);
+  const kept = new State({ clock, events, services, notice: notify, folder: dataFolder(process.env) });
+  const tokens = new TokenAuthority(clock, events, services);
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -121,6 +127,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       levels.retire(worker);
       endpoints.gone(String(worker));
       ejections.gone(worker);
+      limits.gone(worker);
     },
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);
@@ -138,11 +145,17 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     prepare: async (config) => {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
+      limits.prepare(config);
+      await kept.prepare(config);
+      // Before the workers take tokens of new issuers.
+      await tokens.configure(config.access);
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
       if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
       await log.settle(accepted);
+      limits.settle(accepted);
+      if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
       if (await admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
@@ -154,6 +167,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const measure = () => {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
+    own.tokens.read(tokens.status());
     own.workers(count.starting, count.ready, count.draining);
   };
   const state = {
@@ -178,11 +192,15 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
     await certificates.start(loaded.config, loaded.files);
+    await kept.prepare(loaded.config);
+    await tokens.configure(loaded.config.access);
     await supervisor.start();
     certificates.begin();
   } catch (error) {
     certificates.stop();
     await supervisor.kill();
+    await kept.close();
+    tokens.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -235,6 +253,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     async stop(deadlineMs) {
       certificates.stop();
       const killed = await supervisor.stop(deadlineMs);
+      await kept.close();
+      tokens.close();
       await held.close();
       await log.close();
       return killed;

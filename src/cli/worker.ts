@@ -7,11 +7,14 @@ import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
+import { ISSUER_KEYS, KEY_KIND, KeyTable, keyConsumer, type TokenNews, Tokens } from '../policy/access/access.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
+import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
-import { linkToSupervisor } from '../supervisor/link.ts';
+import { followDirectory, linkToSupervisor, topicOf } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
+import { QUOTA_SERVICE } from './nodelimits.ts';
 import { watchLoop } from './stuck.ts';
 import { VERSION } from './version.ts';
 import { WorkerLog } from './workerlog.ts';
@@ -23,6 +26,8 @@ const REPORT_DESCRIPTOR = 5;
 const STUCK_MS = 5000;
 /** How long requests may run on after SIGTERM sent to this process alone, or when the supervisor has gone. */
 const DRAIN_MS = 30_000;
+/** How long the supervisor may take to note which keys were used. */
+const USES_MS = 30_000;
 
 /** What the supervisor says by the arguments of the process. */
 const [, , slot = '0', pseudonym = 'gatehouse'] = process.argv;
@@ -79,6 +84,7 @@ function runWorker(): void {
     for (const message of tls.take(news as TlsNews)) events.emit('notice', { level: 'error', message });
   };
 
+  const keys = new KeyTable();
   let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
     for (const h of changes) gatehouse?.endpoints.setHealth(h.upstream, h.endpoint, h.healthy, h.reason);
@@ -108,6 +114,10 @@ function runWorker(): void {
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
             tls,
             askProbe: link.askProbe,
+            askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
+            keys,
+            used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),
+            tokens,
             relisten: (listener) => link.relisten(listener),
             ...(descriptors === undefined ? {} : { descriptors }),
           });
@@ -138,7 +148,10 @@ function runWorker(): void {
         }
       },
       reopenLog: () => accessLog.reopen(),
-      drain: async (deadlineMs) => gatehouse?.drain(deadlineMs),
+      drain: async (deadlineMs) => {
+        await gatehouse?.drain(deadlineMs);
+        await gatehouse?.quota.close();
+      },
       metrics: () => observer?.snapshot(),
       close: async () => {
         observer?.close();
@@ -154,6 +167,13 @@ function runWorker(): void {
       if (last) tls.endLoad();
     },
     change: takeTls,
+  });
+  const badKey = (error: Error) => link.notice('error', `a key is not taken: ${error.message}`);
+  link.follow(topicOf(KEY_KIND), followDirectory(keyConsumer(keys), badKey));
+  const tokens = new Tokens(systemClock, link.ask);
+  link.follow(ISSUER_KEYS, {
+    load: (news) => tokens.told((news ?? {}) as TokenNews),
+    change: (news) => tokens.told(news as TokenNews),
   });
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));

@@ -11,6 +11,7 @@ export type { Config } from './file.ts';
 export type { Loaded, NotLoaded } from './load.ts';
 export { formatProblem, type Problem } from './problem.ts';
 export { loadConfig } from './read.ts';
+export { wholeRouteConfig } from './route.ts';
 export { publishedSchema } from './schema.ts';
 export type { Source } from './source.ts';
 

@@ -7,9 +7,11 @@ import { logConfig } from '../observe/config.ts';
 import { accessConfig } from '../policy/access/config.ts';
 import { chaosConfig } from '../policy/chaos/config.ts';
 import { overloadConfig } from '../policy/overload/config.ts';
-import { modelConfig, routeConfig } from '../route/config.ts';
+import { limitsConfig } from '../policy/quota/config.ts';
+import { modelConfig } from '../route/config.ts';
 import { storeConfig } from '../store/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
+import { wholeRouteConfig } from './route.ts';
 
 /** Schema of the file. Unknown keys are mistakes. */
 export const configSchema = z.strictObject({
@@ -45,10 +47,13 @@ export const configSchema = z.strictObject({
     .default({})
     .describe('Models by the name that clients ask for, each with the versions that serve it.'),
   routes: z
-    .array(routeConfig)
+    .array(wholeRouteConfig)
     .min(1, 'expected at least one route')
     .describe('Which request goes where. The most specific match wins; among equals, the first in the file.'),
   access: accessConfig,
+  limits: limitsConfig.describe(
+    'How much callers may use of everything together, by which key; routes have their own beside.',
+  ),
   overload: overloadConfig,
   chaos: chaosConfig,
   store: storeConfig.describe('Where keys, tenants, plans, domains and the usage ledger are kept.'),

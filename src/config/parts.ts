@@ -1,16 +1,17 @@
 /** The parts of a file that can be checked against each other, also when others are wrong. */
 import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
 import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
-import { type ModelConfig, modelConfig, type RouteConfig, routeConfig } from '../route/config.ts';
+import { type ModelConfig, modelConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
 import type { Config } from './file.ts';
+import { type WholeRouteConfig, wholeRouteConfig } from './route.ts';
 
 /** Parts with the keys that lead to them. */
 export interface Parts {
   listeners: [string, ListenerConfig][];
   upstreams: [string, UpstreamConfig][];
   models: [string, ModelConfig][];
-  routes: [number, RouteConfig][];
+  routes: [number, WholeRouteConfig][];
   adminAddress: string | undefined;
   /** Undefined when it is wrong, or not there. */
   chaos: ChaosConfig | undefined;
@@ -52,7 +53,7 @@ export function partsOfWrong(value: unknown): Parts {
     // A route that lacks its name is told so; its target is checked all the same.
     routes: readable(
       routes,
-      (part) => routeConfig.safeParse(part),
+      (part) => wholeRouteConfig.safeParse(part),
       partial,
       (part, i) => ({ name: `unnamed:${i}`, ...part }),
     ),

@@ -2,8 +2,9 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { TlsShared } from '../listen/tlsshared.ts';
-import type { KeyUses } from '../policy/access/access.ts';
+import type { KeyTable, KeyUses, Tokens } from '../policy/access/access.ts';
 import type { Readings, Share } from '../policy/overload/overload.ts';
+import type { AskAuthority } from '../policy/quota/quota.ts';
 import type { Lookup } from '../upstream/resolve.ts';
 import type { UpstreamParts } from '../upstream/upstream.ts';
 import type { SnapshotInput } from './snapshot.ts';
@@ -30,8 +31,14 @@ export interface WorkerParts {
   tls?: TlsShared;
   /** Asks for the bound handle of a listener again, which stopped accepting; `listen` is then called with it. */
   relisten?: (listener: string) => void;
+  /** Keys of the store, as the directory tells them; none when left out. */
+  keys?: KeyTable;
   /** Told about once a minute which keys of the store were used. */
   used?: (uses: KeyUses) => void;
+  /** Whom to ask for leases of limits; this worker grants them itself when left out, as in a process that is alone. */
+  askAuthority?: AskAuthority;
+  /** What is known for the check of tokens. */
+  tokens?: Tokens;
   /** Whom to ask before a breaker's probe; nobody when left out, as in a process that is alone. */
   askProbe?: UpstreamParts['askProbe'];
 }

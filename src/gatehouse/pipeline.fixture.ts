@@ -1,4 +1,6 @@
 /** The pipeline without sockets, for the tests of this room: a request in, what was decided or answered out. */
+
+import { wholeRouteConfig } from '../config/config.ts';
 import { HttpFault } from '../http/fault.ts';
 import { findHeadEnd } from '../http/head.ts';
 import { parseRequest, type Request } from '../http/request.ts';
@@ -7,7 +9,7 @@ import { Events } from '../kernel/event.ts';
 import { Exchange, type Inbound, type InboundSink } from '../kernel/exchange.ts';
 import { listenerConfig } from '../listen/config.ts';
 import { accessConfig } from '../policy/access/config.ts';
-import { modelConfig, routeConfig } from '../route/config.ts';
+import { modelConfig } from '../route/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 import { authenticate, authenticateByModel } from './authenticate.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
@@ -44,7 +46,7 @@ export function makeInput(settings: Settings = {}, files: Record<string, string>
       ),
       models: parseAll(modelConfig, settings.models ?? { m: { versions: [{ name: 'v', upstream: 'gpu' }] } }),
       routes: (settings.routes ?? [{ name: 'ai', match: { path: '/v1/*' }, models: ['*'] }]).map((one) =>
-        routeConfig.parse(one),
+        wholeRouteConfig.parse(one),
       ),
       access: accessConfig.parse(settings.access ?? {}),
     },

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { ManualClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { Access } from '../policy/access/access.ts';
+import { Quota } from '../policy/quota/quota.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { makeInput, makeWorker, type Settings } from './pipeline.fixture.ts';
 import { Snapshot } from './snapshot.ts';
@@ -17,7 +18,8 @@ const base: Settings = {
 function compile(settings: Settings, before?: Snapshot, files: Record<string, string> = {}) {
   const clock = new ManualClock();
   const events = new Events();
-  const parts = { clock, events, deadlines: new Deadlines(clock), access: new Access({ clock, events }) };
+  const quota = new Quota({ clock, events, ask: async () => [] });
+  const parts = { clock, events, deadlines: new Deadlines(clock), access: new Access({ clock, events }), quota };
   return new Snapshot(makeInput(settings, files), parts, before);
 }
 

@@ -7,6 +7,8 @@ import type { Access, AccessGate, CompiledAccess } from '../policy/access/access
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
+import type { LimitConfig } from '../policy/quota/config.ts';
+import type { CompiledQuota, Quota, QuotaConfig } from '../policy/quota/quota.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
 import { compileModels, type ModelTable } from '../route/model.ts';
 import { compileRoutes, type Router } from '../route/route.ts';
@@ -19,7 +21,8 @@ export interface SnapshotInput {
     listeners: Record<string, ListenerConfig>;
     upstreams: Record<string, UpstreamConfig>;
     models: Record<string, ModelConfig>;
-    routes: RouteConfig[];
+    routes: (RouteConfig & { limits?: LimitConfig[] })[];
+    limits?: LimitConfig[];
     chaos?: ChaosConfig;
     access?: AccessConfig;
     /** No limits when left out. */
@@ -35,6 +38,12 @@ export interface SnapshotInput {
 /** What a compiled snapshot is made with. */
 export interface SnapshotParts extends Omit<UpstreamParts, 'readText'> {
   access: Access;
+  quota: Quota;
+}
+
+/** The limits of a configuration, wherever they stand. */
+export function limitsOf({ limits = [], routes }: SnapshotInput['config']): QuotaConfig {
+  return { limits, routes: routes.map(({ name, limits: own = [] }) => ({ name, limits: own })), plans: {} };
 }
 
 /** The text of a file the configuration names. Throws when the supervisor did not send it. */
@@ -57,6 +66,7 @@ export class Snapshot {
   readonly models: ModelTable;
   readonly upstreams = new Map<string, Upstream>();
   readonly access: CompiledAccess;
+  readonly quota: CompiledQuota;
 
   /**
    * Throws when something cannot be compiled; nothing is kept then. Upstreams that did not change are taken over, and of
@@ -71,6 +81,7 @@ export class Snapshot {
       input.config.routes.map(({ access }) => access),
       before?.access,
     );
+    this.quota = parts.quota.compile(limitsOf(input.config));
     const readText = fileReader(input.files);
     const { zone, region } = input.config;
     const stays = zone === before?.input.config.zone && region === before?.input.config.region;

@@ -68,7 +68,7 @@ describe('route, peek, model', () => {
       { name: 'special', match: { path: '/v1/*', model: 'special-*' }, upstream: 'gpu' },
       { name: 'below', match: { path: '/tenant/*' }, models: ['m'], rewrite: { path: '/*' } },
       { name: 'web', match: { path: '/web/*' }, upstream: 'web' },
-      { name: 'small', match: { path: '/small/*' }, upstream: 'web', limits: { body: 10 } },
+      { name: 'small', match: { path: '/small/*' }, upstream: 'web', maxBody: 10 },
     ],
   };
   const refused: [

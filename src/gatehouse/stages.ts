@@ -83,11 +83,11 @@ export function route(passage: Passage): Step {
   const found = snapshot.router.match(head);
   if (found === undefined) return snapshot.router.refusal(head);
   follow(passage, found);
-  const limit = found.config.limits?.body;
+  const limit = found.config.maxBody;
   if (limit !== undefined) {
     exchange.bodyLimit = limit;
     if (exchange.requestLength > limit) {
-      return new GatehouseError('body_too_large', `the body is larger than ${limit} bytes (limits.body)`, {
+      return new GatehouseError('body_too_large', `the body is larger than ${limit} bytes (maxBody)`, {
         rule: found.name,
       });
     }

@@ -11,6 +11,7 @@ import { Access } from '../policy/access/access.ts';
 import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
+import { type AskAuthority, allRules, LocalAuthority, Quota } from '../policy/quota/quota.ts';
 import { priorityOf } from '../route/config.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
@@ -21,7 +22,7 @@ import { EndpointNews } from './endpointnews.ts';
 import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { untilQuiet } from './quiet.ts';
-import { Snapshot, type SnapshotInput } from './snapshot.ts';
+import { limitsOf, Snapshot, type SnapshotInput } from './snapshot.ts';
 
 /** Serves a snapshot. */
 export class Worker implements ListenerHandler, PassageHost {
@@ -38,6 +39,9 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly tls: TlsShared;
   /** Who may come in. */
   readonly access: Access;
+  /** How much they may use. */
+  readonly quota: Quota;
+  readonly #alone: LocalAuthority | undefined;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
   readonly #stages: readonly Stage[];
@@ -60,6 +64,9 @@ export class Worker implements ListenerHandler, PassageHost {
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
     this.access = new Access(parts);
+    this.#alone = parts.askAuthority === undefined ? new LocalAuthority(parts.clock) : undefined;
+    const ask: AskAuthority = async (asks) => this.#alone?.exchange(0, asks) ?? [];
+    this.quota = new Quota({ clock: parts.clock, events: parts.events, ask: parts.askAuthority ?? ask });
     this.snapshot = this.#compile(input, undefined);
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
@@ -219,6 +226,7 @@ export class Worker implements ListenerHandler, PassageHost {
   }
 
   #configure({ config }: SnapshotInput): void {
+    this.#alone?.configure(allRules(limitsOf(config)));
     this.#chaosRun.configure(config.chaos);
     const priorities = config.routes.map(({ priority }) => priorityOf(priority));
     this.overload.configure(config.overload, priorities, this.#parts.share?.(config) ?? ALONE);
@@ -234,7 +242,8 @@ export class Worker implements ListenerHandler, PassageHost {
   #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {
     const { clock, events, lookup, askProbe } = this.#parts;
     const optional = { ...(lookup && { lookup }), ...(askProbe && { askProbe }) };
-    const parts = { clock, events, deadlines: this.#deadlines, access: this.access, ...optional };
+    const { access, quota } = this;
+    const parts = { clock, events, deadlines: this.#deadlines, access, quota, ...optional };
     return new Snapshot(input, parts, before);
   }
 }

@@ -5,9 +5,7 @@
 import { HEX } from './chars.ts';
 import { EXTENSION_END, EXTENSION_FAULT, EXTENSION_START, nextExtensionState } from './extension.ts';
 import { HttpFault } from './fault.ts';
-import { FieldSection } from './fields.ts';
-
-import { FORWARDING_FIELDS, HOP_BY_HOP, KNOWN } from './known.ts';
+import { readTrailers } from './trailers.ts';
 
 /** Limits of a chunked body. */
 export interface ChunkedLimits {
@@ -34,20 +32,6 @@ const DATA_CR = 4;
 const DATA_LF = 5;
 const TRAILERS = 6;
 const DONE = 7;
-
-/** Fields that have no business in a trailer (RFC 9110 §6.5.1). */
-const NOT_IN_TRAILERS =
-  HOP_BY_HOP |
-  FORWARDING_FIELDS |
-  KNOWN.host |
-  KNOWN.expect |
-  KNOWN['max-forwards'] |
-  KNOWN.date |
-  KNOWN['x-request-id'] |
-  KNOWN['content-type'] |
-  KNOWN['content-encoding'];
-const SENSITIVE =
-  /^(authorization|cookie|set-cookie|content-range|cache-control|range|if-.*|www-authenticate|age|expires|location|retry-after|vary|warning)$/;
 
 const bad = (kind: string, message: string) => new HttpFault(kind, 'bad_request', message);
 
@@ -197,14 +181,9 @@ export class ChunkedDecoder {
       this.#sectionBytes = all.length;
       return end;
     }
-    const fields = new FieldSection();
-    const parsed = fields.parse(all, 0, 0, this.#limits.fields);
-    if (typeof parsed !== 'number') return parsed;
-    if (parsed !== sectionEnd) return bad('trailers', 'the trailer section ends before its empty line');
-    if ((fields.seen & (KNOWN['content-length'] | KNOWN['transfer-encoding'])) !== 0)
-      return bad('trailers', 'a trailer section frames a message (RFC 9110 §6.5.1)');
-    fields.text = all.toString('latin1', 0, sectionEnd);
-    this.trailers = fields.linesWhere(NOT_IN_TRAILERS, (name) => !SENSITIVE.test(name) && !name.includes('_'));
+    const trailers = readTrailers(all, sectionEnd, this.#limits.fields);
+    if (typeof trailers !== 'string') return trailers;
+    this.trailers = trailers;
     const consumed = sectionEnd - this.#sectionBytes;
     this.#section = undefined;
     this.#state = DONE;

@@ -35,6 +35,7 @@ const TABLE = {
   fault_injected: [503, 'proxy_internal_response', false],
   auth_unavailable: [503, 'proxy_internal_response', false],
   load_shed: [503, 'http_request_denied', false],
+  quota_unavailable: [503, 'proxy_internal_response', false],
   overloaded: [503, 'connection_limit_reached', false],
   draining: [503, 'proxy_internal_response', true],
   connect_timeout: [504, 'connection_timeout', false],

@@ -58,6 +58,17 @@ export interface AuthFailedEvent {
   route: string;
 }
 
+/** A request was over a limit. */
+export interface LimitedEvent {
+  rule: string;
+  key: string;
+  /** The limit only watches: the request went on. */
+  observed: boolean;
+  /** Milliseconds; infinite when waiting is useless. */
+  retryAfterMs: number;
+  exchange: Exchange;
+}
+
 /** Something an operator should read. */
 export interface NoticeEvent {
   level: 'info' | 'warn' | 'error';
@@ -75,6 +86,7 @@ export interface EventMap {
   endpointChanged: EndpointEvent;
   levelsChanged: LevelsEvent;
   overload: OverloadEvent;
+  limited: LimitedEvent;
   breakerChanged: BreakerEvent;
   authFailed: AuthFailedEvent;
   notice: NoticeEvent;
@@ -93,6 +105,7 @@ export class Events {
     endpointChanged: [],
     levelsChanged: [],
     overload: [],
+    limited: [],
     breakerChanged: [],
     authFailed: [],
     notice: [],

@@ -83,6 +83,8 @@ export interface Inbound {
   readonly scheme: string;
   /** What TLS says about the connection; undefined without TLS on this hop. */
   readonly tls?: TlsFacts | undefined;
+  /** `2` for HTTP/2; undefined for HTTP/1.x, whose minor version the head has. */
+  readonly httpVersion?: string | undefined;
   /** Delivers the request body to `sink` from now on; what has arrived already is delivered before this returns. */
   start(sink: InboundSink): void;
   pause(): void;

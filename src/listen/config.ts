@@ -1,6 +1,7 @@
 /** Settings of the listeners: where clients connect, and what a client may use up. */
 import { z } from 'zod';
 import { address, count, duration, size } from '../kernel/schema.ts';
+import { http2Config } from './http2/config.ts';
 import { tlsConfig } from './tlsconfig.ts';
 
 /** `listeners.NAME.limits`: what one client may use up. */
@@ -36,8 +37,8 @@ export const listenerTimeouts = z
     body: duration('30s', '1ms').describe('Between two reads of a request body (408 beyond).'),
     keepAlive: duration('75s').describe('An idle connection waiting for its next request.'),
     write: duration('60s', '1ms').describe('A client that takes no byte of its response.'),
-    halfClose: duration('1s').describe(
-      'A client that ends its sending side this soon after its request still gets its answer; later, in the middle of the answer, it counts as gone.',
+    halfClose: duration('10m').describe(
+      'How long an answer goes on after the client has ended its sending side. One that has gone is noticed at once by what is written to it; `0s` takes every FIN for a farewell, as nginx does.',
     ),
     linger: duration('2s').describe(
       'After an early final response: how long further request bytes are read and dropped.',
@@ -58,11 +59,30 @@ export const listenerConfig = z.strictObject({
     .describe(
       'Proxies in front whose X-Forwarded-* and Forwarded fields are believed; from anyone else they are removed.',
     ),
+  protocols: z
+    .array(z.enum(['http1', 'http2']))
+    .min(1)
+    .optional()
+    .describe(
+      'Versions of HTTP that are spoken: by ALPN with TLS, by prior knowledge without. Unset: both with TLS, http1 without.',
+    ),
   limits: listenerLimits,
   timeouts: listenerTimeouts,
+  http2: http2Config,
 });
 
 export type { AcmeConfig } from './tlsconfig.ts';
 
 /** One listener's settings after defaults. */
 export type ListenerConfig = z.output<typeof listenerConfig>;
+
+/** Versions that a listener speaks, the one that is preferred first. */
+export function protocolsOf({ protocols, tls }: ListenerConfig): readonly ('http1' | 'http2')[] {
+  return protocols ?? (tls === undefined ? ['http1'] : ['http2', 'http1']);
+}
+
+/** The same as ALPN names them (RFC 7301); HTTP/2 is preferred wherever it is spoken. */
+export function alpnOf(config: ListenerConfig): string[] {
+  const protocols = protocolsOf(config);
+  return [...(protocols.includes('http2') ? ['h2'] : []), ...(protocols.includes('http1') ? ['http/1.1'] : [])];
+}

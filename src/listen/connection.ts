@@ -105,7 +105,7 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #exhausted(): void {
     const exchange = this.#exchange;
     if (exchange !== undefined) {
-      if (this.input.empty && !exchange.requestDone) exchange.halfClosed();
+      if (this.input.empty) exchange.halfClosed();
     } else if (this.#state === IDLE || this.#state === HEAD) {
       if (this.#state === HEAD) this.runtime.fault('head_cut_short');
       this.#shut(true);

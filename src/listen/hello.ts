@@ -1,4 +1,5 @@
 /** Reads server name and protocols out of a TLS ClientHello (RFC 8446 §4.1.2), before anybody answers it. */
+import type { Socket } from 'node:net';
 
 /** What a ClientHello asks for. */
 export interface Hello {
@@ -10,6 +11,28 @@ export interface Hello {
 
 /** A ClientHello beyond this is nobody's: the largest real ones, with keys against quantum computers, have 2 KiB. */
 export const HELLO_MAX = 16_384;
+
+/**
+ * Reads the ClientHello from a socket and puts it back for whoever shakes hands then. Gives undefined when it is none; never
+ * calls when the client goes before. Nobody else may read the socket meanwhile.
+ */
+export function peekHello(socket: Socket, done: (hello: Hello | undefined) => void): void {
+  let seen: Buffer | undefined;
+  const look = () => {
+    for (let part = socket.read() as Buffer | null; part !== null; part = socket.read() as Buffer | null) {
+      seen = seen === undefined ? part : Buffer.concat([seen, part]);
+    }
+    if (seen === undefined) return;
+    const hello = readHello(seen);
+    if (hello === 'more' && seen.length <= HELLO_MAX) return;
+    socket.removeListener('readable', look);
+    socket.unshift(seen);
+    done(typeof hello === 'string' ? undefined : hello);
+  };
+  socket.on('readable', look);
+  // Whoever leaves in the middle has said all; without a reader the socket would stay half open.
+  socket.once('end', () => socket.destroy());
+}
 
 /** `more`: it is not complete yet; `other`: this is no ClientHello. */
 export function readHello(bytes: Uint8Array): Hello | 'more' | 'other' {

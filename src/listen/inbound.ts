@@ -15,13 +15,11 @@ import {
   type Peer,
 } from '../kernel/exchange.ts';
 import type { TlsFacts } from '../kernel/identity.ts';
+import { Farewell } from './farewell.ts';
 import type { Host } from './host.ts';
 import { ResponseWriter } from './response.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
-/** Between the two interim responses that find out whether a client that sent FIN is still there. */
-const PROBE_MS = 25;
-const PROBES = 2;
 /** A rest of a request body that is read and dropped after an early answer, so that the connection can go on. */
 const DISCARD_BYTES = 65_536;
 
@@ -45,8 +43,8 @@ export class ServerExchange implements Inbound, PayloadSink {
   #over = false;
   /** Over, and the rest of the request body is read and dropped. */
   #discarding = false;
-  #probes = 0;
-  #requestEndAt: number;
+  /** The client has sent FIN. */
+  #farewell: Farewell | undefined = undefined;
   #lastQueued = 0;
 
   constructor(host: Host, request: Request, keepAlive: boolean) {
@@ -61,9 +59,9 @@ export class ServerExchange implements Inbound, PayloadSink {
     this.#response = new ResponseWriter(host.wire, request, keepAlive);
     this.#body.begin(request.length, runtime.limits);
     this.exchange = new Exchange(this, request, request.length);
-    this.#requestEndAt = runtime.clock.now();
-    this.exchange.startedAt = this.#requestEndAt;
-    host.deadline = this.#body.done ? NEVER : this.#requestEndAt + runtime.timeouts.body;
+    const now = runtime.clock.now();
+    this.exchange.startedAt = now;
+    host.deadline = this.#body.done ? NEVER : now + runtime.timeouts.body;
   }
 
   // ---- the request body
@@ -92,7 +90,6 @@ export class ServerExchange implements Inbound, PayloadSink {
       } else if (this.#over) return;
       else if (!this.#body.done) this.#arm(runtime.timeouts.body);
       else {
-        this.#requestEndAt = runtime.clock.now();
         if (this.#host.wire.pending === 0) this.#host.deadline = NEVER;
         this.#sink?.onRequestEnd(this.#body.trailers);
       }
@@ -179,7 +176,7 @@ export class ServerExchange implements Inbound, PayloadSink {
   abort(): void {
     if (this.#over) return;
     this.#over = true;
-    if (this.#tunnel || this.#response.endsWithConnection) this.#host.wire.reset();
+    if (this.#tunnel || this.#response.cutByReset) this.#host.wire.reset();
     this.#host.close();
   }
 
@@ -202,7 +199,7 @@ export class ServerExchange implements Inbound, PayloadSink {
   }
 
   #expectDrain(): void {
-    if (this.#host.deadline !== NEVER) return;
+    if (this.#host.deadline !== (this.#farewell?.until ?? NEVER)) return;
     this.#lastQueued = this.#host.wire.queued;
     this.#arm(this.#host.runtime.timeouts.write);
   }
@@ -216,7 +213,7 @@ export class ServerExchange implements Inbound, PayloadSink {
   /** Everything written has been taken. */
   drained(): void {
     if (!this.#body.done && !this.#paused && !this.#tunnel) this.#arm(this.#host.runtime.timeouts.body);
-    else this.#host.deadline = NEVER;
+    else this.#host.deadline = this.#farewell?.until ?? NEVER;
     if (this.#over) this.#finish();
     else this.#sink?.onInboundDrain();
   }
@@ -233,22 +230,25 @@ export class ServerExchange implements Inbound, PayloadSink {
     }
     this.#response.keepAlive = false;
     const { runtime } = this.#host;
-    const now = runtime.clock.now();
     if (!this.#body.done) {
       runtime.fault('body_cut_short');
       this.#cut(left('closed before its request was complete'));
-    } else if (!this.#response.headSent) {
-      // Half-closed or gone? Only writing tells, and an interim response is harmless to who still reads (RFC 9110 §15.2).
-      if (this.#request.minor === 1) this.#probe(now);
-    } else if (now - this.#requestEndAt > runtime.timeouts.halfClose) {
-      runtime.fault('client_left');
-      this.#cut(left('left before its answer was complete'));
+    } else if (this.#farewell === undefined) {
+      const now = runtime.clock.now();
+      this.#farewell = new Farewell(this.#response, now, runtime.timeouts.halfClose);
+      this.#look(this.#farewell, now);
     }
   }
 
-  #probe(now: number): void {
-    this.#response.interim(100, '');
-    this.#host.deadline = ++this.#probes < PROBES ? now + PROBE_MS : NEVER;
+  #look(farewell: Farewell, now: number): void {
+    const { wire, runtime } = this.#host;
+    // What waits in memory tells as well as a probe, and its deadline stands already.
+    if (wire.pending > 0 && runtime.timeouts.halfClose > 0) return;
+    if (farewell.look(now)) this.#host.deadline = farewell.until;
+    else {
+      runtime.fault(this.#response.headSent ? 'client_left' : 'client_left_early');
+      this.#cut(left('closed its side, and the answer was not complete in time (timeouts.halfClose)'));
+    }
   }
 
   /** The connection has broken and is closed. */
@@ -273,7 +273,7 @@ export class ServerExchange implements Inbound, PayloadSink {
       if (this.#over) this.#host.close();
       else this.#cut(left('took no byte of its answer in time (timeouts.write)'));
     } else if (this.#over) this.#host.finished(false);
-    else if (this.#probes > 0 && !this.#response.headSent) this.#probe(now);
+    else if (this.#farewell !== undefined) this.#look(this.#farewell, now);
     else if (!this.#body.done) {
       runtime.fault('slow_body');
       this.#cut(new GatehouseError('request_timeout', 'the request body did not arrive in time (timeouts.body)'));

@@ -8,8 +8,10 @@ import type { Deadlines } from '../socket/deadlines.ts';
 import type { NativeHandle } from '../socket/native.ts';
 import type { WireOwner } from '../socket/owner.ts';
 import { Wire } from '../socket/wire.ts';
-import type { ListenerConfig } from './config.ts';
+import { alpnOf, type ListenerConfig, protocolsOf } from './config.ts';
 import { ServerConnection } from './connection.ts';
+import { Http2Connection } from './http2/connection.ts';
+import { Sniffer } from './http2/sniff.ts';
 import type { Intake, Pausable } from './intake.ts';
 import { compileTrust, plainAddress } from './peer.ts';
 import type { Drainable, ListenerHandler, ListenerRuntime } from './runtime.ts';
@@ -37,6 +39,10 @@ const RELISTEN_MS = 5000;
 const IDLE_MS = 1000;
 /** Idle connections closed at once while the listener is full. */
 const RELIEF = 32;
+
+function peerOf(runtime: ListenerRuntime, address: string, port: number): Peer {
+  return { address, port, trusted: runtime.trusts(address) };
+}
 
 const SILENT: WireOwner = { onBytes() {}, onEof() {}, onDrain() {}, onBroken() {} };
 
@@ -167,6 +173,7 @@ export class Listener implements Pausable {
       scheme: config.tls ? 'https' : 'http',
       limits: config.limits,
       timeouts: config.timeouts,
+      http2: config.http2,
       clock,
       deadlines,
       trusts: compileTrust(config.trustedHops),
@@ -183,16 +190,18 @@ export class Listener implements Pausable {
       },
     };
     const { tls } = config;
+    const alpn = alpnOf(config);
     const { handshake } = config.timeouts;
     const { readText } = this.#parts;
     if (tls === undefined) this.#door = undefined;
     // A door that stays keeps its session tickets: clients that come back need no full handshake.
-    else if (!this.#door?.serves(tls, handshake, readText)) {
+    else if (!this.#door?.serves(tls, handshake, readText, alpn)) {
       const door: SecureDoor = secureDoor({
         name: this.name,
         config: tls,
         handshakeMs: handshake,
         readText,
+        alpn,
         shared: this.#parts.tls,
         clock,
         pending: this.#handshakes,
@@ -226,7 +235,8 @@ export class Listener implements Pausable {
     }
     const address: { address?: string; port?: number } = {};
     client.getpeername?.(address);
-    this.#open(new Wire(client, SILENT), plainAddress(address.address ?? 'unix'), address.port ?? 0, this.#runtime);
+    const peer = peerOf(this.#runtime, plainAddress(address.address ?? 'unix'), address.port ?? 0);
+    this.#openPlain(new Wire(client, SILENT), peer, this.#runtime);
   }
 
   /** Whether this one fits; the last that does makes the next ones wait. */
@@ -242,15 +252,34 @@ export class Listener implements Pausable {
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     const early = socket.read() as Buffer | null;
     const wire = new Wire(handle, SILENT, () => socket.destroy());
-    const connection = this.#open(wire, address, port, this.#runtime, secured);
+    const peer = peerOf(this.#runtime, address, port);
+    const connection = this.#open(wire, peer, this.#runtime, socket.alpnProtocol === 'h2', secured);
     if (early !== null) connection.onBytes(early, 0, early.length);
   }
 
-  #open(wire: Wire, address: string, port: number, runtime: ListenerRuntime, secured?: Secured): ServerConnection {
-    const peer: Peer = { address, port, trusted: runtime.trusts(address) };
-    const connection = new ServerConnection(wire, peer, runtime, secured);
+  #open(wire: Wire, peer: Peer, runtime: ListenerRuntime, http2: boolean, secured?: Secured): Drainable & WireOwner {
+    const connection = http2
+      ? new Http2Connection(wire, peer, runtime, secured)
+      : new ServerConnection(wire, peer, runtime, secured);
     this.#connections.add(connection);
     this.#parts.events.emit('connectionOpened', this.name);
     return connection;
+  }
+
+  /** A connection without TLS: where both versions are spoken, its first bytes tell which. */
+  #openPlain(wire: Wire, peer: Peer, runtime: ListenerRuntime): void {
+    const protocols = protocolsOf(this.#config);
+    if (protocols.length === 1) {
+      this.#open(wire, peer, runtime, protocols[0] === 'http2');
+      return;
+    }
+    this.#parts.events.emit('connectionOpened', this.name);
+    const sniffer = new Sniffer(wire, runtime, (done, http2) => {
+      this.#connections.delete(done);
+      const connection = http2 ? new Http2Connection(wire, peer, runtime) : new ServerConnection(wire, peer, runtime);
+      this.#connections.add(connection);
+      return connection;
+    });
+    this.#connections.add(sniffer);
   }
 }

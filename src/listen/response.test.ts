@@ -110,6 +110,30 @@ test('1xx responses go to clients that can read them, and only before the final 
     writer.head(200, 'OK', '', 0);
     writer.interim(103, 'Link: b\r\n');
     assert.equal(written(), expected);
-    assert.equal(writer.endsWithConnection, minor === 0);
+    assert.equal(writer.cutByReset, minor === 0);
+  }
+});
+
+test('probes: something that means nothing, wherever it may be written', () => {
+  const chunk = Buffer.from('one');
+  for (const [minor, length, method, early, late, end] of [
+    [1, LENGTH_CHUNKED, 'GET', 'HTTP/1.1 100 \r\n\r\n', '0', '03\r\none\r\n0\r\n\r\n'],
+    [1, LENGTH_CLOSE, 'GET', 'HTTP/1.1 100 \r\n\r\n', '0', '03\r\none\r\n0\r\n\r\n'],
+    [1, 3, 'GET', 'HTTP/1.1 100 \r\n\r\n', '', 'one'],
+    [1, LENGTH_CHUNKED, 'HEAD', 'HTTP/1.1 100 \r\n\r\n', '', ''],
+    [0, LENGTH_CHUNKED, 'GET', '', '', 'one'],
+  ] as const) {
+    const { wire, written } = recordingWire();
+    const writer = new ResponseWriter(wire, { method, minor } as Request, false);
+    assert.equal(writer.probe(), early !== '');
+    assert.equal(written(), early);
+    writer.head(200, 'OK', '', length);
+    const head = written();
+    assert.equal(writer.probe(), late !== '');
+    // A lenient client takes a lone 0 for the last chunk, so a cut behind it must not look like an end.
+    assert.equal(writer.cutByReset, minor === 0 || late !== '');
+    writer.write(chunk, 0, 3);
+    writer.end('');
+    assert.equal(written(), head + end);
   }
 });

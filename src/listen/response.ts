@@ -9,6 +9,7 @@ export class ResponseWriter {
   /** The connection may carry another request after this response. */
   keepAlive: boolean;
   headSent = false;
+  #probed = false;
   readonly #wire: Wire;
   readonly #message: MessageWriter;
   readonly #minor: 0 | 1;
@@ -22,9 +23,20 @@ export class ResponseWriter {
     this.#bodyless = request.method === 'HEAD';
   }
 
-  /** The response ends with the connection, so that cutting it must be done by a reset to be seen. */
-  get endsWithConnection(): boolean {
-    return this.#minor === 0;
+  /**
+   * Cutting it must be done by a reset to be seen: it ends with the connection, or with the digit of a probe, which a
+   * lenient client may take for the last chunk.
+   */
+  get cutByReset(): boolean {
+    return this.#minor === 0 || this.#probed;
+  }
+
+  /** Writes something that means nothing, if that is possible now (farewell.ts). */
+  probe(): boolean {
+    if (this.#minor === 0 || (this.headSent && !this.#message.probe())) return false;
+    if (this.headSent) this.#probed = true;
+    else this.interim(100, '');
+    return true;
   }
 
   /** Sends a 1xx response, where the client can read one. */

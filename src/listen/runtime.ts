@@ -31,6 +31,7 @@ export interface ListenerRuntime extends ListenerHandler {
   readonly scheme: 'http' | 'https';
   readonly limits: ListenerConfig['limits'];
   readonly timeouts: ListenerConfig['timeouts'];
+  readonly http2: ListenerConfig['http2'];
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly trusts: Trust;

@@ -1,7 +1,7 @@
 /** Certificates ready for handshakes: parsed when first needed, and only so many at once. */
-import { createHash, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { type CertificateFacts, factsOf, type Pair } from '../certificate/facts.ts';
+import type { TicketKeys } from './tickets.ts';
 
 /** A certificate that can be shown. */
 export interface Entry {
@@ -26,6 +26,8 @@ export function entryOf(
 export interface Ready {
   readonly context: SecureContext;
   readonly entries: readonly Entry[];
+  /** OCSP response to be stapled. */
+  readonly staple: Buffer | undefined;
   /** All names that it answers for. */
   readonly names: ReadonlySet<string>;
 }
@@ -36,21 +38,27 @@ const MOST = 2000;
 /** Contexts by the entries they are made of, the most recently used kept. */
 export class SecureContexts {
   readonly #options: SecureContextOptions;
+  readonly #tickets: TicketKeys;
   readonly #most: number;
+  #bare: Ready | undefined;
   readonly #ready = new Map<string, Ready>();
-  readonly #staples = new Map<string, Uint8Array>();
 
   /** `options`: all but the certificates. */
-  constructor(options: SecureContextOptions, most = MOST) {
+  constructor(options: SecureContextOptions, tickets: TicketKeys, most = MOST) {
     this.#options = options;
+    this.#tickets = tickets;
     this.#most = most;
   }
 
-  /** DER of a certificate that was shown → what is stapled to it. */
-  stapleFor(certificate: Uint8Array): Buffer | undefined {
-    if (this.#staples.size === 0 || certificate === undefined) return undefined;
-    const staple = this.#staples.get(createHash('sha256').update(certificate).digest('hex'));
-    return staple && Buffer.from(staple);
+  /** A context without any certificate. */
+  get bare(): Ready {
+    this.#bare ??= {
+      context: createSecureContext(this.#options),
+      entries: [],
+      names: new Set(),
+      staple: undefined,
+    };
+    return this.#bare;
   }
 
   /** Contexts held now. */
@@ -78,12 +86,11 @@ export class SecureContexts {
       cert: chosen.map(({ pair }) => pair.certificate),
       key: chosen.map(({ pair }) => pair.key),
     });
-    for (const { pair } of chosen) {
-      if (pair.ocsp === undefined) continue;
-      const { raw } = new X509Certificate(pair.certificate);
-      this.#staples.set(createHash('sha256').update(raw).digest('hex'), pair.ocsp);
-    }
-    const ready = { context, entries: chosen, names: new Set(chosen.flatMap(({ names }) => names)) };
+    this.#tickets.serve(context);
+    // A client of one kind would get the response for the other: only one that stands alone is stapled.
+    const ocsp = chosen.length === 1 ? chosen[0]?.pair.ocsp : undefined;
+    const staple = ocsp && Buffer.from(ocsp);
+    const ready = { context, entries: chosen, staple, names: new Set(chosen.flatMap(({ names }) => names)) };
     if (this.#ready.size >= this.#most) this.#ready.delete(this.#ready.keys().next().value as string);
     this.#ready.set(key, ready);
     return ready;

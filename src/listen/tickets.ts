@@ -3,11 +3,12 @@
  * after a reload. The newest key seals; older ones still open, and then the client gets a new ticket.
  */
 import { randomBytes } from 'node:crypto';
-import type { Server } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 
 /** Bytes of a key: name, HMAC key and AES key of 16 bytes each. */
 export const TICKET_KEY_BYTES = 48;
 const PART = 16;
+const NO_KEY = Buffer.alloc(PART);
 const REFUSED = 0;
 const FOUND = 1;
 const RENEW = 2;
@@ -18,38 +19,32 @@ type Answer = [number, Uint8Array?, Uint8Array?, Uint8Array?, Uint8Array?];
 interface NativeContext {
   onticketkeycallback?: (name: Uint8Array, iv: Uint8Array, sealing: boolean) => Answer;
   enableTicketKeyCallback?: () => void;
+  setTicketKeys(keys: Buffer): void;
 }
 
 /** The keys in force, newest first. */
 export class TicketKeys {
   /** Without anybody who hands out keys, a process has one of its own. */
   #keys: readonly Uint8Array[] = [randomBytes(TICKET_KEY_BYTES)];
-  readonly #followers = new Set<WeakRef<Server>>();
 
   /** From now on these count. Ignores what is no key. */
   set(keys: readonly Uint8Array[]): void {
     const good = keys.filter((key) => key.length === TICKET_KEY_BYTES);
     if (good.length === 0) return;
     this.#keys = good;
-    for (const follower of this.#followers) {
-      const server = follower.deref();
-      if (server === undefined) this.#followers.delete(follower);
-      else server.setTicketKeys(Buffer.from(good[0] as Uint8Array));
-    }
   }
 
-  /** Has a server seal and open tickets with these keys. */
-  serve(server: Server): void {
-    const { context } = (server as unknown as { _sharedCreds: { context: NativeContext } })._sharedCreds;
+  /** Has a context seal and open tickets with these keys. */
+  serve({ context }: SecureContext): void {
+    const native = context as NativeContext;
     // Node's own setting knows a single key, so a rotation would cost every client a full handshake. The callback beneath
-    // it has been there since 2015; should it ever go, the newest key alone counts.
-    if (context.enableTicketKeyCallback === undefined) {
-      server.setTicketKeys(Buffer.from(this.#keys[0] as Uint8Array));
-      this.#followers.add(new WeakRef(server));
+    // it has been there since 2015; should it ever go, a context keeps the key it began with.
+    if (native.enableTicketKeyCallback === undefined) {
+      native.setTicketKeys(Buffer.from(this.#keys[0] as Uint8Array));
       return;
     }
-    context.onticketkeycallback = (name, _iv, sealing) => this.#answer(name, sealing);
-    context.enableTicketKeyCallback();
+    native.onticketkeycallback = (name, _iv, sealing) => this.#answer(name, sealing);
+    native.enableTicketKeyCallback();
   }
 
   #answer(name: Uint8Array, sealing: boolean): Answer {
@@ -62,6 +57,7 @@ export class TicketKeys {
       if (sealing) return [FOUND, mac, seal, Buffer.from(named), randomBytes(PART)];
       return [i === 0 ? FOUND : RENEW, mac, seal];
     }
-    return [REFUSED];
+    // OpenSSL drops these, but Node's wrapping aborts the process where there are none.
+    return [REFUSED, NO_KEY, NO_KEY];
   }
 }

@@ -7,6 +7,7 @@ import { coversHost, factsOf } from '../certificate/facts.ts';
 import { ManualClock } from '../kernel/clock.ts';
 import { lookUp, NameTable } from './names.ts';
 import { entryOf, SecureContexts } from './secure.ts';
+import { TicketKeys } from './tickets.ts';
 import { secureDoor } from './tls.ts';
 import { tlsConfig } from './tlsconfig.ts';
 import { TlsShared } from './tlsshared.ts';
@@ -80,7 +81,7 @@ test('facts are read: names, dates, kind', () => {
 });
 
 test('contexts are made when needed, and only so many are kept', () => {
-  const contexts = new SecureContexts({}, 2);
+  const contexts = new SecureContexts({}, new TicketKeys(), 2);
   const entries = ['a', 'b', 'c'].map((name) => entryOf(makeCertificate({ name })));
   const [a, b, c] = entries as [(typeof entries)[0], (typeof entries)[0], (typeof entries)[0]];
   const first = contexts.of(a);
@@ -102,6 +103,7 @@ test('a certificate that cannot be used is refused when the door is made, or lea
       config: tlsConfig.parse({ certificates: [{ certificate, key }] }),
       handshakeMs: 1000,
       readText: (path) => files[path] ?? assert.fail(path),
+      alpn: ['http/1.1'],
       shared: new TlsShared(),
       clock: new ManualClock(),
       pending: new Set(),

@@ -1,14 +1,19 @@
-/** TLS on a listener: certificates by server name, the handshake by node:tls, and then a plain wire over its handle. */
+/**
+ * TLS on a listener: reads the ClientHello, chooses the certificates by its server name, lets node:tls shake hands, and hands on
+ * a plain wire over its handle. The choice is made before OpenSSL sees a byte: its own hook for that, as Node wraps it,
+ * takes over one certificate alone and mixes it with those of the default context.
+ */
 import { createHash } from 'node:crypto';
 import { isIP, Socket } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { coversHost, plainName } from '../certificate/facts.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { TlsFacts } from '../kernel/identity.ts';
 import { type NativeHandle, WriteRequest } from '../socket/native.ts';
-import { answerChallenge, peekHello } from './challenge.ts';
+import { answerChallenge } from './challenge.ts';
 import { judge, type Refusal, shownBy } from './clientcertificate.ts';
+import { type Hello, peekHello } from './hello.ts';
 import { lookUp, NameTable } from './names.ts';
 import { policyOptions } from './policy.ts';
 import { type Entry, entryOf, type Ready, SecureContexts } from './secure.ts';
@@ -20,7 +25,7 @@ export interface SecureDoor {
   /** Takes a freshly accepted connection. */
   accept(handle: NativeHandle): void;
   /** Whether it was made of this configuration and these files, so that it need not be made again. */
-  serves(config: TlsConfig, handshakeMs: number, readText: ReadText): boolean;
+  serves(config: TlsConfig, handshakeMs: number, readText: ReadText, alpn: readonly string[]): boolean;
 }
 
 /** What TLS says about a connection. */
@@ -41,8 +46,11 @@ export interface DoorParts {
   /** Name of the listener. */
   readonly name: string;
   readonly config: TlsConfig;
+  /** From accept to the end of the handshake, in milliseconds. */
   readonly handshakeMs: number;
   readonly readText: ReadText;
+  /** Protocols to offer, the preferred one first. */
+  readonly alpn: readonly string[];
   readonly shared: TlsShared;
   readonly clock: Clock;
   /** Holds the sockets whose handshake is under way. */
@@ -53,26 +61,34 @@ export interface DoorParts {
   onFailed(fault: 'tls_handshake' | 'tls_unknown_name' | Refusal['fault'], reason: string): void;
 }
 
-/** The fatal alert unrecognized_name (RFC 6066 §3) in a record of its own, which node:tls cannot be asked to send. */
-const UNRECOGNIZED_NAME = Buffer.of(21, 3, 3, 0, 2, 2, 112);
+/** A fatal alert in a record of its own (RFC 8446 §6), which node:tls cannot be asked to send. */
+const alert = (description: number) => Buffer.of(21, 3, 3, 0, 2, 2, description);
+const HANDSHAKE_FAILURE = alert(40);
+const UNRECOGNIZED_NAME = alert(112);
+
+/** The parts of a TLS socket that no type names. */
+interface Native {
+  _handle: { verifyError(): { code?: string } | null; setOCSPResponse?(response: Buffer): void } | null;
+  _releaseControl(): boolean;
+}
 
 /** Makes a door. Throws when a certificate or key cannot be used. */
 export function secureDoor(parts: DoorParts): SecureDoor {
-  const { name, config, handshakeMs, readText, shared, clock, pending } = parts;
-  const material = materialOf(config, handshakeMs, readText);
+  const { name, config, handshakeMs, readText, alpn, shared, clock, pending } = parts;
+  const material = materialOf(config, handshakeMs, readText, alpn);
   const clients = config.clientCertificates;
-  const common = {
-    ...policyOptions(config),
-    // A session may be resumed where it would have been made alike: at any worker, but not past another rule for clients.
-    sessionIdContext: createHash('sha256')
-      .update(JSON.stringify([name, material.clients]))
-      .digest('hex')
-      .slice(0, 32),
-    ...(clients !== undefined && { ca: clients.ca === undefined ? [] : readText(clients.ca) }),
-    ...(clients?.crl !== undefined && { crl: readText(clients.crl) }),
-  };
+  const rules = JSON.stringify([name, material.clients]);
+  const contexts = new SecureContexts(
+    {
+      ...policyOptions(config),
+      // A session may be resumed where it would have been made alike: at any worker, but not past another rule for clients.
+      sessionIdContext: createHash('sha256').update(rules).digest('hex').slice(0, 32),
+      ...(clients !== undefined && { ca: clients.ca === undefined ? [] : readText(clients.ca) }),
+      ...(clients?.crl !== undefined && { crl: readText(clients.crl) }),
+    },
+    shared.tickets,
+  );
   const own = new NameTable<Entry>();
-  const contexts = new SecureContexts(common);
   const entries = config.certificates.map(({ certificate, key, ocsp }) => {
     const staple = ocsp === undefined ? undefined : Buffer.from(readText(ocsp), 'base64');
     const entry = entryOf({ certificate: readText(certificate), key: readText(key), ocsp: staple });
@@ -85,110 +101,118 @@ export function secureDoor(parts: DoorParts): SecureDoor {
   const [first] = entries;
   const fallback = first === undefined || config.unknownName === 'refuse' ? undefined : kindsLike(first, entries);
 
-  /** The context for a server name; undefined: none is for it. */
-  const contextFor = (serverName: string): Ready | undefined => {
-    const found = lookUp(tables, serverName) ?? fallback;
+  /** What is shown for a server name; undefined: nothing is for it. */
+  const readyFor = (serverName: string): Ready | undefined => {
+    const found = (serverName === '' ? undefined : lookUp(tables, serverName)) ?? fallback;
     return found && contexts.of(found);
   };
 
-  const server: Server = createServer({
-    ...common,
-    ...(fallback && { cert: fallback.map(({ pair }) => pair.certificate), key: fallback.map(({ pair }) => pair.key) }),
-    handshakeTimeout: handshakeMs,
-    ALPNProtocols: ['http/1.1'],
-    requestCert: clients !== undefined,
-    // The rules decide, below: a fingerprint may vouch for what no authority does.
-    rejectUnauthorized: false,
-    SNICallback(this: unknown, serverName, done) {
-      let ready: Ready | undefined;
-      try {
-        ready = contextFor(serverName);
-      } catch (error) {
-        done(error as Error);
-        return;
-      }
-      if (ready !== undefined) {
-        done(null, ready.context);
-        return;
-      }
-      const socket = this as { _parent?: Socket & { _handle?: NativeHandle } };
-      const alert = new WriteRequest();
-      alert.oncomplete = () => {};
-      socket._parent?._handle?.writeBuffer(alert, UNRECOGNIZED_NAME);
-      parts.onFailed('tls_unknown_name', serverName);
-      done(Object.assign(new Error('no certificate for this name'), { code: UNKNOWN_NAME }));
-    },
-  });
-  shared.tickets.serve(server);
-  server.on('OCSPRequest', (certificate: Buffer, _issuer: Buffer, done: (error: null, response?: Buffer) => void) => {
-    done(null, contexts.stapleFor(certificate));
-  });
-  server.on('secureConnection', (socket) => {
-    pending.delete((socket as unknown as { _parent: Socket })._parent);
-    const { servername } = socket as TLSSocket & { servername?: string | false };
-    const serverName = servername ? plainName(servername) : '';
-    const certificate = clients && shownBy(socket);
-    if (clients !== undefined) {
-      const trouble = String(socket.authorizationError ?? '');
-      const refusal = judge(clients, certificate, socket.authorized, trouble, clock.wall());
+  const refuse = (socket: Socket, handle: NativeHandle, serverName: string) => {
+    const request = new WriteRequest();
+    request.oncomplete = () => {};
+    handle.writeBuffer(request, serverName === '' ? HANDSHAKE_FAILURE : UNRECOGNIZED_NAME);
+    parts.onFailed('tls_unknown_name', serverName);
+    socket.destroySoon();
+  };
+
+  const shake = (socket: Socket, ready: Ready, done: () => void) => {
+    const secure = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: ready.context,
+      requestCert: clients !== undefined,
+      // The rules decide, below: a fingerprint may vouch for what no authority does.
+      rejectUnauthorized: false,
+      ALPNProtocols: [...alpn],
+    });
+    const native = secure as unknown as Native;
+    if (ready.staple !== undefined) native._handle?.setOCSPResponse?.(ready.staple);
+    let over = false;
+    const fail = (error: Error) => {
+      if (!over) parts.onFailed('tls_handshake', error.message);
+      over = true;
+      secure.destroy();
+    };
+    secure.on('_tlsError', fail);
+    secure.on('error', fail);
+    secure.on('close', () => {
+      if (!over) fail(new Error('the client has gone'));
+    });
+    secure.on('secure', () => {
+      const problem = native._handle?.verifyError();
+      if (over || !native._releaseControl()) return;
+      over = true;
+      done();
+      const { servername } = secure as TLSSocket & { servername?: string | false };
+      const serverName = servername ? plainName(servername) : '';
+      const certificate = clients && shownBy(secure);
+      const refusal = clients && judge(clients, certificate, !problem, problem?.code ?? '', clock.wall());
       if (refusal !== undefined) {
         parts.onFailed(refusal.fault, refusal.reason);
-        socket.destroy();
+        secure.destroy();
         return;
       }
-    }
-    const facts: TlsFacts = { serverName, version: socket.getProtocol() ?? '', certificate };
-    parts.onSecure(socket, { facts, covers: serverName === '' ? undefined : coversOf(serverName, contextFor) });
-  });
-  server.on('tlsClientError', (error: Error & { code?: string }, socket) => {
-    if (error.code !== UNKNOWN_NAME) parts.onFailed('tls_handshake', error.message);
-    socket.destroy();
-  });
+      const facts: TlsFacts = { serverName, version: secure.getProtocol() ?? '', certificate };
+      const covers = serverName === '' ? undefined : coversOf(serverName, ready.names);
+      parts.onSecure(secure, { facts, covers });
+    });
+  };
 
   return {
     accept(handle) {
       const socket = new Socket({ handle } as unknown as ConstructorParameters<typeof Socket>[0]);
+      const timer = clock.after(handshakeMs, () => {
+        parts.onFailed('tls_handshake', 'it took too long');
+        socket.destroy();
+      });
+      const done = () => {
+        timer.cancel();
+        pending.delete(socket);
+      };
       pending.add(socket);
       socket.on('error', () => socket.destroy());
-      socket.on('close', () => pending.delete(socket));
-      if (!shared.answersHandshakes) {
-        server.emit('connection', socket);
-        return;
-      }
-      peekHello(socket, clock, handshakeMs, (hello) => {
-        const challenge = hello?.protocols.includes('acme-tls/1') ? shared.challengeFor(hello.serverName) : undefined;
-        if (challenge === undefined) server.emit('connection', socket);
-        else answerChallenge(socket, challenge, clock.wall());
+      socket.on('close', done);
+      peekHello(socket, (hello: Hello | undefined) => {
+        const serverName = hello?.serverName ?? '';
+        const proof = hello?.protocols.includes('acme-tls/1') ? shared.challengeFor(serverName) : undefined;
+        if (proof !== undefined) {
+          answerChallenge(socket, proof, clock.wall());
+          return;
+        }
+        let ready: Ready | undefined;
+        try {
+          // What is no ClientHello gets OpenSSL's own alert.
+          ready = hello === undefined ? contexts.bare : readyFor(serverName);
+        } catch (error) {
+          parts.onFailed('tls_handshake', (error as Error).message);
+        }
+        if (ready === undefined) refuse(socket, handle, serverName);
+        else shake(socket, ready, done);
       });
     },
-    serves: (next, ms, read) => isDeepStrictEqual(materialOf(next, ms, read), material),
+    serves: (next, ms, read, protocols) => isDeepStrictEqual(materialOf(next, ms, read, protocols), material),
   };
 }
-
-const UNKNOWN_NAME = 'GATEHOUSE_UNKNOWN_NAME';
 
 /** The first certificate, and those of other kinds of key for the same names. */
 function kindsLike(first: Entry, all: readonly Entry[]): Entry[] {
   return all.filter((one) => one === first || one.names.some((name) => first.names.includes(name)));
 }
 
-function coversOf(serverName: string, contextFor: (name: string) => Ready | undefined): (host: string) => boolean {
-  let names: ReadonlySet<string> | undefined;
+function coversOf(serverName: string, names: ReadonlySet<string>): (host: string) => boolean {
   return (host) => {
     const plain = plainName(host);
-    if (plain === serverName) return true;
-    names ??= contextFor(serverName)?.names ?? new Set();
-    return isIP(plain) === 0 ? coversHost(names, plain) : names.has(plain);
+    return plain === serverName || (isIP(plain) === 0 ? coversHost(names, plain) : names.has(plain));
   };
 }
 
 /** All that a door is made of. */
-function materialOf(config: TlsConfig, handshakeMs: number, readText: ReadText) {
+function materialOf(config: TlsConfig, handshakeMs: number, readText: ReadText, alpn: readonly string[]) {
   const { certificates, clientCertificates, acme, domains, ...rest } = config;
   const text = (path: string | undefined) => (path === undefined ? undefined : readText(path));
   return {
     rest,
     handshakeMs,
+    alpn,
     texts: certificates.map((one) => [text(one.certificate), text(one.key), text(one.ocsp)]),
     clients: clientCertificates && [clientCertificates, text(clientCertificates.ca), text(clientCertificates.crl)],
   };

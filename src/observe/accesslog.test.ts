@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ManualClock } from '../kernel/clock.ts';
 import { GatehouseError } from '../kernel/error.ts';
+import type { Identity } from '../kernel/identity.ts';
 import { ACCESS_LOG_FIELDS, accessLogLine } from './accesslog.ts';
 import { type Sample, sampleExchange } from './sample.test.fixture.ts';
 
@@ -98,8 +99,11 @@ test('a refusal before any route, whole', () => {
 
 test('the declared keys are those of the fullest line, in their order', () => {
   const error = new GatehouseError('upstream_incomplete', 'Cut.', { rule: 'r' });
+  const names = { principal: 'alice', credential: 'key_1', tenant: 'acme', plan: '' };
+  const may = { scopes: new Set<string>(), roles: new Set<string>(), models: undefined, claims: {} };
+  const identity: Identity = { method: 'apiKey', ...names, ...may, expiresAt: Number.POSITIVE_INFINITY };
   assert.deepEqual(
-    Object.keys(parsed({ exchange: { error } })),
+    Object.keys(parsed({ exchange: { error, identity } })),
     ACCESS_LOG_FIELDS.map((f) => f.key),
   );
 });

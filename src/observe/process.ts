@@ -4,6 +4,7 @@ import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '../kernel/clock.ts';
 import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S, WORKER_METRICS as W } from './catalog.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
+import { TokenMetrics } from './tokens.ts';
 
 /** One reading of the process; the two CPU figures are totals since its start. */
 export interface ProcessReadings {
@@ -125,6 +126,7 @@ export class SupervisorMetrics {
   readonly #expiry: Family<Gauge>;
   readonly #issued: Family<Counter>;
   #expiring: readonly (readonly [string, string])[] = [];
+  readonly tokens: TokenMetrics;
   readonly #clock: Clock;
 
   constructor(registry: Registry, clock: Clock) {
@@ -135,6 +137,7 @@ export class SupervisorMetrics {
     this.#lost = registry.counter(S.lost).with();
     this.#appliedAt = registry.gauge(S.reloadedAt).with();
     this.#logDropped = registry.counter(W.logDropped);
+    this.tokens = new TokenMetrics(registry);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
     this.#expiry = registry.gauge(S.certificateExpiry);
     this.#issued = registry.counter(S.certificatesIssued);

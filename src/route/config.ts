@@ -112,12 +112,9 @@ export const routeConfig = z.strictObject({
     })
     .optional()
     .describe('What is changed on the way.'),
-  limits: z
-    .strictObject({
-      body: sizeOnly('1MiB').optional().describe("Bytes of a request body here; the listener's limit when left out."),
-    })
+  maxBody: sizeOnly('1MiB')
     .optional()
-    .describe('What one request may use up here.'),
+    .describe("Bytes of a request body here (413 beyond); the listener's limit when left out."),
   priority: z
     .union([z.enum(['realtime', 'batch', 'test']), z.number().int().min(0).max(100)], {
       error: 'expected realtime, batch, test or a whole number from 0 to 100',

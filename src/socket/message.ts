@@ -31,6 +31,12 @@ export class MessageWriter {
     return this.#left === 0 || this.#left === Number.POSITIVE_INFINITY;
   }
 
+  /** Writes a leading zero of the next chunk's size, which changes nothing (RFC 9112 §7.1). False: the framing has no room. */
+  probe(): boolean {
+    if (this.#chunked) this.wire.writeText('0');
+    return this.#chunked;
+  }
+
   /** Sends payload; the slice may be reused when this returns. False: wait for the wire's drain. */
   write(buffer: Buffer, start: number, end: number): boolean {
     const size = end - start;

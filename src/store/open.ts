@@ -1,14 +1,13 @@
 /** Settings → an open store. */
 import { join } from 'node:path';
 import type { StoreConfig } from './config.ts';
-import { StoreError } from './error.ts';
 import type { StoreOptions } from './options.ts';
+import { openPostgres } from './postgres/postgres.ts';
 import { openSqlite } from './sqlite/sqlite.ts';
 import type { Store } from './store.ts';
 
 /** Opens what the settings name. `dataFolder`: where the file is when they name none. Rejects with a `StoreError`. */
 export async function openStore(config: StoreConfig, dataFolder: string, options: StoreOptions): Promise<Store> {
-  if (config.driver === 'postgres')
-    throw new StoreError('missing', 'store.driver postgres is not part of this version: use sqlite.');
+  if (config.driver === 'postgres') return openPostgres(config, options);
   return openSqlite({ ...config, path: config.path ?? join(dataFolder, 'gatehouse.db') }, options);
 }

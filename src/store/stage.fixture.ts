@@ -70,3 +70,7 @@ export class Stage {
     await Promise.all(this.#opened.splice(0).map((each) => each.close()));
   }
 }
+
+/** Takes the field `secret` out of what the history shows. */
+export const shown = (_: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null ? { ...value, secret: undefined } : value;

@@ -18,6 +18,9 @@ import type {
 import { TO_WORKER } from './messages.ts';
 
 export type { TopicHandler } from './asker.ts';
+
+export { topicOf } from './directory.ts';
+export { type DirectoryConsumer, followDirectory } from './follower.ts';
 export type { EndpointHealth, Snapshot } from './messages.ts';
 
 /** What the data plane does when told. */

@@ -15,6 +15,7 @@ export class Seeder {
   /** Topics of which a change could not be sent. */
   readonly #behind = new Set<string>();
   #loading: Promise<void> | undefined;
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(channel: Channel<ToWorker, ToSupervisor>) {
     this.#channel = channel;
@@ -35,6 +36,11 @@ export class Seeder {
     if (!this.#channel.offer({ type: 'topic', topic, payload })) this.#behind.add(topic);
   }
 
+  /** Sends the whole topic again: what was told before may be wrong. */
+  reload(topic: string): void {
+    if (this.#services !== undefined) void this.#load([topic]);
+  }
+
   /** The worker takes messages again. */
   caughtUp(): void {
     const again = [...this.#behind];
@@ -42,7 +48,13 @@ export class Seeder {
     if (again.length > 0) void this.#load(again);
   }
 
-  async #load(topics: Iterable<string>): Promise<void> {
+  /** One after the other: the pages of two loads of a topic must not mix. */
+  #load(topics: Iterable<string>): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#send(topics));
+    return this.#turn;
+  }
+
+  async #send(topics: Iterable<string>): Promise<void> {
     for (const topic of topics) {
       for (const page of this.#services?.load(topic) ?? []) {
         if (this.#channel.waiting >= AHEAD) await this.#channel.flush();

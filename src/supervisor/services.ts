@@ -10,14 +10,21 @@ export type Service = (payload: unknown, worker: number) => unknown;
 /** All of a topic's state, in pages that are made when they are asked for: what is sent later is as fresh as a change. */
 export type Pages = () => Iterable<unknown>;
 
+/** A worker as far as topics go. */
+export interface Told {
+  push(topic: string, payload: unknown): void;
+  /** The whole topic anew. */
+  reload(topic: string): void;
+}
+
 /** The services and topics of one supervisor. Register everything before it starts. */
 export class Services {
   readonly #services = new Map<string, Service>();
   readonly #topics = new Map<string, Pages>();
-  #workers: () => Iterable<{ push(topic: string, payload: unknown): void }> = () => [];
+  #workers: () => Iterable<Told> = () => [];
 
   /** The workers that there are at any time; the supervisor tells. */
-  attach(workers: () => Iterable<{ push(topic: string, payload: unknown): void }>): void {
+  attach(workers: () => Iterable<Told>): void {
     this.#workers = workers;
   }
 
@@ -34,6 +41,11 @@ export class Services {
   /** Tells all workers of a change; one that is too far behind gets the whole topic again, when it has caught up. */
   push(topic: string, payload: unknown): void {
     for (const worker of this.#workers()) worker.push(topic, payload);
+  }
+
+  /** Tells all workers the whole of a topic again. */
+  reload(topic: string): void {
+    for (const worker of this.#workers()) worker.reload(topic);
   }
 
   get topics(): Iterable<string> {

@@ -196,6 +196,11 @@ export class WorkerProcess {
     if (this.#hello && this.state !== 'ended') this.#seeder.push(topic, payload);
   }
 
+  /** Tells all of a topic again. */
+  reload(topic: string): void {
+    if (this.#hello && this.state !== 'ended') this.#seeder.reload(topic);
+  }
+
   /** Tells it that the access log file was renamed. One that has not said hello yet will open it when it does. */
   reopenLog(): void {
     if (this.#hello && this.state !== 'ended') this.#channel.send({ type: 'reopenLog' });

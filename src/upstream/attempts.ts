@@ -46,7 +46,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
   protected requestTrailers: string | undefined = undefined;
   /** Between two tries. */
   protected pausing = false;
-  /** Counted among the upstream's retries. */
+  /** Counted among the upstream's retries (not for tries that found no connection). */
   protected retrying = false;
   protected watch: StreamWatch | undefined = undefined;
   readonly #totalAt: number;
@@ -70,7 +70,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
       (upstream.hedgeAfter > 0 && mayHedge(exchange, plan));
     exchange.upstream = upstream.name;
     exchange.forwardedAt = now;
-    upstream.active++;
+    upstream.budget.active++;
   }
 
   abstract onInterim(head: ResponseHead): void;
@@ -159,7 +159,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     const asked = answerRetry(response.status, response, statuses, this.idempotent, this.plan.upstream.clock.wall());
     if (asked === undefined) return false;
     const hedge = this.#hedge;
-    const pause = hedge === undefined ? this.#mayRetry(asked, false) : 0;
+    const pause = hedge === undefined ? this.#mayRetry(asked, 'answered') : 0;
     if (pause === undefined) return false;
     this.endpoint?.succeeded(response.status, this.triedAt, now - this.triedAt);
     if (length >= 0 && length <= DISCARDED_BYTES) {
@@ -167,7 +167,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
       this.connection = undefined;
     }
     if (hedge !== undefined) this.#adopt(hedge);
-    else this.#retry(pause);
+    else this.#retry(pause, true);
     return true;
   }
 
@@ -178,32 +178,34 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
       return;
     }
     const never = error.code === 'total_timeout' || (sent && !this.idempotent);
-    const pause = never ? undefined : this.#mayRetry(0, true);
+    const pause = never ? undefined : this.#mayRetry(0, sent ? 'lost' : 'unsent');
     if (pause === undefined) this.fail(error);
-    else this.#retry(pause);
+    else this.#retry(pause, sent);
   }
 
   /**
-   * The pause before another try; undefined: there must be none. `asked`: the pause the server asks for; `unanswered`: it said
-   * nothing, so that the first retry may go to it again at once.
+   * The pause before another try; undefined: there must be none. `asked`: the pause the server asks for. `why`: an answer that
+   * will not do; or it said nothing, so that the first retry may go to it again at once; or there was no connection, which
+   * costs nothing of the budget.
    */
-  #mayRetry(asked: number, unanswered: boolean): number | undefined {
+  #mayRetry(asked: number, why: 'answered' | 'lost' | 'unsent'): number | undefined {
     const { upstream, body } = this.plan;
     const { attempts, backoff } = upstream.config.retries;
     if (this.exchange.tries >= attempts || (body === undefined && this.replay?.complete === false)) return undefined;
-    if (!this.retrying && !upstream.mayRetry()) return undefined;
+    if (why !== 'unsent' && !this.retrying && !upstream.budget.mayRetry(why === 'lost')) return undefined;
     this.#tried ??= [];
     this.#tried.push(this.endpoint?.index ?? -1);
-    const fresh = unanswered || upstream.hasBesides(this.#tried);
+    const fresh = why !== 'answered' || upstream.hasBesides(this.#tried);
     return retryPause(++this.#retries, fresh, asked, backoff, upstream.clock.random());
   }
 
-  #retry(pause: number): void {
+  /** `costs`: it counts against the budget. */
+  #retry(pause: number, costs: boolean): void {
     this.connection?.abort();
     this.connection = undefined;
     this.leaveEndpoint();
     this.quiet();
-    this.#count();
+    if (costs) this.#count();
     if (pause === 0) this.#tryAgain();
     else {
       this.pausing = true;
@@ -228,7 +230,8 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     const { upstream, body } = this.plan;
     const whole = body !== undefined || (this.requestTrailers !== undefined && this.replay?.complete !== false);
     if (!whole || this.headSent || this.connection === undefined) return;
-    if (this.exchange.tries >= upstream.config.retries.attempts || (!this.retrying && !upstream.mayRetry())) return;
+    if (this.exchange.tries >= upstream.config.retries.attempts || (!this.retrying && !upstream.budget.mayRetry(false)))
+      return;
     const tried = [...(this.#tried ?? []), this.endpoint?.index ?? -1];
     const trailers = this.requestTrailers ?? '';
     this.#hedge = sendHedge(this.exchange, this.plan, tried, this.#totalAt, this.replay, trailers, this);
@@ -267,7 +270,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
   #count(): void {
     if (this.retrying) return;
     this.retrying = true;
-    this.plan.upstream.retrying++;
+    this.plan.upstream.budget.retried();
   }
 
   /** No second sending, and none to come. */

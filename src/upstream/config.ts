@@ -235,7 +235,7 @@ export const upstreamConfig = z.strictObject({
     .strictObject({
       attempts: count(2, 1, 10).describe('Tries in all, the first included.'),
       budget: percent('20%').describe(
-        'Retries under way, as a share of the requests under way (at least 3 are allowed).',
+        'Retries under way, as a share of the requests under way (at least 3 are allowed). Requests that end well save up the same share, to 100, for servers that die. Tries that found no connection cost nothing.',
       ),
       replay: size('64KiB').describe(
         'Bytes of a relayed request body kept for another try; a longer one is sent once.',

@@ -163,16 +163,19 @@ describe('passive marking', () => {
 
   test('what the prober and the requests say is joined: both must be content', () => {
     const { clock, changes, first } = makeUpstream(2, passive);
-    first.setHealthy(false, 'HTTP 500');
-    first.setHealthy(false, 'HTTP 500');
     for (let i = 0; i < 3; i++) first.failed();
     first.setHealthy(true, 'HTTP 200');
     assert.equal(first.available, false, 'still ejected');
-    clock.advance(10_000);
+    clock.advance(9_000);
+    first.setHealthy(false, 'HTTP 500');
+    first.setHealthy(false, 'HTTP 500');
+    clock.advance(1_000);
+    assert.equal(first.available, false, 'still unhealthy');
+    first.setHealthy(true, 'HTTP 200');
     assert.equal(first.available, true);
     assert.deepEqual(
       changes.map(({ healthy, reason }) => `${healthy} ${reason}`),
-      ['false HTTP 500', 'true ejection over'],
+      ['false 3 errors in a row', 'true HTTP 200'],
     );
   });
 

@@ -221,9 +221,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     this.quiet();
     this.watch?.stop();
     this.leaveEndpoint();
-    const { upstream } = this.plan;
-    upstream.active--;
-    if (this.retrying) upstream.retrying--;
+    this.plan.upstream.budget.ended(this.retrying, outcome === 'completed' && this.exchange.status < 500);
     // A failure is counted by who answers it, with the status of that answer.
     if (outcome !== 'failed') this.#end.ended(this.exchange, outcome, error);
   }

@@ -221,7 +221,7 @@ function play(seed: number): void {
   for (let i = 0; i < count; i++) clock.after(dice.below(4000), () => send(i));
   for (let step = 0; step < 120; step++) {
     clock.advance(100);
-    assert.ok(upstream.retrying <= upstream.active, 'only what is under way is tried again');
+    assert.ok(upstream.budget.retrying <= upstream.budget.active, 'only what is under way is tried again');
     const ejected = upstream.endpoints.filter(({ standing }) => standing.ejected).length;
     assert.ok(ejected <= upstream.endpoints.length * 0.5, 'no more than maxEjected');
   }
@@ -250,7 +250,7 @@ function play(seed: number): void {
       assert.equal(client.ending, 'abort', `${path}: what was cut has no clean end`);
     }
   }
-  assert.deepEqual([upstream.active, upstream.retrying], [0, 0], 'everything is given back');
+  assert.deepEqual([upstream.budget.active, upstream.budget.retrying], [0, 0], 'everything is given back');
   for (const { standing, inflight } of upstream.endpoints) {
     assert.equal(inflight, 0);
     assert.notEqual(standing.breaker?.state, 'halfOpen', 'no probe is lost');

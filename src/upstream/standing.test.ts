@@ -122,3 +122,18 @@ test('standing: other settings: the state of the breaker stays', () => {
   standing.probeAnswered(200, 1);
   assert.equal(standing.available, true);
 });
+
+test('standing: an ejection is over when health checks have found it dead and then well again, and only then', () => {
+  const { clock, standing } = make({ breaker: undefined, passive: { ejectFor: '10s' } });
+  standing.eject('5 errors in a row');
+  standing.setHealthy(true, 'as before');
+  assert.equal(standing.available, false, 'who answers health checks may still fail requests');
+  standing.setHealthy(false, 'connection refused');
+  standing.setHealthy(true, 'status 200');
+  assert.deepEqual([standing.available, standing.ejected], [true, false]);
+  standing.eject('5 errors in a row');
+  clock.advance(10_000);
+  assert.equal(standing.available, false, 'the end of the ejection before is not that of this one, which is longer');
+  clock.advance(10_000);
+  assert.equal(standing.available, true);
+});

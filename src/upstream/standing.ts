@@ -107,19 +107,28 @@ export class Standing {
     const { clock } = this.#parts;
     this.ejected = true;
     this.#return = clock.after(this.outliers.eject(clock.now()), () => {
-      this.ejected = false;
-      this.outliers.back(clock.now());
+      this.#readmit();
       this.#update('ejection over');
     });
     this.#update(reason);
   }
 
+  #readmit(): void {
+    this.#return?.cancel();
+    this.ejected = false;
+    this.outliers.back(this.#parts.clock.now());
+  }
+
   // ---- what others say
 
-  /** What active health checks say. */
+  /**
+   * What active health checks say. Who was found dead and then well again begins anew: an ejection from before is over
+   * (Envoy's `successful_active_health_check_uneject_host`).
+   */
   setHealthy(healthy: boolean, reason: string): void {
     if (this.healthy === healthy) return;
     this.healthy = healthy;
+    if (healthy && this.ejected) this.#readmit();
     this.#update(reason);
   }
 

@@ -2,26 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { makeUpstream } from './upstream.fixture.ts';
 
-describe('the retry budget', () => {
-  const cases: [active: number, budget: string, allowed: number][] = [
-    [0, '20%', 3], // a few are always allowed
-    [10, '20%', 3],
-    [19, '20%', 3],
-    [20, '20%', 4],
-    [1000, '20%', 200],
-    [1000, '0%', 3],
-    [7, '100%', 7],
-  ];
-  for (const [active, budget, allowed] of cases) {
-    test(`${active} under way, ${budget}: ${allowed} retries`, () => {
-      const { upstream } = makeUpstream(2, { retries: { budget } });
-      upstream.active = active;
-      while (upstream.mayRetry() && upstream.retrying < 10_000) upstream.retrying++;
-      assert.equal(upstream.retrying, allowed);
-    });
-  }
-});
-
 describe('slow start', () => {
   test('the weight grows from a sixteenth to all of it, and then nothing ticks', () => {
     const { clock, upstream, first } = makeUpstream(2, { slowStart: '10s', balance: 'roundRobin' });

@@ -14,6 +14,7 @@ import {
 import { type Home, LevelBalancer, rankLevels } from './balance/levels.ts';
 import { Ramp } from './balance/slowstart.ts';
 import { BreakerWatch } from './breakerwatch.ts';
+import { RetryBudget } from './budget.ts';
 import { type Carried, carryOver } from './carry.ts';
 import type { UpstreamConfig } from './config.ts';
 import type { Endpoint, EndpointParts } from './endpoint.ts';
@@ -26,9 +27,6 @@ import type { WatchLimits } from './watch.ts';
 export type { Endpoint } from './endpoint.ts';
 export type { UpstreamParts } from './parts.ts';
 export type { AgentWord, AskProbe } from './standing.ts';
-
-/** Retries that are always allowed, however few requests are under way (Envoy's `min_retry_concurrency`). */
-const MIN_RETRIES = 3;
 
 const NOWHERE: Home = { zone: undefined, region: undefined };
 
@@ -43,10 +41,8 @@ export class Upstream {
   readonly hedgeAfter: number;
   /** Where the key of the hash policy comes from; undefined for the other policies. */
   readonly hashSource: HashSource | undefined;
-  /** Exchanges under way. */
-  active = 0;
-  /** Retries under way. */
-  retrying = 0;
+  /** Exchanges and retries under way. */
+  readonly budget: RetryBudget;
   /** Statuses of answers that are thrown away for another try; undefined when there are none. */
   readonly retryStatuses: ReadonlySet<number> | undefined;
   /** What is watched in streams; undefined: nothing. */
@@ -77,6 +73,7 @@ export class Upstream {
     this.deadlines = parts.deadlines;
     this.hedgeAfter = config.hedging === undefined ? 0 : config.hedging.after;
     this.hashSource = hashSource(config.balance);
+    this.budget = new RetryBudget(config.retries.budget, before?.budget);
     this.retryStatuses = config.retries.statuses.length === 0 ? undefined : new Set(config.retries.statuses);
     const { firstToken, betweenTokens } = config.timeouts;
     const comments = config.keepAliveComments;
@@ -179,11 +176,6 @@ export class Upstream {
   /** Whether an endpoint may be chosen that is not in `tried`. */
   hasBesides(tried: readonly number[]): boolean {
     return this.endpoints.some(({ available, weight, index }) => available && weight > 0 && !tried.includes(index));
-  }
-
-  /** Whether one more retry keeps within the budget (Envoy's retry budget: a share of the active, at least three). */
-  mayRetry(): boolean {
-    return this.retrying < Math.max(MIN_RETRIES, Math.floor(this.active * this.config.retries.budget));
   }
 
   /** What active health checks say of one endpoint; unknown names are ignored. */

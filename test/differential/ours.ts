@@ -1,10 +1,12 @@
 /** Our own codec, driven through the connection classes that serve real sockets, on a socket in memory. */
+
 import { HttpFault } from '../../src/http/fault.ts';
 import type { Request } from '../../src/http/request.ts';
 import type { Response } from '../../src/http/response.ts';
 import { ManualClock } from '../../src/kernel/clock.ts';
 import { type Exchange, LENGTH_NONE } from '../../src/kernel/exchange.ts';
 import { ServerConnection } from '../../src/listen/connection.ts';
+import { http2Config } from '../../src/listen/http2/config.ts';
 import type { ListenerRuntime } from '../../src/listen/runtime.ts';
 import { Deadlines } from '../../src/socket/deadlines.ts';
 import { EOF, MemoryHandle } from '../../src/socket/handle.fixture.ts';
@@ -26,6 +28,7 @@ const limits = {
   requestsPerConnection: 1000,
 };
 const timeouts = { handshake: 1, head: 1, body: 1, keepAlive: 1, write: 1, halfClose: 1000, linger: 1, drain: 1 };
+const http2 = http2Config.parse({});
 
 /** `text` cut at these positions. */
 export function pieces(text: string, cuts: readonly number[]): Buffer[] {
@@ -60,6 +63,7 @@ export function readRequests(text: string, cuts: readonly number[] = []): Outcom
     scheme: 'http',
     limits,
     timeouts,
+    http2,
     clock,
     deadlines: new Deadlines(clock),
     trusts: () => false,

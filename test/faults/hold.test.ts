@@ -11,7 +11,7 @@ let gateway: InProcess;
 const options = (url: string): InProcessOptions => ({
   upstream: { protocol: 'openai', endpoints: [{ url }] },
   models: { m: { versions: [{ name: 'v1', upstream: 'main' }] } },
-  routes: [{ name: 'chat', match: { path: '/v1/*' }, models: ['m'], limits: { body: '4KiB' } }],
+  routes: [{ name: 'chat', match: { path: '/v1/*' }, models: ['m'], maxBody: '4KiB' }],
 });
 
 before(async () => {

@@ -165,6 +165,7 @@ test('retries.budget: of many failures at once only a share is tried again', () 
           const clients = await Promise.all(Array.from({ length: COUNT }, () => gateway.client()));
           for (const client of clients) await client.send(GET);
           await server.connection(COUNT - 1);
+          for (const peer of server.connections) await peer.read();
           // All at once, and what is tried again stays under way.
           for (const peer of server.connections.slice()) peer.reset();
           const allowed = COUNT * 0.2;
@@ -177,6 +178,37 @@ test('retries.budget: of many failures at once only a share is tried again', () 
           const answers = await Promise.all(clients.map((client) => client.read()));
           equal(answers.filter(({ status }) => status === 200).length, allowed);
           for (const client of clients) client.close();
+        },
+      ),
+  );
+});
+
+test('retries.budget: who finds no connection is tried elsewhere, however many they are', async () => {
+  const COUNT = 40;
+  const refusing = await closedUrl();
+  await withServer(
+    () => {},
+    (server) =>
+      withGateway(
+        {
+          upstream: {
+            balance: 'roundRobin',
+            endpoints: [{ url: refusing }, { url: server.url }],
+            retries: { attempts: 2, budget: '0%' },
+            passive: { consecutiveErrors: 1_000_000, consecutiveGatewayErrors: 0 },
+          },
+        },
+        async (gateway) => {
+          const clients = await Promise.all(Array.from({ length: COUNT }, () => gateway.client()));
+          for (const client of clients) await client.send(POST);
+          // None is answered before all are there: they are under way together.
+          await server.connection(COUNT - 1);
+          for (const peer of server.connections) await peer.send(plainResponse());
+          for (const client of clients) equal((await client.read()).status, 200);
+          equal(gateway.ended.filter(({ tries }) => tries === 2).length, COUNT / 2);
+          equal(gateway.worker.snapshot.upstreams.get('main')?.budget.retrying, 0);
+          for (const client of clients) client.close();
+          await gateway.unharmed();
         },
       ),
   );

@@ -41,12 +41,12 @@ for (const [name, limits, fields, kind] of [
     ));
 }
 
-test('limits.body of a route: 413, by its length or as it comes', () =>
+test('maxBody of a route: 413, by its length or as it comes', () =>
   withServer(serve, (server) =>
     withGateway(
       {
         upstream: server.url,
-        routes: [{ name: 'small', match: {}, upstream: 'main', limits: { body: '100' } }],
+        routes: [{ name: 'small', match: {}, upstream: 'main', maxBody: '100' }],
       },
       async (gateway) => {
         const announced = await gateway.ask('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n');

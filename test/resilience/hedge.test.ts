@@ -55,7 +55,7 @@ for (const [title, request] of [
         equal((await client.read()).body, winner);
         await slow.readToEnd();
         const main = gateway.worker.snapshot.upstreams.get('main');
-        await until('everything to be given back', () => main?.active === 0 && main.retrying === 0);
+        await until('everything to be given back', () => main?.budget.active === 0 && main.budget.retrying === 0);
         ok(main?.endpoints.every(({ inflight }) => inflight === 0));
         equal(gateway.ended[0]?.tries, 2);
         equal(gateway.ended[0]?.endpoint, winner === 'first' ? 'a' : 'b');
@@ -122,5 +122,5 @@ test('a client that leaves ends both', () =>
     await one.readToEnd();
     await two.readToEnd();
     const main = gateway.worker.snapshot.upstreams.get('main');
-    ok(main?.endpoints.every(({ inflight }) => inflight === 0) && main.retrying === 0);
+    ok(main?.endpoints.every(({ inflight }) => inflight === 0) && main.budget.retrying === 0);
   }));

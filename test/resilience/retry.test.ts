@@ -63,7 +63,7 @@ test('one server alone: a pause as it asks, if that is not too long; else its an
   await withGateway({ upstream: { endpoints: [{ url: server.url }], retries }, clock }, async (gateway) => {
     const client = await gateway.client();
     await client.send(POST);
-    await until('the first answer', () => gateway.worker.snapshot.upstreams.get('main')?.retrying === 1);
+    await until('the first answer', () => gateway.worker.snapshot.upstreams.get('main')?.budget.retrying === 1);
     await gateway.advance(900);
     await gateway.unharmed();
     equal(asked, 1);
@@ -88,10 +88,10 @@ test('a client that leaves during the pause is not waited for', async () => {
     const client = await gateway.client();
     await client.send(POST);
     const main = gateway.worker.snapshot.upstreams.get('main');
-    await until('the pause', () => main?.retrying === 1);
+    await until('the pause', () => main?.budget.retrying === 1);
     client.reset();
     await until('its end', () => gateway.ended.length === 1);
-    deepEqual([main?.active, main?.retrying], [0, 0]);
+    deepEqual([main?.budget.active, main?.budget.retrying], [0, 0]);
     await gateway.advance(2000);
     equal(server.connections.length, 1);
     equal(gateway.ended[0]?.outcome, 'client_aborted');

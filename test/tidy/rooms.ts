@@ -40,6 +40,8 @@ const SIDE_DOORS: Readonly<Record<string, string>> = {
   'src/listen/intake.ts': 'what all listeners of a worker may take together, which only the assembly knows',
   'src/listen/runtime.ts': 'what the pipeline does with what comes in: the contract between listeners and pipeline',
   'src/listen/tlsshared.ts': 'what the supervisor sends to the TLS listeners of a worker while it runs',
+  'src/policy/access/jwt/authority.ts':
+    'keys of issuers are fetched, and DPoP proofs claimed, in the supervisor, for all workers',
   'src/policy/chaos/board.ts': 'which faults run is decided beside the data path, in the supervisor',
   'src/upstream/resolve.ts': 'names are resolved beside the data path, and the results handed in',
   'src/upstream/health/agents.ts': 'the one asker of agents runs in the supervisor, for all workers',

@@ -62,6 +62,8 @@ async function visit(port: number, options: ConnectionOptions) {
     await Promise.race([once(socket, 'session'), once(socket, 'end')]);
   const status = typeof answer === 'boolean' ? 0 : Number(answer.toString().split(' ')[1]);
   const version = socket.getProtocol();
+  // A ticket that is renewed in a resumed TLS 1.2 handshake makes no event.
+  if (version === 'TLSv1.2') session = socket.getSession();
   socket.destroy();
   return { reused, name, session, status, version };
 }
@@ -76,8 +78,7 @@ test('a name that no certificate is for: the alert unrecognized_name, where that
       match(await sClient(gateway.port, ['-noservername', version]), /alert handshake failure|alert number 40/);
       match(await sClient(gateway.port, ['-servername', 'a.one.example', version]), /subject=CN = one/);
     }
-    equal(gateway.faults('tls_unknown_name'), 2);
-    equal(gateway.faults('tls_handshake'), 2);
+    equal(gateway.faults('tls_unknown_name'), 4);
     await gateway.unharmed();
   }));
 

@@ -8,33 +8,44 @@ import { Certificates } from './certificates.ts';
 import { Challenges } from './challenge.ts';
 import type { AccessConfig } from './config.ts';
 import { AccessGate, type RouteAccess } from './gate.ts';
+import { JwtAuthenticator } from './jwt/jwt.ts';
+import { Tokens } from './jwt/tokens.ts';
 import { KeyTable } from './table.ts';
 import { Throttle } from './throttle.ts';
 import { type KeyUses, UsedKeys } from './used.ts';
 
+export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
 export { AccessGate } from './gate.ts';
+export { ISSUER_KEYS, type TokenNews, Tokens } from './jwt/tokens.ts';
 export { CREDENTIAL } from './shown.ts';
-export type { KeyFacts } from './table.ts';
+export { KeyTable } from './table.ts';
 export type { KeyUses } from './used.ts';
 
 /** What the room needs. */
 export interface AccessParts {
   clock: Clock;
   events: Events;
+  /** Keys of the store, as the directory tells them; none when left out. */
+  keys?: KeyTable;
   /** Told about once a minute which keys of the store were used. */
   used?: (uses: KeyUses) => void;
+  /** Keys of issuers, revocations and the way to ask the supervisor; without it only keys that are configured check tokens. */
+  tokens?: Tokens;
 }
 
 /** What outlives configurations: the keys of the store, what failed, and which keys were used. */
 export class Access {
-  /** Keys of the store, as the directory tells them. */
-  readonly keys = new KeyTable();
+  readonly #keys: KeyTable;
+  /** What is known for the check of tokens. */
+  readonly tokens: Tokens;
   readonly #parts: AccessParts;
   readonly #throttle: Throttle;
   readonly #used: UsedKeys;
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
+    this.#keys = parts.keys ?? new KeyTable();
+    this.tokens = parts.tokens ?? new Tokens(parts.clock, undefined);
     this.#throttle = new Throttle(parts.clock);
     this.#used = new UsedKeys(parts.clock, (uses) => parts.used?.(uses));
   }
@@ -47,9 +58,9 @@ export class Access {
   ): CompiledAccess {
     const { events } = this.#parts;
     const same = before !== undefined && isDeepStrictEqual(config, before.config);
-    const methods = same ? before.methods : this.#methods(config);
+    const methods = same ? before.methods : this.#methods(config, before);
     const others = methods.flatMap((one) => one.challenges ?? []);
-    const challenges = new Challenges(config.realm, others);
+    const challenges = new Challenges(config.realm, others, config.resourceMetadata);
     const parts = { events, challenges, throttle: this.#throttle, failures: config.failures };
     const made = new Map<string, AccessGate>();
     const gates = routes.map((settings) => {
@@ -73,11 +84,13 @@ export class Access {
     this.#used.flush();
   }
 
-  #methods(config: AccessConfig): Authenticator[] {
+  #methods(config: AccessConfig, before: CompiledAccess | undefined): Authenticator[] {
     const { clock } = this.#parts;
-    const { pepper: peppers, keys: declared, remembered, certificates } = config;
+    const { pepper: peppers, keys: declared, remembered, certificates, issuers, dpop } = config;
+    const known = before?.methods.find((one) => one instanceof JwtAuthenticator);
     return [
-      new ApiKeys({ clock, peppers, declared, remembered, table: this.keys, used: this.#used }),
+      new ApiKeys({ clock, peppers, declared, remembered, table: this.#keys, used: this.#used }),
+      new JwtAuthenticator(issuers, dpop, this.tokens, known),
       new Certificates(clock, certificates),
     ];
   }

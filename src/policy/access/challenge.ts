@@ -9,17 +9,23 @@ type Field = readonly [string, string];
 /** Makes the answers of one realm. */
 export class Challenges {
   readonly #bearer: string;
+  /** What stands at the end of each challenge, with a comma before it. */
+  readonly #more: string;
   readonly #others: readonly Field[];
 
-  /** `others`: challenges of other schemes, for who has shown nothing. */
-  constructor(realm: string, others: readonly string[]) {
+  /**
+   * `others`: challenges of other schemes, for who has shown nothing; `metadata`: URL of the metadata of this resource
+   * (RFC 9728 §5.1).
+   */
+  constructor(realm: string, others: readonly string[], metadata?: string) {
     this.#bearer = `Bearer realm="${realm}"`;
-    this.#others = others.map((value): Field => ['WWW-Authenticate', value]);
+    this.#more = metadata === undefined ? '' : `, resource_metadata="${metadata}"`;
+    this.#others = others.map((value): Field => ['WWW-Authenticate', value + this.#more]);
   }
 
   /** Nothing was shown. RFC 6750 §3.1: then no error code is told. */
   missing(rule: string): GatehouseError {
-    const fields: Field[] = [['WWW-Authenticate', this.#bearer], ...this.#others];
+    const fields: Field[] = [['WWW-Authenticate', this.#bearer + this.#more], ...this.#others];
     return new GatehouseError('unauthorized', `This needs a credential, and none was sent. ${HOW}`, { rule, fields });
   }
 
@@ -37,7 +43,7 @@ export class Challenges {
     if (retryAfterMs !== undefined) return new GatehouseError('auth_unavailable', message, { rule, retryAfterMs });
     const start = scheme === 'Bearer' ? this.#bearer : `DPoP ${this.#bearer.slice('Bearer '.length)}`;
     const more = parameters === undefined ? '' : `, ${parameters}`;
-    const challenge = `${start}, error="${error}", error_description="${message}"${more}`;
+    const challenge = `${start}, error="${error}", error_description="${message}"${more}${this.#more}`;
     const fields: Field[] = [['WWW-Authenticate', challenge], ...(failure.fields ?? [])];
     return new GatehouseError('unauthorized', message, { rule, fields });
   }
@@ -49,7 +55,7 @@ export class Challenges {
     const fields: Field[] = [
       [
         'WWW-Authenticate',
-        `${this.#bearer}, error="insufficient_scope", error_description="${message}", scope="${list}"`,
+        `${this.#bearer}, error="insufficient_scope", error_description="${message}", scope="${list}"${this.#more}`,
       ],
     ];
     return new GatehouseError('forbidden', message, { rule, fields });

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { count, duration, name } from '../../kernel/schema.ts';
 import { grantFields, type KeyDocument, networksField } from './document.ts';
+import { dpopConfig, issuersConfig } from './jwt/config.ts';
 import { isOurs, keyFault } from './key.ts';
 import { digestKey, pepperName } from './pepper.ts';
 
@@ -86,6 +87,18 @@ export const accessConfig = z
       .array(certificateRule)
       .default([])
       .describe('Whom client certificates stand for; the first rule that matches.'),
+    issuers: issuersConfig,
+    dpop: dpopConfig,
+    resourceMetadata: z
+      .url({
+        protocol: /^https?$/,
+        error: 'expected a URL, such as https://api.example.com/.well-known/oauth-protected-resource',
+      })
+      .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,512}$/)
+      .optional()
+      .describe(
+        'Where the metadata of this resource is (RFC 9728): told in `WWW-Authenticate`, so that clients find the issuer by themselves.',
+      ),
     remembered: count(50_000, 100, 10_000_000).describe(
       'Keys that a worker remembers to have verified (about 300 bytes each); others are hashed again.',
     ),

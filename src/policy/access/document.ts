@@ -56,3 +56,9 @@ export const keyDocument = z.strictObject({
 
 /** A key after defaults. */
 export type KeyDocument = z.output<typeof keyDocument>;
+
+/** What a worker needs of a document. */
+export type KeyFacts = Pick<
+  KeyDocument,
+  'id' | 'hash' | 'tenant' | 'plan' | 'scopes' | 'roles' | 'models' | 'networks' | 'labels' | 'trial' | 'disabled'
+> & { principal: string; notBefore?: number | undefined; expiresAt?: number | undefined };

@@ -1,6 +1,7 @@
 /** What many keys have in common, kept once and compiled once. */
+
+import type { KeyFacts } from './document.ts';
 import { compileNetworks } from './network.ts';
-import type { KeyFacts } from './table.ts';
 
 /** Tenant, plan, permissions and networks of a key, ready to be used. */
 export interface Profile {

@@ -2,17 +2,11 @@
  * The keys that a worker knows, packed: a digest, two times, a version and three numbers for each key in typed arrays, ids
  * and principals as bytes in one heap of text, and what many keys share (tenant, plan, scopes, …) once for all of them.
  */
-import type { KeyDocument } from './document.ts';
+import type { KeyFacts } from './document.ts';
 import { DIGEST_BYTES } from './pepper.ts';
 import { type Profile, Profiles } from './profile.ts';
 import { RowIndex } from './rowindex.ts';
 import { TextHeap } from './textheap.ts';
-
-/** What a worker needs of a document. */
-export type KeyFacts = Pick<
-  KeyDocument,
-  'id' | 'hash' | 'tenant' | 'plan' | 'scopes' | 'roles' | 'models' | 'networks' | 'labels' | 'trial' | 'disabled'
-> & { principal: string; notBefore?: number | undefined; expiresAt?: number | undefined };
 
 const FIRST_ROWS = 64;
 
@@ -28,6 +22,7 @@ export class KeyTable {
   #text = new Uint32Array(FIRST_ROWS);
   #flags = new Uint8Array(FIRST_ROWS);
   #rows = 0;
+  #round = 0;
   #live = 0;
   readonly #free: number[] = [];
   readonly #profiles = new Profiles();
@@ -66,13 +61,13 @@ export class KeyTable {
     const profile = this.#profiles.take(facts);
     const text = this.#texts.add(facts.id, facts.principal);
     if (old >= 0) this.#empty(old);
-    const row = this.#free.pop() ?? this.#newRow();
+    const row = old >= 0 ? old : (this.#free.pop() ?? this.#newRow());
     this.#digests.set(digest, row * DIGEST_BYTES);
     this.#notBefore[row] = facts.notBefore ?? 0;
     this.#expiresAt[row] = facts.expiresAt ?? Number.POSITIVE_INFINITY;
     this.#profile[row] = profile;
     this.#text[row] = text;
-    this.#flags[row] = LIVE | (facts.disabled ? DISABLED : 0);
+    this.#flags[row] = LIVE | this.#round | (facts.disabled ? DISABLED : 0);
     this.versions[row] = (this.versions[row] as number) + 1;
     this.#live++;
     this.#byDigest.add(row);
@@ -87,10 +82,16 @@ export class KeyTable {
     this.#free.push(row);
   }
 
-  /** Takes out every key that `keep` does not name. */
-  retain(keep: (id: string) => boolean): void {
+  /** All keys are told anew: what is not put again until `complete` goes. */
+  begin(): void {
+    this.#round ^= ROUND;
+  }
+
+  /** All keys have been told. */
+  complete(): void {
     for (let row = 0; row < this.#rows; row++) {
-      if (((this.#flags[row] as number) & LIVE) === 0 || keep(this.id(row))) continue;
+      const flags = this.#flags[row] as number;
+      if ((flags & LIVE) === 0 || (flags & ROUND) === this.#round) continue;
       this.#empty(row);
       this.#free.push(row);
     }
@@ -162,6 +163,8 @@ export class KeyTable {
 
 const LIVE = 1;
 const DISABLED = 2;
+/** Whether a row was put in this telling of all keys, or in the one before. */
+const ROUND = 4;
 
 /** Four bytes as an unsigned number. */
 function wordAt(bytes: Uint8Array, at: number): number {

@@ -3,11 +3,7 @@
  * are synchronous in both.
  */
 import { StoreError } from '../error.ts';
-
-/** What a column may hold here. */
-export type Cell = string | number | null;
-/** A row by column name. */
-export type Row = Record<string, Cell>;
+import type { Cell, Row } from '../row.ts';
 
 /** A prepared statement. */
 export interface Statement {

@@ -38,12 +38,13 @@ export function sqliteFault(error: unknown, path: string, doing: string): StoreE
   if (error instanceof StoreError) return error;
   const said = error instanceof Error ? error.message : String(error);
   const [fault, advice] = FAULTS[resultCode(error) ?? -1] ?? byText(said);
-  return new StoreError(fault, `Store ${path}: ${doing} failed: ${said}. ${advice}`, error);
+  return new StoreError(fault, `Store ${path}: ${doing} failed: ${said.replace(/\s+/g, ' ')}. ${advice}`, error);
 }
 
 /** One binding reports failures to open by text alone. */
 function byText(said: string): readonly [StoreFault, string] {
   for (const [text, code] of [
+    ['Unable to open', 14],
     ['unable to open', 14],
     ['not a database', 26],
     ['malformed', 11],

@@ -3,7 +3,6 @@ import { checkDays, checkEntries, checkLimit } from '../check.ts';
 import {
   dayOf,
   type EntryQuery,
-  formatDay,
   type Ledger,
   type LedgerEntry,
   type Sum,
@@ -11,10 +10,11 @@ import {
   USAGE_COUNTS,
   USAGE_KEYS,
 } from '../ledger.ts';
-import type { Cell, Database, Row } from './database.ts';
+import { ENTRY_COLUMNS, entryCells, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
+import type { Cell } from '../row.ts';
+import type { Database } from './database.ts';
 
-const NAMES = ['id', 'at', ...USAGE_KEYS, ...USAGE_COUNTS, 'detail'] as const;
-const INSERT = `INSERT INTO entries (${NAMES.join(', ')}) VALUES (${NAMES.map(() => '?').join(', ')}) ON CONFLICT DO NOTHING`;
+const INSERT = `INSERT INTO entries (${ENTRY_COLUMNS.join(', ')}) VALUES (${ENTRY_COLUMNS.map(() => '?').join(', ')}) ON CONFLICT DO NOTHING`;
 const ADD = `INSERT INTO days (day, ${[...USAGE_KEYS, ...USAGE_COUNTS].join(', ')})
   VALUES (?, ${[...USAGE_KEYS, ...USAGE_COUNTS].map(() => '?').join(', ')})
   ON CONFLICT DO UPDATE SET ${USAGE_COUNTS.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')}`;
@@ -52,12 +52,9 @@ export function sqliteLedger(access: LedgerAccess): Ledger {
 function append(database: Database, entries: readonly LedgerEntry[]): number {
   let added = 0;
   for (const entry of entries) {
-    const usage: Cell[] = [];
-    for (const name of USAGE_KEYS) usage.push(entry[name]);
-    for (const name of USAGE_COUNTS) usage.push(entry[name]);
-    const detail = entry.detail === undefined ? null : JSON.stringify(entry.detail);
-    if (database.prepare(INSERT).run(entry.id, entry.at, ...usage, detail ?? null) === 0) continue;
-    database.prepare(ADD).run(dayOf(entry.at), ...usage);
+    const cells = entryCells(entry);
+    if (database.prepare(INSERT).run(...cells) === 0) continue;
+    database.prepare(ADD).run(dayOf(entry.at), ...cells.slice(2, -1));
     added++;
   }
   return added;
@@ -68,9 +65,8 @@ function sums(database: Database, query: SumQuery): readonly Sum[] {
   const where = ['day BETWEEN ? AND ?'];
   const values: Cell[] = [from, to];
   addFilter(query.where, where, values);
-  const groups = [...new Set(query.by)];
-  const known = groups.filter((name) => name === 'day' || USAGE_KEYS.includes(name));
-  const by = known.join(', ');
+  const groups = sumGroups(query);
+  const by = groups.join(', ');
   // As REAL: a sum beyond 2⁵³ is rounded rather than refused by the binding.
   const counts = USAGE_COUNTS.map((name) => `CAST(TOTAL(${name}) AS REAL) AS ${name}`).join(', ');
   const rows = database
@@ -79,11 +75,7 @@ function sums(database: Database, query: SumQuery): readonly Sum[] {
         ${by === '' ? '' : `GROUP BY ${by} ORDER BY ${by}`} LIMIT ?`,
     )
     .all(...values, checkLimit(query.limit, 10_000));
-  return rows.map((row) => {
-    const group: Record<string, string> = {};
-    for (const name of known) group[name] = name === 'day' ? formatDay(row.day as number) : (row[name] as string);
-    return { group, ...readCounts(row) };
-  });
+  return rows.map((row) => readSum(row, groups));
 }
 
 function addFilter(filter: SumQuery['where'], where: string[], values: Cell[]): void {
@@ -109,32 +101,7 @@ function entriesAfter(
     values.push(last.at, last.id);
   }
   return database
-    .prepare(`SELECT ${NAMES.join(', ')} FROM entries WHERE ${where.join(' AND ')} ORDER BY at, id LIMIT ?`)
+    .prepare(`SELECT ${ENTRY_COLUMNS.join(', ')} FROM entries WHERE ${where.join(' AND ')} ORDER BY at, id LIMIT ?`)
     .all(...values, limit)
     .map(readEntry);
-}
-
-function readCounts(row: Row) {
-  return {
-    requests: row.requests as number,
-    inputTokens: row.inputTokens as number,
-    cachedInputTokens: row.cachedInputTokens as number,
-    outputTokens: row.outputTokens as number,
-    reasoningTokens: row.reasoningTokens as number,
-    cost: row.cost as number,
-  };
-}
-
-function readEntry(row: Row): LedgerEntry {
-  return {
-    id: row.id as string,
-    at: row.at as number,
-    tenant: row.tenant as string,
-    key: row.key as string,
-    model: row.model as string,
-    version: row.version as string,
-    route: row.route as string,
-    ...readCounts(row),
-    ...(row.detail === null ? {} : { detail: JSON.parse(row.detail as string) }),
-  };
 }

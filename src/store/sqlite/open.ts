@@ -117,6 +117,6 @@ function checkIntegrity(database: Database, path: string): void {
   if (found === 'ok') return;
   throw new StoreError(
     'corrupt',
-    `Store ${path}: it is damaged (${found}) and was left as it is. Move it away and put the last good copy in its place.`,
+    `Store ${path}: it is damaged (${String(found).replace(/\s+/g, ' ')}) and was left as it is. Move it away and put the last good copy in its place.`,
   );
 }

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { ManualClock } from '../../kernel/clock.ts';
 import { contract } from '../contract.fixture.ts';
+import { modelTest } from '../model.fixture.ts';
+import { type Subject, shown } from '../stage.fixture.ts';
 import { openSqlite } from './sqlite.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-store-'));
@@ -18,11 +20,9 @@ for (const binding of ['node', 'libsql'] as const) {
   }
   const clock = new ManualClock();
   let number = 0;
-  contract(`sqlite by ${binding}`, {
+  const subject: Subject = {
     open: () => {
       const path = join(folder, `${binding}-${number}`, 'gatehouse.db');
-      const shown = (_: string, value: unknown) =>
-        typeof value === 'object' && value !== null ? { ...value, secret: undefined } : value;
       return openSqlite({ driver: 'sqlite', path, lockTimeout: 5000 }, { clock, shown }, binding);
     },
     wipe: async () => {
@@ -30,5 +30,7 @@ for (const binding of ['node', 'libsql'] as const) {
     },
     advance: (ms) => clock.advance(ms),
     settle: async () => clock.advance(500),
-  });
+  };
+  contract(`sqlite by ${binding}`, subject);
+  modelTest(subject, 60);
 }

@@ -4,6 +4,7 @@ import type { SqliteConfig } from '../config.ts';
 import { StoreError } from '../error.ts';
 import type { Ledger } from '../ledger.ts';
 import type { StoreOptions } from '../options.ts';
+import { type Cell, DOCUMENT_COLUMNS as COLUMNS, readChange, readDocument } from '../row.ts';
 import type {
   Ages,
   Author,
@@ -19,8 +20,8 @@ import type {
   WriteResult,
 } from '../store.ts';
 import { nextTurn, pause } from '../turn.ts';
-import type { Binding, Cell, Database, Row } from './database.ts';
-import { ALIVE, applyWrites, COLUMNS, expire, readDocument, readMeta } from './documents.ts';
+import type { Binding, Database } from './database.ts';
+import { ALIVE, applyWrites, expire, readMeta } from './documents.ts';
 import { isBusy, sqliteFault } from './fault.ts';
 import { readHistory } from './history.ts';
 import { sqliteLedger } from './ledger.ts';
@@ -130,16 +131,20 @@ class SqliteStore implements Store {
   async changesSince(revision: number, limit?: number): Promise<Changes> {
     const most = checkLimit(limit, 1000);
     return this.#read('reading changes', (database) => {
-      const newest = readMeta(database, 'revision');
-      if (revision > newest || (revision > 0 && revision < readMeta(database, 'forgotten')))
-        return { changes: [], revision, more: false, reset: true };
+      const before = readMeta(database, 'revision');
       const select = `SELECT ${COLUMNS} FROM documents WHERE version`;
       let rows = database.prepare(`${select} > ? ORDER BY version, kind, id LIMIT ?`).all(revision, most);
-      const last = rows.length < most ? newest : (rows.at(-1)?.version as number);
-      if (rows.length === most) {
+      let last = rows.at(-1)?.version as number;
+      const full = rows.length === most;
+      if (full) {
         rows = rows.filter((row) => (row.version as number) < last);
         rows.push(...database.prepare(`${select} = ? ORDER BY version, kind, id`).all(last));
       }
+      // Looked at before and after the rows: nothing that another process wrote or forgot meanwhile goes unnoticed.
+      const newest = readMeta(database, 'revision');
+      if (revision > newest || (revision > 0 && revision < readMeta(database, 'forgotten')))
+        return { changes: [], revision, more: false, reset: true };
+      if (!full) last = Math.max(before, last ?? 0);
       return { changes: rows.map(readChange), revision: last, more: last < newest, reset: false };
     });
   }
@@ -194,7 +199,14 @@ class SqliteStore implements Store {
     this.#watchers.clear();
     const database = this.#database;
     this.#database = undefined;
-    database?.close();
+    if (database === undefined) return;
+    try {
+      // One binding lets go of the file only when its garbage is collected: until then the log would not be folded in.
+      database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+    } catch {
+      // Another process is at it, or the file takes no writes: the log stays beside the file, and nothing is lost.
+    }
+    database.close();
   }
 
   #connection(): Database {
@@ -262,15 +274,6 @@ class SqliteStore implements Store {
       this.#fault(error, 'polling');
     }
   }
-}
-
-function readChange(row: Row) {
-  return {
-    kind: row.kind as string,
-    id: row.id as string,
-    version: row.version as number,
-    document: readDocument(row),
-  };
 }
 
 /** Forgets some deletions, and up to which revision. */

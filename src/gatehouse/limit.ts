@@ -1,0 +1,43 @@
+/**
+ * Limits of route, plan and everything. Asked as early as they can be known: by the head, or when the body's model is known;
+ * all of them together, so that nothing is taken where one of them refuses.
+ */
+import type { GatehouseError } from '../kernel/error.ts';
+import { refusalFor } from '../policy/quota/quota.ts';
+import { flushCorked } from '../socket/wire.ts';
+import { demandOf } from './demand.ts';
+import { ANSWERED, type Passage, type Step } from './passage.ts';
+
+/** Limits that the head is enough for. */
+export function limit(passage: Passage): Step {
+  const { snapshot, worker, exchange } = passage;
+  const found = passage.route as NonNullable<typeof passage.route>;
+  if (snapshot.quota.none || found.needsModel) return undefined;
+  const limits = worker.quota.limitsFor(snapshot.quota, found.index, exchange);
+  if (limits.length === 0) return undefined;
+  for (let i = 0; i < limits.length; i++) if (limits[i]?.needsBody) return undefined;
+  return enter(passage, limits);
+}
+
+/** The others, when model and size are known. */
+export function limitByModel(passage: Passage): Step {
+  const { snapshot, worker, exchange } = passage;
+  if (snapshot.quota.none || passage.admission !== undefined) return undefined;
+  const found = passage.route as NonNullable<typeof passage.route>;
+  const limits = worker.quota.limitsFor(snapshot.quota, found.index, exchange);
+  return limits.length === 0 ? undefined : enter(passage, limits);
+}
+
+function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['admission']>[0]): Step {
+  const { worker, exchange } = passage;
+  const admission = worker.quota.admission(limits, exchange, demandOf(passage), (exhausted) => {
+    if (exchange.outcome !== 'open') return;
+    if (exhausted === undefined) worker.proceed(passage);
+    else passage.refuse(refusalFor(exhausted));
+    flushCorked();
+  });
+  passage.admission = admission;
+  const verdict = admission.begin();
+  if (verdict === 'wait') return ANSWERED;
+  return verdict === undefined ? undefined : (refusalFor(verdict) satisfies GatehouseError);
+}

@@ -1,0 +1,111 @@
+/**
+ * What the supervisor does for tokens: keeps the keys of issuers and tells them to every worker, and is the one place where a
+ * DPoP proof is claimed, so that none is good twice, whichever worker it reaches.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Clock } from '../../../kernel/clock.ts';
+import type { Events } from '../../../kernel/event.ts';
+import type { DpopConfig, IssuersConfig } from './config.ts';
+import { fetchJson } from './fetchjson.ts';
+import { JwksKeeper, type KeeperStatus } from './jwks.ts';
+import { PROOFS } from './proofasker.ts';
+import { RedisProofs } from './redisproofs.ts';
+import { type Claimed, claimIn, claimsFrom, ReplaySet } from './replay.ts';
+import { ISSUER_KEYS, type TokenNews } from './tokens.ts';
+
+/** At the start the keys of issuers are waited for so long, in milliseconds: then tokens are refused (503) until they come. */
+const FIRST_KEYS_MS = 2000;
+
+/** The settings that concern it. */
+export interface AuthoritySettings {
+  issuers: IssuersConfig;
+  dpop: DpopConfig;
+  /** The first one makes the secret of nonces, so that all gateways with this pepper take each other's. */
+  pepper: readonly string[];
+}
+
+/** How workers are told and asked; see supervisor/services.ts. */
+export interface AuthorityServices {
+  provide(name: string, service: (payload: unknown) => unknown): void;
+  publish(name: string, pages: () => Iterable<TokenNews>): void;
+  push(topic: string, payload: TokenNews): void;
+}
+
+/** What is known, for metrics and status pages. */
+export interface AuthorityStatus {
+  issuers: KeeperStatus[];
+  /** Proofs that are remembered. */
+  proofs: number;
+  /** Questions to Redis that were not answered. */
+  redisFailures: number;
+}
+
+/** See the file's head. */
+export class TokenAuthority {
+  readonly #clock: Clock;
+  readonly #events: Events;
+  readonly #services: AuthorityServices;
+  readonly #keeper: JwksKeeper;
+  readonly #used: ReplaySet;
+  readonly #random = randomBytes(32);
+  #secret = '';
+  #redis: RedisProofs | undefined = undefined;
+  #redisUrl: string | undefined = undefined;
+  #claim: (claims: ReturnType<typeof claimsFrom>) => readonly Claimed[] | Promise<readonly Claimed[]> = () => [];
+
+  /** Registers with `services`; call `configure` before workers are started. */
+  constructor(clock: Clock, events: Events, services: AuthorityServices) {
+    this.#clock = clock;
+    this.#events = events;
+    this.#services = services;
+    this.#used = new ReplaySet(clock, 0);
+    this.#keeper = new JwksKeeper({
+      clock,
+      events,
+      fetch: (url, options) => fetchJson(clock, url, options),
+      changed: (keys) => services.push(ISSUER_KEYS, { keys: [keys] }),
+    });
+    services.publish(ISSUER_KEYS, () => [{ nonceSecret: this.#secret, keys: this.#keeper.all() }]);
+    services.provide(ISSUER_KEYS, (payload) => {
+      const { name, missing } = payload as { name: string; missing: boolean };
+      return this.#keeper.want(String(name), missing === true);
+    });
+    services.provide(PROOFS, (payload) => this.#claim(claimsFrom(payload)));
+  }
+
+  /** Settings are in force. Resolves when the keys of new issuers are there, or after two seconds without them. */
+  async configure({ issuers, dpop, pepper }: AuthoritySettings): Promise<void> {
+    const [first] = pepper;
+    const secret = createHmac('sha256', first ?? this.#random)
+      .update('gatehouse dpop nonces')
+      .digest('base64url');
+    if (secret !== this.#secret) {
+      this.#secret = secret;
+      this.#services.push(ISSUER_KEYS, { nonceSecret: secret });
+    }
+    this.#used.most = dpop.proofs;
+    const wanted = Object.values(issuers).some((one) => one.dpop !== 'off') ? dpop.redis : undefined;
+    if (wanted !== this.#redisUrl) {
+      this.#redis?.close();
+      this.#redisUrl = wanted;
+      this.#redis = wanted === undefined ? undefined : new RedisProofs(wanted, this.#clock, this.#events);
+    }
+    const redis = this.#redis;
+    this.#claim = claimIn(this.#used, redis && ((claims) => redis.claim(claims)), dpop.withoutRedis);
+    let timer: ReturnType<Clock['after']> | undefined;
+    const late = new Promise<void>((done) => {
+      timer = this.#clock.after(FIRST_KEYS_MS, done);
+    });
+    await Promise.race([this.#keeper.configure(issuers), late]);
+    timer?.cancel();
+  }
+
+  status(): AuthorityStatus {
+    return { issuers: this.#keeper.status(), proofs: this.#used.size, redisFailures: this.#redis?.failures ?? 0 };
+  }
+
+  close(): void {
+    this.#keeper.close();
+    this.#redis?.close();
+  }
+}

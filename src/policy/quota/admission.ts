@@ -1,0 +1,137 @@
+/** One request under its limits: what it has claimed, and what became of that. */
+import type { Exchange } from '../../kernel/exchange.ts';
+import type { KeyOf } from './key.ts';
+import type { LeaseRule, Waiter } from './lease.ts';
+import type { Claim, Exhausted, Leases } from './leases.ts';
+import type { Rule, Unit } from './rule.ts';
+
+/** A limit as a worker applies it. */
+export interface ActiveLimit {
+  readonly rule: Rule;
+  readonly owner: LeaseRule;
+  readonly keyOf: KeyOf;
+  /** Counts and reports, and refuses nothing. */
+  readonly observe: boolean;
+  readonly needsBody: boolean;
+}
+
+/** How much of each unit: what a request may use, and in the end what it has used. */
+export type Demand = Readonly<Record<Exclude<Unit, 'requests' | 'concurrency'>, number>>;
+
+/** What the room tells of a request that is over a limit. */
+export type Report = (exhausted: Exhausted, observed: boolean) => void;
+
+/** Claims that are taken together, or not at all. */
+class Claims implements Waiter {
+  readonly claims: Claim[] = [];
+  readonly #leases: Leases;
+  readonly #decided: (exhausted: Exhausted | undefined) => void;
+  /** taken: to be settled; over: nothing more to do. */
+  #state: 'asking' | 'taken' | 'over' = 'asking';
+
+  constructor(leases: Leases, decided: (exhausted: Exhausted | undefined) => void) {
+    this.#leases = leases;
+    this.#decided = decided;
+  }
+
+  /** Takes all; 'wait': `decided` tells. */
+  begin(): Exhausted | 'wait' | undefined {
+    const verdict = this.#leases.take(this.claims, this);
+    if (verdict === 'wait') return verdict;
+    this.#state = verdict === undefined ? 'taken' : 'over';
+    // A request counts from when it is let in, whatever becomes of it.
+    if (verdict === undefined)
+      for (const { lease } of this.claims) if (lease.owner.rule.unit === 'requests') this.#leases.settle(lease, 1, 1);
+    return verdict;
+  }
+
+  retry(): void {
+    if (this.#state !== 'asking') return;
+    const verdict = this.begin();
+    if (verdict !== 'wait') this.#decided(verdict);
+  }
+
+  end(used: Demand): void {
+    if (this.#state === 'asking') this.#leases.forget(this.claims, this);
+    if (this.#state === 'taken') {
+      for (const { lease, units } of this.claims) {
+        const { unit } = lease.owner.rule;
+        if (unit !== 'requests') this.#leases.settle(lease, units, unit === 'concurrency' ? 0 : used[unit]);
+      }
+    }
+    this.#state = 'over';
+  }
+}
+
+/** See the file's head. */
+export class Admission {
+  readonly #enforced: Claims;
+  /** Each limit that only watches stands for itself, and makes nobody wait. */
+  readonly #observed: Claims[] = [];
+  readonly #report: Report;
+
+  /** `decided` is called once, when `begin` has said 'wait'. */
+  constructor(
+    leases: Leases,
+    limits: readonly ActiveLimit[],
+    exchange: Exchange,
+    demand: Demand,
+    report: Report,
+    decided: (exhausted: Exhausted | undefined) => void,
+  ) {
+    this.#report = report;
+    this.#enforced = new Claims(leases, (exhausted) => {
+      this.#enter(exhausted);
+      decided(exhausted);
+    });
+    for (const { rule, owner, keyOf, observe } of limits) {
+      const { unit } = rule;
+      const units = unit === 'requests' || unit === 'concurrency' ? 1 : demand[unit];
+      const claim = { lease: leases.lease(owner, keyOf(exchange)), units, rule };
+      if (!observe) {
+        this.#enforced.claims.push(claim);
+        continue;
+      }
+      const watch = new Claims(leases, (exhausted) => exhausted && report(exhausted, true));
+      watch.claims.push(claim);
+      this.#observed.push(watch);
+    }
+  }
+
+  /** Takes what is needed, all or nothing; 'wait': `decided` tells. */
+  begin(): Exhausted | 'wait' | undefined {
+    const verdict = this.#enforced.begin();
+    if (verdict !== 'wait') this.#enter(verdict);
+    return verdict;
+  }
+
+  /** Units of one kind that are reserved; infinite when none are counted. */
+  reserved(unit: Unit): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (const { lease, units } of this.#enforced.claims)
+      if (lease.owner.rule.unit === unit) least = Math.min(least, units);
+    return least;
+  }
+
+  /** The request has ended, or was never sent: what it has used is counted, the rest is free again. Calling again does nothing. */
+  end(used: Demand): void {
+    this.#enforced.end(used);
+    for (const watch of this.#observed) watch.end(used);
+  }
+
+  /** What was claimed of limits that refuse, for fields that tell the client. */
+  get claims(): readonly Claim[] {
+    return this.#enforced.claims;
+  }
+
+  #enter(exhausted: Exhausted | undefined): void {
+    if (exhausted !== undefined) {
+      this.#report(exhausted, false);
+      return;
+    }
+    for (const watch of this.#observed) {
+      const verdict = watch.begin();
+      if (verdict !== undefined && verdict !== 'wait') this.#report(verdict, true);
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/** Limits of the configuration → rules, alike in the supervisor and in every worker. */
+
+import { sayWindow } from './amount.ts';
+import { type LimitConfig, unitOf } from './config.ts';
+import type { Refill, Rule } from './rule.ts';
+
+/** Credits are counted in millionths, so that sums stay whole numbers. */
+export const CREDIT = 1_000_000;
+/** Parts of a key that only callers have who were authenticated. */
+const KNOWN_PARTS = new Set(['apiKey', 'tenant', 'user', 'plan', 'model', 'version', 'route', 'resource']);
+/** Parts of a key that are not known before the body was read. */
+const BODY_PARTS = new Set(['model', 'version']);
+const BODY_UNITS = new Set(['tokens', 'inputTokens', 'outputTokens', 'credits']);
+
+/** A rule with what requests need to know of it. */
+export interface NamedLimit {
+  config: LimitConfig;
+  rule: Rule;
+}
+
+/** The rules of one list. `where`: name of the route or plan, or '' for those of everything. */
+export function rulesOf(limits: readonly LimitConfig[], where: string): NamedLimit[] {
+  return limits.map((config, i) => {
+    const unit = unitOf(config);
+    const rate = unit === 'concurrency' ? undefined : config[unit];
+    const units = unit === 'concurrency' ? (config.concurrency as number) : (rate?.units as number);
+    const rule: Rule = {
+      name: `${where}${where === '' ? '' : '/'}${config.name ?? `${config.key.join('+')}-${unit}${i === 0 ? '' : `-${i}`}`}`,
+      unit,
+      limit: unit === 'credits' ? Math.round(units * CREDIT) : units,
+      refill: refillOf(config, rate),
+      known: config.key.every((part) => KNOWN_PARTS.has(part)),
+    };
+    return { config, rule };
+  });
+}
+
+function refillOf(config: LimitConfig, rate: LimitConfig['requests']): Refill {
+  if (rate === undefined) return { type: 'held' };
+  const { windowMs, every } = rate;
+  if (windowMs === undefined || config.window === 'calendar')
+    return { type: 'calendar', every: every ?? 'month', timeZone: config.timeZone };
+  return config.burst === undefined ? { type: 'sliding', windowMs } : { type: 'bucket', windowMs, burst: config.burst };
+}
+
+/** Whether the body has to be read before the limit can be asked. */
+export function needsBody({ key }: LimitConfig, { unit }: Rule): boolean {
+  return BODY_UNITS.has(unit) || key.some((part) => BODY_PARTS.has(part));
+}
+
+const SAID: Readonly<Record<Rule['unit'], string>> = {
+  requests: 'requests',
+  tokens: 'tokens',
+  inputTokens: 'input tokens',
+  outputTokens: 'output tokens',
+  bytes: 'bytes',
+  credits: 'credits',
+  concurrency: 'requests at once',
+};
+
+/** `1000 requests per minute`. */
+export function sayRule({ unit, limit, refill }: Rule): string {
+  const what = `${unit === 'credits' ? limit / CREDIT : limit} ${SAID[unit]}`;
+  if (refill.type === 'held') return what;
+  return `${what} per ${refill.type === 'calendar' ? `calendar ${refill.every}` : sayWindow(refill.windowMs)}`;
+}
+
+/** Every rule of a configuration, for the authority. */
+export function allRules(config: {
+  limits: readonly LimitConfig[];
+  routes: readonly { name: string; limits: readonly LimitConfig[] }[];
+  plans: Readonly<Record<string, { limits: readonly LimitConfig[] }>>;
+}): Rule[] {
+  const lists = [
+    rulesOf(config.limits, ''),
+    ...config.routes.map(({ name, limits }) => rulesOf(limits, name)),
+    ...Object.entries(config.plans).map(([name, { limits }]) => rulesOf(limits, `plan:${name}`)),
+  ];
+  return lists.flat().map(({ rule }) => rule);
+}

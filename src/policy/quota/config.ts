@@ -1,0 +1,114 @@
+/** Settings of limits: how much of what, by which key. On a route, in a plan, or for everything. */
+import { z } from 'zod';
+import { name } from '../../kernel/schema.ts';
+import { parseAmount } from './amount.ts';
+import { KEY_PART } from './key.ts';
+
+const EXAMPLE = '1000/min, 200/s, 2M/day or 10/30s';
+
+const amount = (what: string) =>
+  z
+    .string({ error: `expected ${what} in a time, such as ${EXAMPLE}` })
+    .transform((text, context) => {
+      const parsed = parseAmount(text);
+      if (parsed !== undefined) return parsed;
+      context.addIssue({ code: 'custom', message: `expected ${what} in a time, such as ${EXAMPLE}` });
+      return z.NEVER;
+    })
+    .optional();
+
+const keyPart = z
+  .string()
+  .regex(
+    KEY_PART,
+    'expected apiKey, tenant, user, plan, model, version, route, host, ip, ip/24, ip/24/56, header:NAME, claim:NAME or resource',
+  );
+
+/** What a limit counts; one of them in each rule. */
+const UNITS = ['requests', 'tokens', 'inputTokens', 'outputTokens', 'bytes', 'credits', 'concurrency'] as const;
+
+/** One item of `limits`. */
+export const limitConfig = z
+  .strictObject({
+    name: name.optional().describe('Name in errors, metrics and `gatehouse limits`; made up when left out.'),
+    key: z
+      .union([keyPart.transform((one) => [one]), z.array(keyPart).min(1).max(8)])
+      .describe(
+        'What is counted apart: `apiKey`, `tenant`, `user` (whom the key or token stands for), `plan`, `model`, `version`, `route`, `host`, `ip` (IPv6 by /64; `ip/24/56` by networks), `header:NAME`, `claim:NAME`, or `resource` for all callers together. A list counts each combination.',
+      ),
+    requests: amount('requests').describe('Requests in a time, such as `200/s`.'),
+    tokens: amount('tokens').describe(
+      'Input and output tokens in a time. Reserved before sending, settled on the real usage.',
+    ),
+    inputTokens: amount('tokens').describe('Input tokens in a time.'),
+    outputTokens: amount('tokens').describe('Output tokens in a time.'),
+    bytes: amount('bytes').describe('Bytes of bodies, both ways, in a time.'),
+    credits: amount('credits').describe('Money in a time, in the currency of the price table, such as `5/day`.'),
+    concurrency: z.number().int().min(1).max(1_000_000).optional().describe('Requests under way at once.'),
+    burst: z
+      .number()
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        'Makes it a token bucket: so much may be used at once, and it refills evenly. Without it no interval of that length, wherever it begins, has more than the limit.',
+      ),
+    window: z
+      .enum(['sliding', 'calendar'])
+      .optional()
+      .describe(
+        '`calendar`: all comes back when the next hour, day, week or month begins. `sliding` when left out; a month is always of the calendar.',
+      ),
+    timeZone: z
+      .string()
+      .refine(isTimeZone, 'expected a time zone, such as Europe/Berlin')
+      .default('UTC')
+      .describe('Where calendar windows begin at midnight.'),
+    mode: z
+      .enum(['enforce', 'observe'])
+      .default('enforce')
+      .describe('`observe` counts and reports what it would refuse, and refuses nothing.'),
+    onStoreLoss: z
+      .enum(['refuse', 'localShare'])
+      .default('localShare')
+      .describe(
+        'When several nodes share it and their store cannot be reached: refuse, or go on with the fair share of this node. Never unlimited.',
+      ),
+  })
+  .superRefine((limit, context) => {
+    const given = UNITS.filter((unit) => limit[unit] !== undefined);
+    const fail = (message: string, path: string[] = []) => context.addIssue({ code: 'custom', message, path });
+    if (given.length !== 1) {
+      fail(`expected exactly one of ${UNITS.join(', ')}, found ${given.length === 0 ? 'none' : given.join(' and ')}`);
+      return;
+    }
+    const unit = given[0] as (typeof UNITS)[number];
+    const rate = unit === 'concurrency' ? undefined : limit[unit];
+    if (limit.burst !== undefined && (rate === undefined || rate.windowMs === undefined || limit.window === 'calendar'))
+      fail('a burst goes with a sliding time, such as requests: 200/s', ['burst']);
+    if (limit.window !== undefined && rate === undefined) fail('concurrency has no window', ['window']);
+    if (limit.window === 'calendar' && rate !== undefined && rate.every === undefined)
+      fail('a calendar window is /hour, /day, /week or /month', ['window']);
+    if (limit.window === 'sliding' && rate !== undefined && rate.windowMs === undefined)
+      fail('a month has no fixed length: leave window out, or write a time such as 30d', ['window']);
+  });
+
+/** `limits`. */
+export const limitsConfig = z.array(limitConfig).default([]);
+
+/** One limit after parsing. */
+export type LimitConfig = z.output<typeof limitConfig>;
+
+/** What the limit counts, and how much of it. */
+export function unitOf(limit: LimitConfig): (typeof UNITS)[number] {
+  return UNITS.find((unit) => limit[unit] !== undefined) as (typeof UNITS)[number];
+}
+
+function isTimeZone(text: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,103 @@
+/** By what a limit counts: parts of a request, joined to one key. */
+import { isIPv6 } from 'node:net';
+import type { Exchange } from '../../kernel/exchange.ts';
+
+/** A part as it stands in the configuration. */
+export const KEY_PART =
+  /^(apiKey|tenant|user|plan|model|version|route|host|resource|ip(\/\d{1,2}(\/\d{1,3})?)?|header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|claim:[A-Za-z0-9_.:/-]{1,128})$/;
+
+/** Makes the key of a request; '' stands for what it does not have, so that those without share one. */
+export type KeyOf = (exchange: Exchange) => string;
+
+/** Longest value of a field or claim that is told apart by itself; longer ones share what they begin with. */
+const VALUE_MOST = 256;
+
+function partOf(part: string): KeyOf {
+  const [kind = '', ...rest] = part.split(/[:/]/);
+  const name = part.slice(kind.length + 1);
+  switch (kind) {
+    case 'apiKey':
+      return ({ identity }) => identity?.credential ?? '';
+    case 'tenant':
+      return ({ identity }) => identity?.tenant ?? '';
+    case 'user':
+      return ({ identity }) => identity?.principal ?? '';
+    case 'plan':
+      return ({ identity }) => identity?.plan ?? '';
+    case 'model':
+      return ({ model }) => model;
+    case 'version':
+      return ({ version }) => version;
+    case 'route':
+      return ({ route }) => route;
+    case 'host':
+      return ({ head }) => head.host;
+    case 'header': {
+      const field = name.toLowerCase();
+      return ({ head }) => head.get(field)?.slice(0, VALUE_MOST) ?? '';
+    }
+    case 'claim':
+      return ({ identity }) => textOf(identity?.claims[name]);
+    case 'ip': {
+      const four = Number(rest[0] ?? 32);
+      const six = Number(rest[1] ?? 64);
+      return ({ inbound }) => networkOf(inbound.clientAddress, four, six);
+    }
+    default:
+      return () => '';
+  }
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value.slice(0, VALUE_MOST);
+  return value === undefined || value === null ? '' : JSON.stringify(value).slice(0, VALUE_MOST);
+}
+
+/** Compiles the parts of a key. Values are joined by NUL, which none of them can hold. */
+export function compileKey(parts: readonly string[]): KeyOf {
+  const all = parts.filter((part) => part !== 'resource').map(partOf);
+  const [first, second] = all;
+  if (first === undefined) return () => '*';
+  if (second === undefined) return first;
+  return (exchange) => {
+    let key = first(exchange);
+    for (let i = 1; i < all.length; i++) key += `\0${(all[i] as KeyOf)(exchange)}`;
+    return key;
+  };
+}
+
+/** A key as operators read it. */
+export const sayKey = (key: string): string => key.replaceAll('\0', ' ') || '(none)';
+
+/** The network of an address: `four` bits of IPv4, `six` of IPv6, where one customer has a whole /64 to choose from. */
+export function networkOf(address: string, four: number, six: number): string {
+  if (!isIPv6(address)) {
+    if (four >= 32) return address;
+    const bytes = address.split('.').map(Number);
+    if (bytes.length !== 4) return address;
+    const number = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
+    const kept = four === 0 ? 0 : Math.floor(number / 2 ** (32 - four)) * 2 ** (32 - four);
+    return `${[24, 16, 8, 0].map((shift) => Math.floor(kept / 2 ** shift) % 256).join('.')}/${four}`;
+  }
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped !== undefined) return networkOf(mapped, four, six);
+  const groups = groupsOf(address);
+  const kept = groups.map((group, i) => {
+    const bits = Math.max(0, Math.min(16, six - i * 16));
+    return bits === 16 ? group : group & ((0xffff << (16 - bits)) & 0xffff);
+  });
+  return `${kept.map((group) => group.toString(16)).join(':')}/${six}`;
+}
+
+function groupsOf(address: string): number[] {
+  const plain = address.split('%', 1)[0] as string;
+  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(plain);
+  const text = dotted
+    ? `${dotted[1]}${((Number(dotted[2]) << 8) | Number(dotted[3])).toString(16)}:${((Number(dotted[4]) << 8) | Number(dotted[5])).toString(16)}`
+    : plain;
+  const [left = '', right] = text.split('::');
+  const head = left === '' ? [] : left.split(':');
+  const tail = right === undefined || right === '' ? [] : right.split(':');
+  const middle = right === undefined ? [] : Array<string>(8 - head.length - tail.length).fill('0');
+  return [...head, ...middle, ...tail].map((group) => Number.parseInt(group, 16));
+}

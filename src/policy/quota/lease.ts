@@ -1,0 +1,100 @@
+/** What a worker has in hand of one limit for one key. */
+import { leaseMs, type Rule } from './rule.ts';
+
+/** What all leases of one rule in one worker share. */
+export class LeaseRule {
+  readonly rule: Rule;
+  /** How long what is not used is kept, in milliseconds. */
+  readonly leaseMs: number;
+  /** Units come back when a request ends, and what has been used is not counted any more. */
+  readonly permits: boolean;
+  readonly leases = new Map<string, Lease>();
+
+  constructor(rule: Rule) {
+    this.rule = rule;
+    this.leaseMs = leaseMs(rule);
+    this.permits = rule.refill.type === 'held';
+  }
+}
+
+/** A request that waits for units; told when there may be some. */
+export interface Waiter {
+  retry(): void;
+}
+
+/** See the file's head. Times are monotonic milliseconds. */
+export class Lease {
+  readonly owner: LeaseRule;
+  readonly key: string;
+  /** Which of the leases that this worker had for this key. */
+  readonly epoch: number;
+  /** Units that requests may take. */
+  idle = 0;
+  /** Units that requests have taken and not settled yet. */
+  flight = 0;
+  /** Sums since this lease was made: granted, held no more, used. */
+  granted = 0;
+  back = 0;
+  used = 0;
+  /** What of these the authority has heard for certain. */
+  backTold = 0;
+  usedTold = 0;
+  /** Units taken since the last sweep, and in the time before that. */
+  taken = 0;
+  takenBefore = 0;
+  /** A question about it is on its way. */
+  asking = false;
+  /** It stands in the list of those that the next sweep looks at. */
+  listed = false;
+  /** Until then it is in vain to ask for `refused` units or more; and when it will make sense, as the authority last said. */
+  emptyUntil = 0;
+  refused = 0;
+  retryAt = 0;
+  /** The authority could not be reached: it may have granted what is not known here. */
+  lost = false;
+  sweptAt = 0;
+  /** When idle units must not be used any more. */
+  expiresAt = Number.POSITIVE_INFINITY;
+  /** Units of the limit that were free when it was last asked. */
+  free: number;
+  /** Units that waiting requests need together. */
+  need = 0;
+  waiters: { waiter: Waiter; units: number }[] = [];
+
+  constructor(owner: LeaseRule, key: string, epoch: number) {
+    this.owner = owner;
+    this.key = key;
+    this.epoch = epoch;
+    this.free = owner.rule.limit;
+  }
+
+  /** Takes units when they are in hand. */
+  take(units: number): void {
+    this.idle -= units;
+    this.flight += units;
+    this.taken += units;
+  }
+
+  /** What became of `taken` units: `used` of them were used, which may be more than were taken. */
+  settle(taken: number, used: number): void {
+    this.flight -= taken;
+    if (this.owner.permits) {
+      this.idle += taken;
+      return;
+    }
+    const kept = Math.min(taken, used);
+    this.back += kept;
+    this.used += used;
+    this.idle += taken - kept;
+  }
+
+  /** Something is to be told. */
+  get untold(): boolean {
+    return this.back !== this.backTold || this.used !== this.usedTold;
+  }
+
+  /** Nothing is in hand, on its way, or to be told. */
+  get quiet(): boolean {
+    return this.idle === 0 && this.flight === 0 && !this.untold && !this.asking && !this.lost && this.need === 0;
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * A worker's leases. A request that claims units of some limits takes them from what is in hand, all or none; when something is
+ * missing the authority is asked, in one batch for all requests of a turn. What is not used goes back soon.
+ */
+import type { Clock, Timer } from '../../kernel/clock.ts';
+import type { LeaseAsk, LeaseGrant } from './authority.ts';
+import { Lease, LeaseRule, type Waiter } from './lease.ts';
+import { type Rule, sameRefill } from './rule.ts';
+
+/** Units of one limit that a request needs. */
+export interface Claim {
+  lease: Lease;
+  units: number;
+  /** The limit as the configuration of this request has it. */
+  rule: Rule;
+}
+
+/** Who is in the way. */
+export interface Exhausted {
+  rule: Rule;
+  key: string;
+  /** Milliseconds; infinite when waiting is useless. */
+  retryAfterMs: number;
+  /** Nobody could be asked. */
+  lost: boolean;
+}
+
+/** Asks the authority; rejects when it cannot be reached. */
+export type AskAuthority = (asks: LeaseAsk[]) => Promise<readonly LeaseGrant[]>;
+
+/** How often leases are looked through, in milliseconds. */
+const SWEEP_MS = 50;
+/** Leases that one rule may have: beyond, those with nothing in hand are dropped at once. */
+const MAX_LEASES = 100_000;
+/** A refusal is believed for this long at most: units that others held may have come back (milliseconds). */
+const BELIEF_MS = 100;
+/** When the authority cannot be reached, ask again after this many milliseconds. */
+const UNREACHED_MS = 250;
+
+/** See the file's head. */
+export class Leases {
+  readonly #clock: Clock;
+  readonly #ask: AskAuthority;
+  readonly #rules = new Map<string, LeaseRule>();
+  /** Leases that need a look: something in hand, or to be told. */
+  #listed: Lease[] = [];
+  #wanting: Lease[] = [];
+  #timer: Timer | undefined;
+  #epochs = 0;
+
+  constructor(clock: Clock, ask: AskAuthority) {
+    this.#clock = clock;
+    this.#ask = ask;
+  }
+
+  /** The leases of a rule; those of a rule of this name before go on where only its limit has changed. */
+  rule(rule: Rule): LeaseRule {
+    const before = this.#rules.get(rule.name);
+    if (before !== undefined && sameRefill(before.rule, rule)) return before;
+    const made = new LeaseRule(rule);
+    this.#rules.set(rule.name, made);
+    return made;
+  }
+
+  /** The lease of a key. */
+  lease(owner: LeaseRule, key: string): Lease {
+    let lease = owner.leases.get(key);
+    if (lease === undefined) {
+      lease = new Lease(owner, key, ++this.#epochs);
+      if (owner.leases.size >= MAX_LEASES) this.#dropQuiet(owner);
+      owner.leases.set(key, lease);
+    }
+    return lease;
+  }
+
+  /**
+   * Takes all claims, or none. Undefined: taken. `Exhausted`: refused. 'wait': `waiter.retry` is called when trying again
+   * makes sense; a request that leaves meanwhile calls `forget`.
+   */
+  take(claims: readonly Claim[], waiter: Waiter): Exhausted | 'wait' | undefined {
+    const now = this.#clock.now();
+    for (let i = 0; i < claims.length; i++) {
+      const claim = claims[i] as Claim;
+      const { lease, units } = claim;
+      if (lease.idle >= units && lease.expiresAt > now) continue;
+      const refusal = refusalOf(claim, now);
+      if (refusal !== undefined) return refusal;
+      lease.waiters.push({ waiter, units });
+      lease.need += units;
+      this.#want(lease);
+      return 'wait';
+    }
+    for (let i = 0; i < claims.length; i++) {
+      const { lease, units } = claims[i] as Claim;
+      lease.take(units);
+      if (!lease.listed) this.#list(lease);
+    }
+    return undefined;
+  }
+
+  /** A waiting request has gone. */
+  forget(claims: readonly Claim[], waiter: Waiter): void {
+    for (const { lease } of claims) {
+      const at = lease.waiters.findIndex((one) => one.waiter === waiter);
+      if (at < 0) continue;
+      lease.need -= (lease.waiters[at] as { units: number }).units;
+      lease.waiters.splice(at, 1);
+    }
+  }
+
+  /** Says what became of what was taken; `used` units of `taken`. */
+  settle(lease: Lease, taken: number, used: number): void {
+    lease.settle(taken, used);
+    if (!lease.listed) this.#list(lease);
+  }
+
+  /** Tells and gives back everything; for a worker that ends. Resolves when the authority has been told. */
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const all = this.#listed;
+    this.#listed = [];
+    for (const lease of all) {
+      lease.listed = false;
+      giveBack(lease);
+    }
+    const telling = all.filter((lease) => lease.untold);
+    if (telling.length > 0) await this.#exchange(telling);
+  }
+
+  #list(lease: Lease): void {
+    lease.listed = true;
+    this.#listed.push(lease);
+    this.#timer ??= this.#clock.every(SWEEP_MS, () => this.#sweep());
+  }
+
+  #want(lease: Lease): void {
+    if (lease.asking) return;
+    lease.asking = true;
+    if (this.#wanting.push(lease) > 1) return;
+    queueMicrotask(() => {
+      const wanting = this.#wanting;
+      this.#wanting = [];
+      void this.#exchange(wanting);
+    });
+  }
+
+  async #exchange(leases: readonly Lease[]): Promise<void> {
+    const asks = leases.map(askOf);
+    const sentAt = this.#clock.now();
+    let grants: readonly LeaseGrant[] | undefined;
+    try {
+      grants = await this.#ask(asks);
+    } catch {
+      // Said nothing: what was to be told is still to be told.
+    }
+    const now = this.#clock.now();
+    for (let i = 0; i < leases.length; i++) {
+      const lease = leases[i] as Lease;
+      const ask = asks[i] as LeaseAsk;
+      const grant = grants?.[i];
+      lease.asking = false;
+      lease.lost = grant === undefined;
+      if (grant === undefined) {
+        lease.refused = 0;
+        lease.emptyUntil = lease.retryAt = now + UNREACHED_MS;
+      } else {
+        lease.idle += grant.granted - lease.granted;
+        lease.granted = grant.granted;
+        lease.backTold = ask.back;
+        lease.usedTold = ask.used;
+        lease.free = grant.free;
+        lease.expiresAt = sentAt + grant.ttlMs;
+        lease.refused = ask.least;
+        lease.emptyUntil = now + Math.min(grant.retryAfterMs, BELIEF_MS);
+        lease.retryAt = now + grant.retryAfterMs;
+      }
+      if (!lease.listed && !lease.quiet) this.#list(lease);
+      wake(lease);
+    }
+  }
+
+  #sweep(): void {
+    const now = this.#clock.now();
+    const stay: Lease[] = [];
+    const telling: Lease[] = [];
+    for (const lease of this.#listed) {
+      if (now >= lease.sweptAt + lease.owner.leaseMs) {
+        lease.sweptAt = now;
+        if (lease.taken === 0 || lease.expiresAt <= now) giveBack(lease);
+        else if (lease.idle > lease.taken * 2) {
+          lease.back += lease.idle - lease.taken * 2;
+          lease.idle = lease.taken * 2;
+        }
+        lease.takenBefore = lease.taken;
+        lease.taken = 0;
+        if (!lease.asking && (lease.untold || lease.lost)) telling.push(lease);
+      }
+      if (lease.quiet && telling.at(-1) !== lease) lease.listed = false;
+      else stay.push(lease);
+    }
+    this.#listed = stay;
+    if (stay.length === 0) {
+      this.#timer?.cancel();
+      this.#timer = undefined;
+    }
+    if (telling.length > 0) {
+      for (const lease of telling) lease.asking = true;
+      void this.#exchange(telling);
+    }
+  }
+
+  #dropQuiet(owner: LeaseRule): void {
+    for (const [key, lease] of owner.leases) {
+      if (lease.quiet) owner.leases.delete(key);
+      if (owner.leases.size < MAX_LEASES) return;
+    }
+  }
+}
+
+function giveBack(lease: Lease): void {
+  lease.back += lease.idle;
+  lease.idle = 0;
+}
+
+function askOf(lease: Lease): LeaseAsk {
+  const { owner, key, epoch, granted, back, used, need, idle, waiters } = lease;
+  let least = waiters[0]?.units ?? 0;
+  for (const { units } of waiters) least = Math.min(least, units);
+  const wish = Math.max(0, Math.max(lease.taken, lease.takenBefore) * 2 - idle);
+  return { rule: owner.rule.name, key, epoch, granted, back, used, need, least, wish };
+}
+
+/** Why there is no point in asking for so many units now. */
+function refusalOf({ lease, units, rule }: Claim, now: number): Exhausted | undefined {
+  const { key, emptyUntil, refused, retryAt, lost } = lease;
+  if (now >= emptyUntil || units < refused) return undefined;
+  return { rule, key, retryAfterMs: Math.max(1, retryAt - now), lost };
+}
+
+/** Lets the waiting requests try again, in the order in which they came. */
+function wake(lease: Lease): void {
+  const { waiters } = lease;
+  lease.waiters = [];
+  lease.need = 0;
+  for (const { waiter } of waiters) waiter.retry();
+}

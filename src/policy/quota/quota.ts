@@ -1,0 +1,93 @@
+/** The door of the room: limits of routes, plans and everything, applied in a worker by leases. */
+import type { Clock } from '../../kernel/clock.ts';
+import type { Events } from '../../kernel/event.ts';
+import type { Exchange } from '../../kernel/exchange.ts';
+import { type ActiveLimit, Admission, type Demand } from './admission.ts';
+import { needsBody, rulesOf } from './compile.ts';
+import type { LimitConfig } from './config.ts';
+import { compileKey, sayKey } from './key.ts';
+import { type AskAuthority, type Exhausted, Leases } from './leases.ts';
+
+export { Admission, type Demand } from './admission.ts';
+export { type LeaseAsk, type LeaseGrant, LocalAuthority } from './authority.ts';
+export { allRules } from './compile.ts';
+export type { AskAuthority, Exhausted } from './leases.ts';
+export { refusalFor } from './refusal.ts';
+
+/** Limits by where they stand in the configuration. */
+export interface QuotaConfig {
+  /** For every request. */
+  limits: readonly LimitConfig[];
+  routes: readonly { name: string; limits: readonly LimitConfig[] }[];
+  plans: Readonly<Record<string, { limits: readonly LimitConfig[] }>>;
+}
+
+/** The limits of a configuration, compiled. */
+export interface CompiledQuota {
+  /** By the place of the route: its own and those of everything. */
+  readonly routes: readonly (readonly ActiveLimit[])[];
+  readonly plans: ReadonlyMap<string, readonly ActiveLimit[]>;
+  /** There is no limit anywhere. */
+  readonly none: boolean;
+}
+
+const NONE: readonly ActiveLimit[] = [];
+
+/** What one worker has in hand; outlives configurations. */
+export class Quota {
+  readonly #events: Events;
+  readonly #leases: Leases;
+
+  /** `ask` reaches the authority. */
+  constructor(parts: { clock: Clock; events: Events; ask: AskAuthority }) {
+    this.#events = parts.events;
+    this.#leases = new Leases(parts.clock, parts.ask);
+  }
+
+  /** Compiles a configuration's limits. What is in hand of a limit that stays is kept. */
+  compile({ limits, routes, plans }: QuotaConfig): CompiledQuota {
+    const global = this.#active(limits, '');
+    const byRoute = routes.map((route) => [...global, ...this.#active(route.limits, route.name)]);
+    const byPlan = new Map(
+      Object.entries(plans).map(([name, plan]) => [name, this.#active(plan.limits, `plan:${name}`)]),
+    );
+    const none = byRoute.every((one) => one.length === 0) && [...byPlan.values()].every((one) => one.length === 0);
+    return { routes: byRoute, plans: byPlan, none };
+  }
+
+  /** The limits of a request whose route and caller are known. */
+  limitsFor(compiled: CompiledQuota, route: number, exchange: Exchange): readonly ActiveLimit[] {
+    const own = compiled.routes[route] ?? NONE;
+    const { identity } = exchange;
+    const plan = identity === undefined || identity.plan === '' ? undefined : compiled.plans.get(identity.plan);
+    if (plan === undefined || plan.length === 0) return own;
+    return own.length === 0 ? plan : [...own, ...plan];
+  }
+
+  /** Claims what a request needs; ask `begin`. */
+  admission(
+    limits: readonly ActiveLimit[],
+    exchange: Exchange,
+    demand: Demand,
+    decided: (exhausted: Exhausted | undefined) => void,
+  ): Admission {
+    const report = ({ rule, key, retryAfterMs }: Exhausted, observed: boolean) =>
+      this.#events.emit('limited', { rule: rule.name, key: sayKey(key), observed, retryAfterMs, exchange });
+    return new Admission(this.#leases, limits, exchange, demand, report, decided);
+  }
+
+  /** Gives everything back; resolves when the authority has been told. */
+  close(): Promise<void> {
+    return this.#leases.close();
+  }
+
+  #active(limits: readonly LimitConfig[], where: string): ActiveLimit[] {
+    return rulesOf(limits, where).map(({ config, rule }) => ({
+      rule,
+      owner: this.#leases.rule(rule),
+      keyOf: compileKey(config.key),
+      observe: config.mode === 'observe',
+      needsBody: needsBody(config, rule),
+    }));
+  }
+}

@@ -1,0 +1,39 @@
+/** What a caller is told who is over a limit. */
+import { GatehouseError } from '../../kernel/error.ts';
+import { sayRule } from './compile.ts';
+import type { Exhausted } from './leases.ts';
+
+/** The refusal of a request. A client that honours `x-should-retry` does not try again where waiting is useless. */
+export function refusalFor({ rule, retryAfterMs, lost }: Exhausted): GatehouseError {
+  const what = sayRule(rule);
+  if (lost) {
+    const message = `the limit of ${what} (${rule.name}) cannot be checked at the moment; try again`;
+    return new GatehouseError('quota_unavailable', message, { rule: rule.name, retryAfterMs });
+  }
+  if (retryAfterMs === Number.POSITIVE_INFINITY) {
+    const message = `this request alone is over the limit of ${what} (${rule.name}); ask for less`;
+    return new GatehouseError('rate_limited', message, { rule: rule.name, fields: [['x-should-retry', 'false']] });
+  }
+  const wait = Math.ceil(retryAfterMs);
+  const worth = wait <= WORTH_WAITING;
+  const message = `the limit of ${what} is reached (${rule.name}); try again in ${sayWait(wait)}`;
+  return new GatehouseError('rate_limited', message, {
+    rule: rule.name,
+    retryAfterMs: wait,
+    fields: [
+      ['Retry-After-Ms', String(wait)],
+      ['x-should-retry', String(worth)],
+    ],
+  });
+}
+
+/** A client library that sleeps for longer looks hung: it had better tell its user. */
+const WORTH_WAITING = 60_000;
+
+function sayWait(ms: number): string {
+  if (ms < 1000) return `${ms} ms`;
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes < 120 ? `${minutes} minutes` : `${Math.ceil(minutes / 60)} hours`;
+}

@@ -1,0 +1,104 @@
+/** A limit as authority and workers see it: plain data, made from the configuration, sent over the channel. */
+import type { Clock } from '../../kernel/clock.ts';
+import {
+  Bucket,
+  BucketCounter,
+  CalendarCounter,
+  type Counter,
+  PermitCounter,
+  SlidingCounter,
+  SlidingWindow,
+} from './counter.ts';
+import { CalendarPeriod, type CalendarUnit } from './period.ts';
+
+/** What is counted. `bytes`: bodies both ways; `credits`: millionths of the unit that prices are in. */
+export type Unit = 'requests' | 'inputTokens' | 'outputTokens' | 'tokens' | 'bytes' | 'credits' | 'concurrency';
+
+/** When units come back. */
+export type Refill =
+  /** No interval of `windowMs`, wherever it begins, has more than the limit. */
+  | { type: 'sliding'; windowMs: number }
+  /** `limit` units come back in each `windowMs`, and up to `burst` are saved up. */
+  | { type: 'bucket'; windowMs: number; burst: number }
+  /** All come back when the next hour, day, week or month begins in `timeZone`. */
+  | { type: 'calendar'; every: CalendarUnit; timeZone: string }
+  /** Each comes back when its request has ended. */
+  | { type: 'held' };
+
+/** One limit. */
+export interface Rule {
+  /** Unique; shown to operators and clients. Its counters live on as long as it keeps name and refill. */
+  name: string;
+  unit: Unit;
+  limit: number;
+  refill: Refill;
+  /** Its keys come from callers that were authenticated, so no stranger can make more of them. */
+  known: boolean;
+}
+
+/** Shortest and longest time that a worker keeps what it has not used, in milliseconds. */
+const LEASE_LEAST = 20;
+const LEASE_MOST = 2000;
+/** A lease lasts this part of a window, so that little of a limit lies idle in other workers' hands. */
+const LEASE_SHARE = 40;
+
+/** How long a worker keeps what it has not used, in milliseconds. */
+export function leaseMs({ refill }: Rule): number {
+  if (refill.type === 'held') return 200;
+  if (refill.type === 'calendar') return LEASE_MOST;
+  return Math.min(LEASE_MOST, Math.max(LEASE_LEAST, refill.windowMs / LEASE_SHARE));
+}
+
+/** Whether counters of `before` may go on under `after`. */
+export function sameRefill(before: Rule, after: Rule): boolean {
+  return before.unit === after.unit && JSON.stringify(before.refill) === JSON.stringify(after.refill);
+}
+
+/** Makes the counters of one rule; `limit` may change while they live. */
+export interface Counters {
+  make(now: number): Counter;
+  setLimit(limit: number): void;
+}
+
+/** The counters of `rule`. */
+export function countersOf(rule: Rule, clock: Clock): Counters {
+  const { refill, limit } = rule;
+  switch (refill.type) {
+    case 'sliding': {
+      const window = new SlidingWindow(limit, refill.windowMs);
+      return {
+        make: () => new SlidingCounter(window),
+        setLimit: (next) => {
+          window.limit = next;
+        },
+      };
+    }
+    case 'bucket': {
+      const bucket = new Bucket(limit, refill.windowMs, refill.burst);
+      return {
+        make: (now) => new BucketCounter(bucket, now),
+        setLimit: (next) => {
+          bucket.perMs = next / refill.windowMs;
+        },
+      };
+    }
+    case 'calendar': {
+      const period = new CalendarPeriod(limit, refill.every, refill.timeZone, clock);
+      return {
+        make: (now) => new CalendarCounter(period, now),
+        setLimit: (next) => {
+          period.limit = next;
+        },
+      };
+    }
+    case 'held': {
+      const held = { limit };
+      return {
+        make: () => new PermitCounter(held),
+        setLimit: (next) => {
+          held.limit = next;
+        },
+      };
+    }
+  }
+}

@@ -1,0 +1,105 @@
+/** The ledger in PostgreSQL: single entries, and sums by day that are kept along in the same statement. */
+import { checkDays, checkEntries, checkLimit } from '../check.ts';
+import { type EntryQuery, type Ledger, type LedgerEntry, type SumQuery, USAGE_COUNTS, USAGE_KEYS } from '../ledger.ts';
+import { ENTRY_COLUMNS, entryCells, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
+import type { Cell } from '../row.ts';
+import type { Connection } from './connection.ts';
+
+const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');
+const COLUMNS = quoted(ENTRY_COLUMNS);
+const TYPES: Readonly<Record<string, string>> = Object.fromEntries(
+  ['at', ...USAGE_COUNTS].map((name) => [name, 'bigint']),
+);
+const CELLS = ENTRY_COLUMNS.map((name, i) => `(r->>${i})::${TYPES[name] ?? 'text'}`).join(', ');
+const KEYS = quoted(USAGE_KEYS);
+const COUNTS = quoted(USAGE_COUNTS);
+
+/** Rows go in by the order of their keys, so that two nodes never wait for each other in a circle. */
+const append = (s: string): string => `
+  WITH added AS (
+    INSERT INTO ${s}.entries (${COLUMNS}) SELECT ${CELLS} FROM json_array_elements($1::text::json) AS given(r) ORDER BY (r->>0) COLLATE "C"
+    ON CONFLICT (id) DO NOTHING RETURNING *
+  ), summed AS (
+    INSERT INTO ${s}.days (day, ${KEYS}, ${COUNTS})
+    SELECT (at / 86400000)::integer AS day, ${KEYS}, ${USAGE_COUNTS.map((name) => `sum("${name}")`).join(', ')}
+    FROM added GROUP BY 1, ${KEYS} ORDER BY 1, ${KEYS}
+    ON CONFLICT (day, ${KEYS}) DO UPDATE SET
+      ${USAGE_COUNTS.map((name) => `"${name}" = days."${name}" + excluded."${name}"`).join(', ')}
+  )
+  SELECT count(*)::integer AS added FROM added`;
+
+/** The ledger of a schema. */
+export function postgresLedger(connection: Connection, schema: string): Ledger {
+  const s = `"${schema}"`;
+  return {
+    async append(entries) {
+      checkEntries(entries);
+      if (entries.length === 0) return 0;
+      // One statement cannot meet the same id twice: the first one counts.
+      const rows = new Map<string, Cell[]>();
+      for (const entry of entries) if (!rows.has(entry.id)) rows.set(entry.id, entryCells(entry));
+      const [row] = await connection.query(
+        'appending to the ledger',
+        append(s),
+        [JSON.stringify([...rows.values()])],
+        true,
+      );
+      return row?.added as number;
+    },
+    async sums(query: SumQuery) {
+      const { from, to } = checkDays(query);
+      const where = ['day BETWEEN $1 AND $2'];
+      const values: Cell[] = [from, to];
+      addFilter(query.where, where, values);
+      const groups = sumGroups(query);
+      const by = quoted(groups);
+      const counts = USAGE_COUNTS.map((name) => `coalesce(sum("${name}"), 0)::float8 AS "${name}"`).join(', ');
+      values.push(checkLimit(query.limit, 10_000));
+      const rows = await connection.query(
+        'summing the ledger',
+        `SELECT ${by === '' ? '' : `${by}, `}${counts} FROM ${s}.days WHERE ${where.join(' AND ')}
+          ${by === '' ? '' : `GROUP BY ${by} ORDER BY ${by}`} LIMIT $${values.length}`,
+        values,
+      );
+      return rows.map((row) => readSum(row, groups));
+    },
+    async *entries(query = {}) {
+      const size = checkLimit(query.pageSize, 1000);
+      let last: LedgerEntry | undefined;
+      for (;;) {
+        const page: LedgerEntry[] = await entriesAfter(connection, s, query, last, size);
+        if (page.length > 0) yield page;
+        if (page.length < size) return;
+        last = page.at(-1);
+      }
+    },
+  };
+}
+
+function addFilter(filter: SumQuery['where'], where: string[], values: Cell[]): void {
+  for (const name of USAGE_KEYS) {
+    const wanted = filter?.[name];
+    if (wanted === undefined) continue;
+    values.push(wanted);
+    where.push(`"${name}" = $${values.length}`);
+  }
+}
+
+async function entriesAfter(
+  connection: Connection,
+  s: string,
+  query: EntryQuery,
+  last: LedgerEntry | undefined,
+  limit: number,
+): Promise<LedgerEntry[]> {
+  const where = ['at >= $1', 'at < $2'];
+  const values: Cell[] = [last?.at ?? query.since ?? 0, query.until ?? Number.MAX_SAFE_INTEGER];
+  addFilter(query.where, where, values);
+  if (last !== undefined) {
+    where.push(`(at, id) > ($1, $${values.length + 1})`);
+    values.push(last.id);
+  }
+  values.push(limit);
+  const sql = `SELECT ${COLUMNS} FROM ${s}.entries WHERE ${where.join(' AND ')} ORDER BY at, id LIMIT $${values.length}`;
+  return (await connection.query('reading the ledger', sql, values)).map(readEntry);
+}

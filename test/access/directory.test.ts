@@ -1,0 +1,57 @@
+/** Keys of the store on real processes: there before the first request, and gone from every worker within a second. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { mintKey } from '../../src/policy/access/key.ts';
+import { digestKey } from '../../src/policy/access/pepper.ts';
+import { openStore } from '../../src/store/open.ts';
+import { startGateway, startSimulator } from '../gateway.ts';
+
+const PEPPER = 'a pepper that is long enough for this test';
+
+test('a key of the store opens the door, and is refused by every worker a second after it was revoked', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-keys-'));
+  const path = join(folder, 'state.db');
+  const store = await openStore({ driver: 'sqlite', path, lockTimeout: 5000 }, folder, { clock: systemClock });
+  const key = mintKey('live');
+  const hash = digestKey(PEPPER, key).toString('base64url');
+  const value = { id: 'key_1', hash, principal: 'alice', tenant: 'acme', scopes: ['inference'] };
+  await store.write([{ op: 'put', kind: 'key', id: 'key_1', value }]);
+  const simulator = await startSimulator();
+  const gateway = await startGateway({
+    listeners: { public: { address: '127.0.0.1:0' } },
+    workers: 2,
+    store: { driver: 'sqlite', path },
+    access: { pepper: PEPPER },
+    upstreams: { model: { protocol: 'openai', endpoints: [{ url: simulator.url }] } },
+    routes: [{ name: 'all', upstream: 'model', access: { anyOf: ['apiKey'], scopes: ['inference'] } }],
+  });
+  t.after(async () => {
+    await gateway.stop();
+    await simulator.stop();
+    await store.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  // A connection each: the kernel gives them to both workers.
+  const ask = async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 16 }, () =>
+        fetch(`${gateway.url}/v1/models`, { headers: { authorization: `Bearer ${key}`, connection: 'close' } }),
+      ),
+    );
+    return answers.map(({ status }) => status);
+  };
+  assert.deepEqual([...new Set(await ask())], [200]);
+  await store.write([{ op: 'put', kind: 'key', id: 'key_1', value: { ...value, disabled: true } }]);
+  const revokedAt = performance.now();
+  while ((await ask()).some((status) => status !== 401)) await setTimeout(20);
+  const took = performance.now() - revokedAt;
+  t.diagnostic(`revoked in every worker after ${Math.round(took)} ms`);
+  assert.ok(took < 5000, `${took} ms`);
+  const lines = gateway.accessLog();
+  assert.equal(lines.find((line) => line.principal === 'alice')?.tenant, 'acme');
+});
