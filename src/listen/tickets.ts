@@ -1,6 +1,7 @@
 /**
  * Keys of session tickets (RFC 5077, RFC 8446 §4.6.1), shared by all workers: a client may resume with any of them, and
- * after a reload. The newest key seals; older ones still open, and then the client gets a new ticket.
+ * after a reload. The newest key seals; older ones still open, and then
+ * the client gets a new ticket.
  */
 import { randomBytes } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
@@ -55,7 +56,8 @@ export class TicketKeys {
       if (!sealing && Buffer.compare(named, name) !== 0) continue;
       const [mac, seal] = [Buffer.from(key.subarray(PART, 2 * PART)), Buffer.from(key.subarray(2 * PART))];
       if (sealing) return [FOUND, mac, seal, Buffer.from(named), randomBytes(PART)];
-      return [i === 0 ? FOUND : RENEW, mac, seal];
+      // A TLS 1.3 client uses a ticket once, and has to be given another one (RFC 8446 §C.4).
+      return [RENEW, mac, seal];
     }
     // OpenSSL drops these, but Node's wrapping aborts the process where there are none.
     return [REFUSED, NO_KEY, NO_KEY];

@@ -256,7 +256,7 @@ export const SUPERVISOR_METRICS = {
     'counter',
     'gatehouse_certificate_issuances_total',
     ['result'],
-    'Attempts to have a certificate issued by ACME; `result` is issued or failed.',
+    'Issuances by ACME; `result` is issued or failed.',
   ),
   issuerKeys: metric(
     'gauge',

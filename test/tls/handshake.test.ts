@@ -53,17 +53,20 @@ async function visit(port: number, options: ConnectionOptions) {
   socket.on('session', (ticket) => {
     session = ticket;
   });
-  await once(socket, 'secureConnect');
+  await Promise.race([once(socket, 'secureConnect'), once(socket, 'close')]);
   const reused = socket.isSessionReused();
   const name = String(socket.getPeerCertificate().subject?.CN ?? '');
   socket.write(`GET / HTTP/1.1\r\nHost: ${options.servername ?? '127.0.0.1'}\r\n\r\n`);
   const [answer] = (await Promise.race([once(socket, 'data'), once(socket, 'close')])) as [Buffer | boolean];
-  if (session === undefined && typeof answer !== 'boolean')
-    await Promise.race([once(socket, 'session'), once(socket, 'end')]);
-  const status = typeof answer === 'boolean' ? 0 : Number(answer.toString().split(' ')[1]);
   const version = socket.getProtocol();
   // A ticket that is renewed in a resumed TLS 1.2 handshake makes no event.
   if (version === 'TLSv1.2') session = socket.getSession();
+  else if (session === undefined && typeof answer !== 'boolean') {
+    const patience = setTimeout(() => socket.destroy(), 3000);
+    await Promise.race([once(socket, 'session'), once(socket, 'close')]);
+    clearTimeout(patience);
+  }
+  const status = typeof answer === 'boolean' ? 0 : Number(answer.toString().split(' ')[1]);
   socket.destroy();
   return { reused, name, session, status, version };
 }

@@ -1,5 +1,4 @@
 /** One client connection speaking HTTP/2: opens an exchange for each stream, waits no longer than for HTTP/1.x, drains. */
-
 import { HttpFault } from '../../http/fault.ts';
 import { H2, PREFACE, SETTING } from '../../http/http2/frame.ts';
 import { Malformed } from '../../http/http2/head.ts';

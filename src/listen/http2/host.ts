@@ -1,5 +1,4 @@
 /** A connection of HTTP/2 as an exchange on it sees it. */
-
 import type { Peer } from '../../kernel/exchange.ts';
 import type { TlsFacts } from '../../kernel/identity.ts';
 import type { HostedStream, StreamHost } from '../../socket/http2/host.ts';
