@@ -245,18 +245,13 @@ export const SUPERVISOR_METRICS = {
     ['result'],
     'Configuration reloads; `result` is applied or rejected (the old configuration stays).',
   ),
+  certificatesIssued: metric('counter', 'gatehouse_certificate_issuances_total', ['result'], 'ACME: issued or failed.'),
   certificateExpiry: metric(
     'gauge',
     'gatehouse_certificate_expiry_timestamp_seconds',
     ['source', 'certificate'],
     'When a certificate in use expires, in seconds since 1970; the 500 that expire soonest. `source` is config, folder, acme or store; `certificate` is its first name.',
     { unit: 'seconds', merge: 'last' },
-  ),
-  certificatesIssued: metric(
-    'counter',
-    'gatehouse_certificate_issuances_total',
-    ['result'],
-    'Issuances by ACME; `result` is issued or failed.',
   ),
   issuerKeys: metric(
     'gauge',
