@@ -132,7 +132,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     ...small,
     name: 'overload',
-    title: '1,200 requests/s for a server that can answer 400/s; clients wait 1 s',
+    title: '600 requests/s for a server that can answer 200/s; clients wait 2 s',
     steps: [],
     trial: OVERLOAD,
   },

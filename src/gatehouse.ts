@@ -11,6 +11,7 @@ import type { Stage } from './gatehouse/passage.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
 import {
   admit,
+  awaitProbe,
   chaos,
   chooseModel,
   compose,
@@ -43,6 +44,7 @@ const pipeline: readonly Stage[] = [
   limitByModel, // the same by model, and tokens: reserved before they are sent
   chaos, // faults on purpose, where somebody switched them on
   compose, // target, fields and body as the upstream gets them
+  awaitProbe, // after a breaker's openFor: who may try
   forward, // endpoint, retries, the answer back
 ];
 

@@ -65,12 +65,23 @@ const OURS = new Set([
   'chaos',
 ]);
 
+/** Variables that snippets name. */
+const SECRETS = {
+  ALICE_KEY: 'gh_live_000A7dl5PEW67zZCpFU9uKaHnGgOvQKAR0qNdTm',
+  BATCH_KEY: 'another-key-that-is-long-enough',
+  GATEHOUSE_PEPPER: 'a-pepper-of-at-least-thirty-two-characters',
+  OLD_PEPPER: 'another-pepper-of-at-least-thirty-two-characters',
+};
+
 describe('configurations in documents', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-docs-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   const check = (file: string): string => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, 'check', '-c', file], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, 'check', '-c', file], {
+      encoding: 'utf8',
+      env: { ...process.env, ...SECRETS },
+    });
     return status === 0 ? '' : `${stdout}${stderr}` || `exit ${status}`;
   };
 

@@ -50,7 +50,8 @@ export async function startGateway(settings: Settings, options: StartOptions = {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
   const file = join(folder, 'gatehouse.yaml');
   writeFileSync(file, stringify({ admin: { address: '127.0.0.1:0' }, workers: 1, ...given }));
-  const program = runCli(['serve', '-c', file], options.env, options.descriptors);
+  const env = { XDG_STATE_HOME: folder, STATE_DIRECTORY: '', ...options.env };
+  const program = runCli(['serve', '-c', file], env, options.descriptors);
   const stop = async () => {
     await program.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -127,7 +127,7 @@ export class RawPeer {
 /** Connects to a port of this machine, with TLS when options for it are given. */
 export async function rawClient(port: number, tls?: ConnectionOptions): Promise<RawPeer> {
   const socket = tls
-    ? connectTls({ host: '127.0.0.1', port, ...tls })
+    ? connectTls({ host: '127.0.0.1', port, allowHalfOpen: true, ...tls } as ConnectionOptions)
     : connect({ host: '127.0.0.1', port, allowHalfOpen: true });
   await once(socket, tls ? 'secureConnect' : 'connect');
   return new RawPeer(socket);

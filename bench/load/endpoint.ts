@@ -37,7 +37,7 @@ function work(job: Job, dueAt: number): void {
 function finish(job: Job, dueAt: number): void {
   busy--;
   const next = waiting.shift();
-  if (next) work(next, Math.max(dueAt, performance.now() - 20) + rules.serviceMs);
+  if (next) work(next, Math.max(dueAt, performance.now() - 100) + rules.serviceMs);
   if (job.socket.destroyed) {
     report.wasted++;
     return;

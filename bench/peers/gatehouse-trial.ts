@@ -19,7 +19,7 @@ export function gatehouseTrial(node: string, cli: string): TrialPeer {
 export function trialConfiguration(setup: TrialSetup): object {
   const { kind, port, spare, turn } = setup;
   const failover = {
-    health: { path: '/health', interval: '500ms', unhealthyAfter: 2, healthyAfter: 1 },
+    health: { path: '/health', interval: '500ms', timeout: '400ms', unhealthyAfter: 2, healthyAfter: 1 },
     retries: { attempts: 3, nonIdempotent: true, statuses: [502, 503, 504] },
     timeouts: { connect: '1s' },
   };

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createWriteStream, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import type { Start } from './start.ts';
 import type { TrialPeer } from './trial.ts';
 
 /** What a scenario asks of the proxy. */
@@ -23,13 +24,6 @@ export interface Setup {
   streaming: boolean;
   /** Connections that stand open at the most. */
   connections: number;
-}
-
-/** How to start a proxy. */
-export interface Start {
-  command: string;
-  args: string[];
-  env?: Record<string, string>;
 }
 
 /** One proxy beside which Gatehouse is measured, or Gatehouse itself. */

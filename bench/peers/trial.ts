@@ -1,6 +1,6 @@
 /** What a trial (reload, failover, overload) asks of a proxy. */
 import { renameSync, writeFileSync } from 'node:fs';
-import type { Start } from './peer.ts';
+import type { Start } from './start.ts';
 
 /** One trial's set-up at one moment. */
 export interface TrialSetup {
@@ -35,13 +35,13 @@ export function serversOf({ kind, servers, turn }: TrialSetup): number[] {
 }
 
 /**
- * Requests that a proxy lets through at once in `overload`: a fifth more than a server works on, so that a slot never
- * waits for its next request.
+ * Requests that a proxy lets through at once in `overload`: half as many again as a server works on, so that no slot waits
+ * for its next request, even where the machine keeps a process waiting for a while.
  */
-export const admitted = ({ slots }: TrialSetup): number => Math.ceil(slots * 1.2);
+export const admitted = ({ slots }: TrialSetup): number => Math.ceil(slots * 1.5);
 
 /** How long a request may wait inside a proxy that can let it wait (milliseconds): half of the client's patience. */
-export const QUEUE_MS = 500;
+export const QUEUE_MS = 1000;
 
 /** Writes a file so that nobody ever reads half of it. */
 export function writeWhole(file: string, text: string): void {

@@ -36,6 +36,6 @@ export const FAILOVER: TrialPlan = {
 
 /** Three times what the server can answer. */
 export const OVERLOAD: TrialPlan = {
-  ...{ kind: 'overload', perSecond: 1200, deadlineMs: 1000, freshEvery: 10, streamEvery: 0, events: 2, eventMs: 50 },
-  ...{ servers: 1, slots: 20, serviceMs: 50 },
+  ...{ kind: 'overload', perSecond: 600, deadlineMs: 2000, freshEvery: 10, streamEvery: 0, events: 2, eventMs: 50 },
+  ...{ servers: 1, slots: 40, serviceMs: 200 },
 };

@@ -5,11 +5,14 @@
  */
 import type { GatehouseError } from '../kernel/error.ts';
 import type { Protocol } from '../kernel/exchange.ts';
+import type { Allowances } from './allowance.ts';
+import * as anthropicAllowance from './anthropic/allowance.ts';
 import * as anthropicError from './anthropic/error.ts';
 import * as anthropicModels from './anthropic/models.ts';
 import * as anthropicStream from './anthropic/stream.ts';
 import { UsageReader as AnthropicUsage } from './anthropic/usage.ts';
 import { ChunkUsageHider, type UsageHider } from './hide.ts';
+import * as openaiAllowance from './openai/allowance.ts';
 import * as openaiError from './openai/error.ts';
 import * as openaiModels from './openai/models.ts';
 import * as openaiStream from './openai/stream.ts';
@@ -47,6 +50,13 @@ export function errorBody(protocol: Protocol, error: GatehouseError, requestId: 
   if (protocol === 'openai') return openaiError.errorBody(error, requestId);
   if (protocol === 'anthropic') return anthropicError.errorBody(error, requestId);
   return problemBody(error, requestId);
+}
+
+/** Field lines with CRLF that tell a client what it has left. `wall`: now, in milliseconds since 1970. */
+export function allowanceLines(protocol: Protocol, allowances: Allowances, wall: number): string {
+  return protocol === 'anthropic'
+    ? anthropicAllowance.allowanceLines(allowances, wall)
+    : openaiAllowance.allowanceLines(allowances);
 }
 
 /** Content type of `errorBody`. */

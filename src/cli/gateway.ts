@@ -153,10 +153,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     settle: async (accepted) => {
       own.reloaded(accepted);
       if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
-      await log.settle(accepted);
+      log.settle(accepted);
       limits.settle(accepted);
       if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
-      if (await admin?.settle(accepted)) {
+      if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
     },
@@ -252,6 +252,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     async stop(deadlineMs) {
       certificates.stop();
+      upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();
       tokens.close();

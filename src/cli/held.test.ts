@@ -19,7 +19,7 @@ test('an accepted value replaces the old one, which is closed', async () => {
   await held.prepare('b');
   assert.equal(held.now?.value, 'a');
   assert.deepEqual([...open], ['a', 'b']);
-  assert.equal(await held.settle(true), true);
+  assert.equal(held.settle(true), true);
   assert.equal(held.now?.value, 'b');
   assert.deepEqual([...open], ['b']);
 });
@@ -28,9 +28,9 @@ test('a refused value leaves all as it was', async () => {
   const { open, make } = opener();
   const held = await Held.open('a', make);
   await held.prepare('b');
-  assert.equal(await held.settle(false), false);
+  assert.equal(held.settle(false), false);
   await assert.rejects(held.prepare('bad'), /cannot/);
-  assert.equal(await held.settle(true), false);
+  assert.equal(held.settle(true), false);
   assert.equal(held.now?.value, 'a');
   assert.deepEqual([...open], ['a']);
 });
@@ -39,12 +39,28 @@ test('the same value opens nothing; a value may ask for nothing', async () => {
   const { open, make } = opener();
   const held = await Held.open('a', make);
   await held.prepare('a');
-  assert.equal(await held.settle(true), false);
+  assert.equal(held.settle(true), false);
   await held.prepare('off');
-  await held.settle(true);
+  held.settle(true);
   assert.equal(held.now, undefined);
   assert.deepEqual([...open], []);
   await held.prepare('c');
   await held.close();
   assert.deepEqual([...open], [], 'what was only prepared is closed as well');
+});
+
+test('going over does not wait for the old one to close; closing does', async () => {
+  let release = () => {};
+  const slow = new Promise<void>((done) => {
+    release = done;
+  });
+  let closed = 0;
+  const held = await Held.open('a', async () => ({ close: () => slow.then(() => closed++) }));
+  await held.prepare('b');
+  assert.equal(held.settle(true), true);
+  assert.equal(closed, 0);
+  const end = held.close();
+  release();
+  await end;
+  assert.equal(closed, 2);
 });

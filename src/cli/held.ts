@@ -14,6 +14,7 @@ export class Held<T extends Closable> {
   #value: string;
   #now: T | undefined;
   #next: { value: string; opened: T | undefined } | undefined;
+  #closing: Promise<unknown> = Promise.resolve();
 
   private constructor(open: (value: string) => Promise<T | undefined>, value: string, now: T | undefined) {
     this.#open = open;
@@ -37,8 +38,11 @@ export class Held<T extends Closable> {
     this.#next = { value, opened: await this.#open(value) };
   }
 
-  /** Goes over to what was prepared, or forgets it. Resolves with whether something else is in force now. */
-  async settle(accepted: boolean): Promise<boolean> {
+  /**
+   * Goes over to what was prepared, or forgets it. Returns whether something else is in force now. Does not wait until the other
+   * one is closed: who waits for this may be a client of it.
+   */
+  settle(accepted: boolean): boolean {
     const next = this.#next;
     if (!next) return false;
     this.#next = undefined;
@@ -47,14 +51,15 @@ export class Held<T extends Closable> {
       this.#value = next.value;
       this.#now = next.opened;
     }
-    await surplus?.close();
+    this.#closing = Promise.all([this.#closing, surplus?.close()]);
     return accepted;
   }
 
   /** `how` closes what is in force; its own `close` when left out. */
   async close(how: (held: T) => Promise<unknown> = (held) => held.close()): Promise<void> {
-    await this.settle(false);
+    this.settle(false);
     if (this.#now) await how(this.#now);
+    await this.#closing;
   }
 
   /** Opens what is in force anew, after `close`. */

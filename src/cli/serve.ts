@@ -9,7 +9,7 @@ import { createOpLog } from '../observe/observe.ts';
 import { inheritedFrom } from '../supervisor/supervisor.ts';
 import type { Gateway } from './gateway.ts';
 import { startUnlessStopped, stopOnSignal } from './signals.ts';
-import { tellPredecessor } from './successor.ts';
+import { tellPredecessor, tellProblems } from './successor.ts';
 import { Systemd } from './systemd.ts';
 
 const HELP = `
@@ -55,6 +55,14 @@ export function serveCommand(): Command {
 
 async function serve(flags: Flags): Promise<void> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
+  let gateway: Gateway | undefined;
+  // Before anything that takes its time: unheard, they end a process, or open a debugger's port.
+  process.on('SIGHUP', () => {
+    void gateway?.reload();
+    void gateway?.reopenLog();
+  });
+  process.on('SIGUSR1', () => void gateway?.upgrade());
+  process.on('SIGUSR2', () => void gateway?.reopenLog());
   const drainMs = flags.drain === undefined ? undefined : parseDuration(flags.drain);
   if (flags.drain !== undefined && drainMs === undefined) {
     say(`gatehouse serve: --drain ${flags.drain}: expected a duration, such as 30s`);
@@ -80,6 +88,7 @@ async function serve(flags: Flags): Promise<void> {
   for (const warning of loaded.warnings) say(formatProblem({ ...warning, message: `warning: ${warning.message}` }));
   if (!loaded.ok) {
     for (const problem of loaded.problems) say(formatProblem(problem));
+    tellProblems(loaded.problems.map(formatProblem));
     say(
       `gatehouse serve: not started; ${flags.config} has ${loaded.problems.length === 1 ? 'a problem' : `${loaded.problems.length} problems`}, above`,
     );
@@ -99,14 +108,7 @@ async function serve(flags: Flags): Promise<void> {
     const problem = source.accepted();
     if (problem !== undefined) notice({ level: 'warn', message: problem });
   };
-  let gateway: Gateway | undefined;
   const watched = source.watch(() => void gateway?.reload());
-  process.on('SIGHUP', () => {
-    void gateway?.reload();
-    void gateway?.reopenLog();
-  });
-  process.on('SIGUSR1', () => void gateway?.upgrade());
-  process.on('SIGUSR2', () => void gateway?.reopenLog());
   const tell = (text: string) => notice({ level: 'info', message: text });
   const parts = {
     loaded,
@@ -129,7 +131,9 @@ async function serve(flags: Flags): Promise<void> {
   try {
     gateway = await startUnlessStopped(parts, tell);
   } catch (error) {
-    say(`gatehouse serve: not started: ${error instanceof Error ? error.message : error}`);
+    const why = error instanceof Error ? error.message : String(error);
+    say(`gatehouse serve: not started: ${why}`);
+    tellProblems([why]);
     process.exitCode = 1;
   }
   if (!gateway) return process.exit();

@@ -2,13 +2,11 @@
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Events, NoticeEvent } from '../kernel/event.ts';
-import { KEY_KIND, KEY_USE_KIND, type KeyUses, packKey } from '../policy/access/access.ts';
+import { KEY_USE_KIND, type KeyUses } from '../policy/access/access.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
-import { Directory, type DirectoryKind, type Services } from '../supervisor/supervisor.ts';
-
-/** What workers know of the store. */
-const KINDS: readonly DirectoryKind[] = [{ kind: KEY_KIND, pack: packKey }];
+import { Directory, type Services } from '../supervisor/supervisor.ts';
+import { KINDS } from './kinds.ts';
 
 /** What a `State` is made of. */
 export interface StateParts {

@@ -12,8 +12,15 @@ export interface Successor {
   readonly serving: Promise<void>;
   /** Resolves when it has ended, with how: `exited with code 1`. */
   readonly gone: Promise<string>;
+  /** What it has said against its own start. */
+  readonly problems: readonly string[];
+  /** Asks it to end. */
+  stop(): void;
   kill(): void;
 }
+
+/** What it says to the process before it. Another version may say something else. */
+type Word = { type: 'serving' } | { type: 'problems'; problems: readonly string[] };
 
 /** First descriptor after standard streams and the channel. */
 const FIRST_FD = 4;
@@ -28,12 +35,32 @@ export function startSuccessor(sockets: readonly Inherited[]): Successor {
     env,
     stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...sockets.map(({ fd }) => fd)],
   });
-  const serving = new Promise<void>((done) => child.once('message', () => done()));
+  const problems: string[] = [];
+  const serving = new Promise<void>((done) => {
+    child.on('message', (message: Word) => {
+      if (message.type === 'serving') done();
+      else if (message.type === 'problems') problems.push(...message.problems);
+    });
+  });
   const gone = new Promise<string>((done) => {
     child.once('error', (error) => done(`could not be started: ${error.message}`));
-    child.once('exit', (code, signal) => done(signal ? `was killed by ${signal}` : `exited with code ${code}`));
+    // Not `exit`: its last words come between the two.
+    child.once('close', (code, signal) => done(signal ? `was killed by ${signal}` : `exited with code ${code}`));
   });
-  return { pid: child.pid ?? 0, serving, gone, kill: () => void child.kill('SIGKILL') };
+  return {
+    pid: child.pid ?? 0,
+    serving,
+    gone,
+    problems,
+    stop: () => void child.kill('SIGTERM'),
+    kill: () => void child.kill('SIGKILL'),
+  };
+}
+
+/** Says to the process before us, if there is one, why we do not start. */
+export function tellProblems(problems: readonly string[]): void {
+  process.on('error', () => {});
+  process.send?.({ type: 'problems', problems } satisfies Word);
 }
 
 /** Says to the process before us, if there is one, that we serve. */

@@ -7,7 +7,7 @@ import type { Outcome } from '../admin/admin.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
-import { startSuccessor } from './successor.ts';
+import { type Successor, startSuccessor } from './successor.ts';
 
 /** What an upgrade does with the gateway that is to go. */
 export interface Leaver {
@@ -31,6 +31,7 @@ const PATIENCE_MS = 60_000;
 export class Upgrade {
   readonly #leaver: Leaver;
   #state: 'no' | 'starting' | 'leaving' = 'no';
+  #successor: Successor | undefined;
 
   constructor(leaver: Leaver) {
     this.#leaver = leaver;
@@ -46,13 +47,15 @@ export class Upgrade {
     const { clock, notice } = this.#leaver;
     if (this.#state !== 'no') return { ok: false, problems: ['an upgrade is under way already'] };
     this.#state = 'starting';
-    const refuse = (why: string): Outcome => {
+    const refuse = (why: string, problems: readonly string[] = []): Outcome => {
       this.#state = 'no';
-      notice({ level: 'error', message: `upgrade refused, process ${process.pid} goes on: ${why}` });
-      return { ok: false, problems: [why] };
+      const all = [why, ...problems];
+      notice({ level: 'error', message: `upgrade refused, process ${process.pid} goes on: ${all.join('; ')}` });
+      return { ok: false, problems: all };
     };
     try {
       const successor = startSuccessor(this.#leaver.sockets());
+      this.#successor = successor;
       const how = await new Promise<string>((done) => {
         const late = clock.after(PATIENCE_MS, () => {
           successor.kill();
@@ -61,13 +64,22 @@ export class Upgrade {
         void successor.serving.then(() => done('serving')).then(() => late.cancel());
         void successor.gone.then(done).then(() => late.cancel());
       });
-      if (how !== 'serving') return refuse(`the new process ${how} before it served; what it printed says why`);
+      if (how !== 'serving') {
+        const { problems } = successor;
+        const where = problems.length === 0 ? '; what it printed says why' : '';
+        return refuse(`the new process ${how} before it served${where}`, problems);
+      }
       notice({ level: 'info', message: `process ${successor.pid} has taken over; process ${process.pid} leaves` });
       void this.#depart(successor.gone);
       return { ok: true, generation: this.#leaver.generation() };
     } catch (error) {
       return refuse(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** This program is told to stop: whoever does not serve in its place yet is not to come up after it. */
+  stop(): void {
+    if (this.#state === 'starting') this.#successor?.stop();
   }
 
   async #depart(gone: Promise<string>): Promise<void> {

@@ -7,12 +7,13 @@ import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
-import { ISSUER_KEYS, KEY_KIND, KeyTable, keyConsumer, type TokenNews, Tokens } from '../policy/access/access.ts';
+import { ISSUER_KEYS, KeyTable, type TokenNews, Tokens } from '../policy/access/access.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
-import { followDirectory, linkToSupervisor, topicOf } from '../supervisor/link.ts';
+import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
+import { followKinds } from './kinds.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
 import { QUOTA_SERVICE } from './nodelimits.ts';
 import { watchLoop } from './stuck.ts';
@@ -87,7 +88,10 @@ function runWorker(): void {
   const keys = new KeyTable();
   let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
-    for (const h of changes) gatehouse?.endpoints.setHealth(h.upstream, h.endpoint, h.healthy, h.reason);
+    for (const { upstream, endpoint, healthy, reason, cleared } of changes) {
+      gatehouse?.endpoints.setHealth(upstream, endpoint, healthy, reason);
+      if (cleared) gatehouse?.endpoints.cleared(upstream, endpoint);
+    }
   };
 
   const link = linkToSupervisor({
@@ -150,6 +154,7 @@ function runWorker(): void {
       reopenLog: () => accessLog.reopen(),
       drain: async (deadlineMs) => {
         await gatehouse?.drain(deadlineMs);
+        gatehouse?.access.flush();
         await gatehouse?.quota.close();
       },
       metrics: () => observer?.snapshot(),
@@ -168,9 +173,8 @@ function runWorker(): void {
     },
     change: takeTls,
   });
-  const badKey = (error: Error) => link.notice('error', `a key is not taken: ${error.message}`);
-  link.follow(topicOf(KEY_KIND), followDirectory(keyConsumer(keys), badKey));
   const tokens = new Tokens(systemClock, link.ask);
+  followKinds(link, { keys, tokens });
   link.follow(ISSUER_KEYS, {
     load: (news) => tokens.told((news ?? {}) as TokenNews),
     change: (news) => tokens.told(news as TokenNews),
@@ -182,9 +186,9 @@ function runWorker(): void {
   events.on('breakerChanged', ({ own, ...change }) => {
     if (own) link.breaker(change);
   });
-  // Ctrl-C in a terminal reaches the whole group; what happens then is the supervisor's decision.
-  process.on('SIGINT', () => {});
-  process.on('SIGHUP', () => {});
+  // Ctrl-C in a terminal reaches the whole group, as does what systemctl sends; what happens then is the supervisor's
+  // decision. Unheard, SIGUSR1 would open a debugger's port and SIGUSR2 would end us.
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => {});
   process.on('SIGTERM', () => link.leave('SIGTERM', DRAIN_MS));
 }
 

@@ -73,10 +73,13 @@ export class Bucket {
     let answer: Response;
     try {
       const headers = { ...more, ...sign(url, this.#settings, new Date()) };
-      answer = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(PATIENCE_MS) });
+      answer = await fetch(url, { headers, redirect: 'manual', signal: AbortSignal.timeout(PATIENCE_MS) });
     } catch (error) {
       const { cause, name, message } = error as Error & { cause?: { code?: string; message?: string } };
-      const why = name === 'TimeoutError' ? `no answer within ${PATIENCE_MS / 1000} s` : (cause?.code ?? message);
+      const why =
+        name === 'TimeoutError'
+          ? `no answer within ${PATIENCE_MS / 1000} s`
+          : (cause?.code ?? cause?.message ?? message);
       throw new Error(`${url.host} cannot be reached: ${why}`);
     }
     if (answer.ok || answer.status === 304) return answer;
@@ -86,7 +89,12 @@ export class Bucket {
   }
 }
 
+const ELSEWHERE = ': the bucket is elsewhere; check AWS_REGION and AWS_ENDPOINT_URL_S3';
 const ADVICE: Record<number, string> = {
+  301: ELSEWHERE,
+  302: ELSEWHERE,
+  307: ELSEWHERE,
+  308: ELSEWHERE,
   403: ': check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may read',
   404: ': check the names of the bucket and the object',
 };

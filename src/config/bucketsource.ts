@@ -18,6 +18,9 @@ interface Kept {
   objects: { key: string; etag: string; text: string }[];
 }
 
+const stampOf = (objects: ReadonlyMap<string, BucketObject>): string =>
+  JSON.stringify([...objects].map(([key, { etag }]) => [key, etag]));
+
 /** See the file's head. */
 export class BucketSource implements Source {
   readonly #location: string;
@@ -26,6 +29,9 @@ export class BucketSource implements Source {
   readonly #key: string;
   /** What was fetched last, by key. */
   #objects = new Map<string, BucketObject>();
+  /** What the last load for a reload found: a look at what would change (`diff`) fetches too, and must not hide a change. */
+  #loaded = this.#objects;
+  #reloading = true;
   #sources: readonly string[] = [];
   #failure = '';
 
@@ -57,13 +63,15 @@ export class BucketSource implements Source {
     }
     if (first && !result.ok) result = this.#fromKept(result);
     this.#sources = result.sources;
+    if (this.#reloading) this.#loaded = this.#objects;
+    this.#reloading = false;
     return result;
   }
 
   accepted(): string | undefined {
     const folder = this.#options.keep;
-    if (folder === undefined || this.#objects.size === 0) return undefined;
-    const objects = [...this.#objects].map(([key, { etag, bytes }]) => {
+    if (folder === undefined || this.#loaded.size === 0) return undefined;
+    const objects = [...this.#loaded].map(([key, { etag, bytes }]) => {
       return { key, etag, text: Buffer.from(bytes).toString('utf8') };
     });
     const kept: Kept = { location: this.#location, objects };
@@ -86,8 +94,8 @@ export class BucketSource implements Source {
       busy = true;
       const before = this.#failure;
       try {
-        const moved = await this.#fetch();
-        if (moved || before !== '') changed();
+        await this.#fetch();
+        if (before !== '' || stampOf(this.#objects) !== stampOf(this.#loaded)) changed();
       } catch (error) {
         // Told once: the old configuration goes on, and the reason is where every refused reload's is.
         if ((error as Error).message !== before) changed();
@@ -96,7 +104,10 @@ export class BucketSource implements Source {
     }, this.#options.pollMs);
     timer.unref();
     return {
-      seen: () => files.seen(),
+      seen: () => {
+        this.#reloading = true;
+        files.seen();
+      },
       stop() {
         clearInterval(timer);
         files.stop();
@@ -104,31 +115,28 @@ export class BucketSource implements Source {
     };
   }
 
-  /** Brings the objects up to date; tells whether anything is different. */
-  async #fetch(): Promise<boolean> {
+  /** Brings the objects up to date. */
+  async #fetch(): Promise<void> {
     const folder = this.#key === '' || this.#key.endsWith('/');
     if (!folder) {
       const found = await this.#bucket.get(this.#key, this.#objects.get(this.#key)?.etag);
       if (found) this.#objects = new Map([[this.#key, found]]);
-      return found !== undefined;
+      return;
     }
     const listed = [...(await this.#bucket.list(this.#key))].filter(([key]) =>
       /\/?[^./][^/]*\.(ya?ml|json)$/.test(key),
     );
     if (listed.length === 0) throw new Error('it has no .yaml, .yml or .json object under this name');
     if (listed.length > MAX_FRAGMENTS) throw new Error(`it has more than ${MAX_FRAGMENTS} objects under this name`);
-    let different = listed.length !== this.#objects.size;
     const objects = new Map<string, BucketObject>();
     for (const [key, etag] of listed.sort(([a], [b]) => (a < b ? -1 : 1))) {
       const old = this.#objects.get(key);
       const same = old !== undefined && old.etag === etag;
-      different ||= !same;
       const now = same ? old : await this.#bucket.get(key);
       if (now) objects.set(key, { etag, bytes: now.bytes });
     }
     // All or nothing: half a listing is no configuration.
     this.#objects = objects;
-    return different;
   }
 
   #check(): Loaded | NotLoaded {
@@ -151,13 +159,14 @@ export class BucketSource implements Source {
     try {
       const kept = JSON.parse(readFileSync(this.#keptPath(folder), 'utf8')) as Kept;
       this.#objects = new Map(kept.objects.map(({ key, etag, text }) => [key, { etag, bytes: Buffer.from(text) }]));
-    } catch {
-      return wrong;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return wrong;
+      return this.#also(wrong, `cannot be read: ${(error as Error).message}`);
     }
     const result = this.#check();
     if (!result.ok) {
       this.#objects = fetched;
-      return wrong;
+      return this.#also(wrong, `is wrong: ${result.problems[0]?.message}`);
     }
     const [why] = wrong.problems;
     const message = `the last good copy (${this.#keptPath(folder)}) is served, for the bucket's is of no use: ${why?.message}`;
@@ -165,6 +174,12 @@ export class BucketSource implements Source {
       ...result,
       warnings: [...result.warnings, { file: this.#location, line: 1, column: 1, path: '', message }],
     };
+  }
+
+  /** The last good copy is of no use either. */
+  #also(wrong: NotLoaded, why: string): NotLoaded {
+    const message = `the last good copy (${this.#keptPath(this.#options.keep ?? '')}) ${why}`;
+    return { ...wrong, problems: [...wrong.problems, ...this.#wrong(message).problems] };
   }
 
   #keptPath(folder: string): string {

@@ -117,6 +117,14 @@ const RIGHT: [what: string, text: string, warnings: string[]][] = [
     ],
   ],
   [
+    'memory that no worker can do with',
+    `${BASE}workerMemory: 64MiB\noverload: { memory: 100MiB }\n`,
+    [
+      '7:15: workerMemory: warning: a worker that does nothing holds about 100MiB already; set it to 256MiB or more',
+      '8:21: overload.memory: warning: a worker that does nothing holds about 100MiB already; set it to 256MiB or more',
+    ],
+  ],
+  [
     'a route behind its equal',
     `${BASE.replace('upstream: a', 'upstream: a, match: { host: [b, a], method: [GET] }')}  - { name: s, upstream: a, match: { method: GET, host: [A, b] } }\n`,
     [
@@ -208,4 +216,16 @@ test('an admin port that others reach is warned of', () => {
   for (const address of ['127.0.0.1:9901', '[::1]:9901', 'localhost:9901', 'unix:/run/admin.sock']) {
     assert.deepEqual(lines(load(`${BASE}admin: { address: "${address}" }\n`)), []);
   }
+});
+
+test('an empty file is no value: most likely it is still being written', () => {
+  const text = BASE.replace(
+    'upstream: a',
+    'upstream: a, rewrite: { requestHeaders: { set: { authorization: "file:key" } } }',
+  );
+  const at = '6:80: routes[0].rewrite.requestHeaders.set.authorization';
+  assert.deepEqual(lines(load(text, { '/etc/gh/key': '' })), [
+    `${at}: cannot use file /etc/gh/key: it is empty; is it still being written?`,
+  ]);
+  assert.deepEqual(lines(load(text, { '/etc/gh/key': 'Bearer x\n' })), []);
 });

@@ -4,11 +4,15 @@ import type { ListenerConfig } from '../listen/config.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { ModelConfig } from '../route/config.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
+import { checkAccess } from './accesscheck.ts';
 import { overlap, parseAddress } from './address.ts';
 import { suggestion } from './nearest.ts';
 import type { Parts } from './parts.ts';
 import type { Path, Report } from './problem.ts';
 import { checkResilience } from './resiliencecheck.ts';
+
+/** Bytes below which a worker that does nothing is near its limit: it holds about 100 MiB. */
+const LEAST_MEMORY = 128 * 2 ** 20;
 
 /** Reports what the parts get wrong about each other. */
 export function crosscheck(parts: Parts, report: Report): void {
@@ -18,7 +22,12 @@ export function crosscheck(parts: Parts, report: Report): void {
   for (const [name, model] of parts.models) checkModel(['models', name], model, parts, report);
   if (parts.whole) checkUse(parts, report);
   checkProtocols(parts, report);
+  checkAccess(parts, report);
   if (parts.chaos !== undefined) checkChaos(parts.chaos, parts, report);
+  for (const [path, bytes] of parts.memoryLimits) {
+    if (bytes > 0 && bytes < LEAST_MEMORY)
+      report.warn(path, 'a worker that does nothing holds about 100MiB already; set it to 256MiB or more');
+  }
 }
 
 function checkChaos(chaos: ChaosConfig, parts: Parts, report: Report): void {

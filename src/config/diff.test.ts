@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeChange, loadConfig } from './config.ts';
+import { type Config, describeChange, loadConfig } from './config.ts';
 
 const BEFORE = `listeners: { p: { address: ":80" } }
 upstreams:
@@ -51,3 +51,9 @@ for (const [what, from, to, told] of CASES) {
     assert.deepEqual(describeChange(load(BEFORE), load(BEFORE.replace(from, to))), told);
   });
 }
+
+test('tells that the address of the store has changed, not its password', () => {
+  const url = (password: string) => `store: { driver: postgres, url: "postgres://u:${password}@h/d" }\nroutes:`;
+  const [before, after] = ['old', 'new'].map((password) => load(BEFORE.replace('routes:', url(password))));
+  assert.deepEqual(describeChange(before as Config, after as Config), ['store.url: changed']);
+});

@@ -9,7 +9,8 @@ import { rawSchema } from './schema.ts';
 const NAMED = ['name', 'url'] as const;
 
 /** Settings that may hold credentials: that they changed is told, what they hold is not. */
-const SECRET = /\.rewrite\.(request|response)Headers\.(set|add)[.[]|^access\.(pepper|keys\[[^\]]*\]\.hash)/;
+const SECRET =
+  /\.rewrite\.(request|response)Headers\.(set|add)[.[]|^access\.(pepper|keys\[[^\]]*\]\.hash)|^store\.url$/;
 
 /**
  * One line for each difference: `upstreams.a: added`, `upstreams.a.timeouts.idle: 30s → 10s`. Empty when both are the

@@ -91,5 +91,7 @@ export function got(value: unknown): string {
   if (Array.isArray(value)) return 'got a list';
   if (typeof value === 'object') return 'got a mapping';
   if (typeof value !== 'string') return `got ${String(value)}`;
-  return `got ${JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)}`;
+  // A password inside an address is nobody's business.
+  const said = value.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^?#]*@/i, '$1…@');
+  return `got ${JSON.stringify(said.length > 60 ? `${said.slice(0, 60)}…` : said)}`;
 }

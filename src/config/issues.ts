@@ -7,6 +7,9 @@ import { type JsonSchema, rawSchema } from './schema.ts';
 
 type Issue = z.core.$ZodIssue;
 
+/** Values that no message may quote. */
+const SECRET = /^access\.(pepper|keys\.\d+\.(key|hash))/;
+
 /** Reports every issue of a failed parse of `value`. */
 export function reportIssues(issues: readonly Issue[], value: unknown, report: Report): void {
   const flat = issues.flatMap((issue) => flatten(issue, [], value));
@@ -32,7 +35,12 @@ export function reportIssues(issues: readonly Issue[], value: unknown, report: R
     const origin = placeOf(report.root, path).place?.origin;
     // A mapping or list that is one where one is wanted says nothing by being one.
     const told = typeof here !== 'object' || here === null || /^invalid_(type|union|value)$/.test(issue.code);
-    const instead = !told ? '' : origin === undefined ? got(here) : `got something else from ${origin}`;
+    const instead =
+      !told || SECRET.test(path.join('.'))
+        ? ''
+        : origin === undefined
+          ? got(here)
+          : `got something else from ${origin}`;
     report.at(
       path,
       message.includes('got ') || issue.code === 'invalid_key' ? message : withGot(message, instead),

@@ -24,7 +24,7 @@ export function configurationPage(): string {
       '{NAME}`, `$' +
       '{NAME:-fallback}` | an environment variable, in any string; in quotes inside `{ }` and `[ ]` |',
     '| `$$' + '{` | the characters `$' + '{` |',
-    '| `file:/path`, `file:name` | the contents of a file, without its last line end; `name` is beside the configuration |',
+    '| `file:/path`, `file:name` | the contents of a file, without its last line end; `name` is beside the configuration; an empty file is a mistake |',
     '| `&name`, `*name`, `<<: *name` | YAML anchors, aliases and merged mappings |',
     '',
     'Certificates and keys are paths of PEM files (beside the configuration when relative), or PEM text by a reference.',

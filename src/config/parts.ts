@@ -1,9 +1,11 @@
 /** The parts of a file that can be checked against each other, also when others are wrong. */
 import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
+import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
 import { type ModelConfig, modelConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
 import type { Config } from './file.ts';
+import type { Path } from './problem.ts';
 import { type WholeRouteConfig, wholeRouteConfig } from './route.ts';
 
 /** Parts with the keys that lead to them. */
@@ -15,6 +17,9 @@ export interface Parts {
   adminAddress: string | undefined;
   /** Undefined when it is wrong, or not there. */
   chaos: ChaosConfig | undefined;
+  access: AccessConfig | undefined;
+  /** Bounds on the memory of one worker, in bytes; 0: none. */
+  memoryLimits: [Path, number][];
   /** Names that the file uses, whether what bears them is right or not. */
   upstreamNames: string[];
   modelNames: string[];
@@ -33,6 +38,11 @@ export function partsOf(config: Config): Parts {
     routes: [...config.routes.entries()],
     adminAddress: config.admin.address,
     chaos: config.chaos,
+    access: config.access,
+    memoryLimits: [
+      [['workerMemory'], config.workerMemory],
+      [['overload', 'memory'], config.overload.memory ?? 0],
+    ],
     upstreamNames: Object.keys(config.upstreams),
     modelNames: Object.keys(config.models),
     partial: new Set(),
@@ -58,7 +68,9 @@ export function partsOfWrong(value: unknown): Parts {
       (part, i) => ({ name: `unnamed:${i}`, ...part }),
     ),
     adminAddress: typeof admin === 'string' ? admin : undefined,
+    memoryLimits: [],
     chaos: chaosConfig.safeParse(file.chaos).data,
+    access: accessConfig.safeParse(file.access).data,
     upstreamNames: Object.keys(record(file.upstreams)),
     modelNames: Object.keys(record(file.models)),
     partial,

@@ -33,6 +33,8 @@ const DISK: Record<string, string> = {
   '/etc/gh/old-chain.pem': good.certificate + expired.certificate,
   '/etc/gh/locked.key': locked,
   '/etc/gh/cut.pem': good.certificate.replace(/\n.*\n-----END/, '\n-----END'),
+  '/etc/gh/half.pem': good.certificate.slice(0, 200),
+  '/etc/gh/half-chain.pem': good.certificate + ca.certificate.slice(0, 200),
   '/etc/gh/text': 'hello',
   '/etc/gh/empty': '',
   '/etc/gh/ca.pem': ca.certificate,
@@ -105,6 +107,14 @@ const CASES: [certificate: string, key: string, told: string[]][] = [
     'good.key',
     ['3:18: certificate: certificate 1 of 1 in it cannot be read; is the file cut short or damaged?'],
   ],
+  [
+    'half.pem',
+    'good.key',
+    [
+      '3:18: certificate: no certificate in it (its CERTIFICATE has no end; is the file cut short?); expected PEM: -----BEGIN CERTIFICATE-----',
+    ],
+  ],
+  ['half-chain.pem', 'good.key', ['3:18: certificate: certificate 2 in it has no end; is the file cut short?']],
   [
     'text',
     'empty',

@@ -137,6 +137,10 @@ function certificates(text: string, path: Path, report: Report): X509Certificate
     report.at(path, `no certificate in it${holds(text)}; expected PEM: -----BEGIN CERTIFICATE-----`);
     return [];
   }
+  if (blocks.length < (text.match(/-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----/g)?.length ?? 0)) {
+    report.at(path, `certificate ${blocks.length + 1} in it has no end; is the file cut short?`);
+    return [];
+  }
   const list: X509Certificate[] = [];
   blocks.forEach((block, i) => {
     try {
@@ -153,6 +157,8 @@ function certificates(text: string, path: Path, report: Report): X509Certificate
 
 function holds(text: string): string {
   const kind = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1];
+  if (kind !== undefined && !text.includes(`-----END ${kind}-----`))
+    return ` (its ${kind} has no end; is the file cut short?)`;
   return kind === undefined
     ? text.trim() === ''
       ? ' (it is empty)'

@@ -71,6 +71,10 @@ function contents(path: string, around: Surroundings, errors: string[]): string 
   }
   const whole = isAbsolute(path) ? path : resolve(around.folder, path);
   const text = readText(whole, around);
+  if (text === '') {
+    errors.push(`cannot use file ${whole}: it is empty; is it still being written?`);
+    return '';
+  }
   if (typeof text === 'string') return text.replace(/\r?\n$/, '');
   errors.push(`cannot use file ${whole}: ${text.reason}`);
   return '';

@@ -18,6 +18,11 @@ export class EndpointNews {
     this.#snapshot().upstreams.get(upstream)?.setHealth(endpoint, healthy, reason);
   }
 
+  /** The prober found that an endpoint at which requests had failed is well. */
+  cleared(upstream: string, endpoint: string): void {
+    this.#endpoint(upstream, endpoint)?.standing.cleared();
+  }
+
   /** What another worker found out about a breaker, or an operator decided. `forMs`: how long it stays open. */
   setBreaker({ upstream, endpoint, state, forMs, forced, reason }: Omit<BreakerEvent, 'own'>): void {
     const { standing } = this.#endpoint(upstream, endpoint) ?? {};

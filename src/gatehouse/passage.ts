@@ -1,5 +1,6 @@
 /** One request's way through the pipeline: what the stages have found out, and what ends it. */
 import {
+  allowanceLines,
   errorBody,
   errorContentType,
   type Operation,
@@ -24,6 +25,7 @@ import { type CompiledRoute, leavesOut } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { usedBy } from './demand.ts';
+import { grpcFields } from './grpc.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -101,6 +103,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** Bytes of the body that count as held. */
   held = 0;
   upgrade = '';
+  patience = Number.POSITIVE_INFINITY;
 
   constructor(exchange: Exchange, worker: PassageHost) {
     this.exchange = exchange;
@@ -119,8 +122,9 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
 
   responseFields(head: FieldSection, drop: number): string {
     const changes = this.route?.responseFields;
-    if (changes === undefined) return head.lines(drop);
-    return head.linesWhere(drop, (name) => !leavesOut(changes, name)) + changes.lines;
+    const left = this.#leftLines();
+    if (changes === undefined) return head.lines(drop) + left;
+    return head.linesWhere(drop, (name) => !leavesOut(changes, name)) + changes.lines + left;
   }
 
   get tokens(): number {
@@ -142,7 +146,21 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     if (error.close) exchange.inbound.closeAfter();
     const outcome = exchange.outcome === 'denied' ? 'denied' : 'failed';
     const { protocol, id } = exchange;
+    if (protocol === 'grpc') {
+      this.#sendGrpc(error, fields, outcome);
+      return;
+    }
     this.#send(error.status, errorContentType(protocol), fields, errorBody(protocol, error, id), outcome, error);
+  }
+
+  /** As gRPC has it: always 200, and all of it in one head. */
+  #sendGrpc(error: GatehouseError, more: string, outcome: Outcome): void {
+    const { exchange } = this;
+    exchange.status = 200;
+    this.ended(exchange, outcome, error);
+    const fields = `${grpcFields(error)}x-request-id: ${exchange.id}\r\nDate: ${this.worker.httpDate()}\r\n${more}`;
+    exchange.inbound.head(200, 'OK', fields, 0);
+    exchange.inbound.end('');
   }
 
   /** Answers with a JSON document of our own. */
@@ -160,13 +178,25 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const { exchange } = this;
     const { inbound, id } = exchange;
     const body = Buffer.from(text);
-    const fields = `Content-Type: ${type}\r\nx-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n${more}`;
+    const left = this.#leftLines();
+    const fields = `Content-Type: ${type}\r\nx-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n${more}${left}`;
     exchange.status = status;
     exchange.responseBytes = body.length;
     this.ended(exchange, outcome, error);
     inbound.head(status, REASONS.get(status) ?? 'Error', fields, body.length);
     inbound.write(body, 0, body.length);
     inbound.end('');
+  }
+
+  /** What the caller has left of its limits. */
+  #leftLines(): string {
+    const { admission, exchange, worker } = this;
+    if (admission === undefined) return '';
+    const now = worker.clock.now();
+    const [requests, tokens] = [admission.left('requests', now), admission.left('tokens', now)];
+    const [inputTokens, outputTokens] = [admission.left('inputTokens', now), admission.left('outputTokens', now)];
+    if ((requests ?? tokens ?? inputTokens ?? outputTokens) === undefined) return '';
+    return allowanceLines(exchange.protocol, { requests, tokens, inputTokens, outputTokens }, worker.clock.wall());
   }
 
   cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string {

@@ -7,6 +7,7 @@ import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { CREDENTIAL } from '../policy/access/access.ts';
 import { leavesOut } from '../route/route.ts';
 import { Forward } from '../upstream/forward.ts';
+import { grpcTimeout, isGrpc } from './grpc.ts';
 import { holdBody } from './hold.ts';
 import { hashKey, stickyKey } from './keys.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
@@ -22,6 +23,10 @@ export function identify(passage: Passage): Step {
   const given = exchange.inbound.peer.trusted ? head.known(KNOWN['x-request-id']) : undefined;
   exchange.id = given !== undefined && /^[\w.:/+=-]{1,128}$/.test(given) ? given : worker.requestId();
   recognizeAt(passage, head.path);
+  if (isGrpc(head)) {
+    exchange.protocol = 'grpc';
+    passage.patience = grpcTimeout(head.get('grpc-timeout'));
+  }
   return undefined;
 }
 
@@ -216,7 +221,7 @@ export function compose(passage: Passage): Step {
   const { config } = passage.upstream;
   passage.target = found.rewriteTarget(head);
   passage.host = found.host ?? (config.host === 'preserve' ? head.authority : config.host);
-  passage.upgrade = head.upgrade;
+  passage.upgrade = config.http2 === undefined ? head.upgrade : '';
   passage.hashKey = hashKey(passage.upstream.hashSource, passage);
   passage.reads = operation !== undefined && config.protocol !== 'http';
   const { peek: seen, body } = passage;
@@ -235,11 +240,12 @@ export function compose(passage: Passage): Step {
   let drop = REPLACED | replacedForwarding(inbound);
   // What proves who calls is for us.
   if (passage.gate?.takesCredential) drop |= CREDENTIAL;
-  let lines = '';
+  // The one transfer coding option that HTTP/2 has, and gRPC asks for (RFC 9113 §8.2.2).
+  let lines = config.http2 !== undefined && head.known(KNOWN.te) === 'trailers' ? 'TE: trailers\r\n' : '';
   if (passage.reads) {
     // What is read must not be compressed.
     drop |= KNOWN['accept-encoding'];
-    lines = 'Accept-Encoding: identity\r\n';
+    lines += 'Accept-Encoding: identity\r\n';
   }
   const changes = found.requestFields;
   const kept =
@@ -248,6 +254,11 @@ export function compose(passage: Passage): Step {
       : head.linesWhere(drop, (name) => !leavesOut(changes, name)) + changes.lines;
   passage.fields = `${kept}${lines}${forwardingLines(head, inbound, head.authority, worker.pseudonym)}x-request-id: ${exchange.id}\r\n`;
   return undefined;
+}
+
+/** Waits, where only the probe of a breaker could find an endpoint, until it is known whether this request may be it. */
+export function awaitProbe(passage: Passage): Step {
+  return passage.upstream.probeDecision();
 }
 
 /** Sends it; what follows is up to the upstream room. */

@@ -10,6 +10,8 @@ export interface PreviousHop {
   readonly scheme: string;
   /** The client, when trusted hops name one; the peer otherwise. */
   readonly clientAddress: string;
+  /** Version of HTTP that it spoke; 1.1 when not said. */
+  readonly httpVersion?: string | undefined;
 }
 
 /** Of FORWARDING_FIELDS, what is left as a trusted hop wrote it. */
@@ -24,7 +26,7 @@ export function replacedForwarding(hop: PreviousHop): number {
 export function forwardingLines(fields: FieldSection, hop: PreviousHop, authority: string, pseudonym: string): string {
   const { seen } = fields;
   const via = (seen & KNOWN.via) === 0 ? '' : `${fields.knownList(KNOWN.via)}, `;
-  const own = `Via: ${via}1.1 ${pseudonym}\r\n`;
+  const own = `Via: ${via}${hop.httpVersion ?? '1.1'} ${pseudonym}\r\n`;
   const node = nodeOf(hop.peer.address);
   if (!hop.peer.trusted || (seen & FORWARDING_FIELDS) === 0) {
     return `X-Forwarded-For: ${node}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${authority}\r\n${own}`;

@@ -56,7 +56,7 @@ export const LENGTH_TUNNEL: BodyLength = -4;
 /** What the client's side tells about the request. */
 export interface InboundSink {
   onRequestData(buffer: Buffer, start: number, end: number): void;
-  /** The request is complete; `trailers` are field lines with CRLF, or ''. */
+  /** The request is complete; `trailers` are field lines with CRLF, or ''. Of a tunnel: what the client says; it ends with both. */
   onRequestEnd(trailers: string): void;
   /** Everything written has left; write again. */
   onInboundDrain(): void;
@@ -97,7 +97,7 @@ export interface Inbound {
   head(status: number, reason: string, fields: string, length: BodyLength): void;
   /** Sends body bytes. False: they wait in memory; write no more until `onInboundDrain`. */
   write(buffer: Buffer, start: number, end: number): boolean;
-  /** Ends the response; the connection may go on with its next request. */
+  /** Ends the response; the connection may go on with its next request. Of a tunnel: what the server says (FIN). */
   end(trailers: string): void;
   /** Ends visibly broken: no terminal chunk, the connection is closed (RFC 9112 §8). */
   abort(): void;
@@ -108,6 +108,7 @@ export interface OutboundSink {
   onInterim(head: ResponseHead): void;
   onResponseHead(head: ResponseHead, length: BodyLength): void;
   onResponseData(buffer: Buffer, start: number, end: number): void;
+  /** The response is complete; of a tunnel, what the server says. */
   onResponseEnd(trailers: string): void;
   onOutboundDrain(): void;
   /**
@@ -141,7 +142,7 @@ export interface Usage {
 }
 
 /** The API family a request speaks; errors are answered in its shape. */
-export type Protocol = 'openai' | 'anthropic' | 'http';
+export type Protocol = 'openai' | 'anthropic' | 'grpc' | 'http';
 
 /** Why and how an exchange ended. */
 export type Outcome = 'open' | 'completed' | 'denied' | 'failed' | 'client_aborted' | 'upstream_aborted';

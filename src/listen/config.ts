@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { address, count, duration, size } from '../kernel/schema.ts';
 import { http2Config } from './http2/config.ts';
+import { proxyProtocolConfig } from './proxy/config.ts';
 import { tlsConfig } from './tlsconfig.ts';
 
 /** `listeners.NAME.limits`: what one client may use up. */
@@ -59,6 +60,7 @@ export const listenerConfig = z.strictObject({
     .describe(
       'Proxies in front whose X-Forwarded-* and Forwarded fields are believed; from anyone else they are removed.',
     ),
+  proxyProtocol: proxyProtocolConfig.optional(),
   protocols: z
     .array(z.enum(['http1', 'http2']))
     .min(1)

@@ -4,6 +4,7 @@
  * before the head an interim response (RFC 9110 §15.2), in a chunked answer a leading zero of the next chunk's size (RFC 9112
  * §7.1). Where neither may be written, the next bytes of the answer tell.
  */
+import type { Host } from './host.ts';
 import type { ResponseWriter } from './response.ts';
 
 /** Between two probes (milliseconds): the first provokes the reset, the second meets it. */
@@ -19,18 +20,21 @@ export class Farewell {
   readonly #response: ResponseWriter;
   #probes = 0;
 
-  /** `patienceMs`: how long the answer goes on behind a FIN. */
-  constructor(response: ResponseWriter, now: number, patienceMs: number) {
+  constructor(response: ResponseWriter, { runtime }: Host) {
     this.#response = response;
-    this.#goneAt = now + patienceMs;
+    this.#goneAt = runtime.clock.now() + runtime.timeouts.halfClose;
     this.until = this.#goneAt;
   }
 
-  /** Looks whether somebody reads. False: the client counts as gone; else look again at `until`. */
-  look(now: number): boolean {
+  /** Looks whether somebody reads. False: the client counts as gone; else the host looks again at its deadline. */
+  look(host: Host): boolean {
+    const now = host.runtime.clock.now();
     if (now >= this.#goneAt) return false;
+    // What waits in memory tells as well as a probe, and its deadline stands already.
+    if (host.wire.pending > 0) return true;
     const again = this.#probes < PROBES && this.#response.probe() && ++this.#probes < PROBES;
     this.until = again ? Math.min(now + PROBE_MS, this.#goneAt) : this.#goneAt;
+    host.deadline = this.until;
     return true;
   }
 }

@@ -22,8 +22,7 @@ import { ResponseWriter } from './response.ts';
 const NEVER = Number.POSITIVE_INFINITY;
 /** A rest of a request body that is read and dropped after an early answer, so that the connection can go on. */
 const DISCARD_BYTES = 65_536;
-
-const left = (how: string) => new GatehouseError('client_closed', `the client ${how}`);
+const TOO_LONG = 'ended its side too long ago (timeouts.halfClose)';
 
 /** One exchange as its client sees it. */
 export class ServerExchange implements Inbound, PayloadSink {
@@ -40,6 +39,8 @@ export class ServerExchange implements Inbound, PayloadSink {
   #sink: InboundSink | undefined = undefined;
   #paused = false;
   #tunnel = false;
+  /** A tunnel in which only the client still speaks. */
+  #serverEnded = false;
   #over = false;
   /** Over, and the rest of the request body is read and dropped. */
   #discarding = false;
@@ -71,6 +72,11 @@ export class ServerExchange implements Inbound, PayloadSink {
     return this.#body.done;
   }
 
+  /** There is more to come of it, in its time; of a tunnel it may come at any time. */
+  get #awaitsBody(): boolean {
+    return !this.#body.done && !this.#tunnel;
+  }
+
   /** Delivers body bytes that have arrived. */
   feed(): void {
     const { input, runtime } = this.#host;
@@ -88,8 +94,8 @@ export class ServerExchange implements Inbound, PayloadSink {
       if (this.#discarding) {
         if (this.#body.done) this.#host.finished(true);
       } else if (this.#over) return;
-      else if (!this.#body.done) this.#arm(runtime.timeouts.body);
-      else {
+      else if (this.#awaitsBody) this.#arm(runtime.timeouts.body);
+      else if (this.#body.done) {
         if (this.#host.wire.pending === 0) this.#host.deadline = NEVER;
         this.#sink?.onRequestEnd(this.#body.trailers);
       }
@@ -128,7 +134,7 @@ export class ServerExchange implements Inbound, PayloadSink {
   resume(): void {
     if (!this.#paused || this.#over) return;
     this.#paused = false;
-    if (!this.#body.done && !this.#tunnel) this.#arm(this.#host.runtime.timeouts.body);
+    if (this.#awaitsBody) this.#arm(this.#host.runtime.timeouts.body);
     this.feed();
     if (!this.#paused && !this.#host.eof) this.#host.wire.resume();
   }
@@ -167,6 +173,11 @@ export class ServerExchange implements Inbound, PayloadSink {
 
   end(trailers: string): void {
     if (this.#over) return;
+    if (this.#tunnel) this.#host.wire.end();
+    if (this.#tunnel && !this.#host.eof) {
+      this.#serverEnded = true;
+      return;
+    }
     this.#response.end(trailers);
     this.#over = true;
     if (this.#host.wire.pending > 0) this.#expectDrain();
@@ -186,7 +197,9 @@ export class ServerExchange implements Inbound, PayloadSink {
   }
 
   #finish(): void {
-    const reusable = this.#response.keepAlive && !this.#tunnel && this.#reusable;
+    // Both have sent FIN.
+    if (this.#tunnel) return this.#host.close();
+    const reusable = this.#response.keepAlive && this.#reusable;
     if (!reusable || this.#body.done || this.#host.eof) {
       this.#host.finished(reusable && this.#body.done);
       return;
@@ -212,7 +225,7 @@ export class ServerExchange implements Inbound, PayloadSink {
 
   /** Everything written has been taken. */
   drained(): void {
-    if (!this.#body.done && !this.#paused && !this.#tunnel) this.#arm(this.#host.runtime.timeouts.body);
+    if (this.#awaitsBody && !this.#paused) this.#arm(this.#host.runtime.timeouts.body);
     else this.#host.deadline = this.#farewell?.until ?? NEVER;
     if (this.#over) this.#finish();
     else this.#sink?.onInboundDrain();
@@ -226,37 +239,32 @@ export class ServerExchange implements Inbound, PayloadSink {
     }
     if (this.#tunnel) {
       this.#sink?.onRequestEnd('');
+      if (this.#serverEnded) this.#over = true;
+      if (this.#over && this.#host.wire.pending === 0) this.#finish();
       return;
     }
     this.#response.keepAlive = false;
-    const { runtime } = this.#host;
-    if (!this.#body.done) {
-      runtime.fault('body_cut_short');
-      this.#cut(left('closed before its request was complete'));
-    } else if (this.#farewell === undefined) {
-      const now = runtime.clock.now();
-      this.#farewell = new Farewell(this.#response, now, runtime.timeouts.halfClose);
-      this.#look(this.#farewell, now);
+    if (!this.#body.done) this.#left('body_cut_short', 'closed before its request was complete');
+    else if (this.#farewell === undefined) {
+      this.#farewell = new Farewell(this.#response, this.#host);
+      if (!this.#farewell.look(this.#host)) this.#gone(TOO_LONG);
     }
   }
 
-  #look(farewell: Farewell, now: number): void {
-    const { wire, runtime } = this.#host;
-    // What waits in memory tells as well as a probe, and its deadline stands already.
-    if (wire.pending > 0 && runtime.timeouts.halfClose > 0) return;
-    if (farewell.look(now)) this.#host.deadline = farewell.until;
-    else {
-      runtime.fault(this.#response.headSent ? 'client_left' : 'client_left_early');
-      this.#cut(left('closed its side, and the answer was not complete in time (timeouts.halfClose)'));
-    }
+  #gone(how: string): void {
+    this.#left(this.#response.headSent ? 'client_left' : 'client_left_early', how);
+  }
+
+  #left(kind: string, how: string): void {
+    this.#host.runtime.fault(kind);
+    this.#cut(new GatehouseError('client_closed', `the client ${how}`));
   }
 
   /** The connection has broken and is closed. */
   broken(): void {
     if (this.#over) return;
-    this.#host.runtime.fault(this.#response.headSent ? 'client_left' : 'client_left_early');
     this.#over = true;
-    this.#tell(left('closed the connection before its answer was complete'));
+    this.#gone('closed the connection before its answer was complete');
   }
 
   /** The deadline has passed; the host has cleared it. */
@@ -269,12 +277,14 @@ export class ServerExchange implements Inbound, PayloadSink {
         this.#host.deadline = now + runtime.timeouts.write;
         return;
       }
-      runtime.fault('slow_reader');
-      if (this.#over) this.#host.close();
-      else this.#cut(left('took no byte of its answer in time (timeouts.write)'));
+      if (!this.#over) this.#left('slow_reader', 'took no byte of its answer in time (timeouts.write)');
+      else {
+        runtime.fault('slow_reader');
+        this.#host.close();
+      }
     } else if (this.#over) this.#host.finished(false);
-    else if (this.#farewell !== undefined) this.#look(this.#farewell, now);
-    else if (!this.#body.done) {
+    else if (this.#farewell?.look(this.#host) === false) this.#gone(TOO_LONG);
+    else if (this.#awaitsBody) {
       runtime.fault('slow_body');
       this.#cut(new GatehouseError('request_timeout', 'the request body did not arrive in time (timeouts.body)'));
     }
@@ -283,10 +293,6 @@ export class ServerExchange implements Inbound, PayloadSink {
   /** The exchange cannot go on by the client's doing: who owns it answers or aborts. */
   #cut(error: GatehouseError): void {
     this.#response.keepAlive = false;
-    this.#tell(error);
-  }
-
-  #tell(error: GatehouseError): void {
     if (this.#sink) this.#sink.onInboundAbort(error);
     else this.#host.runtime.onAborted(this.exchange, error);
   }

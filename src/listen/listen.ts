@@ -1,5 +1,5 @@
 /** The listeners of a worker: accept, keep within limits, hand connections their runtime, drain. Knows no routes. */
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
@@ -9,13 +9,12 @@ import type { NativeHandle } from '../socket/native.ts';
 import type { WireOwner } from '../socket/owner.ts';
 import { Wire } from '../socket/wire.ts';
 import { alpnOf, type ListenerConfig, protocolsOf } from './config.ts';
-import { ServerConnection } from './connection.ts';
-import { Http2Connection } from './http2/connection.ts';
-import { Sniffer } from './http2/sniff.ts';
 import type { Intake, Pausable } from './intake.ts';
-import { compileTrust, plainAddress } from './peer.ts';
+import { type Opened, openConnection } from './open.ts';
+import { compileTrust, plainAddress, type Trust } from './peer.ts';
+import { ProxyReader } from './proxy/reader.ts';
 import type { Drainable, ListenerHandler, ListenerRuntime } from './runtime.ts';
-import { type ReadText, type SecureDoor, type Secured, secureDoor } from './tls.ts';
+import { type Pending, parentOf, type ReadText, type SecureDoor, type Secured, secureDoor } from './tls.ts';
 import type { TlsShared } from './tlsshared.ts';
 
 /** What a listener is given. */
@@ -40,8 +39,9 @@ const IDLE_MS = 1000;
 /** Idle connections closed at once while the listener is full. */
 const RELIEF = 32;
 
-function peerOf(runtime: ListenerRuntime, address: string, port: number): Peer {
-  return { address, port, trusted: runtime.trusts(address) };
+function peerOf(runtime: ListenerRuntime, seen: { address: string; port: number }): Peer {
+  const address = plainAddress(seen.address);
+  return { address, port: seen.port, trusted: runtime.trusts(address) };
 }
 
 const SILENT: WireOwner = { onBytes() {}, onEof() {}, onDrain() {}, onBroken() {} };
@@ -55,8 +55,12 @@ export class Listener implements Pausable {
   #door: SecureDoor | undefined = undefined;
   #server: Server | undefined = undefined;
   readonly #connections = new Set<Drainable>();
-  /** Sockets that are still shaking hands. */
-  readonly #handshakes = new Set<Socket>();
+  /** Connections on which something comes before HTTP: a PROXY header, a TLS handshake. */
+  readonly #handshakes = new Set<Pending>();
+  /** The sockets below TLS whose PROXY header has named the peer. */
+  readonly #claimed = new WeakMap<object, Peer>();
+  /** Whether an address is one that sends PROXY headers; undefined: there are none. */
+  #proxied: Trust | undefined = undefined;
   #paused = false;
   #askedAt = Number.NEGATIVE_INFINITY;
 
@@ -189,6 +193,7 @@ export class Listener implements Pausable {
         if (this.#connections.delete(connection)) events.emit('connectionClosed', this.name);
       },
     };
+    this.#proxied = config.proxyProtocol && compileTrust(config.proxyProtocol.from);
     const { tls } = config;
     const alpn = alpnOf(config);
     const { handshake } = config.timeouts;
@@ -229,14 +234,36 @@ export class Listener implements Pausable {
       return;
     }
     client.setNoDelay?.(true);
-    if (this.#door) {
-      this.#door.accept(client);
-      return;
-    }
-    const address: { address?: string; port?: number } = {};
-    client.getpeername?.(address);
-    const peer = peerOf(this.#runtime, plainAddress(address.address ?? 'unix'), address.port ?? 0);
-    this.#openPlain(new Wire(client, SILENT), peer, this.#runtime);
+    const peer = this.#peer(client);
+    const proxied = this.#proxied?.(peer.address);
+    if (proxied === true) this.#behindProxy(client, peer);
+    else if (proxied === false && this.#config.proxyProtocol?.others === 'refuse') {
+      this.#runtime.fault('proxy_refused');
+      client.close();
+    } else if (this.#door) this.#door.accept(client);
+    else this.#open(new Wire(client, SILENT), peer, protocolsOf(this.#config));
+  }
+
+  /** Reads the PROXY header first; the address in it counts from then on. */
+  #behindProxy(client: NativeHandle, proxy: Peer): void {
+    const reader = new ProxyReader(client, this.#runtime, (wire, header, rest) => {
+      this.#handshakes.delete(reader);
+      if (wire === undefined || header === undefined) return;
+      const peer = header.source === undefined ? proxy : peerOf(this.#runtime, header.source);
+      const door = this.#door;
+      if (door) this.#claimed.set(door.accept(client, rest), peer);
+      else {
+        const connection = this.#open(wire, peer, protocolsOf(this.#config));
+        if (rest.length > 0) connection.onBytes(rest, 0, rest.length);
+      }
+    });
+    this.#handshakes.add(reader);
+  }
+
+  #peer(client: NativeHandle): Peer {
+    const found: { address?: string; port?: number } = {};
+    client.getpeername?.(found);
+    return peerOf(this.#runtime, { address: found.address ?? 'unix', port: found.port ?? 0 });
   }
 
   /** Whether this one fits; the last that does makes the next ones wait. */
@@ -247,39 +274,23 @@ export class Listener implements Pausable {
   }
 
   #secured(socket: TLSSocket, secured: Secured): void {
-    const address = plainAddress(socket.remoteAddress ?? 'unix');
-    const port = socket.remotePort ?? 0;
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     const early = socket.read() as Buffer | null;
     const wire = new Wire(handle, SILENT, () => socket.destroy());
-    const peer = peerOf(this.#runtime, address, port);
-    const connection = this.#open(wire, peer, this.#runtime, socket.alpnProtocol === 'h2', secured);
+    const seen = { address: socket.remoteAddress ?? 'unix', port: socket.remotePort ?? 0 };
+    const peer = this.#claimed.get(parentOf(socket)) ?? peerOf(this.#runtime, seen);
+    const connection = this.#open(wire, peer, [socket.alpnProtocol === 'h2' ? 'http2' : 'http1'], secured);
     if (early !== null) connection.onBytes(early, 0, early.length);
   }
 
-  #open(wire: Wire, peer: Peer, runtime: ListenerRuntime, http2: boolean, secured?: Secured): Drainable & WireOwner {
-    const connection = http2
-      ? new Http2Connection(wire, peer, runtime, secured)
-      : new ServerConnection(wire, peer, runtime, secured);
+  #open(wire: Wire, peer: Peer, protocols: readonly ('http1' | 'http2')[], secured?: Secured): Opened {
+    const replace = (old: Opened, by: Opened) => {
+      this.#connections.delete(old);
+      this.#connections.add(by);
+    };
+    const connection = openConnection(wire, peer, this.#runtime, protocols, replace, secured);
     this.#connections.add(connection);
     this.#parts.events.emit('connectionOpened', this.name);
     return connection;
-  }
-
-  /** A connection without TLS: where both versions are spoken, its first bytes tell which. */
-  #openPlain(wire: Wire, peer: Peer, runtime: ListenerRuntime): void {
-    const protocols = protocolsOf(this.#config);
-    if (protocols.length === 1) {
-      this.#open(wire, peer, runtime, protocols[0] === 'http2');
-      return;
-    }
-    this.#parts.events.emit('connectionOpened', this.name);
-    const sniffer = new Sniffer(wire, runtime, (done, http2) => {
-      this.#connections.delete(done);
-      const connection = http2 ? new Http2Connection(wire, peer, runtime) : new ServerConnection(wire, peer, runtime);
-      this.#connections.add(connection);
-      return connection;
-    });
-    this.#connections.add(sniffer);
   }
 }

@@ -22,8 +22,8 @@ import type { TlsShared } from './tlsshared.ts';
 
 /** Takes connections and hands them on after their handshake. */
 export interface SecureDoor {
-  /** Takes a freshly accepted connection. */
-  accept(handle: NativeHandle): void;
+  /** Takes a freshly accepted connection, and what has been read of it; returns the socket below TLS. */
+  accept(handle: NativeHandle, early?: Buffer): Socket;
   /** Whether it was made of this configuration and these files, so that it need not be made again. */
   serves(config: TlsConfig, handshakeMs: number, readText: ReadText, alpn: readonly string[]): boolean;
 }
@@ -54,11 +54,21 @@ export interface DoorParts {
   readonly shared: TlsShared;
   readonly clock: Clock;
   /** Holds the sockets whose handshake is under way. */
-  readonly pending: Set<Socket>;
+  readonly pending: Set<Pending>;
   /** Gets the TLS socket after its handshake. */
   onSecure(socket: TLSSocket, secured: Secured): void;
   /** A handshake has failed; `fault` is its kind. */
   onFailed(fault: 'tls_handshake' | 'tls_unknown_name' | Refusal['fault'], reason: string): void;
+}
+
+/** A connection that cannot serve yet. */
+export interface Pending {
+  destroy(): unknown;
+}
+
+/** The socket below TLS. */
+export function parentOf(socket: TLSSocket): Socket {
+  return (socket as unknown as { _parent: Socket })._parent;
 }
 
 /** A fatal alert in a record of its own (RFC 8446 §6), which node:tls cannot be asked to send. */
@@ -158,7 +168,7 @@ export function secureDoor(parts: DoorParts): SecureDoor {
   };
 
   return {
-    accept(handle) {
+    accept(handle, early) {
       const socket = new Socket({ handle } as unknown as ConstructorParameters<typeof Socket>[0]);
       const timer = clock.after(handshakeMs, () => {
         parts.onFailed('tls_handshake', 'it took too long');
@@ -171,6 +181,7 @@ export function secureDoor(parts: DoorParts): SecureDoor {
       pending.add(socket);
       socket.on('error', () => socket.destroy());
       socket.on('close', done);
+      if (early !== undefined && early.length > 0) socket.unshift(early);
       peekHello(socket, (hello: Hello | undefined) => {
         const serverName = hello?.serverName ?? '';
         const proof = hello?.protocols.includes('acme-tls/1') ? shared.challengeFor(serverName) : undefined;
@@ -188,6 +199,7 @@ export function secureDoor(parts: DoorParts): SecureDoor {
         if (ready === undefined) refuse(socket, handle, serverName);
         else shake(socket, ready, done);
       });
+      return socket;
     },
     serves: (next, ms, read, protocols) => isDeepStrictEqual(materialOf(next, ms, read, protocols), material),
   };

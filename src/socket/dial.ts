@@ -1,4 +1,5 @@
 /** Connecting to a server: TCP, unix socket, or TLS over TCP. Ends in a wire, or in the errno name of what went wrong. */
+import { connect } from 'node:net';
 import { type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
 import {
@@ -20,6 +21,10 @@ export interface DialTarget {
   readonly port: number;
   /** Settings of node:tls when the connection is to be secured. */
   readonly tls: TlsOptions | undefined;
+  /** HTTP/2 is to be spoken: with TLS, the server must agree to it (ALPN). */
+  readonly http2?: boolean;
+  /** What is sent before anything else, TLS included: a PROXY header. */
+  readonly prelude?: Buffer | undefined;
 }
 
 /** Who waits for the connection. */
@@ -67,7 +72,9 @@ function dialPlain(target: DialTarget, dialer: Dialer): Dialing {
       dialer.onDialFailed(code, `connect ${code} ${unix ? address : `${address}:${port}`}`, false);
     } else {
       if (!unix) handle.setNoDelay?.(true);
-      dialer.onConnected(new Wire(handle, dialer));
+      const wire = new Wire(handle, dialer);
+      if (target.prelude !== undefined) wire.writeOwned(target.prelude);
+      dialer.onConnected(wire);
     }
     flushCorked();
   };
@@ -88,16 +95,30 @@ function dialPlain(target: DialTarget, dialer: Dialer): Dialing {
 }
 
 function dialTls(target: DialTarget, dialer: Dialer): Dialing {
-  const socket = tlsConnect({ ...target.tls, host: target.address, port: target.port, ALPNProtocols: ['http/1.1'] });
+  const ALPNProtocols = target.http2 === true ? ['h2'] : ['http/1.1'];
+  const { address: host, port, prelude } = target;
+  const below = prelude === undefined ? undefined : connect({ host, port });
+  below?.on('error', (error) => socket.destroy(error));
+  if (prelude !== undefined) below?.write(prelude);
+  const socket = tlsConnect({
+    ...target.tls,
+    ...(below === undefined ? { host, port } : { socket: below }),
+    ALPNProtocols,
+  });
   let connected = false;
   let over = false;
-  socket.setNoDelay(true);
-  socket.once('connect', () => {
+  (below ?? socket).setNoDelay(true);
+  (below ?? socket).once('connect', () => {
     connected = true;
   });
   socket.once('secureConnect', () => {
     if (over) return;
     over = true;
+    if (target.http2 === true && socket.alpnProtocol !== 'h2') {
+      socket.destroy();
+      dialer.onDialFailed('EALPN', 'the server does not speak HTTP/2', true);
+      return;
+    }
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     dialer.onConnected(new Wire(handle, dialer, () => socket.destroy()));
     flushCorked();

@@ -1,7 +1,7 @@
 /** What may be written: checked before a store is touched, alike for every driver. Pure. */
 import { StoreError } from './error.ts';
 import { type LedgerEntry, parseDay, type SumQuery, USAGE_COUNTS, USAGE_KEYS } from './ledger.ts';
-import { type Put, VALUE_BYTES_MAX, WRITES_MAX, type Write } from './store.ts';
+import { type Author, type Put, VALUE_BYTES_MAX, WRITES_MAX, type Write } from './store.ts';
 
 const KIND = /^[a-z][a-zA-Z0-9]{0,63}$/;
 /** Control characters, which some databases cannot hold, and halves of surrogate pairs, which UTF-8 cannot. */
@@ -13,7 +13,7 @@ const refuse = (message: string): never => {
   throw new StoreError('invalid', message);
 };
 
-const isName = (text: unknown, least: number): text is string =>
+const isName = (text: unknown, least: number): boolean =>
   typeof text === 'string' && text.length >= least && text.length <= NAME_MAX && !UNFIT.test(text);
 
 const isWhole = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -26,7 +26,8 @@ export interface ReadyPut extends Put {
 export type ReadyWrite = ReadyPut | Exclude<Write, Put>;
 
 /** Checks a transaction. Throws a `StoreError` `invalid` that says which write is wrong. */
-export function checkWrites(writes: readonly Write[]): readonly ReadyWrite[] {
+export function checkWrites(writes: readonly Write[], author?: Author): readonly ReadyWrite[] {
+  checkTexts(author?.who, author?.what);
   if (writes.length > WRITES_MAX)
     refuse(`A transaction of ${writes.length} writes: at most ${WRITES_MAX} are possible; split it.`);
   const seen = new Set<string>();
@@ -66,6 +67,13 @@ export function checkName(kind: string, id: string): void {
   if (!isName(id, 1)) refuse(`${kind}: an id is 1 to ${NAME_MAX} characters without control characters.`);
 }
 
+/** Checks what is only compared with what is stored: a name that no document can have is refused rather than sent on. */
+export function checkTexts(...texts: readonly (string | undefined)[]): void {
+  for (const text of texts)
+    if (text !== undefined && !isName(text, 0))
+      refuse(`"${text.slice(0, 40)}" is no name: at most ${NAME_MAX} characters, without control characters.`);
+}
+
 /** Checks a limit of a page: `fallback` when there is none, never more than `most`. */
 export function checkLimit(limit: number | undefined, fallback: number, most = 100_000): number {
   if (limit === undefined) return fallback;
@@ -82,6 +90,11 @@ export function checkEntries(entries: readonly LedgerEntry[]): void {
     for (const key of USAGE_KEYS) if (!isName(entry[key], 0)) refuse(`Ledger entry ${entry.id}: ${key} is no name.`);
     for (const count of USAGE_COUNTS)
       if (!isWhole(entry[count])) refuse(`Ledger entry ${entry.id}: ${count} is no whole number from 0.`);
+    try {
+      JSON.stringify(entry.detail);
+    } catch (error) {
+      refuse(`Ledger entry ${entry.id}: detail is not JSON: ${(error as Error).message}`);
+    }
   }
 }
 
@@ -89,5 +102,6 @@ export function checkEntries(entries: readonly LedgerEntry[]): void {
 export function checkDays(query: SumQuery): { from: number; to: number } {
   const day = (text: string | undefined, open: number): number =>
     text === undefined ? open : (parseDay(text) ?? refuse(`"${text}" is no day: write it as 2026-11-30.`));
+  checkTexts(...Object.values(query.where ?? {}));
   return { from: day(query.from, 0), to: day(query.to, 2_147_483_647) };
 }

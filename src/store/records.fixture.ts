@@ -138,6 +138,12 @@ export function recordsContract(stage: Stage): void {
     await assert.rejects(stage.store.ledger.append([entry('')]), isFault('invalid'));
     await assert.rejects(stage.store.ledger.sums({ by: [], from: '2026-02-30' }), isFault('invalid'));
     await assert.rejects(stage.store.list('key', { limit: 0 }), isFault('invalid'));
+    await assert.rejects(stage.store.list('key', { parent: 'a\u0000' }), isFault('invalid'));
+    await assert.rejects(stage.store.list('key', { after: '\ud800' }), isFault('invalid'));
+    await assert.rejects(stage.store.history({ who: 'a\u0000' }), isFault('invalid'));
+    await assert.rejects(stage.store.write([put('a', 1)], { who: 'a\u0000', what: '' }), isFault('invalid'));
+    await assert.rejects(stage.store.ledger.append([entry('1', { detail: 1n })]), isFault('invalid'));
+    await assert.rejects(stage.store.ledger.sums({ by: [], where: { key: '\u0000' } }), isFault('invalid'));
     assert.equal(await stage.store.revision(), 0);
   });
 }

@@ -37,14 +37,14 @@ test('a topic comes in pages that are marked first and last', () => {
   const services = new Services();
   const cases: [unknown[], TopicPage['load'][]][] = [
     [[], ['only']],
-    [['a'], ['only']],
+    [['a'], ['first', 'last']],
     [
       ['a', 'b'],
-      ['first', 'last'],
+      ['first', 'more', 'last'],
     ],
     [
       ['a', 'b', 'c'],
-      ['first', 'more', 'last'],
+      ['first', 'more', 'more', 'last'],
     ],
   ];
   for (const [pages, marks] of cases) {

@@ -30,10 +30,17 @@ export class Endpoints {
 
   constructor(parts: EndpointsParts) {
     this.#parts = parts;
-    this.#prober = new Prober(parts.clock, (change) => {
-      parts.events.emit('endpointChanged', change);
+    const tell = (change: EndpointHealth) => {
       for (const worker of parts.workers()) worker.sendHealth([change]);
-    });
+    };
+    this.#prober = new Prober(
+      parts.clock,
+      (change) => {
+        parts.events.emit('endpointChanged', change);
+        tell(change);
+      },
+      (upstream, endpoint) => tell({ upstream, endpoint, healthy: true, reason: 'probe succeeded', cleared: true }),
+    );
     this.#breakers = new Breakers(parts.clock);
     this.#agents = new Agents(parts.clock, (change) => {
       for (const worker of parts.workers()) this.#tellAgents(worker, [change]);

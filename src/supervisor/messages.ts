@@ -14,6 +14,8 @@ export interface EndpointHealth {
   healthy: boolean;
   /** For logs and metrics: `status 503`, `connection refused`, … */
   reason: string;
+  /** It has passed a probe since requests failed there, which ends ejections. */
+  cleared?: boolean;
 }
 
 /** How an upstream's requests are shared between its levels, nearest first. */

@@ -56,9 +56,13 @@ export class Seeder {
 
   async #send(topics: Iterable<string>): Promise<void> {
     for (const topic of topics) {
-      for (const page of this.#services?.load(topic) ?? []) {
+      const pages = this.#services?.load(topic);
+      for (;;) {
+        // Room first, then the page: see `Services.load`.
         if (this.#channel.waiting >= AHEAD) await this.#channel.flush();
-        this.#channel.send({ type: 'topic', ...page });
+        const next = pages?.next();
+        if (next === undefined || next.done === true) break;
+        this.#channel.send({ type: 'topic', ...next.value });
       }
     }
   }

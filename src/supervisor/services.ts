@@ -52,16 +52,17 @@ export class Services {
     return this.#topics.keys();
   }
 
-  /** One topic as messages, at least one. */
+  /**
+   * One topic as messages, at least one. Each is made when it is asked for and has to be sent at once: a change that was sent
+   * between would be overwritten by what is older.
+   */
   *load(topic: string): Generator<TopicPage> {
-    let first = true;
-    let before: unknown;
-    for (const page of this.#topics.get(topic)?.() ?? []) {
-      if (before !== undefined) yield { topic, payload: before, load: first ? 'first' : 'more' };
-      if (before !== undefined) first = false;
-      before = page;
+    let load: TopicPage['load'] = 'first';
+    for (const payload of this.#topics.get(topic)?.() ?? []) {
+      yield { topic, payload, load };
+      load = 'more';
     }
-    yield { topic, payload: before, load: first ? 'only' : 'last' };
+    yield { topic, payload: undefined, load: load === 'first' ? 'only' : 'last' };
   }
 
   /** Answers a batch of questions, each as soon as it is known; `reply` may be called many times. */

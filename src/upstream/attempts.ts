@@ -13,7 +13,7 @@ import {
   type OutboundSink,
   type ResponseHead,
 } from '../kernel/exchange.ts';
-import type { ClientConnection } from './connection.ts';
+import type { Carrier } from './carrier.ts';
 import { DISCARDED_BYTES, discarded } from './discard.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Hedge, type HedgeOwner, mayHedge, sendHedge } from './hedge.ts';
@@ -33,7 +33,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
   /** The request may be sent twice. */
   protected readonly idempotent: boolean;
   protected endpoint: Endpoint | undefined = undefined;
-  protected connection: ClientConnection | undefined = undefined;
+  protected connection: Carrier | undefined = undefined;
   /** When the try was sent. */
   protected triedAt: number;
   /** The try is the probe of its endpoint's breaker, which has not had its word yet. */
@@ -63,7 +63,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     const { upstream } = plan;
     const now = upstream.clock.now();
     this.triedAt = now;
-    this.#totalAt = now + upstream.config.timeouts.total;
+    this.#totalAt = now + Math.min(upstream.config.timeouts.total, plan.patience);
     this.idempotent =
       isIdempotent(exchange.head.method) ||
       upstream.config.retries.nonIdempotent ||
@@ -97,7 +97,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     let endpoint =
       upstream.pick(hashKey, this.#tried) ??
       (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
-    let connection = endpoint?.acquire();
+    let connection = endpoint?.acquire(this.exchange.inbound);
     let full = false;
     while (endpoint !== undefined && connection === undefined) {
       // All its connections are in use: the next best one.
@@ -106,7 +106,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
       this.#tried ??= [];
       this.#tried.push(endpoint.index);
       endpoint = upstream.pick(hashKey, this.#tried);
-      connection = endpoint?.acquire();
+      connection = endpoint?.acquire(this.exchange.inbound);
     }
     if (endpoint === undefined || connection === undefined) {
       const why = full
@@ -126,7 +126,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     this.#request(connection, endpoint);
   }
 
-  #request(connection: ClientConnection, endpoint: Endpoint): void {
+  #request(connection: Carrier, endpoint: Endpoint): void {
     const plan = this.plan;
     const { head, requestLength, inbound, stream } = this.exchange;
     const length: BodyLength = plan.body === undefined ? requestLength : plan.body.length;

@@ -1,6 +1,7 @@
 /** Settings of the upstreams: which servers answer, how load is spread, and how long we wait. */
 import { z } from 'zod';
 import { count, duration, name, percent, size } from '../kernel/schema.ts';
+import { upstreamHttp2 } from './http2/config.ts';
 
 /** `upstreams.NAME.endpoints[]`. */
 export const endpointConfig = z.strictObject({
@@ -184,6 +185,13 @@ export const upstreamConfig = z.strictObject({
     .string()
     .default('endpoint')
     .describe("Host field sent upstream: `endpoint` (the URL's), `preserve` (the client's), or a literal name."),
+  http2: upstreamHttp2.optional(),
+  proxyProtocol: z
+    .enum(['v1', 'v2'])
+    .optional()
+    .describe(
+      'Connections begin with a PROXY header of this version that names the client; each then carries requests of one client address only.',
+    ),
   tls: upstreamTls,
   health: healthConfig.optional(),
   agent: agentConfig.optional(),
@@ -201,12 +209,18 @@ export const upstreamConfig = z.strictObject({
       interval: duration('10s', '100ms').describe('How often success rates are compared, and ejections forgiven.'),
       ejectFor: duration('10s', '1ms').describe('How long it stays out, times the number of its ejections.'),
       maxEjectFor: duration('5m').describe('How long it stays out at most.'),
+      liftedByProbe: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Whether a good active health check ends an ejection. Switch it off where the checked path works while requests fail.',
+        ),
       maxEjected: percent('50%').describe('At most this share of the endpoints is out at once.'),
     })
     .prefault({})
     .describe('Passive marking by what real requests meet.'),
   panicThreshold: percent('0%').describe(
-    'When fewer than this share of the endpoints is available, health and ejections are disregarded and all are used; 0%: never.',
+    'When fewer than this share of the endpoints is available, health and ejections are disregarded and all are used; 0%: never. With levels, for each of them, while they cannot carry the load together.',
   ),
   slowStart: duration('0').describe(
     'After an endpoint has come back: how long its weight takes to grow to its full share.',

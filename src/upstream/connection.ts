@@ -2,12 +2,14 @@
  * One connection to a server: carries one exchange at a time and is the server's side (`Outbound`) of it. What a server
  * sends is parsed as strictly as what a client sends; a connection on which anything was odd is never used again.
  */
+import type { ProxyAddress } from '../http/proxy/header.ts';
 import type { Response } from '../http/response.ts';
 import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
-import { type BodyLength, LENGTH_TUNNEL, type Outbound, type OutboundSink } from '../kernel/exchange.ts';
+import { type BodyLength, LENGTH_TUNNEL, type OutboundSink } from '../kernel/exchange.ts';
 import { type Dialer, type Dialing, errnoName } from '../socket/dial.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
+import type { Carrier } from './carrier.ts';
 import { dialFailure, UNRESOLVED } from './dialfailure.ts';
 import { cutShort, invalidAnswer, unanswered } from './failure.ts';
 import type { ConnectionHost } from './host.ts';
@@ -22,35 +24,37 @@ const TUNNEL = 3;
 const CLOSED = 4;
 
 /** A connection to an endpoint. */
-export class ClientConnection implements Dialer, Outbound, Patient, AnswerSink {
+export class ClientConnection implements Dialer, Carrier, Patient, AnswerSink {
   idleUntil = 0;
   readonly #host: ConnectionHost;
   readonly #answer: AnswerReader;
   /** Address it is connected to; '' when there was none. */
   readonly address: string;
+  /** Address of the client that it was opened for; '' where it may serve all. */
+  readonly client: string;
   #dialing: Dialing | undefined = undefined;
   #wire: Wire | undefined = undefined;
   #sink: OutboundSink | undefined = undefined;
   #state = CONNECTING;
   #requests = 0;
   #keepAlive = true;
+  /** A tunnel in which only the client still speaks. */
+  #serverEnded = false;
   readonly #patience: Patience;
   readonly #request = new RequestSender();
 
-  constructor(host: ConnectionHost) {
+  /** `from`: the client that a PROXY header names; undefined: there is none. */
+  constructor(host: ConnectionHost, from?: ProxyAddress) {
     this.#host = host;
     this.#answer = new AnswerReader(host.config.limits, host.bodyLimits);
     this.#patience = new Patience(this, host.clock, host.deadlines, host.config.timeouts);
-    const target = host.target();
+    this.client = from?.address ?? '';
+    const target = host.target(from);
     this.address = target === undefined ? '' : target.address;
     if (target !== undefined) this.#dialing = host.dial(target, this);
     else queueMicrotask(() => this.onDialFailed(UNRESOLVED, 'its name has not been resolved', false));
   }
 
-  /**
-   * Sends a request head (complete, with its empty line); `totalAt` is the deadline of the whole exchange, `tryAt` that of
-   * this try's response head.
-   */
   start(sink: OutboundSink, method: string, head: string, length: BodyLength, totalAt: number, tryAt: number): void {
     this.#sink = sink;
     this.#request.done = false;
@@ -68,7 +72,6 @@ export class ClientConnection implements Dialer, Outbound, Patient, AnswerSink {
     this.#sink = sink;
   }
 
-  /** The connection does not stand yet: nothing has been sent. */
   get connecting(): boolean {
     return this.#state === CONNECTING;
   }
@@ -83,14 +86,21 @@ export class ClientConnection implements Dialer, Outbound, Patient, AnswerSink {
 
   write(buffer: Buffer, start: number, end: number): boolean {
     const ok = this.#request.write(buffer, start, end);
-    if (!ok && this.#state !== CONNECTING) this.#patience.arm(this.#host.config.timeouts.idle);
+    if ((!ok && this.#state !== CONNECTING) || this.#serverEnded) this.#armIdle();
     return ok;
   }
 
   end(trailers: string): void {
-    if (this.#state === TUNNEL) this.#wire?.end();
+    if (this.#state === TUNNEL) this.#endTunnel();
     else if (this.#state !== IDLE) this.#request.end(trailers);
     if (this.#state === BUSY) this.#requestSent();
+  }
+
+  /** The client's direction of a tunnel has ended. */
+  #endTunnel(): void {
+    this.#wire?.end();
+    this.#request.done = true;
+    if (this.#serverEnded && this.#wire?.pending === 0) this.close();
   }
 
   #requestSent(): void {
@@ -175,6 +185,7 @@ export class ClientConnection implements Dialer, Outbound, Patient, AnswerSink {
     if (head.status === 101) {
       this.#state = TUNNEL;
       this.#request.tunnel();
+      this.#request.done = false;
       this.#keepAlive = false;
       this.#patience.unbounded();
       this.#sink?.onResponseHead(head, LENGTH_TUNNEL);
@@ -205,6 +216,12 @@ export class ClientConnection implements Dialer, Outbound, Patient, AnswerSink {
   }
 
   onEof(): void {
+    if (this.#state === TUNNEL && !this.#request.done) {
+      // Its direction has ended; the client's may go on.
+      this.#serverEnded = true;
+      this.#sink?.onResponseEnd('');
+      return;
+    }
     if (this.#sink !== undefined && this.#answer.closeDelimited) {
       this.#keepAlive = false;
       this.#finish();
@@ -223,7 +240,10 @@ export class ClientConnection implements Dialer, Outbound, Patient, AnswerSink {
 
   onDrain(): void {
     if (this.#state !== BUSY && this.#state !== TUNNEL) return;
-    if (!this.#request.done) this.#patience.rest();
+    if (this.#state === TUNNEL) {
+      if (this.#serverEnded && this.#request.done) this.close();
+      else this.#armIdle();
+    } else if (!this.#request.done) this.#patience.rest();
     else if (!this.#answer.headSeen) this.#patience.arm(this.#host.config.timeouts.firstByte);
     this.#sink?.onOutboundDrain();
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { parseEndpointUrl } from './address.ts';
+import type { ClientConnection } from './connection.ts';
 import { fakeConnection, makeUpstream } from './upstream.fixture.ts';
 
 test('urls', () => {
@@ -39,7 +40,7 @@ describe('the pool', () => {
     clock.advance(3999);
     assert.equal(first.acquire(), young);
     assert.equal(first.idle, 1);
-    const fresh = first.acquire();
+    const fresh = first.acquire() as ClientConnection | undefined;
     assert.ok(fresh !== old && fresh !== young);
     assert.equal(old.closed, 1, 'the expired one was closed on the way');
     fresh?.close();
@@ -47,12 +48,13 @@ describe('the pool', () => {
 
   test('no more connections than allowed', () => {
     const { first } = makeUpstream(1, { pool: { connections: 2 } });
-    const [a, b] = [first.acquire(), first.acquire()];
+    const take = () => first.acquire() as ClientConnection | undefined;
+    const [a, b] = [take(), take()];
     assert.equal(first.connections, 2);
     assert.equal(first.acquire(), undefined);
     a?.close();
     assert.equal(first.connections, 1);
-    const c = first.acquire();
+    const c = take();
     assert.ok(c);
     for (const one of [b, c]) one?.close();
     assert.equal(first.connections, 0);

@@ -3,15 +3,20 @@ import { isIP } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { ChunkedLimits } from '../http/chunked.ts';
+import { type ProxyAddress, proxyHeader } from '../http/proxy/header.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { ErrorCode } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
+import type { Inbound } from '../kernel/exchange.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { Dial, DialTarget } from '../socket/dial.ts';
 import { endpointName, parseEndpointUrl } from './address.ts';
+import type { Carrier } from './carrier.ts';
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
 import { ClientConnection } from './connection.ts';
 import type { ConnectionHost } from './host.ts';
+import { Http2Pool } from './http2/pool.ts';
+import { bringForward, clientOf } from './perclient.ts';
 import { type Lookup, Resolver } from './resolve.ts';
 import { type AgentWord, type AskProbe, Standing } from './standing.ts';
 
@@ -71,6 +76,7 @@ export class Endpoint implements ConnectionHost {
   readonly #port: number;
   #weight: number;
   readonly #idle: ClientConnection[] = [];
+  readonly #http2 = new Http2Pool(this);
   #connections = 0;
   #idleMs: number;
   #closing = false;
@@ -154,9 +160,14 @@ export class Endpoint implements ConnectionHost {
     this.bodyLimits = bodyLimits(config);
   }
 
+  /** Panic may choose it. */
+  get usable(): boolean {
+    return this.standing.usable;
+  }
+
   /** Open connections, idle ones included. */
   get connections(): number {
-    return this.#connections;
+    return this.#connections + this.#http2.connections;
   }
 
   get idle(): number {
@@ -164,14 +175,18 @@ export class Endpoint implements ConnectionHost {
   }
 
   /** Where the next connection goes; undefined while the name has never been resolved. */
-  target(): DialTarget | undefined {
-    if (this.#port === 0) return { address: this.#host, port: 0, tls: undefined };
+  target(from?: ProxyAddress): DialTarget | undefined {
+    const version = this.config.proxyProtocol;
+    const header = (address: string) =>
+      from && version && { prelude: proxyHeader(version, from, { address, port: this.#port }) };
+    if (this.#port === 0) return { address: this.#host, port: 0, tls: undefined, ...header(this.#host) };
     const address = this.#resolver?.next();
     if (address === undefined) return undefined;
-    if (!this.#secure) return { address, port: this.#port, tls: undefined };
+    if (!this.#secure) return { address, port: this.#port, tls: undefined, ...header(address) };
     return {
       address,
       port: this.#port,
+      ...header(address),
       tls: isIP(this.#host) === 0 ? { servername: this.#host, ...this.#parts.tls } : this.#parts.tls,
     };
   }
@@ -182,15 +197,22 @@ export class Endpoint implements ConnectionHost {
   }
 
   /** An idle connection or a new one; undefined when there are as many as allowed. */
-  acquire(): ClientConnection | undefined {
+  acquire(inbound?: Inbound): Carrier | undefined {
+    const from = this.config.proxyProtocol === undefined ? undefined : clientOf(inbound);
+    if (this.config.http2 !== undefined) return this.#http2.acquire((address) => this.#current(address), from);
     const now = this.clock.now();
+    if (from !== undefined) bringForward(this.#idle, from.address, this.#connections >= this.config.pool.connections);
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      if (from !== undefined && connection.client !== from.address) {
+        this.#idle.push(connection);
+        break;
+      }
       if (connection.idleUntil > now && this.#current(connection.address)) return connection;
       connection.close();
     }
     if (this.#connections >= this.config.pool.connections) return undefined;
     this.#connections++;
-    return new ClientConnection(this);
+    return new ClientConnection(this, from);
   }
 
   /** Takes a connection back that is in order and free. */
@@ -250,7 +272,10 @@ export class Endpoint implements ConnectionHost {
     if (available !== this.available) {
       this.available = available;
       if (available) this.recoveredAt = this.clock.now();
-      else for (const connection of this.#idle.splice(0)) connection.close();
+      else {
+        for (const connection of this.#idle.splice(0)) connection.close();
+        this.#http2.close();
+      }
     }
     this.#parts.changed(this);
   }
@@ -269,6 +294,7 @@ export class Endpoint implements ConnectionHost {
     this.#closing = true;
     this.#resolver?.stop();
     for (const connection of this.#idle.splice(0)) connection.close();
+    this.#http2.close();
     this.standing.close();
   }
 }

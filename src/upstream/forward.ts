@@ -31,6 +31,8 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
   #shape: ResponseShape | undefined = undefined;
   #pass: ((buffer: Buffer, start: number, end: number) => void) | undefined = undefined;
   #over = false;
+  /** A tunnel: directions that still go on. The exchange is over when both have ended. */
+  #directions = 0;
 
   constructor(exchange: Exchange, plan: ForwardPlan, end: ForwardEnd) {
     super(exchange, plan);
@@ -63,6 +65,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
   onRequestEnd(trailers: string): void {
     this.requestTrailers = trailers;
     if (this.plan.body === undefined) this.connection?.end(trailers);
+    if (this.#directions > 0 && --this.#directions === 0) this.#completed();
   }
 
   onInboundDrain(): void {
@@ -114,6 +117,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
         this.fail(new GatehouseError('upstream_protocol', 'the server switched protocols without being asked to'));
         return;
       }
+      this.#directions = 2;
       const lines = answerFields(plan, exchange.id, response, length);
       exchange.inbound.head(
         101,
@@ -156,16 +160,27 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
   }
 
   onResponseEnd(trailers: string): void {
-    const { inbound, status, firstByteAt } = this.exchange;
+    const { inbound } = this.exchange;
+    // The client may say more: it is told that no more will come, and that is all.
+    if (this.#directions === 2) {
+      this.#directions = 1;
+      inbound.end('');
+      return;
+    }
     const shape = this.#shape;
-    this.connection = undefined;
     if (shape !== undefined) {
       shape.tap?.end();
       if (shape.rewrite !== undefined && this.#pass !== undefined) shape.rewrite.end(this.#pass);
     }
+    this.#completed();
+    inbound.end(trailers);
+  }
+
+  #completed(): void {
+    const { status, firstByteAt } = this.exchange;
+    this.connection = undefined;
     this.endpoint?.succeeded(status, this.triedAt, firstByteAt - this.triedAt);
     this.#finish('completed', undefined);
-    inbound.end(trailers);
   }
 
   onOutboundDrain(): void {

@@ -1,7 +1,7 @@
 /** The second sending of a request whose first one is slow to answer; who answers first is kept. */
 import type { GatehouseError } from '../kernel/error.ts';
 import type { BodyLength, Exchange, OutboundSink, ResponseHead } from '../kernel/exchange.ts';
-import type { ClientConnection } from './connection.ts';
+import type { Carrier } from './carrier.ts';
 import type { Endpoint } from './endpoint.ts';
 import { requestHead } from './outgoing.ts';
 import type { ForwardPlan } from './plan.ts';
@@ -27,14 +27,14 @@ export function mayHedge(exchange: Exchange, plan: ForwardPlan): boolean {
 /** One sending; everything that it cannot decide goes to its owner. */
 export class Hedge implements OutboundSink {
   readonly endpoint: Endpoint;
-  readonly connection: ClientConnection;
+  readonly connection: Carrier;
   /** When it was sent, in monotonic milliseconds. */
   readonly startedAt: number;
   /** It is the probe of the endpoint's breaker. */
   readonly probe: boolean;
   readonly #owner: HedgeOwner;
 
-  constructor(endpoint: Endpoint, connection: ClientConnection, startedAt: number, owner: HedgeOwner) {
+  constructor(endpoint: Endpoint, connection: Carrier, startedAt: number, owner: HedgeOwner) {
     this.endpoint = endpoint;
     this.connection = connection;
     this.startedAt = startedAt;
@@ -94,7 +94,7 @@ export function sendHedge(
   const { upstream, body } = plan;
   const endpoint = upstream.pick(plan.hashKey, tried);
   if (endpoint === undefined) return undefined;
-  const connection = endpoint.acquire();
+  const connection = endpoint.acquire(exchange.inbound);
   if (connection === undefined) {
     tryGivenUp(endpoint, endpoint.standing.probing);
     return undefined;

@@ -1,5 +1,6 @@
 /** The endpoint as its connections see it. */
 import type { ChunkedLimits } from '../http/chunked.ts';
+import type { ProxyAddress } from '../http/proxy/header.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { Dial, DialTarget } from '../socket/dial.ts';
@@ -23,8 +24,8 @@ export interface ConnectionHost {
   readonly bodyLimits: ChunkedLimits;
   /** Starts connecting. */
   readonly dial: Dial;
-  /** Where to connect; undefined while the host name has never been resolved. */
-  target(): DialTarget | undefined;
+  /** Where to connect, with a PROXY header that names `from`; undefined while the host name has never been resolved. */
+  target(from?: ProxyAddress): DialTarget | undefined;
   /** Counts a condition of FAULTS.md. */
   fault(kind: string): void;
   /** The server says how long it keeps idle connections. */

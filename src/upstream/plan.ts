@@ -22,6 +22,8 @@ export interface ForwardPlan {
   readonly fields: string;
   /** The whole body, when it is held; undefined when it is relayed as it comes. */
   readonly body: Buffer | undefined;
+  /** How long the client waits at most, in milliseconds from now; Infinity when it has not said. */
+  readonly patience: number;
   /** Protocol asked for by Upgrade, or ''. */
   readonly upgrade: string;
   /** Pieces of generated content that the answer has shown so far; 0 where nobody counts them. */

@@ -209,6 +209,7 @@ function play(seed: number): void {
       host: 'endpoint',
       fields: '',
       body: dice.once(2) ? (body.length === 0 ? undefined : body) : undefined,
+      patience: Number.POSITIVE_INFINITY,
       upgrade: '',
       tokens: 0,
       shape: () => undefined,

@@ -58,6 +58,35 @@ test('standing: asks for the probe once a second, and sends it when it is grante
   );
 });
 
+test('standing: a good health check ends an ejection and forgets the failures, unless that is switched off', () => {
+  for (const liftedByProbe of [true, false]) {
+    const settings = { breaker: undefined, passive: { consecutiveErrors: 3, ejectFor: '10s', liftedByProbe } };
+    const { clock, standing } = make(settings);
+    const fail = (times: number) => {
+      for (let i = 0; i < times; i++) standing.failed('upstream_reset', clock.now());
+    };
+    fail(2);
+    standing.cleared();
+    fail(1);
+    assert.equal(standing.ejected, true, 'a check counts for nothing while it is not out');
+    clock.advance(1000);
+    standing.cleared();
+    assert.equal(standing.ejected, !liftedByProbe);
+    assert.equal(standing.available, liftedByProbe);
+    clock.advance(9000);
+    assert.equal(standing.available, true);
+    fail(2);
+    assert.equal(standing.available, true);
+    fail(1);
+    assert.equal(standing.available, false);
+    // The second time it is out for twice as long: what was lifted before its time counts all the same.
+    clock.advance(19_999);
+    assert.equal(standing.available, false);
+    clock.advance(1);
+    assert.equal(standing.available, true);
+  }
+});
+
 test('standing: a granted probe without a request goes back; so does one that is out when it closes', () => {
   const { clock, asked, standing, breakNow } = make();
   breakNow();

@@ -37,7 +37,7 @@ export interface StandingParts {
   readonly askProbe: AskProbe | undefined;
   /** Whether one more endpoint may be ejected now. */
   mayEject(): boolean;
-  /** `available`, `usable` or the breaker's state has changed. */
+  /** `available`, `usable`, the breaker's state or the right to its probe has changed. */
   changed(): void;
 }
 
@@ -47,6 +47,7 @@ const PROBE_LEASE = 1000;
 const NONE = 0;
 const ASKED = 1;
 const GRANTED = 2;
+const REFUSED = 3;
 
 /** The standing of one endpoint. */
 export class Standing {
@@ -128,8 +129,18 @@ export class Standing {
   setHealthy(healthy: boolean, reason: string): void {
     if (this.healthy === healthy) return;
     this.healthy = healthy;
-    if (healthy && this.ejected) this.#readmit();
+    if (healthy && this.ejected && this.#config.passive.liftedByProbe) this.#readmit();
     this.#update(reason);
+  }
+
+  /**
+   * A health check has succeeded since it was ejected, which ends the ejection and forgets the failures so far, as Envoy does
+   * (`outlier_detection.successful_active_health_check_uneject_host`, on by default there as well).
+   */
+  cleared(): void {
+    if (this.#closed || !this.ejected || !this.#config.passive.liftedByProbe) return;
+    this.#readmit();
+    this.#update('a health check succeeded');
   }
 
   /** What the agent says. */
@@ -149,18 +160,25 @@ export class Standing {
 
   // ---- the probe
 
+  /** Asks for the breaker's one probe, where it is due and has to be asked for. Returns whether the answer is yet to come. */
+  requestProbe(now: number): boolean {
+    const { askProbe, upstream, endpoint } = this.#parts;
+    if (askProbe === undefined || !this.#probeDue(now)) return false;
+    if (this.#token !== GRANTED && now >= this.#tokenUntil) this.#token = NONE;
+    if (this.#token === NONE) {
+      this.#token = ASKED;
+      this.#tokenUntil = now + PROBE_LEASE;
+      askProbe(upstream, endpoint, true);
+    }
+    return this.#token === ASKED;
+  }
+
   /** Whether a request may be sent there now as the breaker's one probe. Asks for it where it has to be asked for. */
   takeProbe(now: number): boolean {
     const breaker = this.breaker as Breaker;
-    const { askProbe, upstream, endpoint } = this.#parts;
-    if (!breaker.due(now) || this.agent?.drained === true || !this.healthy) return false;
-    if (askProbe !== undefined) {
-      if (this.#token === ASKED && now >= this.#tokenUntil) this.#token = NONE;
-      if (this.#token === NONE) {
-        this.#token = ASKED;
-        this.#tokenUntil = now + PROBE_LEASE;
-        askProbe(upstream, endpoint, true);
-      }
+    if (!this.#probeDue(now)) return false;
+    if (this.#parts.askProbe !== undefined) {
+      this.requestProbe(now);
       if (this.#token !== GRANTED) return false;
     }
     if (!breaker.takeProbe(now)) return false;
@@ -169,16 +187,23 @@ export class Standing {
     return true;
   }
 
+  #probeDue(now: number): boolean {
+    return this.breaker?.due(now) === true && this.agent?.drained !== true && this.healthy;
+  }
+
   /** The answer to what was asked. */
   probeGranted(granted: boolean): void {
-    const { askProbe, upstream, endpoint, clock } = this.#parts;
-    // A refusal keeps ASKED: it is asked again when its time is over, not at each request.
-    if (!granted || this.#token !== ASKED || this.#closed) return;
-    this.#token = GRANTED;
-    this.#lease = clock.after(PROBE_LEASE, () => {
-      this.#dropToken();
-      askProbe?.(upstream, endpoint, false);
-    });
+    const { askProbe, upstream, endpoint, clock, changed } = this.#parts;
+    if (this.#token !== ASKED || this.#closed) return;
+    // A refusal is kept: it is asked again when its time is over, not at each request.
+    this.#token = granted ? GRANTED : REFUSED;
+    if (granted) {
+      this.#lease = clock.after(PROBE_LEASE, () => {
+        this.#dropToken();
+        askProbe?.(upstream, endpoint, false);
+      });
+    }
+    changed();
   }
 
   /** A probe is out. */

@@ -3,15 +3,9 @@ import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import { dial } from '../socket/dial.ts';
-import {
-  type Balancer,
-  createBalancer,
-  type HashSource,
-  hashSource,
-  pickInPanic,
-  type Tried,
-} from './balance/balance.ts';
+import { type Balancer, createBalancer, type HashSource, hashSource, type Tried } from './balance/balance.ts';
 import { type Home, LevelBalancer, rankLevels } from './balance/levels.ts';
+import { Panic, pickInPanic } from './balance/panic.ts';
 import { Ramp } from './balance/slowstart.ts';
 import { BreakerWatch } from './breakerwatch.ts';
 import { RetryBudget } from './budget.ts';
@@ -19,7 +13,6 @@ import { type Carried, carryOver } from './carry.ts';
 import type { UpstreamConfig } from './config.ts';
 import type { Endpoint, EndpointParts } from './endpoint.ts';
 import { compareOutliers } from './outlier.ts';
-import { Panic } from './panic.ts';
 import { tlsOptions, type UpstreamParts } from './parts.ts';
 import { systemLookup } from './resolve.ts';
 import type { WatchLimits } from './watch.ts';
@@ -98,7 +91,7 @@ export class Upstream {
     this.#home = parts.home ?? NOWHERE;
     this.#balancer = this.#makeBalancer();
     this.#breakers = new BreakerWatch(endpoints);
-    this.#panic = new Panic(name, config.panicThreshold, endpoints, parts.events);
+    this.#panic = new Panic(config.panicThreshold, endpoints, (...news) => this.#tellPanic('', ...news));
     this.#ramp = new Ramp(parts.clock, config.slowStart, endpoints, () => this.#balancer.changed());
     this.#comparing = compareOutliers(parts.clock, config.passive, endpoints);
   }
@@ -134,7 +127,15 @@ export class Upstream {
     this.#levels = undefined;
     if (!ranks.some((rank) => rank > 0)) return createBalancer(config.balance, endpoints, clock);
     const weights = config.endpoints.map(({ weight }) => weight);
-    this.#levels = new LevelBalancer(config, endpoints, ranks, weights, clock, () => this.#tellLevels());
+    this.#levels = new LevelBalancer(
+      config,
+      endpoints,
+      ranks,
+      weights,
+      clock,
+      () => this.#tellLevels(),
+      (level, ...news) => this.#tellPanic(` level ${level}`, ...news),
+    );
     return this.#levels;
   }
 
@@ -161,6 +162,12 @@ export class Upstream {
     return endpoint === undefined || endpoint.inflight < endpoint.maxInflight
       ? endpoint
       : this.#besides(endpoint, key, tried);
+  }
+
+  /** Where only the probe of a breaker may find an endpoint: resolves when it is known who sends it. Else undefined. */
+  probeDecision(): Promise<undefined> | undefined {
+    if (this.#breakers.broken === 0 || this.#panic.all !== undefined || this.hasBesides([])) return undefined;
+    return this.#breakers.decision(this.clock);
   }
 
   /** Another endpoint than one that has all the requests its agent allows. */
@@ -207,6 +214,14 @@ export class Upstream {
       this.#events.emit('levelsChanged', { upstream: this.name, levels: this.#levels?.states() ?? [] });
   }
 
+  #tellPanic(where: string, panic: boolean, available: number, of: number): void {
+    if (panic) this.#events.emit('fault', { kind: 'panic', where: this.name });
+    const what = panic
+      ? `panic: only ${available} of ${of} endpoints are available, so all are used`
+      : `panic is over: ${available} of ${of} endpoints are available`;
+    this.#events.emit('notice', { level: panic ? 'error' : 'info', message: `upstream ${this.name}${where}: ${what}` });
+  }
+
   #mayEject(): boolean {
     const out = this.endpoints.filter(({ standing }) => standing.ejected).length;
     return out + 1 <= this.endpoints.length * this.config.passive.maxEjected;
@@ -214,7 +229,8 @@ export class Upstream {
 
   #changed(): void {
     this.#breakers.count();
-    this.#panic.judge(this.#levels?.carries === true);
+    // Levels judge their own.
+    this.#panic.judge(this.#levels !== undefined);
     this.#ramp.start();
     this.#balancer.changed();
   }

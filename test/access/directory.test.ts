@@ -20,13 +20,23 @@ test('a key of the store opens the door, and is refused by every worker a second
   const key = mintKey('live');
   const hash = digestKey(PEPPER, key).toString('base64url');
   const value = { id: 'key_1', hash, principal: 'alice', tenant: 'acme', scopes: ['inference'] };
-  await store.write([{ op: 'put', kind: 'key', id: 'key_1', value }]);
+  const stays = mintKey('live');
+  const other = {
+    id: 'key_2',
+    hash: digestKey(PEPPER, stays).toString('base64url'),
+    principal: 'bob',
+    scopes: ['inference'],
+  };
+  await store.write([
+    { op: 'put', kind: 'key', id: 'key_1', value },
+    { op: 'put', kind: 'key', id: 'key_2', value: other },
+  ]);
   const simulator = await startSimulator();
   const gateway = await startGateway({
     listeners: { public: { address: '127.0.0.1:0' } },
     workers: 2,
     store: { driver: 'sqlite', path },
-    access: { pepper: PEPPER },
+    access: { pepper: PEPPER, failures: { burst: 100_000 } },
     upstreams: { model: { protocol: 'openai', endpoints: [{ url: simulator.url }] } },
     routes: [{ name: 'all', upstream: 'model', access: { anyOf: ['apiKey'], scopes: ['inference'] } }],
   });
@@ -37,10 +47,10 @@ test('a key of the store opens the door, and is refused by every worker a second
     rmSync(folder, { recursive: true, force: true });
   });
   // A connection each: the kernel gives them to both workers.
-  const ask = async () => {
+  const ask = async (shown = key) => {
     const answers = await Promise.all(
       Array.from({ length: 16 }, () =>
-        fetch(`${gateway.url}/v1/models`, { headers: { authorization: `Bearer ${key}`, connection: 'close' } }),
+        fetch(`${gateway.url}/v1/models`, { headers: { authorization: `Bearer ${shown}`, connection: 'close' } }),
       ),
     );
     return answers.map(({ status }) => status);
@@ -52,6 +62,18 @@ test('a key of the store opens the door, and is refused by every worker a second
   const took = performance.now() - revokedAt;
   t.diagnostic(`revoked in every worker after ${Math.round(took)} ms`);
   assert.ok(took < 5000, `${took} ms`);
+  const { workers } = (await (await fetch(`${gateway.adminUrl}/api/status`)).json()) as { workers: { pid: number }[] };
+  const pids = workers.map(({ pid }) => pid);
+  process.kill(pids[0] as number, 'SIGKILL');
+  await gateway.waitFor(/it is replaced at once/);
+  for (let i = 0; i < 20; i++) {
+    assert.deepEqual([...new Set(await ask(stays))], [200], 'a worker that takes the place of another has every key');
+    assert.deepEqual([...new Set(await ask())], [401], 'and no revoked one');
+    await setTimeout(20);
+  }
   const lines = gateway.accessLog();
   assert.equal(lines.find((line) => line.principal === 'alice')?.tenant, 'acme');
+  await gateway.stop();
+  const used = await store.get<{ lastUsedAt: number }>('keyUse', 'key_2');
+  assert.ok(Date.now() - (used?.value.lastUsedAt ?? 0) < 60_000, 'the last use was noted');
 });

@@ -134,4 +134,61 @@ describe('a route that asks for a key', () => {
       assert.equal(status, 200);
       assert.match(body, /Authorization: Bearer mine\r\nx-api-key: also/);
     }));
+
+  test('slows who guesses, and never locks out who has the right key', () =>
+    gated(
+      async (gateway) => {
+        const status = async (key: string) => (await gateway.ask(get('/guarded', `x-api-key: ${key}`))).status;
+        assert.deepEqual([await status('sk-guess-number-1'), await status('sk-guess-number-2')], [401, 401]);
+        const answer = await gateway.ask(get('/guarded', 'x-api-key: sk-guess-number-3'));
+        assert.equal(answer.status, 429, answer.raw);
+        assert.ok(Number(answer.field('retry-after')) >= 1);
+        assert.equal(await status(FOREIGN), 429, 'even the right one, where it might be a guess');
+        assert.equal(await status(LIVE), 200, 'a key that nobody can guess is always looked at');
+        assert.equal(await status(mintKey('live')), 429);
+        await gateway.advance(60_000);
+        assert.equal(await status(FOREIGN), 200);
+        for (let i = 0; i < 3; i++) await status('sk-guess-number-4');
+        assert.equal(await status(FOREIGN), 200, 'what has been verified goes on');
+      },
+      { clock: new ManualClock(), access: { ...access, failures: { burst: 2, refill: '30s' } } },
+    ));
+
+  test('whose model decides on the route asks for what the chosen route asks', () =>
+    gated(
+      async (gateway) => {
+        const post = async (model: string, ...fields: string[]) => {
+          const body = JSON.stringify({ model });
+          const head = ['POST /v1/chat/completions HTTP/1.1', 'Host: a', `Content-Length: ${body.length}`, ...fields];
+          return (await gateway.ask(`${head.join('\r\n')}\r\n\r\n${body}`)).status;
+        };
+        assert.equal(await post('public'), 200);
+        assert.equal(await post('secret'), 401);
+        assert.equal(await post('secret', `x-api-key: ${LIVE}`), 200);
+        assert.equal((await gateway.ask(get('/v1/chat/completions'))).status, 200, 'no body, no model: the open one');
+      },
+      {
+        routes: [
+          { name: 'open', match: { path: '/v1/*' }, upstream: 'main' },
+          {
+            name: 'closed',
+            match: { path: '/v1/*', model: 'secret' },
+            upstream: 'main',
+            access: { anyOf: ['apiKey'] },
+          },
+        ],
+      },
+    ));
+
+  test('answers a stranger before the body came, where the body decides nothing about the door', () =>
+    gated(
+      async (gateway) => {
+        const head = 'POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n';
+        assert.equal((await gateway.ask(head)).status, 401);
+      },
+      {
+        routes: [{ name: 'closed', match: { path: '/v1/*' }, models: ['m'], access: { anyOf: ['apiKey'] } }],
+        models: { m: { versions: [{ name: 'v', upstream: 'main' }] } },
+      },
+    ));
 });

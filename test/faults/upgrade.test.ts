@@ -1,6 +1,7 @@
 /** Upgrade tunnels (RFC 9110 §7.8), and answers that come while the request body is still being sent. */
 import { equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { ManualClock } from '../../src/kernel/clock.ts';
 import { makeCertificate } from '../certificate.ts';
 import { assertRefusal, until, withGateway, withServer } from '../inprocess.ts';
 import { plainResponse, rawClient } from '../raw.ts';
@@ -73,6 +74,93 @@ test('half-close: what the server says after the client has ended still arrives'
         await gateway.unharmed();
       }),
   ));
+
+for (const secure of [false, true]) {
+  test(`half-close: what the client says after the server has ended still arrives${secure ? ', over TLS' : ''}`, () =>
+    withServer(
+      async (peer) => {
+        await peer.read();
+        await peer.send(`${SWITCH}go on`);
+        peer.end();
+      },
+      (server) =>
+        withGateway({ upstream: server.url, files, listener: secure ? { tls } : {} }, async (gateway) => {
+          const client = await rawClient(gateway.port, secure ? { servername: 'a', ca: files['a.crt'] } : undefined);
+          await client.send(UPGRADE);
+          await client.readUntil('go on');
+          await client.readToEnd();
+          const peer = await server.connection(0);
+          const text = 'x'.repeat(1_000_000);
+          await client.send(`${text}bye`);
+          await peer.readUntil('bye');
+          equal(peer.ending, undefined);
+          await gateway.unharmed();
+          equal(gateway.ended.length, 0, 'it is not over yet');
+          client.end();
+          equal(await peer.readToEnd(), 'end');
+          equal(peer.received, `${text}bye`);
+          await until('the end', () => gateway.ended.length === 1);
+          equal(gateway.ended[0]?.outcome, 'completed');
+          await gateway.unharmed();
+        }),
+    ));
+}
+
+test('a tunnel may be silent after what a client said: the times of a request body are not its own', () =>
+  withServer(
+    async (peer) => {
+      await peer.read();
+      await peer.send(SWITCH);
+    },
+    (server) =>
+      withGateway(
+        { upstream: server.url, listener: { timeouts: { body: '5s' } }, clock: new ManualClock() },
+        async (gateway) => {
+          const client = await gateway.client();
+          await client.send(UPGRADE);
+          await client.read();
+          await client.send('hello');
+          const peer = await server.connection(0);
+          await peer.readUntil('hello');
+          await gateway.advance(600_000);
+          await peer.send('still here');
+          await client.readUntil('still here');
+          client.close();
+        },
+      ),
+  ));
+
+test('half-close: a server that ends and then vanishes, and a client that does', async () => {
+  for (const who of ['server', 'client'] as const) {
+    await withServer(
+      async (peer) => {
+        await peer.read();
+        await peer.send(`${SWITCH}go on`);
+        peer.end();
+      },
+      (server) =>
+        withGateway({ upstream: server.url }, async (gateway) => {
+          const client = await gateway.client();
+          await client.send(UPGRADE);
+          await client.readUntil('go on');
+          await client.readToEnd();
+          const peer = await server.connection(0);
+          if (who === 'client') client.reset();
+          else {
+            peer.close();
+            // Its FIN came before; what is written to it tells.
+            while (gateway.ended.length === 0) {
+              await client.send('hello?');
+              await gateway.unharmed();
+            }
+          }
+          await until('the end', () => gateway.ended.length === 1);
+          equal(gateway.ended[0]?.outcome, who === 'client' ? 'client_aborted' : 'upstream_aborted');
+          await gateway.unharmed();
+        }),
+    );
+  }
+});
 
 test('a server that ends the tunnel: everything it said arrives first', () =>
   withServer(

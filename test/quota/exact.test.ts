@@ -31,6 +31,8 @@ test('of 400 parallel calls on 4 workers a limit of 100 a minute lets exactly 10
   assert.deepEqual([count(200), count(429)], [100, 300]);
   const refused = answers.find(({ status }) => status === 429) as Response;
   assert.match(refused.headers.get('retry-after') ?? '', /^\d+$/);
+  assert.equal(refused.headers.get('x-ratelimit-limit-requests'), '100');
+  assert.equal(refused.headers.get('x-ratelimit-remaining-requests'), '0');
   const { error } = (await refused.json()) as { error: { message: string; type: string } };
   assert.match(error.message, /100 requests per minute is reached \(ai\/resource-requests\)/);
 });

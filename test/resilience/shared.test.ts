@@ -38,6 +38,34 @@ const settings = (url: string, more: object = {}) => ({
   routes: [{ name: 'all', match: {}, upstream: 'main' }],
 });
 
+test('the first request after openFor is the probe, however seldom requests come', { timeout: 60_000 }, async () => {
+  let broken = true;
+  const server = await rawServer(answering(() => (broken ? status(500) : plainResponse('well'))));
+  const gateway = await startGateway(settings(server.url, { breaker: { consecutiveErrors: 1, openFor: '300ms' } }));
+  const ask = async () => (await exchange(gateway.port, GET)).status;
+  const due = async () => {
+    const { breakers } = (await (await fetch(`${gateway.adminUrl}/api/breakers`)).json()) as {
+      breakers: { state: string; forMs: number }[];
+    };
+    return breakers[0]?.state === 'open' && breakers[0].forMs === 0;
+  };
+  try {
+    equal(await ask(), 500);
+    for (let round = 0; round < 3; round++) {
+      await eventually('the breaker to be due', due);
+      await setTimeout(100);
+      equal(await ask(), 500, 'a probe that fails is an answer, not a refusal');
+    }
+    broken = false;
+    await eventually('the breaker to be due', due);
+    await setTimeout(100);
+    equal(await ask(), 200);
+  } finally {
+    await gateway.stop();
+    await server.close();
+  }
+});
+
 test('one worker opens the breaker, all keep away; one probe in all; what is forced stays', {
   timeout: 60_000,
 }, async () => {

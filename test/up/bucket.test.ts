@@ -1,6 +1,7 @@
 import { equal, match, ok } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, truncateSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -100,3 +101,35 @@ test('a bucket: polled, wrong, gone, and a restart without it', {
   equal(await (await fetch(`${anew}/echo/4`)).text(), '4');
   ok(again.child.exitCode === null);
 });
+
+test(
+  'a change that diff has looked at takes effect all the same; a kept copy that is damaged is named',
+  patience,
+  async (t) => {
+    const keep = mkdtempSync(join(tmpdir(), 'gatehouse-keep-'));
+    let text = settings('http://127.0.0.1:1', 'first');
+    const bucket = createServer((request, response) => {
+      const etag = `"${text.length}"`;
+      if (request.headers['if-none-match'] === etag) response.writeHead(304).end();
+      else response.writeHead(200, { etag }).end(text);
+    }).listen(0, '127.0.0.1');
+    t.after(() => bucket.close());
+    await once(bucket, 'listening');
+    const env = { AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${(bucket.address() as AddressInfo).port}` };
+    const args = ['serve', '-c', `s3://${BUCKET}/gatehouse.yaml`, '--poll', '3s', '--keep', keep];
+    const gateway = runCli(args, env);
+    t.after(() => gateway.stop());
+    const [, , admin] = await gateway.waitFor(READY);
+    text += 'drainTimeout: 7s\n';
+    match(await (await fetch(`${admin}/api/reload`)).text(), /drainTimeout: 30s → 7s/);
+    await gateway.waitFor(/configuration 2 is in force/);
+    await gateway.stop();
+
+    for (const file of readdirSync(keep)) truncateSync(join(keep, file), 40);
+    text = 'garbage';
+    const again = runCli(args, env);
+    t.after(() => again.stop());
+    await again.waitFor(/the last good copy \(.*\.json\) cannot be read: .*/);
+    await again.waitFor(/not started/);
+  },
+);

@@ -43,6 +43,22 @@ test('diff says what reload would change, reload changes it', patience, async (t
   deepEqual(await run('diff', ...admin), { code: 0, out: '' });
 });
 
+test('a reload that moves the admin port is answered on the old one', patience, async (t) => {
+  const gateway = await startGateway(SETTINGS);
+  t.after(() => gateway.stop());
+  const spare = createServer().listen(0, '127.0.0.1');
+  await new Promise((done) => spare.once('listening', done));
+  const { port } = spare.address() as { port: number };
+  await new Promise((done) => spare.close(done));
+  const next = readFileSync(gateway.file, 'utf8').replace(/admin:\n.*/, `admin:\n  address: 127.0.0.1:${port}`);
+  writeFileSync(gateway.file, next);
+  // At once, before the change is noticed anyway.
+  const answer = await fetch(`${gateway.adminUrl}/api/reload`, { method: 'POST' });
+  const changes = [`admin.address: 127.0.0.1:0 → 127.0.0.1:${port}`];
+  deepEqual(await answer.json(), { ok: true, generation: 2, changes });
+  equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+});
+
 test(
   'a reload that is refused: the old one serves, the reason is in log, metric and admin API',
   patience,

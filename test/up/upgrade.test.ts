@@ -1,4 +1,5 @@
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
+import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { type Gateway, startGateway } from '../gateway.ts';
@@ -115,7 +116,28 @@ test('a new program that does not come up changes nothing', patience, async (t) 
   writeFileSync(gateway.file, 'listeners: 7\n');
   const { status, text } = await upgrade(gateway);
   equal(status, 409);
-  match(text, /exited with code 1 before it served/);
+  const { problems } = JSON.parse(text) as { problems: string[] };
+  match(problems[0] ?? '', /exited with code 1 before it served$/);
+  match(problems[1] ?? '', /gatehouse\.yaml:1:1: routes: /, 'its reasons come with it');
   equal(await (await fetch(`${gateway.url}/echo/5`)).text(), '5');
   await gateway.waitFor(/upgrade refused, process \d+ goes on/);
+});
+
+test('told to stop while the new program starts: neither stays', patience, async (t) => {
+  const gateway = await start(t);
+  const asked = upgrade(gateway).catch(() => undefined);
+  const upgrading = async () =>
+    ((await (await fetch(`${gateway.adminUrl}/api/upgrade`)).json()) as { upgrading: boolean }).upgrading;
+  await until(upgrading);
+  gateway.child.kill('SIGTERM');
+  // Nobody holds its output any more, so the new one has gone as well.
+  const closed = once(gateway.child, 'close');
+  const tookOver = gateway.waitFor(/has taken over/).then(
+    () => true,
+    () => closed.then(() => false),
+  );
+  // On a busy machine the signal may come too late: then the new one serves, rightly.
+  if (await Promise.race([closed.then(() => false), tookOver])) return t.skip('it had taken over before the signal');
+  await asked;
+  await rejects(fetch(`${gateway.url}/echo/1`));
 });

@@ -24,6 +24,15 @@ const STATUS: ReadonlyMap<number, number> = new Map([
   [500, 14],
 ]);
 const STATUS_NAME = 8;
+/** What HTTP/1.1 says about its connections and framing, and `host`, which is a pseudo-field here (RFC 9113 §8.2.2). */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  'host',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+]);
 const CR = 13;
 
 /** Composes a block in a buffer that grows as needed and is used again; take it before the next `begin`. */
@@ -75,7 +84,7 @@ export class HpackEncoder {
     this.#string(value);
   }
 
-  /** Field lines with CRLF, from `at` to the empty line or the end; names become lower case. */
+  /** Field lines with CRLF, from `at` to the empty line or the end; names become lower case, and what HTTP/2 has no place for stays behind. */
   lines(text: string, at = 0): void {
     let from = at;
     while (from < text.length && text.charCodeAt(from) !== CR) {
@@ -83,7 +92,8 @@ export class HpackEncoder {
       if (end < 0) end = text.length;
       const colon = text.indexOf(':', from);
       if (colon > from && colon < end) {
-        this.field(text.slice(from, colon).toLowerCase(), trimOws(text.slice(colon + 1, end)));
+        const name = text.slice(from, colon).toLowerCase();
+        if (!LEFT_OUT.has(name)) this.field(name, trimOws(text.slice(colon + 1, end)));
       }
       from = end + 2;
     }

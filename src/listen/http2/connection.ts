@@ -5,7 +5,6 @@ import { Malformed } from '../../http/http2/head.ts';
 import { Request } from '../../http/request.ts';
 import { GatehouseError } from '../../kernel/error.ts';
 import type { Peer } from '../../kernel/exchange.ts';
-import type { TlsFacts } from '../../kernel/identity.ts';
 import type { HostedStream } from '../../socket/http2/host.ts';
 import { Http2Session } from '../../socket/http2/session.ts';
 import type { Wire } from '../../socket/wire.ts';
@@ -38,11 +37,12 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
   #eof = false;
   #probes = 0;
   #dropped = 0;
+  /** When a client that has sent FIN counts as gone. */
+  #goneAt = NEVER;
   /** GOAWAY has been sent: 1 for any stream, 2 for no further one. */
   #leaving = 0;
   #idleSince = NEVER;
-  readonly tls: TlsFacts | undefined;
-  readonly #covers: Secured['covers'];
+  readonly secured: Secured | undefined;
   #covered = '';
 
   constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime, secured?: Secured) {
@@ -56,8 +56,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
     });
     this.peer = peer;
     this.runtime = runtime;
-    this.tls = secured?.facts;
-    this.#covers = secured?.covers;
+    this.secured = secured;
     this.own(runtime.timeouts.head);
     runtime.deadlines.add(this);
     this.greet([[SETTING.MAX_CONCURRENT_STREAMS, http2.streams]]);
@@ -108,6 +107,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
       this.close();
       return;
     }
+    this.#goneAt = this.now() + this.runtime.timeouts.halfClose;
     for (const stream of [...this.streams.values()]) stream.halfClosed();
     if (this.streams.size > 0) this.#probe();
   }
@@ -115,7 +115,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
   /** Half-closed or gone? Only writing tells, and a PING is harmless to who still reads. */
   #probe(): void {
     this.ping();
-    this.own(++this.#probes < PROBES ? PROBE_MS : NEVER);
+    this.own(++this.#probes < PROBES ? PROBE_MS : this.#goneAt - this.now());
   }
 
   onBroken(): void {
@@ -183,7 +183,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
       exchange.clientAddress = seen.address;
       exchange.scheme = seen.scheme;
     }
-    if (this.#covers !== undefined && head.host !== this.#covered && !this.#checkHost(head.host)) {
+    if (this.secured?.covers !== undefined && head.host !== this.#covered && !this.#checkHost(head.host)) {
       runtime.fault('misdirected_request');
       const what = `${head.host} is not covered by the certificate of this connection: open another one for it`;
       runtime.onRefused(exchange.exchange, new GatehouseError('misdirected_request', what));
@@ -191,7 +191,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
   }
 
   #checkHost(host: string): boolean {
-    if (!this.#covers?.(host)) return false;
+    if (!this.secured?.covers?.(host)) return false;
     this.#covered = host;
     return true;
   }
@@ -291,8 +291,8 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
     if (this.stopped) this.close();
     else if (this.#leaving === 1) this.#lastCall();
     else if (this.#eof) {
-      if (this.streams.size > 0) this.#probe();
-      else this.#end();
+      if (this.now() >= this.#goneAt) this.onBroken();
+      else this.#probe();
     } else if (this.waitsForRest || this.#requests === 0) {
       this.fail(H2.PROTOCOL_ERROR, 'slow_head', 'a frame was not complete in time (timeouts.head)');
     } else this.drain();

@@ -42,7 +42,6 @@ export class Http2Exchange extends Http2Stream implements Inbound {
   #over = false;
   /** Bytes that Content-Length of the answer still promises; Infinity where nothing is promised. */
   #left = NEVER;
-  #requestEndAt = NEVER;
   #blocked = false;
   #lastSent = 0;
   #lastQueued = 0;
@@ -55,15 +54,14 @@ export class Http2Exchange extends Http2Stream implements Inbound {
     this.#request = request;
     this.#bodiless = request.method === 'HEAD';
     this.peer = peer;
-    this.tls = connection.tls;
+    this.tls = connection.secured?.facts;
     this.clientAddress = peer.address;
     this.scheme = runtime.scheme;
     this.listener = runtime.name;
     this.expected = request.length;
     this.exchange = new Exchange(this, request, request.length);
     this.exchange.startedAt = runtime.clock.now();
-    if (request.length === LENGTH_NONE) this.#requestEndAt = this.exchange.startedAt;
-    else this.arm(runtime.timeouts.body);
+    if (request.length !== LENGTH_NONE) this.arm(runtime.timeouts.body);
   }
 
   // ---- the request body
@@ -107,7 +105,6 @@ export class Http2Exchange extends Http2Stream implements Inbound {
   }
 
   protected onBodyEnd(trailers: string): void {
-    this.#requestEndAt = this.#runtime.clock.now();
     if (!this.#blocked) this.arm(NEVER);
     if (!this.#over) this.#sink?.onRequestEnd(trailers);
   }
@@ -191,12 +188,9 @@ export class Http2Exchange extends Http2Stream implements Inbound {
 
   /** The client has sent FIN: nothing more will come of its requests. */
   halfClosed(): void {
-    const { runtime } = this.#connection;
-    if (!this.remoteEnded) {
-      runtime.fault('body_cut_short');
-      this.#connection.reset(this, H2.CANCEL, 'closed before its request was complete');
-    } else if (this.headSent && runtime.clock.now() - this.#requestEndAt > runtime.timeouts.halfClose)
-      this.#connection.reset(this, H2.CANCEL, 'left before its answer was complete');
+    if (this.remoteEnded) return;
+    this.#runtime.fault('body_cut_short');
+    this.#connection.reset(this, H2.STREAM_CLOSED, 'closed before its request was complete');
   }
 
   onOverdue(): void {

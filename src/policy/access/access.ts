@@ -17,6 +17,7 @@ import { type KeyUses, UsedKeys } from './used.ts';
 export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
 export { AccessGate } from './gate.ts';
 export { ISSUER_KEYS, type TokenNews, Tokens } from './jwt/tokens.ts';
+export { packRevocation, REVOCATION_KIND, revocationConsumer } from './revocations.ts';
 export { CREDENTIAL } from './shown.ts';
 export { KeyTable } from './table.ts';
 export type { KeyUses } from './used.ts';
@@ -59,20 +60,17 @@ export class Access {
     const { events } = this.#parts;
     const same = before !== undefined && isDeepStrictEqual(config, before.config);
     const methods = same ? before.methods : this.#methods(config, before);
-    const others = methods.flatMap((one) => one.challenges ?? []);
-    const challenges = new Challenges(config.realm, others, config.resourceMetadata);
-    const parts = { events, challenges, throttle: this.#throttle, failures: config.failures };
+    const { realm, resourceMetadata, failures } = config;
     const made = new Map<string, AccessGate>();
     const gates = routes.map((settings) => {
       if (settings === undefined) return undefined;
       const key = JSON.stringify(settings);
-      const gate =
-        made.get(key) ??
-        new AccessGate(
-          settings,
-          methods.filter(({ method }) => settings.anyOf.includes(method)),
-          parts,
-        );
+      const known = made.get(key);
+      if (known !== undefined) return known;
+      const own = methods.filter(({ method }) => settings.anyOf.includes(method));
+      const others = own.flatMap((one) => one.challenges ?? []);
+      const challenges = new Challenges(realm, others, resourceMetadata);
+      const gate = new AccessGate(settings, own, { events, challenges, throttle: this.#throttle, failures });
       made.set(key, gate);
       return gate;
     });
@@ -89,8 +87,9 @@ export class Access {
     const { pepper: peppers, keys: declared, remembered, certificates, issuers, dpop } = config;
     const known = before?.methods.find((one) => one instanceof JwtAuthenticator);
     return [
-      new ApiKeys({ clock, peppers, declared, remembered, table: this.#keys, used: this.#used }),
+      // First, for it knows its own by their form; whatever it does not know may be a key.
       new JwtAuthenticator(issuers, dpop, this.tokens, known),
+      new ApiKeys({ clock, peppers, declared, remembered, table: this.#keys, used: this.#used }),
       new Certificates(clock, certificates),
     ];
   }

@@ -4,8 +4,8 @@ import type { Exchange } from '../../kernel/exchange.ts';
 import type { Identity } from '../../kernel/identity.ts';
 import type { Authenticator, AuthFailure, AuthVerdict, CredentialScheme } from './authenticator.ts';
 import type { KeyDocument } from './document.ts';
+import { Hmac } from './hmac.ts';
 import { isOurs, KEY_LENGTH, keyFault } from './key.ts';
-import { digestKey } from './pepper.ts';
 import { KeyTable } from './table.ts';
 import type { UsedKeys } from './used.ts';
 
@@ -64,7 +64,7 @@ export interface ApiKeysParts {
 export class ApiKeys implements Authenticator {
   readonly method = 'apiKey';
   readonly #clock: Clock;
-  readonly #peppers: readonly string[];
+  readonly #peppers: readonly Hmac[];
   readonly #declared = new KeyTable();
   readonly #table: KeyTable;
   readonly #used: UsedKeys;
@@ -75,7 +75,7 @@ export class ApiKeys implements Authenticator {
 
   constructor(parts: ApiKeysParts) {
     this.#clock = parts.clock;
-    this.#peppers = parts.peppers.length > 0 ? parts.peppers : [''];
+    this.#peppers = (parts.peppers.length > 0 ? parts.peppers : ['']).map((pepper) => new Hmac(pepper));
     this.#table = parts.table;
     this.#used = parts.used;
     this.#half = Math.ceil(parts.remembered / 2);
@@ -86,9 +86,8 @@ export class ApiKeys implements Authenticator {
     return scheme !== 'dpop';
   }
 
-  /** Whether this very text has been verified before, and may still be good. */
-  remembers(credential: string): boolean {
-    return this.#fresh.has(credential) || this.#stale.has(credential);
+  guessable(credential: string): boolean {
+    return !isOurs(credential) && !this.#fresh.has(credential) && !this.#stale.has(credential);
   }
 
   authenticate(_scheme: CredentialScheme, credential: string, exchange: Exchange): AuthVerdict {
@@ -129,7 +128,7 @@ export class ApiKeys implements Authenticator {
       if (fault !== undefined) return fault === 'length' ? LENGTHS : fault === 'checksum' ? CHECKSUM : CHARACTERS;
     }
     for (const pepper of this.#peppers) {
-      const digest = digestKey(pepper, credential);
+      const digest = pepper.digest(credential);
       let table = this.#declared;
       let row = table.find(digest);
       if (row < 0) {

@@ -75,6 +75,8 @@ export interface Authenticator {
    * fields and TLS facts), but not what the route asks beyond that (scopes).
    */
   authenticate(scheme: CredentialScheme, credential: string, exchange: Exchange): AuthVerdict | Promise<AuthVerdict>;
+  /** Whether a credential might be a guess: one that has not been verified before, and is not out of pure chance. */
+  guessable?(credential: string): boolean;
   /** Challenges for who has shown nothing, beside `Bearer realm="…"`; such as `DPoP algs="ES256 EdDSA"`. */
   readonly challenges?: readonly string[];
   /** Looks at what TLS says, where no credential was shown; undefined: nothing there to go by. */

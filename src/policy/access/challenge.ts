@@ -29,6 +29,12 @@ export class Challenges {
     return new GatehouseError('unauthorized', `This needs a credential, and none was sent. ${HOW}`, { rule, fields });
   }
 
+  /** No client certificate was shown where only that counts: there is nothing that a challenge could ask for. */
+  uncertified(rule: string): GatehouseError {
+    const message = 'This needs a client certificate, and none was shown. Set certificate and key in your client.';
+    return new GatehouseError('forbidden', message, { rule });
+  }
+
   /** What was shown can be read in more than one way, or not at all. */
   ambiguous(rule: string, message: string): GatehouseError {
     const fields: Field[] = [

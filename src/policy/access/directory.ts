@@ -54,24 +54,35 @@ function saysNothing(fact: unknown): boolean {
   );
 }
 
-const NOTHING: Omit<KeyFacts, 'id' | 'hash' | 'principal'> = {
-  tenant: '',
-  plan: '',
-  scopes: [],
-  roles: [],
-  models: undefined,
-  networks: [],
-  labels: {},
-  trial: false,
-  disabled: false,
-};
+const NONE: string[] = [];
+const NO_LABELS = {};
 
 /** Puts what `packKey` gave into a table. */
 export function keyConsumer(table: KeyTable) {
   return {
     begin: () => table.begin(),
-    put: (id: string, packed: unknown) => table.put({ ...NOTHING, ...(packed as KeyFacts), id }),
+    put: (id: string, packed: unknown) => table.put(unpack(id, packed as Partial<KeyFacts>)),
     remove: (id: string) => table.remove(id),
     complete: () => table.complete(),
+  };
+}
+
+/** Written out: a spread costs as much as all the rest, and there may be a million. */
+function unpack(id: string, packed: Partial<KeyFacts>): KeyFacts {
+  return {
+    id,
+    hash: packed.hash ?? '',
+    principal: packed.principal ?? '',
+    tenant: packed.tenant ?? '',
+    plan: packed.plan ?? '',
+    scopes: packed.scopes ?? NONE,
+    roles: packed.roles ?? NONE,
+    models: packed.models,
+    networks: packed.networks ?? NONE,
+    labels: packed.labels ?? NO_LABELS,
+    trial: packed.trial ?? false,
+    disabled: packed.disabled ?? false,
+    notBefore: packed.notBefore,
+    expiresAt: packed.expiresAt,
   };
 }

@@ -77,11 +77,24 @@ export class AccessGate {
     const { scheme, credential } = shown;
     for (const method of this.#readers) {
       if (!method.recognizes(scheme, credential)) continue;
+      if (method.guessable?.(credential)) {
+        const held = this.#hold(exchange, method.method, credential);
+        if (held !== undefined) return held;
+      }
       const verdict = method.authenticate(scheme, credential, exchange);
       if (!(verdict instanceof Promise)) return this.#judge(exchange, method.method, verdict, credential);
       return verdict.then((late) => this.#judge(exchange, method.method, late, credential));
     }
     return this.#refuse(exchange, undefined, UNSUPPORTED, credential);
+  }
+
+  /** A guess from where too many have failed is not even looked up. */
+  #hold(exchange: Exchange, method: AccessMethod, credential: string): GatehouseError | undefined {
+    const { throttle, failures, challenges } = this.#parts;
+    const wait = throttle.hold(failures, exchange.inbound.clientAddress, credential);
+    if (wait === 0) return undefined;
+    this.#tell(exchange, method, 'throttled');
+    return challenges.throttled(exchange.route, wait);
   }
 
   #withoutCredential(exchange: Exchange, fault: ShownFault): GatehouseError | undefined {
@@ -97,7 +110,7 @@ export class AccessGate {
       if (verdict !== undefined) return this.#judge(exchange, method.method, verdict, '');
     }
     this.#tell(exchange, undefined, 'missing');
-    return challenges.missing(exchange.route);
+    return this.#readers.length > 0 ? challenges.missing(exchange.route) : challenges.uncertified(exchange.route);
   }
 
   #judge(

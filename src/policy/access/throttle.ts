@@ -1,7 +1,9 @@
 /**
  * Slows failed logins, by address (an IPv6 network of 64 bits counts as one) and by the beginning of the key. A token bucket
- * for each (Turner 1986), in two generations of bounded maps. Only failures are counted, and only failures are slowed: who
- * comes with the right key is not asked.
+ * for each (Turner 1986), in two generations of bounded maps. Only failures are counted. What cannot be guessed, a key of
+ * our make or a signed token, is always looked at, so that nobody is locked out by whoever shares an address with them; it
+ * is only answered 429 instead of 401 when it is wrong. A key of another make may be one that can be guessed: from an
+ * address that fails too often it is not even looked up, unless it has been verified before.
  */
 import { isIPv6 } from 'node:net';
 import type { Clock } from '../../kernel/clock.ts';
@@ -58,9 +60,14 @@ export class Throttle {
     return Math.max(0, fullAt - now + settings.refill - most);
   }
 
-  /** Whether an address has failed lately. */
-  suspects(address: string): boolean {
-    return this.#addresses.get(networkOf(address)) > this.#clock.now();
+  /**
+   * Milliseconds for which a credential that might be a guess is not looked at; 0: it is. Keys that begin alike are held up
+   * only where the address has failed lately: their owner, at another address, goes on.
+   */
+  hold(settings: ThrottleSettings, address: string, credential: string): number {
+    const fullAt = this.#addresses.get(networkOf(address));
+    if (fullAt <= this.#clock.now()) return 0;
+    return this.wait(settings, address, credential);
   }
 
   /** Another one has failed. */

@@ -119,9 +119,19 @@ export class Admission {
     for (const watch of this.#observed) watch.end(used);
   }
 
-  /** What was claimed of limits that refuse, for fields that tell the client. */
-  get claims(): readonly Claim[] {
-    return this.#enforced.claims;
+  /**
+   * What is left of the tightest limit of a unit, for fields that tell the client; undefined where nothing limits it. Other
+   * workers may have some in hand, so it is a good guess and no promise.
+   */
+  left(unit: Unit, now: number): { limit: number; remaining: number; resetMs: number } | undefined {
+    let found: { limit: number; remaining: number; resetMs: number } | undefined;
+    for (const { lease, rule } of this.#enforced.claims) {
+      if (rule.unit !== unit) continue;
+      const remaining = Math.max(0, Math.floor(lease.free + lease.idle));
+      if (found !== undefined && remaining / rule.limit >= found.remaining / found.limit) continue;
+      found = { limit: rule.limit, remaining, resetMs: Math.max(0, lease.resetAt - now) };
+    }
+    return found;
   }
 
   #enter(exhausted: Exhausted | undefined): void {

@@ -37,8 +37,9 @@ export interface LeaseGrant {
   retryAfterMs: number;
   /** Milliseconds from the question on, after which units in hand must not be used; infinite where one process decides alone. */
   ttlMs: number;
-  /** Units of the limit that are free after this. */
+  /** Units of the limit that are free after this, and milliseconds until all of them are. */
   free: number;
+  resetMs: number;
 }
 
 /** Grants leases to holders. */
@@ -170,7 +171,13 @@ export class LocalAuthority implements Authority {
     const book = this.#books.get(ask.rule);
     // A worker that is ahead of us, or behind, by a configuration: nothing is granted that nobody counts.
     if (book === undefined)
-      return { granted: ask.granted, retryAfterMs: UNKNOWN_RULE_MS, ttlMs: Number.POSITIVE_INFINITY, free: 0 };
+      return {
+        granted: ask.granted,
+        retryAfterMs: UNKNOWN_RULE_MS,
+        ttlMs: Number.POSITIVE_INFINITY,
+        free: 0,
+        resetMs: 0,
+      };
     const account = this.#account(book, ask.key, now);
     const { counter } = account;
     const holding = this.#holding(account, holder, ask, now);
@@ -194,6 +201,7 @@ export class LocalAuthority implements Authority {
       retryAfterMs,
       ttlMs: Number.POSITIVE_INFINITY,
       free: Math.max(0, free - units),
+      resetMs: counter.resetMs(now),
     };
   }
 

@@ -16,6 +16,8 @@ export interface Counter {
   settle(back: number, used: number, now: number): void;
   /** Milliseconds until `units` may be free; infinite when they never are. Held units may come back sooner. */
   retryAfter(units: number, now: number): number;
+  /** Milliseconds until everything is free again, if nothing more is used. */
+  resetMs(now: number): number;
   /** Nothing is held or counted: it may be forgotten. */
   empty(now: number): boolean;
 }
@@ -81,6 +83,12 @@ export class SlidingCounter implements Counter {
       if (free >= units) return Math.max(1, this.#endOf(this.#slots[i] as number) - now);
     }
     return UNKNOWN_WAIT;
+  }
+
+  resetMs(now: number): number {
+    const last = this.#slots.length - 2;
+    if (this.#held > 0) return this.#window.windowMs;
+    return last < 0 ? 0 : Math.max(0, this.#endOf(this.#slots[last] as number) - now);
   }
 
   empty(now: number): boolean {
@@ -157,6 +165,10 @@ export class BucketCounter implements Counter {
     return Math.max(1, Math.ceil(missing / this.#bucket.perMs));
   }
 
+  resetMs(now: number): number {
+    return (this.#bucket.burst - this.free(now)) / this.#bucket.perMs;
+  }
+
   empty(now: number): boolean {
     return this.#held === 0 && this.free(now) >= this.#bucket.burst;
   }
@@ -212,6 +224,10 @@ export class CalendarCounter implements Counter {
     return free + this.#held >= units ? UNKNOWN_WAIT : Math.max(1, this.#period.left(now));
   }
 
+  resetMs(now: number): number {
+    return this.#period.left(now);
+  }
+
   empty(now: number): boolean {
     this.#turn(now);
     return this.#held === 0 && this.#used === 0;
@@ -249,6 +265,10 @@ export class PermitCounter implements Counter {
   retryAfter(units: number): number {
     if (units > this.#rule.limit) return Number.POSITIVE_INFINITY;
     return this.free() >= units ? 0 : UNKNOWN_WAIT;
+  }
+
+  resetMs(): number {
+    return 0;
   }
 
   empty(): boolean {

@@ -57,6 +57,8 @@ export class Lease {
   expiresAt = Number.POSITIVE_INFINITY;
   /** Units of the limit that were free when it was last asked. */
   free: number;
+  /** When all of them will be. */
+  resetAt = 0;
   /** Units that waiting requests need together. */
   need = 0;
   waiters: { waiter: Waiter; units: number }[] = [];

@@ -170,6 +170,7 @@ export class Leases {
         lease.backTold = ask.back;
         lease.usedTold = ask.used;
         lease.free = grant.free;
+        lease.resetAt = now + grant.resetMs;
         lease.expiresAt = sentAt + grant.ttlMs;
         lease.refused = ask.least;
         lease.emptyUntil = now + Math.min(grant.retryAfterMs, BELIEF_MS);

@@ -55,8 +55,6 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream>
   protected abstract onGoaway(lastId: number, code: number): void;
   /** The answer to our PING. */
   protected abstract onPong(): void;
-  /** The peer's settings have come. */
-  protected onSettings(): void {}
 
   /** Sends our settings, behind the client's preface where we are the client. */
   protected greet(settings: readonly (readonly [number, number])[]): void {
@@ -278,7 +276,6 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream>
       }
     }
     this.wire.writeOwned(frame(FRAME.SETTINGS, FLAG.ACK, 0));
-    this.onSettings();
     if (window >= 0) this.pump();
   }
 }

@@ -85,7 +85,7 @@ export class Connection {
       doing,
       true,
       () =>
-        this.#pool.begin('isolation level read committed read write', (sql) =>
+        this.#pool.begin('isolation level read committed', (sql) =>
           body((text, values = []) => run(sql as unknown as Sql, text, values)),
         ) as Promise<T>,
     );

@@ -1,5 +1,5 @@
 /** The ledger in PostgreSQL: single entries, and sums by day that are kept along in the same statement. */
-import { checkDays, checkEntries, checkLimit } from '../check.ts';
+import { checkDays, checkEntries, checkLimit, checkTexts } from '../check.ts';
 import { type EntryQuery, type Ledger, type LedgerEntry, type SumQuery, USAGE_COUNTS, USAGE_KEYS } from '../ledger.ts';
 import { ENTRY_COLUMNS, entryCells, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
 import type { Cell } from '../row.ts';
@@ -65,6 +65,7 @@ export function postgresLedger(connection: Connection, schema: string): Ledger {
     },
     async *entries(query = {}) {
       const size = checkLimit(query.pageSize, 1000);
+      checkTexts(...Object.values(query.where ?? {}));
       let last: LedgerEntry | undefined;
       for (;;) {
         const page: LedgerEntry[] = await entriesAfter(connection, s, query, last, size);

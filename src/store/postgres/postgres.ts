@@ -1,5 +1,5 @@
 /** The store in PostgreSQL, shared by several nodes. They tell each other of changes, and look by themselves besides. */
-import { checkLimit, checkName, checkWrites } from '../check.ts';
+import { checkLimit, checkName, checkTexts, checkWrites } from '../check.ts';
 import type { PostgresConfig } from '../config.ts';
 import { StoreError } from '../error.ts';
 import type { Ledger } from '../ledger.ts';
@@ -104,6 +104,7 @@ class PostgresStore implements Store {
 
   async list<T>(kind: string, page: Page = {}): Promise<Listed<T>> {
     const limit = checkLimit(page.limit, 100);
+    checkTexts(kind, page.parent, page.after);
     const values: Cell[] = [kind, page.after ?? '', this.#options.clock.wall(), limit + 1];
     const inParent = page.parent ? `AND parent = $${values.push(page.parent)} AND parent <> ''` : '';
     const rows = await this.#connection.query(
@@ -126,7 +127,7 @@ class PostgresStore implements Store {
   }
 
   async write(writes: readonly Write[], author?: Author): Promise<WriteResult> {
-    const ready = checkWrites(writes);
+    const ready = checkWrites(writes, author);
     // A conflict rolls back, and so comes out of the transaction as what was thrown.
     let conflict: ConflictSignal | undefined;
     try {
@@ -188,6 +189,7 @@ class PostgresStore implements Store {
   }
 
   async history(page: HistoryPage = {}): Promise<readonly HistoryEntry[]> {
+    checkTexts(page.kind, page.id, page.who);
     const values: Cell[] = [page.before ?? Number.MAX_SAFE_INTEGER, checkLimit(page.limit, 100, 10_000)];
     const where = ['sequence < $1'];
     for (const [condition, value] of [

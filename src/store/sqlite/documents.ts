@@ -2,7 +2,7 @@
 import type { ReadyWrite } from '../check.ts';
 import type { StoreOptions } from '../options.ts';
 import { documentCells, historyCells, isAlive, lookupConflict, type Name, planWrites, rowKey } from '../plan.ts';
-import { DOCUMENT_COLUMNS, type Row, readLookups } from '../row.ts';
+import { DOCUMENT_COLUMNS, type Row } from '../row.ts';
 import type { Author, WriteResult } from '../store.ts';
 import type { Database } from './database.ts';
 
@@ -10,7 +10,8 @@ import type { Database } from './database.ts';
 export const ALIVE = 'value IS NOT NULL AND (expires_at IS NULL OR expires_at > ?)';
 
 const SELECT = `SELECT ${DOCUMENT_COLUMNS} FROM documents WHERE kind = ? AND id = ?`;
-const UPSERT = `INSERT INTO documents (${DOCUMENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+/** Writes a row over what there is. */
+export const UPSERT = `INSERT INTO documents (${DOCUMENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
   version = excluded.version, updated_at = excluded.updated_at, parent = excluded.parent, lookups = excluded.lookups,
   expires_at = excluded.expires_at, value = excluded.value`;
 
@@ -19,7 +20,8 @@ export function readMeta(database: Database, name: 'revision' | 'forgotten'): nu
   return database.prepare('SELECT value FROM meta WHERE name = ?').all(name)[0]?.value as number;
 }
 
-function nextRevision(database: Database): number {
+/** Counts up and gives the new version. */
+export function nextRevision(database: Database): number {
   const version = readMeta(database, 'revision') + 1;
   database.prepare("UPDATE meta SET value = ? WHERE name = 'revision'").run(version);
   return version;
@@ -59,7 +61,8 @@ export function applyWrites(
   return { ok: true, version };
 }
 
-function freeName(database: Database, { kind, lookup, id }: Name): void {
+/** Takes a name from a document, if it is the one that has it. */
+export function freeName(database: Database, { kind, lookup, id }: Name): void {
   database.prepare('DELETE FROM lookups WHERE kind = ? AND lookup = ? AND id = ?').run(kind, lookup, id);
 }
 
@@ -71,21 +74,4 @@ function takeName(database: Database, { kind, lookup, id }: Name, now: number): 
   if (isAlive(database.prepare(SELECT).all(kind, holder as string)[0], now)) return holder as string;
   database.prepare('UPDATE lookups SET id = ? WHERE kind = ? AND lookup = ?').run(id, kind, lookup);
   return undefined;
-}
-
-/** Turns up to `limit` expired documents into deletions, as one transaction. Answers how many. */
-export function expire(database: Database, now: number, limit: number): number {
-  const rows = database
-    .prepare(`SELECT ${DOCUMENT_COLUMNS} FROM documents
-      WHERE expires_at <= ? AND expires_at IS NOT NULL AND value IS NOT NULL LIMIT ?`)
-    .all(now, limit);
-  if (rows.length === 0) return 0;
-  const version = nextRevision(database);
-  for (const row of rows) {
-    const kind = row.kind as string;
-    const id = row.id as string;
-    for (const lookup of readLookups(row)) freeName(database, { kind, lookup, id });
-    database.prepare(UPSERT).run(kind, id, version, now, '', null, null, null);
-  }
-  return rows.length;
 }

@@ -1,5 +1,5 @@
 /** The ledger in SQLite: single entries, and sums by day that are kept along in the same transaction. */
-import { checkDays, checkEntries, checkLimit } from '../check.ts';
+import { checkDays, checkEntries, checkLimit, checkTexts } from '../check.ts';
 import {
   dayOf,
   type EntryQuery,
@@ -38,6 +38,7 @@ export function sqliteLedger(access: LedgerAccess): Ledger {
     sums: async (query) => access.read('summing the ledger', (database) => sums(database, query)),
     async *entries(query = {}) {
       const size = checkLimit(query.pageSize, 1000);
+      checkTexts(...Object.values(query.where ?? {}));
       let last: LedgerEntry | undefined;
       for (;;) {
         const page = await access.read('reading the ledger', (database) => entriesAfter(database, query, last, size));

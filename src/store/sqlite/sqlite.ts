@@ -1,5 +1,5 @@
 /** The store in one SQLite file. Write-ahead log: readers never wait for a writer, nor a writer for readers. */
-import { checkLimit, checkName, checkWrites } from '../check.ts';
+import { checkLimit, checkName, checkTexts, checkWrites } from '../check.ts';
 import type { SqliteConfig } from '../config.ts';
 import { StoreError } from '../error.ts';
 import type { Ledger } from '../ledger.ts';
@@ -20,19 +20,19 @@ import type {
   WriteResult,
 } from '../store.ts';
 import { nextTurn, pause } from '../turn.ts';
+import { copyDatabase } from './copy.ts';
 import type { Binding, Database } from './database.ts';
-import { ALIVE, applyWrites, expire, readMeta } from './documents.ts';
+import { ALIVE, applyWrites, readMeta } from './documents.ts';
 import { isBusy, sqliteFault } from './fault.ts';
 import { readHistory } from './history.ts';
 import { sqliteLedger } from './ledger.ts';
 import { openFile } from './open.ts';
+import { drop, expire, forget, SWEEP_ROWS } from './sweep.ts';
 
 /** How often to look for writes of other processes. */
 const POLL_MS = 500;
 /** Pause between tries while another process holds the file. */
 const RETRY_MS = 20;
-/** Rows that `sweep` takes on in one transaction. */
-const SWEEP_ROWS = 5000;
 
 /** Opens the file `config.path`. Throws a `StoreError`; a file that is damaged or not ours is left untouched. */
 export async function openSqlite(
@@ -91,6 +91,7 @@ class SqliteStore implements Store {
 
   async list<T>(kind: string, page: Page = {}): Promise<Listed<T>> {
     const limit = checkLimit(page.limit, 100);
+    checkTexts(kind, page.parent, page.after);
     const inParent = page.parent ? "AND parent = ? AND parent <> ''" : '';
     const rows = await this.#read('listing', (database) =>
       database
@@ -114,7 +115,7 @@ class SqliteStore implements Store {
   }
 
   async write(writes: readonly Write[], author?: Author): Promise<WriteResult> {
-    const ready = checkWrites(writes);
+    const ready = checkWrites(writes, author);
     const result = await this.#transaction(
       'writing',
       (database) => applyWrites(database, ready, author, this.#options),
@@ -156,14 +157,15 @@ class SqliteStore implements Store {
     return () => this.#watchers.delete(watcher);
   }
 
-  history(page: HistoryPage = {}): Promise<readonly HistoryEntry[]> {
+  async history(page: HistoryPage = {}): Promise<readonly HistoryEntry[]> {
+    checkTexts(page.kind, page.id, page.who);
     return this.#read('reading the history', (database) => readHistory(database, page));
   }
 
   async sweep(ages: Ages = {}): Promise<Swept> {
     const now = this.#options.clock.wall();
     const swept = {
-      expired: await this.#bit((database) => expire(database, now, SWEEP_ROWS)),
+      expired: await this.#bit((database) => expire(database, now)),
       tombstones: 0,
       history: 0,
       ledger: 0,
@@ -188,10 +190,8 @@ class SqliteStore implements Store {
     }
   }
 
-  copyTo(path: string): Promise<void> {
-    return this.#read(`copying to ${path}`, (database) => {
-      database.prepare('VACUUM INTO ?').run(path);
-    });
+  async copyTo(path: string): Promise<void> {
+    await this.#read(`copying to ${path}`, (database) => copyDatabase(database, path));
   }
 
   async close(): Promise<void> {
@@ -274,24 +274,4 @@ class SqliteStore implements Store {
       this.#fault(error, 'polling');
     }
   }
-}
-
-/** Forgets some deletions, and up to which revision. */
-function forget(database: Database, before: number): number {
-  const rows = database
-    .prepare('SELECT kind, id, version FROM documents WHERE value IS NULL AND updated_at < ? LIMIT ?')
-    .all(before, SWEEP_ROWS);
-  let newest = readMeta(database, 'forgotten');
-  for (const row of rows) {
-    newest = Math.max(newest, row.version as number);
-    database.prepare('DELETE FROM documents WHERE kind = ? AND id = ?').run(row.kind as string, row.id as string);
-  }
-  if (rows.length > 0) database.prepare("UPDATE meta SET value = ? WHERE name = 'forgotten'").run(newest);
-  return rows.length;
-}
-
-function drop(database: Database, table: 'history' | 'entries', before: number): number {
-  return database
-    .prepare(`DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE at < ? LIMIT ?)`)
-    .run(before, SWEEP_ROWS);
 }

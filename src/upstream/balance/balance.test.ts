@@ -3,9 +3,10 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { ManualClock } from '../../kernel/clock.ts';
 import { upstreamConfig } from '../config.ts';
-import { createBalancer, hashSource, pickInPanic } from './balance.ts';
+import { createBalancer, hashSource } from './balance.ts';
 import { isEligible } from './candidate.ts';
 import { makeCandidates } from './candidates.fixture.ts';
+import { pickInPanic } from './panic.ts';
 import { effectiveWeight } from './slowstart.ts';
 
 const configOf = (balance: unknown) =>

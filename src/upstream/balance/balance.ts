@@ -1,7 +1,7 @@
 /** The door of balancing: which endpoint of an upstream takes a request. Pure but for the dice. */
 import type { Clock } from '../../kernel/clock.ts';
 import type { UpstreamConfig } from '../config.ts';
-import type { Balancer, Candidate, Tried } from './candidate.ts';
+import type { Balancer, Candidate } from './candidate.ts';
 import { HashBalancer } from './hash.ts';
 import { LeastRequestsBalancer } from './leastrequests.ts';
 import { RandomBalancer } from './random.ts';
@@ -47,20 +47,4 @@ export function createBalancer(
     case 'hash':
       return new HashBalancer(candidates, typeof config === 'string' ? 0.25 : config.boundedLoad, clock);
   }
-}
-
-/**
- * The panic rule, for who has declared one: an endpoint by weight as if all were available. Balancers never do this by
- * themselves; with no endpoint available they choose none.
- */
-export function pickInPanic(candidates: readonly Candidate[], tried: Tried, clock: Clock): Candidate | undefined {
-  let chosen: Candidate | undefined;
-  let total = 0;
-  for (const candidate of candidates) {
-    if (candidate.weight <= 0 || tried?.includes(candidate.index)) continue;
-    // Weighted reservoir of one: each replaces the one before with probability weight / total so far.
-    total += candidate.weight;
-    if (clock.random() * total < candidate.weight) chosen = candidate;
-  }
-  return chosen;
 }

@@ -8,6 +8,10 @@ export interface Candidate {
   readonly id: string;
   /** Effective weight, slow start applied; 0 takes no new requests. Call `Balancer.changed` after changing it. */
   weight: number;
+  /** Weight without slow start: as configured, times what its agent says. */
+  readonly fullWeight: number;
+  /** Panic may choose it. */
+  readonly usable: boolean;
   /** Requests under way. */
   inflight: number;
   /** Healthy, not ejected, not full. Call `Balancer.changed` after changing it. */

@@ -7,6 +7,8 @@ export function makeCandidates(weights: readonly number[], ids?: readonly string
     index,
     id: ids?.[index] ?? `e${index}`,
     weight,
+    fullWeight: weight,
+    usable: true,
     inflight: 0,
     available: true,
   }));

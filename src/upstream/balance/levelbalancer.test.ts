@@ -7,8 +7,8 @@ import type { Candidate } from './candidate.ts';
 import { makeCandidates } from './candidates.fixture.ts';
 import { LevelBalancer, type LevelState } from './levels.ts';
 
-const configOf = (levels: object = {}, balance = 'roundRobin') =>
-  upstreamConfig.parse({ balance, levels, endpoints: [{ url: 'http://127.0.0.1:1' }] });
+const configOf = (levels: object = {}, balance = 'roundRobin', panicThreshold = '0%') =>
+  upstreamConfig.parse({ balance, levels, panicThreshold, endpoints: [{ url: 'http://127.0.0.1:1' }] });
 
 interface Bench {
   clock: ManualClock;
@@ -40,7 +40,124 @@ function bench(ranks: number[], levels: object = {}, balance = 'roundRobin'): Be
   };
 }
 
+/** `up`: of each candidate; `ranks`: its level. What Envoy makes of it with this panic threshold. */
+const PANICS: {
+  what: string;
+  ranks: number[];
+  up: number[];
+  threshold: string;
+  panic: number[];
+  loads: number[];
+  picks: number[];
+}[] = [
+  {
+    what: 'no panic while the levels together carry the load, however few are up in one of them',
+    ranks: [0, 0, 0, 0, 1, 1],
+    up: [1, 0, 0, 0, 1, 1],
+    threshold: '50%',
+    panic: [],
+    loads: [0.35, 0.65],
+    picks: [0, 4, 5],
+  },
+  {
+    what: 'one level is in panic, the other is not: the first uses all of its endpoints for its share',
+    ranks: [0, 0, 0, 0, 0, 1, 1, 1, 1, 1],
+    up: [1, 0, 0, 0, 0, 1, 1, 0, 0, 0],
+    threshold: '30%',
+    panic: [0],
+    loads: [1 / 3, 2 / 3],
+    picks: [0, 1, 2, 3, 4, 5, 6],
+  },
+  {
+    what: 'a level in panic with nothing up has no share, while another one has something',
+    ranks: [0, 0, 1, 1],
+    up: [0, 0, 1, 0],
+    threshold: '40%',
+    panic: [0],
+    loads: [0, 1],
+    picks: [2],
+  },
+  {
+    what: 'all levels in panic: shares by numbers',
+    ranks: [0, 0, 0, 1],
+    up: [0, 0, 0, 0],
+    threshold: '50%',
+    panic: [0, 1],
+    loads: [0.75, 0.25],
+    picks: [0, 1, 2, 3],
+  },
+  {
+    what: 'no threshold, no panic',
+    ranks: [0, 0, 1],
+    up: [0, 0, 0],
+    threshold: '0%',
+    panic: [],
+    loads: [0, 0],
+    picks: [],
+  },
+];
+
+describe('panic with levels', () => {
+  for (const { what, ranks, up, threshold, panic, loads, picks } of PANICS) {
+    test(what, () => {
+      const clock = new ManualClock();
+      const weights = ranks.map(() => 1);
+      const candidates = makeCandidates(weights);
+      const config = configOf({}, 'roundRobin', threshold);
+      const inPanic = new Set<number>();
+      const balancer = new LevelBalancer(
+        config,
+        candidates,
+        ranks,
+        weights,
+        clock,
+        () => {},
+        (level, on) => (on ? inPanic.add(level) : inPanic.delete(level)),
+      );
+      for (const [i, candidate] of candidates.entries()) candidate.available = up[i] === 1;
+      balancer.changed();
+      assert.deepEqual([...inPanic], panic);
+      for (const [i, { load }] of balancer.states().entries()) assert.ok(Math.abs(load - (loads[i] ?? 9)) < 1e-9);
+      const seen = new Set<number>();
+      for (let i = 0; i < 300; i++) {
+        const picked = balancer.pick(undefined, undefined);
+        if (picked) seen.add(picked.index);
+      }
+      assert.deepEqual([...seen].sort(), picks);
+      for (const candidate of candidates) candidate.available = true;
+      balancer.changed();
+      assert.deepEqual([...inPanic], [], 'it ends');
+    });
+  }
+});
+
 describe('the balancer over levels', () => {
+  test('what agents say of weights moves load between levels', () => {
+    const { candidates, balancer, loads } = bench([0, 0, 1]);
+    const say = (index: number, share: number) => {
+      Object.assign(candidates[index] as Candidate, { fullWeight: share, weight: share });
+      balancer.changed();
+    };
+    say(0, 0.5);
+    assert.deepEqual(loads(), [1, 0], 'three quarters carry it');
+    say(1, 0.5);
+    assert.deepEqual(
+      loads().map((load) => load.toFixed(2)),
+      ['0.70', '0.30'],
+    );
+    say(0, 0);
+    assert.deepEqual(
+      loads().map((load) => load.toFixed(2)),
+      ['0.35', '0.65'],
+    );
+    say(1, 4);
+    assert.deepEqual(
+      balancer.states().map(({ healthyShare }) => healthyShare),
+      [1, 1],
+      'more than it was given makes up for others, and no more than all',
+    );
+  });
+
   test('all is well: the nearest level takes everything, whatever the policy', () => {
     for (const policy of ['roundRobin', 'leastRequests', 'random', 'hash']) {
       const { balancer } = bench([0, 1, 0, 2], {}, policy);

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { upstreamConfig } from '../config.ts';
-import { levelLoads, rankLevels } from './levels.ts';
+import { rankLevels } from './levels.ts';
+import { levelLoads } from './priority.ts';
 
 const HOME = { zone: 'eu-1a', region: 'eu-1' };
 

@@ -6,12 +6,17 @@
  * Down at once, up with care: a lost endpoint counts immediately, a recovered one only when the level's share has
  * stayed up for `failBackAfter`, and has risen by at least `failBackRise`. Unless the other levels cannot carry the
  * load by themselves: then whatever is healthy is used without waiting.
+ *
+ * Panic is judged for each level, and only while all levels together cannot carry the load (`recalculatePerPriorityPanic`); a
+ * level in panic uses all its endpoints for the share it has, and when all are in panic the shares go by numbers.
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { hashString } from '../../kernel/hash.ts';
 import type { UpstreamConfig } from '../config.ts';
 import { createBalancer } from './balance.ts';
 import type { Balancer, Candidate, Tried } from './candidate.ts';
+import { Panic, pickInPanic, type TellPanic } from './panic.ts';
+import { EPSILON, healthOf, levelLoads, panicLoads } from './priority.ts';
 
 /** Where this gateway stands; undefined: nobody said. */
 export interface Home {
@@ -23,14 +28,11 @@ export interface Home {
 export interface LevelState {
   /** Names of its endpoints. */
   readonly endpoints: readonly string[];
-  /** Share of its configured weight that is available, from 0 to 1. */
+  /** Share of its configured weight that is available, by what agents say of it, from 0 to 1. */
   readonly healthyShare: number;
   /** Share of the requests it takes now, from 0 to 1. */
   readonly load: number;
 }
-
-/** Fractions nearer than this are the same. */
-const EPSILON = 1e-9;
 
 /**
  * Level of each endpoint, 0 first: ordered by the explicit `level` (0 when left out), then by nearness: same zone, same
@@ -50,27 +52,12 @@ function distance(endpoint: { zone?: string | undefined; region?: string | undef
 
 const differ = (a: string | undefined, b: string | undefined) => a !== undefined && b !== undefined && a !== b;
 
-/** Envoy's priority load: share of the requests for each level out of the healthy shares. Sums to 1, or to 0 when nothing is healthy. */
-export function levelLoads(shares: ArrayLike<number>, overprovisioning: number): number[] {
-  let total = 0;
-  const healths = Array.from(shares, (share) => Math.min(1, share * overprovisioning));
-  for (const health of healths) total += health;
-  total = Math.min(1, total);
-  let left = 1;
-  return healths.map((health) => {
-    if (total <= 0) return 0;
-    // Rounding must not send one request in a billion to the other end of the world.
-    const load = left - health / total < EPSILON ? left : health / total;
-    left -= load;
-    return load;
-  });
-}
-
 interface Level {
   readonly members: readonly Candidate[];
-  readonly full: readonly number[];
+  /** Sum of the configured weights. */
   readonly total: number;
   readonly balancer: Balancer;
+  readonly panic: Panic;
   /** Healthy share as it is, and as it counts. */
   real: number;
   counted: number;
@@ -90,14 +77,18 @@ export class LevelBalancer implements Balancer {
   #sole = 0;
   #told = '';
 
-  /** `ranks`: level of each candidate; `weights`: their configured shares. `report` is told whenever loads change. */
+  /**
+   * `ranks`: level of each candidate; `weights`: their configured shares. `report` is told whenever loads change, `tellPanic`
+   * of levels whose panic begins or ends.
+   */
   constructor(
-    upstream: Pick<UpstreamConfig, 'balance' | 'levels'>,
+    upstream: Pick<UpstreamConfig, 'balance' | 'levels' | 'panicThreshold'>,
     candidates: readonly Candidate[],
     ranks: readonly number[],
     weights: readonly number[],
     clock: Clock,
     report: (levels: LevelState[]) => void,
+    tellPanic: (level: number, ...news: Parameters<TellPanic>) => void = () => {},
   ) {
     this.#clock = clock;
     this.#config = upstream.levels;
@@ -105,12 +96,11 @@ export class LevelBalancer implements Balancer {
     const count = Math.max(...ranks) + 1;
     this.#levels = Array.from({ length: count }, (_, rank) => {
       const members = candidates.filter((_candidate, i) => ranks[i] === rank);
-      const full = weights.filter((_weight, i) => ranks[i] === rank);
       return {
         members,
-        full,
-        total: full.reduce((sum, weight) => sum + weight, 0),
+        total: weights.reduce((sum, weight, i) => (ranks[i] === rank ? sum + weight : sum), 0),
         balancer: createBalancer(upstream.balance, members, clock),
+        panic: new Panic(upstream.panicThreshold, members, (...news) => tellPanic(rank, ...news)),
         real: 1,
         counted: 1,
         held: 1,
@@ -127,15 +117,19 @@ export class LevelBalancer implements Balancer {
   pick(key: string | number | undefined, tried: Tried): Candidate | undefined {
     const levels = this.#levels;
     const first = this.#sole >= 0 ? this.#sole : this.#draw(key);
-    const picked = (levels[first] as Level).balancer.pick(key, tried);
+    const picked = this.#pickAt(levels[first] as Level, key, tried);
     if (picked !== undefined) return picked;
     // Tried already, or its last endpoint has just gone: the nearest level that has one.
     for (let i = 0; i < levels.length; i++) {
       if (i === first) continue;
-      const other = (levels[i] as Level).balancer.pick(key, tried);
+      const other = this.#pickAt(levels[i] as Level, key, tried);
       if (other !== undefined) return other;
     }
     return undefined;
+  }
+
+  #pickAt({ panic, balancer }: Level, key: string | number | undefined, tried: Tried): Candidate | undefined {
+    return panic.all === undefined ? balancer.pick(key, tried) : pickInPanic(panic.all, tried, this.#clock);
   }
 
   changed(): void {
@@ -143,6 +137,8 @@ export class LevelBalancer implements Balancer {
       level.balancer.changed();
       this.#follow(level, shareOf(level));
     }
+    const { carries } = this;
+    for (const { panic } of this.#levels) panic.judge(carries);
     this.#apply();
   }
 
@@ -159,7 +155,7 @@ export class LevelBalancer implements Balancer {
   get carries(): boolean {
     const { overprovisioning } = this.#config;
     let health = 0;
-    for (const level of this.#levels) health += Math.min(1, shareOf(level) * overprovisioning);
+    for (const level of this.#levels) health += healthOf(level.real, overprovisioning);
     return health >= 1 - EPSILON;
   }
 
@@ -220,16 +216,17 @@ export class LevelBalancer implements Balancer {
   #apply(): void {
     const { overprovisioning } = this.#config;
     const counted = this.#levels.map((level) => level.counted);
-    const healthOf = (share: number) => Math.min(1, share * overprovisioning);
     for (const [i, level] of this.#levels.entries()) {
-      if (counted.reduce((sum, share) => sum + healthOf(share), 0) >= 1 - EPSILON) break;
+      if (counted.reduce((sum, share) => sum + healthOf(share, overprovisioning), 0) >= 1 - EPSILON) break;
       // The others cannot carry it all: no time for caution. It counts from now on.
       counted[i] = level.real;
       level.counted = level.real;
       level.timer?.cancel();
       level.timer = undefined;
     }
-    this.#loads = levelLoads(counted, overprovisioning);
+    this.#loads = this.#levels.every(({ panic }) => panic.all !== undefined)
+      ? panicLoads(this.#levels.map(({ panic }) => panic.all?.length ?? 0))
+      : levelLoads(counted, overprovisioning);
     this.#sole = this.#loads.findIndex((load) => load >= 1 - EPSILON);
     if (this.#loads.every((load) => load === 0)) this.#sole = 0;
     const states = this.states();
@@ -240,11 +237,10 @@ export class LevelBalancer implements Balancer {
   }
 }
 
-function shareOf(level: Level): number {
-  if (level.total <= 0) return 0;
+/** What an agent says of its server's weight counts, for less of it carries less; slow start does not. */
+function shareOf({ total, members }: Level): number {
+  if (total <= 0) return 0;
   let available = 0;
-  for (let i = 0; i < level.members.length; i++) {
-    if ((level.members[i] as Candidate).available) available += level.full[i] as number;
-  }
-  return available / level.total;
+  for (const candidate of members) if (candidate.available) available += candidate.fullWeight;
+  return Math.min(1, available / total);
 }

@@ -20,10 +20,12 @@ const upstream = (over: object = {}, urls = ['http://a:1', 'http://b:1']) =>
 function scripted(good: (url: string) => boolean) {
   const clock = new ManualClock();
   const changes: EndpointEvent[] = [];
+  const cleared: number[] = [];
   const sent: { at: number; target: ProbeTarget }[] = [];
   const prober = new Prober(
     clock,
     (change) => changes.push(change),
+    () => cleared.push(clock.now()),
     (target, _, done) => {
       sent.push({ at: clock.now(), target });
       const ok = good(target.url);
@@ -31,7 +33,7 @@ function scripted(good: (url: string) => boolean) {
       return () => timer.cancel();
     },
   );
-  return { clock, changes, sent, prober };
+  return { clock, changes, cleared, sent, prober };
 }
 
 const brief = (changes: EndpointEvent[]) => changes.map((c) => `${c.endpoint} ${c.healthy ? 'up' : 'down'}`);
@@ -98,6 +100,31 @@ test('prober: a suspect is probed at once, but not hammered', () => {
   prober.stop();
   clock.advance(60_000);
   assert.equal(sent.length, 3);
+});
+
+test('prober: a suspect is cleared by the next ordinary probe that is good', () => {
+  let well = true;
+  const { clock, sent, cleared, prober } = scripted(() => well);
+  prober.update({ u: upstream({ unhealthyAfter: 9 }, ['http://a:1']) }, {});
+  clock.advance(3000);
+  prober.suspect('u', 'a:1');
+  clock.advance(1000);
+  assert.deepEqual([sent.length, cleared.length], [2, 0], 'not by the probe that the suspicion caused');
+  well = false;
+  clock.advance(11_000);
+  assert.deepEqual([sent.length, cleared.length], [3, 0], 'not by a bad one');
+  well = true;
+  clock.advance(11_000);
+  assert.deepEqual([sent.length, cleared.length], [4, 1]);
+  clock.advance(60_000);
+  assert.equal(cleared.length, 1, 'once');
+  // One that had been sent before says nothing.
+  while (clock.now() !== (sent.at(-1)?.at ?? 0)) clock.advance(1);
+  prober.suspect('u', 'a:1');
+  clock.advance(1000);
+  assert.equal(cleared.length, 1);
+  clock.advance(11_000);
+  assert.equal(cleared.length, 2);
 });
 
 test('prober: names endpoints as the data plane does', () => {

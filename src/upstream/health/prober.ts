@@ -21,6 +21,8 @@ interface Watched {
   state: HealthState;
   reason: string;
   probedAt: number;
+  /** When real requests last failed there so that a worker took it out; Infinity: nobody has, since the last good probe. */
+  suspectedAt: number;
   timer: Timer | undefined;
   cancel: (() => void) | undefined;
 }
@@ -43,12 +45,22 @@ export class Prober {
   readonly #clock: Clock;
   readonly #onChange: (change: EndpointEvent) => void;
   readonly #probe: ProbeOnce;
+  readonly #onCleared: (upstream: string, endpoint: string) => void;
   #watched = new Map<string, Watched>();
 
-  /** `onChange` is called when an endpoint turns healthy or unhealthy, the first verdict included. */
-  constructor(clock: Clock, onChange: (change: EndpointEvent) => void, probeOnce: ProbeOnce = probe) {
+  /**
+   * `onChange` is called when an endpoint turns healthy or unhealthy, the first verdict included; `onCleared` when one that
+   * was suspected is healthy and has passed a probe of the ordinary rhythm.
+   */
+  constructor(
+    clock: Clock,
+    onChange: (change: EndpointEvent) => void,
+    onCleared: (upstream: string, endpoint: string) => void = () => {},
+    probeOnce: ProbeOnce = probe,
+  ) {
     this.#clock = clock;
     this.#onChange = onChange;
+    this.#onCleared = onCleared;
     this.#probe = probeOnce;
   }
 
@@ -92,10 +104,16 @@ export class Prober {
   /** Real requests failed there: probe now rather than at the next interval. */
   suspect(upstream: string, endpoint: string): void {
     for (const watched of this.#watched.values()) {
-      if (watched.upstream !== upstream || watched.endpoint !== endpoint || watched.cancel) continue;
-      if (watched.state.status === 'unhealthy' || this.#clock.now() - watched.probedAt < SUSPECT_EVERY) continue;
+      if (watched.upstream !== upstream || watched.endpoint !== endpoint) continue;
+      watched.suspectedAt = this.#clock.now();
+      if (
+        watched.cancel ||
+        watched.state.status === 'unhealthy' ||
+        this.#clock.now() - watched.probedAt < SUSPECT_EVERY
+      )
+        continue;
       watched.timer?.cancel();
-      this.#start(watched);
+      this.#start(watched, false);
     }
   }
 
@@ -146,6 +164,7 @@ export class Prober {
       state: initialHealth,
       reason: '',
       probedAt: Number.NEGATIVE_INFINITY,
+      suspectedAt: Number.POSITIVE_INFINITY,
       timer: undefined,
       cancel: undefined,
     };
@@ -155,19 +174,29 @@ export class Prober {
 
   #schedule(watched: Watched, delay: number): void {
     watched.timer?.cancel();
-    watched.timer = this.#clock.after(delay, () => this.#start(watched));
+    watched.timer = this.#clock.after(delay, () => this.#start(watched, true));
   }
 
-  #start(watched: Watched): void {
+  /** `ordinary`: it was its turn. */
+  #start(watched: Watched, ordinary: boolean): void {
     watched.timer = undefined;
     watched.probedAt = this.#clock.now();
     watched.cancel = this.#probe(watched.target, this.#clock, (result) => {
       watched.cancel = undefined;
       this.#judge(watched, result);
+      // Not by the probe that the suspicion itself has caused: it would end every ejection as it begins.
+      if (ordinary && result.good) this.#clear(watched);
       // A probe that took long is not made up for: the next comes one interval after it began.
       const wait = watched.interval * (1 - JITTER + 2 * JITTER * this.#clock.random()) - result.tookMs;
       this.#schedule(watched, Math.max(SOONEST, wait));
     });
+  }
+
+  #clear(watched: Watched): void {
+    // Infinity, where nobody suspects it, is never passed.
+    if (watched.state.status !== 'healthy' || watched.probedAt <= watched.suspectedAt) return;
+    watched.suspectedAt = Number.POSITIVE_INFINITY;
+    this.#onCleared(watched.upstream, watched.endpoint);
   }
 
   #judge(watched: Watched, result: ProbeResult): void {
