@@ -103,7 +103,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const services = new Services();
   const certificates = certificatesFor(clock, services, notify, own);
   const limits = new NodeLimits(clock, loaded.config, services);
-  const kept = new State({ clock, events, services, notice: notify, folder: dataFolder(process.env) });
+  const kept = new State({
+    clock,
+    events,
+    services,
+    notice: notify,
+    domains: (changes) => certificates.setDomains(changes),
+    folder: dataFolder(process.env),
+  });
   const tokens = new TokenAuthority(clock, events, services);
   const supervisor = new Supervisor<Config>({
     clock,

@@ -163,6 +163,10 @@ export const tlsConfig = z
           .describe(
             'Folder with NAME.pem (or NAME.crt) and NAME.key, or NAME/fullchain.pem and NAME/privkey.pem. It is watched: what is put there is served within seconds.',
           ),
+        store: z
+          .boolean()
+          .default(false)
+          .describe('Also serve the domains that stand in the store (documents of kind `domain`).'),
         most: count(100_000, 1, 1_000_000).describe(
           'Certificates taken from the folder; further ones are reported and left out.',
         ),
