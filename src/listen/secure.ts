@@ -32,7 +32,7 @@ export interface Ready {
   readonly names: ReadonlySet<string>;
 }
 
-/** Contexts kept. One takes some 30 KiB outside the JavaScript heap, and making it anew costs less than a handshake. */
+/** Contexts kept. One takes some 50 KiB outside the JavaScript heap, and making it anew costs less than a handshake. */
 const MOST = 2000;
 
 /** Contexts by the entries they are made of, the most recently used kept. */
