@@ -121,6 +121,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     workers: workersOf,
     services,
     inherited: sockets,
+    silenceMs: (config) => config.workerSilence,
     drainMs: (config) => parts.drainMs ?? config.drainTimeout,
     load: () => reloads.load(),
     log: (_worker, lines) => log.now?.write(lines) ?? true,

@@ -46,19 +46,20 @@ const cameByKnown = new Fragments();
 const wentToKnown = new Fragments();
 
 function cameBy(x: Exchange): string {
-  const { listener, scheme } = x.inbound;
+  const { listener, scheme, httpVersion = '' } = x.inbound;
   const { method, host } = x.head;
+  const version = httpVersion === '' ? '' : `,"network.protocol.version":"${httpVersion}"`;
   return (
-    cameByKnown.get(listener, scheme, method, host, '', '', '') ??
+    cameByKnown.get(listener, scheme, method, host, httpVersion, '', '') ??
     cameByKnown.put(
       listener,
       scheme,
       method,
       host,
+      httpVersion,
       '',
       '',
-      '',
-      `,"listener":${quote(listener)},"http.request.method":${quote(method)},"url.scheme":${quote(scheme)}` +
+      `,"listener":${quote(listener)},"http.request.method":${quote(method)},"url.scheme":${quote(scheme)}${version}` +
         `,"server.address":${quote(host, MAX_HOST)}`,
     )
   );
@@ -123,6 +124,7 @@ export const ACCESS_LOG_FIELDS: readonly AccessLogField[] = [
   field('listener', 'string', 'always', 'Listener that took the connection.'),
   field('http.request.method', 'string', 'always', 'Method.'),
   field('url.scheme', 'string', 'always', '`http` or `https`, as the client sees it.'),
+  field('network.protocol.version', 'string', 'HTTP/2', 'Version of HTTP that the client spoke: `2`.'),
   field('server.address', 'string', 'always', 'Host that was asked for, without port.'),
   field('url.path', 'string', 'always', 'Path as it was sent, without the query.'),
   field('protocol', 'string', 'model APIs', 'API family: `openai` or `anthropic`.'),

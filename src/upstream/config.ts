@@ -58,6 +58,11 @@ export const healthConfig = z
   .strictObject({
     path: z.string().startsWith('/').default('/health').describe('Path that is asked for.'),
     host: z.string().optional().describe("Host field of the probe; the endpoint's own when left out."),
+    grpc: z
+      .string()
+      .regex(/^[\w./-]*$/, 'expected the name of a service, or an empty text for the server as a whole')
+      .optional()
+      .describe('Asks grpc.health.v1.Health for this service instead of `path`; needs `http2`.'),
     interval: duration('5s', '100ms').describe('Between two probes of one endpoint.'),
     timeout: duration('2s', '1ms').describe('How long a probe may take.'),
     expectStatus: z

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync } from 'node:fs';
 import http from 'node:http';
+import http2 from 'node:http2';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -191,4 +192,53 @@ test('probe: what servers do, and what is made of it', { timeout: 20_000 }, asyn
   for (const s of [server, local, raw]) s.close();
   server.closeAllConnections();
   assert.deepEqual((await once(target(closed))).reason, 'connection refused');
+});
+
+test('probe: HTTP/2, the health service of gRPC, and a PROXY header in front', { timeout: 20_000 }, async () => {
+  const asked: string[] = [];
+  const server = http2.createServer();
+  server.on('stream', (stream, headers) => {
+    const path = `${headers[':path']}`;
+    if (path.startsWith('/grpc.health')) {
+      const pieces: Buffer[] = [];
+      stream.on('data', (piece: Buffer) => pieces.push(piece));
+      stream.on('end', () => {
+        const service = Buffer.concat(pieces).subarray(7).toString();
+        asked.push(service);
+        stream.respond({ 'content-type': 'application/grpc' }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': service === 'lost' ? 5 : 0 }));
+        stream.end(Buffer.from([0, 0, 0, 0, 2, 8, service === 'ill' ? 2 : 1]));
+      });
+      return;
+    }
+    stream.respond({ ':status': Number(path.slice(1)) }, { endStream: true });
+  });
+  let header = '';
+  const proxied = net.createServer((socket) => {
+    socket.once('data', (bytes: Buffer) => {
+      header = bytes.toString('latin1').split('\r\n')[0] ?? '';
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    });
+  });
+  for (const s of [server, proxied]) await new Promise<void>((done) => s.listen(0, '127.0.0.1', done));
+  const at = (s: { address(): unknown }) => `http://127.0.0.1:${(s.address() as net.AddressInfo).port}`;
+  const cases: [Partial<ProbeTarget>, boolean, RegExp][] = [
+    [{ path: '/200' }, true, /^status 200$/],
+    [{ path: '/503' }, false, /^status 503$/],
+    [{ grpc: '' }, true, /^SERVING$/],
+    [{ grpc: 'well' }, true, /^SERVING$/],
+    [{ grpc: 'ill' }, false, /^not SERVING$/],
+    [{ grpc: 'lost' }, false, /^grpc-status 5$/],
+  ];
+  for (const [more, good, reason] of cases) {
+    const result = await once(target(at(server), { http2: true, ...more }));
+    assert.equal(result.good, good, JSON.stringify(more));
+    assert.match(result.reason, reason);
+  }
+  assert.deepEqual(asked, ['', 'well', 'ill', 'lost']);
+  assert.equal((await once(target(at(proxied), { proxyProtocol: 'v1' }))).good, true);
+  assert.equal(header, 'PROXY UNKNOWN');
+  assert.equal((await once(target(at(proxied), { http2: true }))).good, false);
+  server.close();
+  proxied.close();
 });

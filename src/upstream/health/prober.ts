@@ -139,6 +139,9 @@ export class Prober {
       host: health.host,
       timeout: health.timeout,
       expectStatus: health.expectStatus,
+      http2: config.http2 !== undefined,
+      grpc: health.grpc,
+      proxyProtocol: config.proxyProtocol,
       tls: {
         verify: config.tls.verify,
         ...file(config.tls.ca, 'ca'),
