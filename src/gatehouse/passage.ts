@@ -183,14 +183,9 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const { exchange } = this;
     const { inbound, id } = exchange;
     const body = Buffer.from(text);
-    const content =
-      type === ''
-        ? ''
-        : `Content-Type: ${type}
-`;
-    const fields = `${content}x-request-id: ${id}
-Date: ${this.worker.httpDate()}
-${more}${this.#leftLines()}`;
+    const content = type === '' ? '' : `Content-Type: ${type}\r\n`;
+    const own = `x-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n`;
+    const fields = `${content}${own}${more}${this.#leftLines()}`;
     exchange.status = status;
     exchange.responseBytes = body.length;
     this.ended(exchange, outcome, error);
