@@ -17,12 +17,13 @@ import { certificatesFor } from './certificates.ts';
 import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
+import { keyCopies } from './keycopies.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
-import { State } from './state.ts';
+import { State, type StateParts } from './state.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -103,15 +104,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const services = new Services();
   const certificates = certificatesFor(clock, services, notify, own);
   const limits = new NodeLimits(clock, loaded.config, services);
-  const kept = new State({
-    clock,
-    events,
-    services,
-    notice: notify,
-    domains: (changes) => certificates.setDomains(changes),
-    folder: dataFolder(process.env),
-  });
-  const tokens = new TokenAuthority(clock, events, services);
+  const synced = () => own.directorySynced();
+  const folder = dataFolder(process.env);
+  const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
+  const kept = new State({ clock, events, services, notice: notify, folder, synced, domains });
+  const copies = keyCopies(() => kept.store);
+  const tokens = new TokenAuthority(clock, events, services, copies);
   const supervisor = new Supervisor<Config>({
     clock,
     events,

@@ -18,6 +18,8 @@ export interface StateParts {
   notice(notice: NoticeEvent): void;
   /** Told of domains that come, change or go. */
   domains(changes: DomainDocumentChange[]): void;
+  /** What workers know is as the store has it. */
+  synced(): void;
   /** Where the embedded store is when the configuration names no place. */
   folder: string;
 }
@@ -44,11 +46,11 @@ export class State {
     if (this.#store !== undefined && this.#unfollow === undefined && servesDomains(config))
       await this.#follow(this.#store);
     if (this.#store !== undefined || !needsStore(config)) return;
-    const { clock, events, services, notice, folder } = this.#parts;
+    const { clock, events, services, notice, folder, synced } = this.#parts;
     let store: Store | undefined;
     try {
       store = await openStore(config.store, folder, { clock, events });
-      const directory = new Directory({ source: store, kinds: KINDS, services, clock, notice });
+      const directory = new Directory({ source: store, kinds: KINDS, services, clock, notice, synced });
       await directory.start();
       if (servesDomains(config)) await this.#follow(store);
       this.#store = store;

@@ -244,7 +244,7 @@ export function compose(passage: Passage): Step {
   const { inbound } = exchange;
   let drop = REPLACED | replacedForwarding(inbound);
   // What proves who calls is for us.
-  if (passage.gate?.takesCredential) drop |= CREDENTIAL;
+  if (passage.gate?.takesCredential) drop |= CREDENTIAL | KNOWN.dpop;
   // The one transfer coding option that HTTP/2 has, and gRPC asks for (RFC 9113 §8.2.2).
   let lines = config.http2 !== undefined && head.known(KNOWN.te) === 'trailers' ? 'TE: trailers\r\n' : '';
   if (passage.reads) {

@@ -122,6 +122,7 @@ export class SupervisorMetrics {
   readonly #reloads: Family<Counter>;
   readonly #lost: Counter;
   readonly #appliedAt: Gauge;
+  readonly #directorySyncedAt: Gauge;
   readonly #logDropped: Family<Counter>;
   readonly #expiry: Family<Gauge>;
   readonly #issued: Family<Counter>;
@@ -136,6 +137,7 @@ export class SupervisorMetrics {
     this.#reloads = registry.counter(S.reloads);
     this.#lost = registry.counter(S.lost).with();
     this.#appliedAt = registry.gauge(S.reloadedAt).with();
+    this.#directorySyncedAt = registry.gauge(S.directorySyncedAt).with();
     this.#logDropped = registry.counter(W.logDropped);
     this.tokens = new TokenMetrics(registry);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
@@ -176,6 +178,11 @@ export class SupervisorMetrics {
   /** An attempt to have a certificate issued has ended. */
   certificateAttempted(result: 'issued' | 'failed'): void {
     this.#issued.with(result).inc();
+  }
+
+  /** What workers know of the store is as the store has it. */
+  directorySynced(): void {
+    this.#directorySyncedAt.set(Math.floor(this.#clock.wall()) / 1000);
   }
 
   /** `lines` of this log were lost on their way to the disk. */
