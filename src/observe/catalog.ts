@@ -3,6 +3,7 @@
  * can be joined; `otel` names the OpenTelemetry semantic-convention metric that measures the same. Process metrics bear
  * the names that every Prometheus client library gives them.
  */
+import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
 import type { MetricDefinition, MetricKind } from './definition.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
@@ -245,14 +246,7 @@ export const SUPERVISOR_METRICS = {
     ['result'],
     'Configuration reloads; `result` is applied or rejected (the old configuration stays).',
   ),
-  certificatesIssued: metric('counter', 'gatehouse_certificate_issuances_total', ['result'], 'ACME: issued or failed.'),
-  certificateExpiry: metric(
-    'gauge',
-    'gatehouse_certificate_expiry_timestamp_seconds',
-    ['source', 'certificate'],
-    'When a certificate in use expires, in seconds since 1970; the 500 that expire soonest. `source` is config, folder, acme or store; `certificate` is its first name.',
-    { unit: 'seconds', merge: 'last' },
-  ),
+  ...CERTIFICATE_METRICS,
   issuerKeys: metric(
     'gauge',
     'gatehouse_jwks_keys',
