@@ -2,7 +2,7 @@
 import type { MetricDefinition } from './definition.ts';
 
 /** A part of `SUPERVISOR_METRICS`. */
-export const CERTIFICATE_METRICS = {
+export const CERTIFICATE_METRICS: { certificatesIssued: MetricDefinition; certificateExpiry: MetricDefinition } = {
   certificatesIssued: {
     kind: 'counter',
     name: 'gatehouse_certificate_issuances_total',
@@ -17,4 +17,4 @@ export const CERTIFICATE_METRICS = {
     unit: 'seconds',
     merge: 'last',
   },
-} as const satisfies Record<string, MetricDefinition>;
+};
