@@ -11,6 +11,7 @@ export interface BodyFacts {
   readonly tools: readonly string[];
 }
 
+/** Fields of `identity` with their types in CEL. */
 export const IDENTITY_FIELDS = {
   known: 'bool',
   method: 'string',
@@ -66,6 +67,7 @@ export class IdentityView {
   }
 }
 
+/** Fields of `request` with their types in CEL. */
 export const REQUEST_FIELDS = {
   method: 'string',
   path: 'string',
@@ -145,6 +147,7 @@ export class RequestView {
   }
 }
 
+/** Fields of `time` with their types in CEL. */
 export const TIME_FIELDS = {
   now: 'google.protobuf.Timestamp',
   hour: 'int',
