@@ -48,6 +48,7 @@ export class State {
   async prepare(config: Config): Promise<void> {
     if (this.#store !== undefined && this.#unfollow === undefined && servesDomains(config))
       await this.#follow(this.#store);
+    if (this.#store !== undefined) this.#warnShadowed(config);
     if (this.#store !== undefined || !needsStore(config)) return;
     const { clock, events, services, notice, folder, synced, registry } = this.#parts;
     let store: Store | undefined;
@@ -65,12 +66,29 @@ export class State {
       if (servesDomains(config)) await this.#follow(store);
       this.#store = store;
       this.#directory = directory;
+      this.#warnShadowed(config);
     } catch (error) {
       await store?.close();
       const why = `the store cannot be read: ${(error as Error).message}`;
       if (!standsAlone(config)) throw new Error(why);
       notice({ level: 'warn', message: `${why}; only the keys in the configuration hold` });
     }
+  }
+
+  /** Of one name the configuration holds; who changes the other one wonders why nothing happens. */
+  #warnShadowed({ plans, tenants }: Config): void {
+    const { registry, notice } = this.#parts;
+    const both = [
+      ...Object.keys(plans)
+        .filter((name) => registry.plans.has(name))
+        .map((name) => `plan ${name}`),
+      ...Object.keys(tenants)
+        .filter((name) => registry.tenants.has(name))
+        .map((name) => `tenant ${name}`),
+    ];
+    if (both.length === 0) return;
+    const what = `in the configuration and in the store: ${both.slice(0, 10).join(', ')}${both.length > 10 ? ' and more' : ''}`;
+    notice({ level: 'warn', message: `${what}; the configuration's hold, and changes of the others do nothing` });
   }
 
   async #follow(store: Store): Promise<void> {
