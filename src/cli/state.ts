@@ -1,12 +1,15 @@
 /** What the supervisor keeps beyond a restart: opens the store where something needs it, and tells workers what it holds. */
+
+import { shownInHistory } from '../admin/admin.ts';
 import type { Config } from '../config/config.ts';
-import type { Clock } from '../kernel/clock.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Events, NoticeEvent } from '../kernel/event.ts';
 import { KEY_USE_KIND, type KeyUses } from '../policy/access/access.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { Directory, type Services } from '../supervisor/supervisor.ts';
 import { KINDS } from './kinds.ts';
+import { keepSwept } from './sweep.ts';
 
 /** What a `State` is made of. */
 export interface StateParts {
@@ -23,6 +26,8 @@ export class State {
   readonly #parts: StateParts;
   #store: Store | undefined;
   #directory: Directory | undefined;
+  #opening: Promise<Store> | undefined;
+  #sweeping: Timer | undefined;
 
   constructor(parts: StateParts) {
     this.#parts = parts;
@@ -36,24 +41,44 @@ export class State {
 
   /** Opens the store if a configuration needs it, and reads the directory; rejects when that cannot be. */
   async prepare(config: Config): Promise<void> {
-    if (this.#store !== undefined || !needsStore(config)) return;
-    const { clock, events, services, notice, folder } = this.#parts;
-    let store: Store | undefined;
+    if (!needsStore(config)) return;
     try {
-      store = await openStore(config.store, folder, { clock, events });
+      await this.open(config.store);
+    } catch (error) {
+      const why = `the store cannot be read: ${(error as Error).message}`;
+      if (!standsAlone(config)) throw new Error(why);
+      this.#parts.notice({ level: 'warn', message: `${why}; only the keys in the configuration hold` });
+    }
+  }
+
+  /** The store, opened where it is not open yet, for whoever manages what is in it. Rejects with a `StoreError`. */
+  open(config: Config['store']): Promise<Store> {
+    if (this.#store !== undefined) return Promise.resolve(this.#store);
+    this.#opening ??= this.#open(config).finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(config: Config['store']): Promise<Store> {
+    const { clock, events, services, notice, folder } = this.#parts;
+    const store = await openStore(config, folder, { clock, events, shown: shownInHistory });
+    try {
       const directory = new Directory({ source: store, kinds: KINDS, services, clock, notice });
       await directory.start();
       this.#store = store;
       this.#directory = directory;
+      this.#sweeping = keepSwept(store, config.keep, clock, notice);
+      return store;
     } catch (error) {
-      await store?.close();
-      const why = `the store cannot be read: ${(error as Error).message}`;
-      if (!standsAlone(config)) throw new Error(why);
-      notice({ level: 'warn', message: `${why}; only the keys in the configuration hold` });
+      await store.close();
+      throw error;
     }
   }
 
   async close(): Promise<void> {
+    await this.#opening?.catch(() => {});
+    this.#sweeping?.cancel();
     this.#directory?.close();
     await this.#store?.close();
   }

@@ -1,4 +1,5 @@
 /** The parts of a file that can be checked against each other, also when others are wrong. */
+import { type AdminConfig, adminConfig } from '../admin/config.ts';
 import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
@@ -15,6 +16,7 @@ export interface Parts {
   models: [string, ModelConfig][];
   routes: [number, WholeRouteConfig][];
   adminAddress: string | undefined;
+  admin: AdminConfig | undefined;
   /** Undefined when it is wrong, or not there. */
   chaos: ChaosConfig | undefined;
   access: AccessConfig | undefined;
@@ -37,6 +39,7 @@ export function partsOf(config: Config): Parts {
     models: Object.entries(config.models),
     routes: [...config.routes.entries()],
     adminAddress: config.admin.address,
+    admin: config.admin,
     chaos: config.chaos,
     access: config.access,
     memoryLimits: [
@@ -68,6 +71,7 @@ export function partsOfWrong(value: unknown): Parts {
       (part, i) => ({ name: `unnamed:${i}`, ...part }),
     ),
     adminAddress: typeof admin === 'string' ? admin : undefined,
+    admin: adminConfig.safeParse(file.admin).data,
     memoryLimits: [],
     chaos: chaosConfig.safeParse(file.chaos).data,
     access: accessConfig.safeParse(file.access).data,
