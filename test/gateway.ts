@@ -110,7 +110,7 @@ export async function startSimulator(...args: string[]): Promise<Program & { url
 /** The addresses of a ready line, by the word before each: `ready: public http://…, admin http://…`. */
 function addresses(line: string): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const [, name, url] of line.matchAll(/([\w-]+)[ =:]+(https?:\/\/[^\s,;]+)/g)) {
+  for (const [, name, url] of line.matchAll(/([\w-]+)[ =:]+((?:https?:\/\/|unix:)[^\s,;]+)/g)) {
     if (name && url) found[name] = url.replace(/\/$/, '');
   }
   return found;

@@ -31,6 +31,8 @@ export interface Tally {
 /** How much of each kind runs at once. */
 export interface TrafficOptions {
   port: number;
+  /** Unix socket to connect to instead. */
+  path?: string;
   keepAlive?: number;
   fresh?: number;
   streams?: number;
@@ -55,6 +57,8 @@ const EVENT_GAP_MS = 50;
 /** A connection on which nothing comes for this long has been forgotten (milliseconds). */
 const PATIENCE_MS = 30_000;
 const HUNG = 'nothing came';
+/** How a connection ends that nobody accepted; a unix socket may have lost its file. */
+const REFUSED = new Set(['ECONNREFUSED', 'ENOENT']);
 
 /** A server that answers `/echo/N` with `N` and `/stream/N` with events that bear N. */
 export async function startEcho(): Promise<{ url: string; server: Server; close(): void }> {
@@ -131,7 +135,7 @@ class Line {
   #wake: () => void = () => {};
 
   constructor(options: TrafficOptions) {
-    const at = { host: '127.0.0.1', port: options.port };
+    const at = options.path === undefined ? { host: '127.0.0.1', port: options.port } : { path: options.path };
     this.socket = options.tls ? connectTls({ ...at, rejectUnauthorized: false }) : connect(at);
     this.socket.setNoDelay(true);
     this.socket.on('data', (part: Buffer) => {
@@ -200,7 +204,7 @@ async function requests(options: TrafficOptions, tally: Tally, state: State, kee
     const reused = line.text !== '' || line.socket.bytesWritten > 0;
     const answer = await line.ask(`/echo/${id}`);
     if ('ended' in answer) {
-      if (answer.ended === 'ECONNREFUSED') lose(tally, 'refused', `request ${id}`);
+      if (REFUSED.has(answer.ended)) lose(tally, 'refused', `request ${id}`);
       else if (answer.ended === HUNG) lose(tally, 'hung', `request ${id}`);
       else lose(tally, 'reset', `request ${id} (${answer.ended}, ${reused ? 'on a kept connection' : 'on a new one'})`);
       line = undefined;
@@ -227,7 +231,7 @@ async function streams(options: TrafficOptions, tally: Tally, state: State): Pro
     const answer = await line.ask(`/stream/${id}`);
     const whole = `${Array.from({ length: EVENTS }, (_, i) => `data: ${id} ${i + 1}\n\n`).join('')}data: [DONE]\n\n`;
     if ('ended' in answer) {
-      if (answer.ended === 'ECONNREFUSED') lose(tally, 'refused', `stream ${id}`);
+      if (REFUSED.has(answer.ended)) lose(tally, 'refused', `stream ${id}`);
       else if (answer.ended === HUNG) lose(tally, 'hung', `stream ${id}`);
       else lose(tally, 'cut', `stream ${id} (${answer.ended}) after ${JSON.stringify(line.text.slice(-60))}`);
       await new Promise((done) => setTimeout(done, 20));

@@ -16,6 +16,7 @@ import { adminHandle } from './adminhandle.ts';
 import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
+import { keyCopies } from './keycopies.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
@@ -101,8 +102,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const ejections = new Ejections();
   const services = new Services();
   const limits = new NodeLimits(clock, loaded.config, services);
-  const kept = new State({ clock, events, services, notice: notify, folder: dataFolder(process.env) });
-  const tokens = new TokenAuthority(clock, events, services);
+  const synced = () => own.directorySynced();
+  const folder = dataFolder(process.env);
+  const kept = new State({ clock, events, services, notice: notify, folder, synced });
+  const copies = keyCopies(() => kept.store);
+  const tokens = new TokenAuthority(clock, events, services, copies);
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -112,6 +116,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     workers: workersOf,
     services,
     inherited: sockets,
+    silenceMs: (config) => config.workerSilence,
     drainMs: (config) => parts.drainMs ?? config.drainTimeout,
     load: () => reloads.load(),
     log: (_worker, lines) => log.now?.write(lines) ?? true,

@@ -17,6 +17,8 @@ export interface StateParts {
   events: Events;
   services: Services;
   notice(notice: NoticeEvent): void;
+  /** What workers know is as the store has it. */
+  synced(): void;
   /** Where the embedded store is when the configuration names no place. */
   folder: string;
 }
@@ -61,10 +63,10 @@ export class State {
   }
 
   async #open(config: Config['store']): Promise<Store> {
-    const { clock, events, services, notice, folder } = this.#parts;
+    const { clock, events, services, notice, folder, synced } = this.#parts;
     const store = await openStore(config, folder, { clock, events, shown: shownInHistory });
     try {
-      const directory = new Directory({ source: store, kinds: KINDS, services, clock, notice });
+      const directory = new Directory({ source: store, kinds: KINDS, services, clock, notice, synced });
       await directory.start();
       this.#store = store;
       this.#directory = directory;

@@ -6,7 +6,7 @@ import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
-import { ISSUER_KEYS, KeyTable, type TokenNews, Tokens } from '../policy/access/access.ts';
+import { ISSUER_KEYS, KeyTable, Tokens } from '../policy/access/access.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
@@ -160,10 +160,7 @@ function runWorker(): void {
   });
   const tokens = new Tokens(systemClock, link.ask);
   followKinds(link, { keys, tokens });
-  link.follow(ISSUER_KEYS, {
-    load: (news) => tokens.told((news ?? {}) as TokenNews),
-    change: (news) => tokens.told(news as TokenNews),
-  });
+  link.follow(ISSUER_KEYS, tokens);
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));
   watchLoop(REPORT_DESCRIPTOR, STUCK_MS, (reason) => link.notice('warn', `its event loop is not watched: ${reason}`));

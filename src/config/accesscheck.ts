@@ -15,6 +15,9 @@ export function checkAccess(parts: Parts, report: Report): void {
   if (access.keys.length > 0 && !asked.has('apiKey')) {
     report.warn(['access', 'keys'], 'no route asks for a key; add access: { anyOf: [apiKey] } to one', 'key');
   }
+  if (Object.keys(access.issuers).length > 0 && !asked.has('jwt')) {
+    report.warn(['access', 'issuers'], 'no route asks for a token; add access: { anyOf: [jwt] } to one', 'key');
+  }
   if (access.certificates.length > 0 && !asked.has('certificate')) {
     const remedy = 'add access: { anyOf: [certificate] } to one';
     report.warn(['access', 'certificates'], `no route asks for a client certificate; ${remedy}`, 'key');

@@ -29,6 +29,9 @@ export const configSchema = z.strictObject({
     })
     .default('auto')
     .describe('Processes that serve requests; `auto` is one per CPU core.'),
+  workerSilence: duration('30s', '2s').describe(
+    'A worker that has told the supervisor nothing for this long is stuck: it is killed and replaced.',
+  ),
   workerMemory: size('0').describe(
     'A worker whose resident memory is beyond this is replaced by a new one, and lets its requests end; 0: no cap.',
   ),

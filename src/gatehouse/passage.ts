@@ -138,7 +138,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     let fields = `Proxy-Status: gatehouse; error=${error.proxyError}; details="${error.code}"\r\n`;
     if (error.retryAfterMs !== undefined)
       fields += `Retry-After: ${Math.max(1, Math.ceil(error.retryAfterMs / 1000))}\r\n`;
-    if (error.code === 'method_not_allowed') fields += 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
+    if (error.code === 'method_not_allowed') fields += ALLOW;
     for (const [name, value] of error.fields ?? []) fields += `${name}: ${value}\r\n`;
     if (error.close) exchange.inbound.closeAfter();
     const outcome = exchange.outcome === 'denied' ? 'denied' : 'failed';
@@ -165,13 +165,19 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.#send(200, 'application/json', '', text, 'completed');
   }
 
+  /** Says what may be asked for here (RFC 9110 §9.3.7). */
+  answerOptions(): void {
+    this.#send(200, '', ALLOW, '', 'completed');
+  }
+
   /** An answer made here: counted, then sent whole. */
   #send(status: number, type: string, more: string, text: string, outcome: Outcome, error?: GatehouseError): void {
     const { exchange } = this;
     const { inbound, id } = exchange;
     const body = Buffer.from(text);
-    const left = this.#leftLines();
-    const fields = `Content-Type: ${type}\r\nx-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n${more}${left}`;
+    const content = type === '' ? '' : `Content-Type: ${type}\r\n`;
+    const own = `x-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n`;
+    const fields = `${content}${own}${more}${this.#leftLines()}`;
     exchange.status = status;
     exchange.responseBytes = body.length;
     this.ended(exchange, outcome, error);
@@ -221,6 +227,9 @@ function settle(progress: UsageProgress, outcome: Outcome): Usage | undefined {
     reasoningTokens: usage?.reasoningTokens ?? 0,
   };
 }
+
+/** Methods that pass, as far as this gateway is concerned. */
+const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
 
 const REASONS = new Map([
   [200, 'OK'],

@@ -51,6 +51,11 @@ function follow(passage: Passage, found: NonNullable<Passage['route']>): void {
 /** Refuses requests that have come through here before (RFC 9110 §7.6.3), and methods that must not travel. */
 export function guard(passage: Passage): Step {
   const { head, worker } = passage;
+  // Asked of the server as a whole, which for this client is the gateway (RFC 9110 §9.3.7): no route speaks for all of them.
+  if (head.target === '*') {
+    passage.answerOptions();
+    return ANSWERED;
+  }
   if (REFUSED_METHODS.has(head.method))
     return new GatehouseError('method_not_allowed', `${head.method} is not served here`);
   if ((head.seen & KNOWN.via) !== 0 && head.knownList(KNOWN.via).includes(worker.pseudonym)) {
@@ -227,7 +232,7 @@ export function compose(passage: Passage): Step {
   const { inbound } = exchange;
   let drop = REPLACED | replacedForwarding(inbound);
   // What proves who calls is for us.
-  if (passage.gate?.takesCredential) drop |= CREDENTIAL;
+  if (passage.gate?.takesCredential) drop |= CREDENTIAL | KNOWN.dpop;
   // The one transfer coding option that HTTP/2 has, and gRPC asks for (RFC 9113 §8.2.2).
   let lines = config.http2 !== undefined && head.known(KNOWN.te) === 'trailers' ? 'TE: trailers\r\n' : '';
   if (passage.reads) {

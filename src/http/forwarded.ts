@@ -29,19 +29,24 @@ export function forwardingLines(fields: FieldSection, hop: PreviousHop, authorit
   const own = `Via: ${via}${hop.httpVersion ?? '1.1'} ${pseudonym}\r\n`;
   const node = nodeOf(hop.peer.address);
   if (!hop.peer.trusted || (seen & FORWARDING_FIELDS) === 0) {
-    return `X-Forwarded-For: ${node}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${authority}\r\n${own}`;
+    return `X-Forwarded-For: ${node}\r\nX-Forwarded-Proto: ${hop.scheme}\r\n${hostLine(authority)}${own}`;
   }
   let before = '';
   if ((seen & KNOWN['x-forwarded-for']) !== 0) before = `${fields.knownList(KNOWN['x-forwarded-for'])}, `;
   // Named by Forwarded alone: a server that reads the other field must not take the hop for the client.
   else if (hop.clientAddress !== hop.peer.address) before = `${hop.clientAddress}, `;
   const host = fields.known(KNOWN['x-forwarded-host']) ?? authority;
-  let lines = `X-Forwarded-For: ${before}${node}\r\nX-Forwarded-Proto: ${hop.scheme}\r\nX-Forwarded-Host: ${host}\r\n${own}`;
+  let lines = `X-Forwarded-For: ${before}${node}\r\nX-Forwarded-Proto: ${hop.scheme}\r\n${hostLine(host)}${own}`;
   if ((seen & KNOWN.forwarded) !== 0) {
     const quoted = node.includes(':') ? `"[${node}]"` : node;
     lines += `Forwarded: ${fields.knownList(KNOWN.forwarded)}, for=${quoted};proto=${hop.scheme}\r\n`;
   }
   return lines;
+}
+
+/** A client of HTTP/1.0 may name no host, and an empty one would be believed. */
+function hostLine(host: string): string {
+  return host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`;
 }
 
 /** A peer on a unix socket has no address; `unknown` is the word for that (RFC 7239 §6.2). */

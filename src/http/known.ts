@@ -35,6 +35,7 @@ export const KNOWN = {
   authorization: 1 << 28,
   'x-api-key': 1 << 28,
   'api-key': 1 << 28,
+  dpop: 1 << 30,
 } as const;
 
 /** Marks a field that `Connection` names. */

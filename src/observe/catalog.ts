@@ -278,6 +278,13 @@ export const SUPERVISOR_METRICS = {
     [],
     'Batches of DPoP proofs that Redis did not answer.',
   ),
+  directorySyncedAt: metric(
+    'gauge',
+    'gatehouse_directory_synced_timestamp_seconds',
+    [],
+    'When what workers know of keys, revocations and the like was last found to be as the store has it, in seconds since 1970; looked at every 15 s at least. 0: no store is in use.',
+    { unit: 'seconds', merge: 'last' },
+  ),
   reloadedAt: metric(
     'gauge',
     'gatehouse_config_applied_timestamp_seconds',

@@ -122,6 +122,7 @@ export class SupervisorMetrics {
   readonly #reloads: Family<Counter>;
   readonly #lost: Counter;
   readonly #appliedAt: Gauge;
+  readonly #directorySyncedAt: Gauge;
   readonly #logDropped: Family<Counter>;
   readonly tokens: TokenMetrics;
   readonly #clock: Clock;
@@ -133,6 +134,7 @@ export class SupervisorMetrics {
     this.#reloads = registry.counter(S.reloads);
     this.#lost = registry.counter(S.lost).with();
     this.#appliedAt = registry.gauge(S.reloadedAt).with();
+    this.#directorySyncedAt = registry.gauge(S.directorySyncedAt).with();
     this.#logDropped = registry.counter(W.logDropped);
     this.tokens = new TokenMetrics(registry);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
@@ -159,6 +161,11 @@ export class SupervisorMetrics {
   reloaded(applied: boolean): void {
     this.#reloads.with(applied ? 'applied' : 'rejected').inc();
     if (applied) this.#appliedAt.set(Math.floor(this.#clock.wall()) / 1000);
+  }
+
+  /** What workers know of the store is as the store has it. */
+  directorySynced(): void {
+    this.#directorySyncedAt.set(Math.floor(this.#clock.wall()) / 1000);
   }
 
   /** `lines` of this log were lost on their way to the disk. */

@@ -34,6 +34,7 @@ export function sampleExchange(sample: Sample = {}): Exchange {
     peer: { address: '192.0.2.7', port: 40123, trusted: false },
     listener: 'public',
     scheme: 'https',
+    httpVersion: '2',
     start: nothing,
     pause: nothing,
     resume: nothing,

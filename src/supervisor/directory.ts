@@ -44,8 +44,8 @@ export interface DirectoryParts {
   services: Services;
   clock: Clock;
   notice(notice: NoticeEvent): void;
-  /** Told how the copy stands: when it was brought up to date last, and how many documents of each kind it holds. */
-  synced?(kinds: ReadonlyMap<string, number>): void;
+  /** Told whenever the copy is as the store is. */
+  synced?(): void;
 }
 
 /** After a failure, in milliseconds: first, and at most. */
@@ -145,7 +145,7 @@ export class Directory {
       }
       if ([...this.#logs.values()].some((log) => log.wasteful)) await this.#load(false);
     }
-    this.#synced();
+    this.#parts.synced?.();
   }
 
   #apply(changes: readonly { kind: string; id: string; document: DirectoryDocument | undefined }[]): void {
@@ -177,7 +177,7 @@ export class Directory {
       this.#logs.get(kind)?.become(log);
       if (tell) services.reload(topicOf(kind));
     }
-    this.#synced();
+    this.#parts.synced?.();
   }
 
   #pack({ kind, id, value }: DirectoryDocument): unknown {
@@ -191,10 +191,6 @@ export class Directory {
       );
       return undefined;
     }
-  }
-
-  #synced(): void {
-    this.#parts.synced?.(new Map([...this.#logs].map(([kind, log]) => [kind, log.size])));
   }
 
   #notice(level: NoticeEvent['level'], message: string): void {

@@ -43,6 +43,8 @@ export interface SupervisorOptions<C extends SupervisedConfig> {
   chaos?: () => readonly unknown[];
   /** Bound on draining, for workers that a reload makes superfluous. */
   drainMs?: (config: C) => number;
+  /** How long a worker may say nothing before it is killed; 30 s when left out. */
+  silenceMs?: (config: C) => number;
   restarts?: RestartSettings;
   /** What is done for workers beside their configuration. */
   services: Services;

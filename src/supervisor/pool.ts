@@ -16,6 +16,8 @@ export interface PoolHooks {
   gone(worker: number): void;
   /** `drained`, `code_N` or a signal's name. */
   exited(reason: string): void;
+  /** A worker that has said nothing for this long is stuck in a loop and is killed (milliseconds). */
+  silenceMs(): number;
 }
 
 /** A worker as operators see it. */
@@ -36,8 +38,6 @@ interface Slot {
   restarts: number;
 }
 
-/** A worker that has said nothing for this long is stuck in a loop and is killed (milliseconds). */
-const SILENCE = 30_000;
 const WATCH = 1000;
 /** Milliseconds that a worker lives at least before it is renewed. */
 const RENEW_AGE = 10_000;
@@ -248,11 +248,12 @@ export class Pool {
     const now = this.#clock.now();
     const late = now - this.#watchedAt > 5 * WATCH;
     this.#watchedAt = now;
+    const silenceMs = this.#hooks.silenceMs();
     for (const worker of this.#all) {
       // We slept ourselves (a stopped machine): their messages lie unread, so nobody is to blame.
       if (late) worker.heardAt = now;
-      if (worker.state === 'draining' || now - worker.heardAt < SILENCE) continue;
-      this.#notice('error', `worker ${worker.id} has been silent for ${SILENCE / 1000} s; it is killed`, worker);
+      if (worker.state === 'draining' || now - worker.heardAt < silenceMs) continue;
+      this.#notice('error', `worker ${worker.id} has been silent for ${silenceMs / 1000} s; it is killed`, worker);
       worker.heardAt = now;
       worker.kill();
     }

@@ -73,6 +73,7 @@ export class Supervisor<C extends SupervisedConfig> {
         log: this.#options.log,
         gone: (worker) => this.#gone(worker),
         exited: (reason) => this.#options.exited?.(reason),
+        silenceMs: () => this.#options.silenceMs?.(this.#snapshot.config) ?? 30_000,
       },
       restarts,
     );

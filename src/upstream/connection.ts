@@ -2,11 +2,12 @@
  * One connection to a server: carries one exchange at a time and is the server's side (`Outbound`) of it. What a server
  * sends is parsed as strictly as what a client sends; a connection on which anything was odd is never used again.
  */
-import type { ProxyAddress } from '../http/proxy/header.ts';
+
 import type { Response } from '../http/response.ts';
 import { type ErrorCode, GatehouseError } from '../kernel/error.ts';
 import { type BodyLength, LENGTH_TUNNEL, type OutboundSink } from '../kernel/exchange.ts';
 import { type Dialer, type Dialing, errnoName } from '../socket/dial.ts';
+import type { ProxyAddress } from '../socket/proxy/header.ts';
 import type { Wire } from '../socket/wire.ts';
 import { AnswerReader, type AnswerSink, MORE, SURPLUS } from './answer.ts';
 import type { Carrier } from './carrier.ts';

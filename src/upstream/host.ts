@@ -1,9 +1,9 @@
 /** The endpoint as its connections see it. */
 import type { ChunkedLimits } from '../http/chunked.ts';
-import type { ProxyAddress } from '../http/proxy/header.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { Dial, DialTarget } from '../socket/dial.ts';
+import type { ProxyAddress } from '../socket/proxy/header.ts';
 import type { UpstreamConfig } from './config.ts';
 
 /** A connection as its pool sees it. */

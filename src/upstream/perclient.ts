@@ -1,6 +1,7 @@
 /** Connections that carry one client's requests only, because a PROXY header has named it. */
-import type { ProxyAddress } from '../http/proxy/header.ts';
+
 import type { Inbound } from '../kernel/exchange.ts';
+import type { ProxyAddress } from '../socket/proxy/header.ts';
 import type { ClientConnection } from './connection.ts';
 
 const NOBODY: ProxyAddress = { address: 'unknown', port: 0 };

@@ -1,7 +1,4 @@
-/**
- * Whether an endpoint may be chosen, out of everything that has a say in it: active health checks, the agent beside the
- * server, outlier ejection, and the breaker. Emits what changes.
- */
+/** Whether an endpoint may be chosen: health checks, its agent, outlier ejection and breaker all have a say. Emits changes. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { ErrorCode } from '../kernel/error.ts';
@@ -108,39 +105,32 @@ export class Standing {
     const { clock } = this.#parts;
     this.ejected = true;
     this.#return = clock.after(this.outliers.eject(clock.now()), () => {
-      this.#readmit();
-      this.#update('ejection over');
+      this.#readmit('ejection over');
     });
     this.#update(reason);
   }
 
-  #readmit(): void {
+  #readmit(reason: string): void {
     this.#return?.cancel();
     this.ejected = false;
     this.outliers.back(this.#parts.clock.now());
+    this.#update(reason);
   }
 
   // ---- what others say
 
-  /**
-   * What active health checks say. Who was found dead and then well again begins anew: an ejection from before is over
-   * (Envoy's `successful_active_health_check_uneject_host`).
-   */
+  /** What active health checks say. Who was found dead and then well begins anew: an ejection is over, as in Envoy. */
   setHealthy(healthy: boolean, reason: string): void {
     if (this.healthy === healthy) return;
     this.healthy = healthy;
-    if (healthy && this.ejected && this.#config.passive.liftedByProbe) this.#readmit();
-    this.#update(reason);
+    if (healthy && this.ejected && this.#config.passive.liftedByProbe) this.#readmit(reason);
+    else this.#update(reason);
   }
 
-  /**
-   * A health check has succeeded since it was ejected, which ends the ejection and forgets the failures so far, as Envoy does
-   * (`outlier_detection.successful_active_health_check_uneject_host`, on by default there as well).
-   */
+  /** A health check has succeeded since it was ejected, which ends the ejection where that is wanted. */
   cleared(): void {
     if (this.#closed || !this.ejected || !this.#config.passive.liftedByProbe) return;
-    this.#readmit();
-    this.#update('a health check succeeded');
+    this.#readmit('a health check succeeded');
   }
 
   /** What the agent says. */

@@ -15,6 +15,7 @@ import { AUDIENCE, type Issuer, makeKey, startIssuer } from './issuer.ts';
 
 let simulator: Program & { url: string };
 let issuer: Issuer;
+const folder = mkdtempSync(join(tmpdir(), 'gatehouse-jwt-'));
 before(async () => {
   simulator = await startSimulator();
   issuer = await startIssuer();
@@ -22,9 +23,12 @@ before(async () => {
 after(async () => {
   await simulator.stop();
   await issuer.close();
+  rmSync(folder, { recursive: true, force: true });
 });
 
+let stores = 0;
 const settings = (more: object = {}, access: object = {}) => ({
+  store: { driver: 'sqlite', path: join(folder, `${++stores}.db`) },
   listeners: { public: { address: '127.0.0.1:0' } },
   upstreams: { sim: { protocol: 'openai', endpoints: [{ url: simulator.url }] } },
   access: {
@@ -69,6 +73,23 @@ describe('keys of an issuer', () => {
       assert.equal(await gateway.metric('gatehouse_jwks_keys{issuer="corporate"}'), 1);
     } finally {
       await gateway.stop();
+    }
+  });
+
+  test('of the last run serve a restart while the issuer is gone', async () => {
+    const same = settings();
+    const token = await issuer.token();
+    const first = await startGateway(same);
+    assert.equal((await ask(first, token)).status, 200);
+    await first.stop();
+    await issuer.close();
+    const second = await startGateway(same);
+    try {
+      assert.equal((await ask(second, token)).status, 200);
+      await second.waitFor(/keys of issuer corporate cannot be fetched, the last good ones stay in use/);
+    } finally {
+      await second.stop();
+      await issuer.listen();
     }
   });
 
@@ -156,8 +177,7 @@ describe('a DPoP proof', both, () => {
 describe('a Redis that gateways share', needs({ commands: ['redis-server'], peers: ['dpop'] }), () => {
   for (const without of ['refuse', 'local'] as const) {
     test(`a proof is good once on two gateways; without Redis: ${without}`, async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'gatehouse-redis-'));
-      const socket = join(folder, 'redis.sock');
+      const socket = join(folder, `redis-${without}.sock`);
       const server = spawn(needCommand('redis-server'), [
         '--port',
         '0',
@@ -206,7 +226,6 @@ describe('a Redis that gateways share', needs({ commands: ['redis-server'], peer
       } finally {
         server.kill();
         await Promise.all([a.stop(), b.stop()]);
-        rmSync(folder, { recursive: true, force: true });
       }
     });
   }

@@ -144,6 +144,35 @@ test('row 22: a way that leads back to us: 508', async () => {
   await first.close();
 });
 
+test('OPTIONS * is asked of this gateway', () =>
+  withGateway({ upstream: 'http://127.0.0.1:9' }, async (gateway) => {
+    const client = await gateway.client();
+    for (const fields of ['Host: a\r\n', 'Host: a\r\nMax-Forwards: 0\r\n']) {
+      await client.send(`OPTIONS * HTTP/1.1\r\n${fields}\r\n`);
+      const answer = await client.read();
+      equal(answer.status, 200, answer.raw);
+      match(answer.field('allow') ?? '', /^GET, HEAD, /);
+      equal(answer.field('content-length'), '0');
+      equal(answer.field('content-type'), undefined);
+    }
+    client.close();
+  }));
+
+test('a request of HTTP/1.0 that names no host: none is made up, and none is sent empty', () =>
+  withServer(
+    async (peer) => {
+      const request = await peer.read();
+      equal(request.field('x-forwarded-host'), undefined, request.raw);
+      await peer.send(plainResponse());
+    },
+    (server) =>
+      withGateway({ upstream: server.url }, async (gateway) => {
+        const client = await gateway.client();
+        await client.send('GET / HTTP/1.0\r\n\r\n');
+        equal((await client.read()).status, 200);
+      }),
+  ));
+
 test('row 22: Max-Forwards of 0 ends here', () =>
   withGateway({ upstream: 'http://127.0.0.1:9' }, async (gateway) => {
     const answer = await gateway.ask('OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n');

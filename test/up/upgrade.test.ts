@@ -1,5 +1,8 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { type Gateway, startGateway } from '../gateway.ts';
@@ -13,7 +16,7 @@ const LOST = ({ refused, reset, wrong, cut }: Tally) => ({ refused, reset, wrong
 const NOTHING = { refused: 0, reset: 0, wrong: 0, cut: 0 };
 
 /** A gateway before the echo server; whoever serves in the end is ended with the test. */
-async function start(t: TestContext): Promise<Gateway & { pid(): Promise<number> }> {
+async function start(t: TestContext, more: object = {}): Promise<Gateway & { pid(): Promise<number> }> {
   const echo = await startEcho();
   t.after(() => echo.close());
   const gateway = await startGateway({
@@ -21,6 +24,7 @@ async function start(t: TestContext): Promise<Gateway & { pid(): Promise<number>
     drainTimeout: '20s',
     upstreams: { one: { retries: { attempts: 1 }, endpoints: [{ url: echo.url }] } },
     routes: [{ name: 'all', upstream: 'one' }],
+    ...more,
   });
   const pid = async () => {
     const answer = await fetch(`${gateway.adminUrl}/api/status`);
@@ -51,6 +55,19 @@ async function until(what: () => Promise<boolean>): Promise<void> {
   while (!(await what().catch(() => false))) await setTimeout(50);
 }
 
+/** Processes that this one has started. */
+const childrenOf = (pid: number) =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+
+/** Its arguments, each followed by NUL; '' when it has gone. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 const upgrade = async (gateway: Gateway) => {
   const answer = await fetch(`${gateway.adminUrl}/api/upgrade`, { method: 'POST' });
   return { status: answer.status, text: await answer.text() };
@@ -71,6 +88,49 @@ test(`${UPGRADES} upgrades under load lose nothing`, patience, async (t) => {
   const tally = await traffic.stop();
   deepEqual(LOST(tally), NOTHING, tally.losses.join('\n'));
   ok(tally.answered > 100 && tally.streams > 3, JSON.stringify(tally));
+});
+
+test('upgrades under load on unix sockets lose nothing', patience, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-unix-'));
+  const path = join(folder, 'public.sock');
+  const gateway = await start(t, { listeners: { public: { address: `unix:${path}` } } });
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const traffic = startTraffic({ port: 0, path, keepAlive: 4, fresh: 4, streams: 4 });
+  const file = statSync(path).ino;
+  let before = await gateway.pid();
+  for (let round = 1; round <= 2; round++) {
+    const { status, text } = await upgrade(gateway);
+    equal(status, 200, text);
+    await gone(before);
+    before = await gateway.pid();
+    equal(statSync(path).ino, file, 'the socket is the same one, and the old process has not removed its file');
+  }
+  const tally = await traffic.stop();
+  deepEqual(LOST(tally), NOTHING, tally.losses.join('\n'));
+  ok(tally.answered > 50 && tally.streams > 3, JSON.stringify(tally));
+  // The one that serves now owns the file: it goes with it.
+  process.kill(before, 'SIGTERM');
+  await gone(before);
+  equal(existsSync(path), false);
+});
+
+test('a new program that is killed before it serves changes nothing', patience, async (t) => {
+  const gateway = await start(t, { workers: 2 });
+  const old = gateway.child.pid as number;
+  const traffic = startTraffic({ port: gateway.port, keepAlive: 4, fresh: 4, streams: 2, pause: 5 });
+  const asked = upgrade(gateway);
+  let young: number | undefined;
+  while (young === undefined) {
+    young = childrenOf(old).find((pid) => commandOf(pid).includes('\0serve\0'));
+    await setTimeout(5);
+  }
+  process.kill(young, 'SIGKILL');
+  const { status, text } = await asked;
+  equal(status, 409);
+  match(text, /was killed by SIGKILL before it served/);
+  const tally = await traffic.stop();
+  deepEqual(LOST(tally), NOTHING, tally.losses.join('\n'));
+  equal(await gateway.pid(), old);
 });
 
 test('a new program that dies while the old one leaves: the old one comes back', patience, async (t) => {

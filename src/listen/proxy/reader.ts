@@ -1,9 +1,9 @@
 /** The beginning of a connection from a load balancer: reads its PROXY header, then hands the connection on. */
 import { HttpFault } from '../../http/fault.ts';
-import { type ProxyHeader, readProxyHeader } from '../../http/proxy/header.ts';
 import type { Timed } from '../../socket/deadlines.ts';
 import type { NativeHandle } from '../../socket/native.ts';
 import type { WireOwner } from '../../socket/owner.ts';
+import { type ProxyHeader, readProxyHeader } from '../../socket/proxy/header.ts';
 import { Wire } from '../../socket/wire.ts';
 import type { ListenerRuntime } from '../runtime.ts';
 

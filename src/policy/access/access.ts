@@ -17,7 +17,7 @@ import { type KeyUses, UsedKeys } from './used.ts';
 export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
 export { type KeyDocument, keyDocument } from './document.ts';
 export { AccessGate } from './gate.ts';
-export { ISSUER_KEYS, type TokenNews, Tokens } from './jwt/tokens.ts';
+export { ISSUER_KEYS, Tokens } from './jwt/tokens.ts';
 export { mintKey } from './key.ts';
 export {
   changeKey,
@@ -99,11 +99,11 @@ export class Access {
 
   #methods(config: AccessConfig, before: CompiledAccess | undefined): Authenticator[] {
     const { clock } = this.#parts;
-    const { pepper: peppers, keys: declared, remembered, certificates, issuers, dpop } = config;
+    const { pepper: peppers, keys: declared, remembered, certificates } = config;
     const known = before?.methods.find((one) => one instanceof JwtAuthenticator);
     return [
       // First, for it knows its own by their form; whatever it does not know may be a key.
-      new JwtAuthenticator(issuers, dpop, this.tokens, known),
+      new JwtAuthenticator(config, this.tokens, known),
       new ApiKeys({ clock, peppers, declared, remembered, table: this.#keys, used: this.#used }),
       new Certificates(clock, certificates),
     ];

@@ -69,7 +69,8 @@ export class ApiKeys implements Authenticator {
   readonly #table: KeyTable;
   readonly #used: UsedKeys;
   readonly #half: number;
-  // Two generations: when the new one is full it becomes the old one, and what is used moves over again.
+  // Two generations: when the new one is full it becomes the old one, and what is used moves over again. A map looks for the
+  // hash of a text, seeded anew in each process, before it compares: its time tells nothing about keys that begin alike.
   #fresh = new Map<string, Verified>();
   #stale = new Map<string, Verified>();
 

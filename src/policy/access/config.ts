@@ -102,6 +102,9 @@ export const accessConfig = z
     remembered: count(50_000, 100, 10_000_000).describe(
       'Keys that a worker remembers to have verified (about 300 bytes each); others are hashed again.',
     ),
+    rememberedTokens: count(20_000, 100, 10_000_000).describe(
+      'Tokens that a worker remembers to have checked (about 1.4 kB each, more with many claims); others are checked again.',
+    ),
     failures: z
       .strictObject({
         burst: count(20, 1, 100_000).describe(

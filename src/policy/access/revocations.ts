@@ -1,5 +1,6 @@
 /** How revocations travel from the store to the workers. */
 import { z } from 'zod';
+import { sha256 } from './jwt/hash.ts';
 import type { Revocation, Revocations } from './jwt/revocation.ts';
 
 /** Kind of the documents in the store; their ids are anything that is unique. */
@@ -13,6 +14,13 @@ export const revocationDocument = z.strictObject({
   issuedUpTo: z.number().int().min(0).optional(),
   forgetAt: z.number().int().min(0).optional(),
 });
+
+/** The write that makes a revocation hold on every node, until the tokens have expired by themselves. */
+export function revocationPut(revocation: Revocation) {
+  const { kind, issuer = '', value, forgetAt } = revocation;
+  const id = sha256(`${kind}\n${issuer}\n${value}`);
+  return { op: 'put' as const, kind: REVOCATION_KIND, id, value: revocation, expiresAt: forgetAt };
+}
 
 /** A document → what workers get. Throws a `ZodError` when it is none. */
 export function packRevocation(_id: string, value: unknown): Revocation {

@@ -3,8 +3,8 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import net from 'node:net';
 import tls from 'node:tls';
-import { proxyHeader } from '../../http/proxy/header.ts';
 import type { Clock } from '../../kernel/clock.ts';
+import { proxyHeader } from '../../socket/proxy/header.ts';
 import { parseEndpointUrl } from '../address.ts';
 
 /** Where and how to probe. */

@@ -1,11 +1,11 @@
 /** A connection of HTTP/2 from the moment it is dialled, and the requests that wait for it to stand. */
 
 import { H2 } from '../../http/http2/frame.ts';
-import type { ProxyAddress } from '../../http/proxy/header.ts';
 import { GatehouseError } from '../../kernel/error.ts';
 import type { BodyLength, OutboundSink } from '../../kernel/exchange.ts';
 import type { Timed } from '../../socket/deadlines.ts';
 import type { Dialer, Dialing } from '../../socket/dial.ts';
+import type { ProxyAddress } from '../../socket/proxy/header.ts';
 import type { Wire } from '../../socket/wire.ts';
 import type { Carrier } from '../carrier.ts';
 import type { UpstreamConfig } from '../config.ts';

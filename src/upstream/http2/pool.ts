@@ -1,5 +1,5 @@
 /** The connections of HTTP/2 to one server: as few as carry the requests. */
-import type { ProxyAddress } from '../../http/proxy/header.ts';
+import type { ProxyAddress } from '../../socket/proxy/header.ts';
 import type { Carrier } from '../carrier.ts';
 import type { ConnectionHost } from '../host.ts';
 import { Http2Carrier, Http2Line } from './line.ts';

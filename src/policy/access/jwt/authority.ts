@@ -7,7 +7,7 @@ import type { Clock } from '../../../kernel/clock.ts';
 import type { Events } from '../../../kernel/event.ts';
 import type { DpopConfig, IssuersConfig } from './config.ts';
 import { fetchJson } from './fetchjson.ts';
-import { JwksKeeper, type KeeperStatus } from './jwks.ts';
+import { JwksKeeper, type KeeperStatus, type KeyCopies } from './jwks.ts';
 import { PROOFS } from './proofasker.ts';
 import { RedisProofs } from './redisproofs.ts';
 import { type Claimed, claimIn, claimsFrom, ReplaySet } from './replay.ts';
@@ -40,6 +40,8 @@ export interface AuthorityStatus {
   redisFailures: number;
 }
 
+export type { KeyCopies } from './jwks.ts';
+
 /** See the file's head. */
 export class TokenAuthority {
   readonly #clock: Clock;
@@ -54,7 +56,7 @@ export class TokenAuthority {
   #claim: (claims: ReturnType<typeof claimsFrom>) => readonly Claimed[] | Promise<readonly Claimed[]> = () => [];
 
   /** Registers with `services`; call `configure` before workers are started. */
-  constructor(clock: Clock, events: Events, services: AuthorityServices) {
+  constructor(clock: Clock, events: Events, services: AuthorityServices, copies?: KeyCopies) {
     this.#clock = clock;
     this.#events = events;
     this.#services = services;
@@ -62,6 +64,7 @@ export class TokenAuthority {
     this.#keeper = new JwksKeeper({
       clock,
       events,
+      copies,
       fetch: (url, options) => fetchJson(clock, url, options),
       changed: (keys) => services.push(ISSUER_KEYS, { keys: [keys] }),
     });

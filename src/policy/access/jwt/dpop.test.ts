@@ -27,7 +27,7 @@ function dpopGate(settings: Record<string, unknown> = {}, dpop: Record<string, u
     },
   });
   const used = new ReplaySet(gate.clock, 1000);
-  gate.tokens.told({ nonceSecret: Buffer.alloc(32, 7).toString('base64url') });
+  gate.tokens.change({ nonceSecret: Buffer.alloc(32, 7).toString('base64url') });
   const send = (proof: string | string[] | undefined, shown: Shown = {}, of = token) =>
     gate.see(of, { ...shown, fields: [proof ?? []].flat().map((one) => ['dpop', one] as const) }, 'dpop');
   return { ...gate, send, asked, used };
@@ -105,6 +105,12 @@ const cases: readonly [what: string, proof: () => string | string[] | undefined,
   ],
   ['for another token', () => proofOf(device, other), 'proofToken'],
   ['for no token', () => proofOf(device, token, { ath: undefined }), 'proofToken'],
+  [
+    'for no address, in a request without host',
+    () => proofOf(device, token, { htu: 'x' }),
+    'proofAddress',
+    { authority: '' },
+  ],
   ['too old', () => proofOf(device, token, { iat: NOW - 65 }), 'proofTime'],
   ['just young enough', () => proofOf(device, token, { iat: NOW - 64 }), alice],
   ['made in the future', () => proofOf(device, token, { iat: NOW + 6 }), 'proofTime'],

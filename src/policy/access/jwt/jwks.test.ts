@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { ManualClock } from '../../../kernel/clock.ts';
 import { Events } from '../../../kernel/event.ts';
 import { issuersConfig } from './config.ts';
-import { JwksKeeper } from './jwks.ts';
+import { JwksKeeper, type KeyCopies } from './jwks.ts';
 import type { IssuerKeys } from './source.ts';
 import { pairFor } from './token.fixture.ts';
 
@@ -14,7 +14,7 @@ const METADATA = `${ISSUER}/.well-known/openid-configuration`;
 const JWKS = 'https://keys.example.com/jwks';
 
 /** A keeper whose issuer answers from `documents`; an `Error` there is thrown. */
-function keeper(documents: Record<string, unknown>, more: object = { jwksUrl: JWKS }) {
+function keeper(documents: Record<string, unknown>, more: object = { jwksUrl: JWKS }, copies?: KeyCopies) {
   const clock = new ManualClock();
   const events = new Events();
   const notices: string[] = [];
@@ -25,6 +25,7 @@ function keeper(documents: Record<string, unknown>, more: object = { jwksUrl: JW
     clock,
     events,
     changed: (keys) => told.push(keys),
+    copies,
     fetch: async (url) => {
       fetched.push(url);
       const found = documents[url];
@@ -166,5 +167,33 @@ describe('the keys of an issuer', () => {
     await k.configure({});
     assert.deepEqual(k.status(), []);
     k.close();
+  });
+
+  test('are kept for a restart while the issuer is gone, from that place only', async () => {
+    const kept = new Map<string, unknown>();
+    const copies: KeyCopies = {
+      read: async (source) => kept.get(source),
+      write: async (source, keys) => void kept.set(source, keys),
+    };
+    const before = keeper({ [JWKS]: { keys: [one] } }, { jwksUrl: JWKS }, copies);
+    await before.keeper.configure(before.settings());
+    assert.equal(kept.size, 1);
+    const after = keeper({}, { jwksUrl: JWKS }, copies);
+    await after.keeper.configure(after.settings());
+    assert.deepEqual(after.keeper.all().map(kids), [['one']]);
+    assert.match(after.notices[0] ?? '', /the last good ones stay in use/);
+    const elsewhere = keeper({}, { jwksUrl: `${JWKS}2` }, copies);
+    await elsewhere.keeper.configure(elsewhere.settings());
+    assert.deepEqual(elsewhere.keeper.all(), []);
+    for (const wrong of ['text', [{ ...one, d: 'x' }], undefined]) {
+      const odd = keeper({}, { jwksUrl: JWKS }, { ...copies, read: async () => wrong });
+      await odd.keeper.configure(odd.settings());
+      assert.deepEqual(odd.keeper.all(), []);
+    }
+    const failing = { read: () => Promise.reject(new Error('x')), write: () => Promise.reject(new Error('full')) };
+    const full = keeper({ [JWKS]: { keys: [one] } }, { jwksUrl: JWKS }, failing);
+    await full.keeper.configure(full.settings());
+    await full.wait(0);
+    assert.match(full.notices[0] ?? '', /no copy .* is kept for a restart: full/);
   });
 });

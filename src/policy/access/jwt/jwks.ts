@@ -11,6 +11,13 @@ import { type IssuerKeys, sourceOf } from './source.ts';
 /** Fetches a JSON document; rejects with a sentence that says why not. */
 export type FetchJson = (url: string, options: { ca?: string | undefined; timeoutMs: number }) => Promise<unknown>;
 
+/** Keeps the last good keys for a restart while their issuer cannot be reached. */
+export interface KeyCopies {
+  /** `source`: as `sourceOf` writes it. Undefined: there is none. */
+  read(source: string): Promise<unknown>;
+  write(source: string, keys: readonly PublicJwk[]): Promise<void>;
+}
+
 /** What a keeper is made with. */
 export interface KeeperParts {
   clock: Clock;
@@ -18,6 +25,7 @@ export interface KeeperParts {
   fetch: FetchJson;
   /** Keys of an issuer are new, or have changed. */
   changed: (keys: IssuerKeys) => void;
+  copies?: KeyCopies | undefined;
 }
 
 /** What is known of the keys of one issuer, for metrics and status pages. */
@@ -103,15 +111,16 @@ class Kept {
         throw new Error(`no key of ${url} is of use here${problems.map((p) => `; ${p}`).join('')}`);
       this.fetchedAt = this.#parts.clock.now();
       this.fetches++;
+      this.#failedInARow = 0;
+      if (this.#take(keys)) this.#keep(keys);
       if (this.problem !== '') this.#notice('info', `the keys of issuer ${this.name} can be fetched again`);
       this.problem = '';
-      this.#failedInARow = 0;
-      this.#take(keys);
     } catch (error) {
       if (this.#closed) return;
       this.fetches++;
       this.failures++;
       this.#failedInARow++;
+      if (this.keys === undefined) await this.#takeCopy();
       const why = error instanceof Error ? error.message : String(error);
       const rest = this.keys === undefined ? 'its tokens are refused (503)' : 'the last good ones stay in use';
       if (why !== this.problem)
@@ -135,12 +144,31 @@ class Kept {
     return this.#parts.fetch(url, { ca: this.config.ca, timeoutMs: this.config.timeout });
   }
 
-  #take(keys: readonly PublicJwk[]): void {
+  /** The keys of the last run, where there are none yet. What is no key set is none. */
+  async #takeCopy(): Promise<void> {
+    const { copies } = this.#parts;
+    try {
+      const { keys } = readKeys({ keys: await copies?.read(sourceOf(this.config)) });
+      if (keys.length > 0 && this.keys === undefined && !this.#closed) this.#take(keys);
+    } catch {
+      // There is none, or none of use: the next fetch will tell.
+    }
+  }
+
+  #keep(keys: readonly PublicJwk[]): void {
+    this.#parts.copies?.write(sourceOf(this.config), keys).catch((error: Error) => {
+      this.#notice('warn', `no copy of the keys of issuer ${this.name} is kept for a restart: ${error.message}`);
+    });
+  }
+
+  /** True when they are others than before. */
+  #take(keys: readonly PublicJwk[]): boolean {
     this.keys = keys;
     const text = JSON.stringify(keys);
-    if (text === this.#told) return;
+    if (text === this.#told) return false;
     this.#told = text;
     this.#parts.changed({ name: this.name, source: sourceOf(this.config), keys });
+    return true;
   }
 
   #notice(level: 'info' | 'warn', message: string): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { packRevocation, revocationConsumer, revocationPut } from '../revocations.ts';
 import type { IssuerConfig } from './config.ts';
 import { CLAIMS, exchangeWith, gateFor, NOW, nameOf, newsOf, pairFor, tokenOf } from './token.fixture.ts';
 
@@ -64,21 +65,23 @@ describe('a token that is known already', () => {
     assert.equal(nameOf(see(good)), alice);
     revocations.replace([{ kind: 'id', value: 'token-1', forgetAt: clock.wall() + 1000 }]);
     assert.equal(nameOf(see(good)), 'revoked');
-    revocations.sweep(clock.wall() + 1000);
-    assert.equal(revocations.size, 0);
+    clock.advance(1000);
+    for (let i = 0; i < 1100; i++) revocations.revoke({ kind: 'id', value: `other-${i}`, forgetAt: clock.wall() + i });
+    assert.ok(revocations.size < 1100);
+    assert.equal(nameOf(see(good)), alice);
   });
 
   test('goes with its key, and with its issuer', async () => {
     const { see, tokens, issuers, change } = gateFor([], { jwksUrl: 'https://login.example.com/jwks' });
     const { corporate } = issuers;
     assert.equal(nameOf(see(good)), 'keysUnavailable');
-    tokens.told(newsOf(corporate, es, rs));
+    tokens.change(newsOf(corporate, es, rs));
     assert.equal(nameOf(see(good)), alice);
-    tokens.told(newsOf(corporate, es));
+    tokens.change(newsOf(corporate, es));
     assert.equal(nameOf(see(good)), alice);
-    tokens.told(newsOf(corporate, rs));
+    tokens.change(newsOf(corporate, rs));
     assert.equal(nameOf(see(good)), 'unknownKey');
-    tokens.told(newsOf(corporate, es));
+    tokens.change(newsOf(corporate, es));
     const identity = see(good);
     assert.equal(nameOf(identity as never), alice);
     // The same settings again change nothing; others make all tokens be checked anew.
@@ -96,6 +99,31 @@ describe('a token that is known already', () => {
     change({});
     assert.equal(nameOf(see(good)), 'issuer');
   });
+});
+
+test('revocations come from the store, whole and as changes, and none is lost between them', () => {
+  const { see, revocations } = gateFor(all);
+  const consumer = revocationConsumer(revocations);
+  const one = revocationPut({ kind: 'id', value: 'token-1' });
+  const two = revocationPut({ kind: 'id', value: 'token-2', forgetAt: 1e15 });
+  assert.equal(two.expiresAt, 1e15);
+  assert.throws(() => packRevocation(one.id, { kind: 'everything', value: 'x' }));
+  const put = ({ id, value }: typeof one) => consumer.put(id, packRevocation(id, value));
+  const other = tokenOf(es, { ...CLAIMS, jti: 'token-2' });
+  consumer.begin();
+  put(one);
+  consumer.complete();
+  assert.deepEqual([see(good), see(other)].map(nameOf), ['revoked', alice]);
+  // All anew: what is not told again by the end is taken back.
+  consumer.begin();
+  assert.equal(nameOf(see(good)), 'revoked');
+  put(two);
+  assert.equal(nameOf(see(other)), 'revoked');
+  consumer.complete();
+  assert.deepEqual([see(good), see(other)].map(nameOf), [alice, 'revoked']);
+  consumer.remove(two.id);
+  consumer.remove('unknown');
+  assert.equal(nameOf(see(other)), alice);
 });
 
 describe('a key that is not known', () => {
@@ -132,7 +160,7 @@ describe('a key that is not known', () => {
     const verdict = await see(good);
     assert.equal(nameOf(verdict), 'keysUnavailable');
     assert.ok('retryAfterMs' in verdict && verdict.retryAfterMs !== undefined);
-    tokens.told(newsOf(config, es));
+    tokens.change(newsOf(config, es));
     clock.advance(5000);
     assert.equal(nameOf(await see(tokenOf(rs, CLAIMS))), 'unknownKey');
   });

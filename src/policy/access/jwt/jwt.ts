@@ -14,14 +14,22 @@ import { normalUri, PROOF_ALGORITHMS, ProofChecker } from './proof.ts';
 import { type Parsed, parseToken } from './token.ts';
 import type { Tokens } from './tokens.ts';
 
-/** Checked tokens, and tokens found wrong, that are remembered. */
-const TOKENS = 20_000;
+/** Tokens found wrong that are remembered. */
 const WRONG = 2_000;
+
+/** The settings that concern it, as `access` has them. */
+export interface JwtSettings {
+  issuers: IssuersConfig;
+  dpop: DpopConfig;
+  rememberedTokens: number;
+}
 
 /** The authenticator of one configuration. */
 export class JwtAuthenticator implements Authenticator {
   readonly method = 'jwt';
   readonly challenges: readonly string[];
+  /** Checked tokens that are remembered at most. */
+  readonly remembers: number;
   readonly #tokens: Tokens;
   readonly #issuers = new Map<string, Issuer>();
   readonly #known: GenerationCache<CheckedToken>;
@@ -31,14 +39,15 @@ export class JwtAuthenticator implements Authenticator {
   readonly #checker: ProofChecker;
 
   /** `before`: the one in force; what it knows of issuers that have not changed is taken over. */
-  constructor(issuers: IssuersConfig, dpop: DpopConfig, tokens: Tokens, before?: JwtAuthenticator) {
+  constructor({ issuers, dpop, rememberedTokens }: JwtSettings, tokens: Tokens, before?: JwtAuthenticator) {
     this.#tokens = tokens;
     for (const [name, config] of Object.entries(issuers)) {
       const old = before === undefined ? undefined : before.#issuers.get(config.issuer);
       const same = old !== undefined && old.name === name && isDeepStrictEqual(old.config, config);
       this.#issuers.set(config.issuer, same ? old : new Issuer(name, config, tokens));
     }
-    this.#known = before === undefined ? new GenerationCache(TOKENS) : before.#known;
+    this.#known = before?.remembers === rememberedTokens ? before.#known : new GenerationCache(rememberedTokens);
+    this.remembers = rememberedTokens;
     this.#checker = new ProofChecker(dpop, tokens);
     const takes = Object.values(issuers).some((one) => one.dpop !== 'off');
     this.challenges = takes ? [`DPoP algs="${PROOF_ALGORITHMS.join(' ')}"`] : [];

@@ -78,7 +78,8 @@ export class ProofChecker {
     if (typeof htu !== 'string' || typeof iat !== 'number') return 'proofMalformed';
     if (key.thumbprint !== subject.jkt) return 'proofKey';
     if (htm !== subject.method) return 'proofMethod';
-    if (normalUri(htu) !== subject.uri) return 'proofAddress';
+    // A request that names no host has no address to compare.
+    if (subject.uri === '' || normalUri(htu) !== subject.uri) return 'proofAddress';
     if (ath !== subject.tokenHash) return 'proofToken';
     const { maxAge, clockSkew } = this.#config;
     const expiresAt = iat * 1000 + maxAge + clockSkew;

@@ -2,58 +2,61 @@
  * What has been revoked: single tokens, and all tokens of a subject, login, client or family that were issued up to a time.
  * A change raises `epoch`; who has looked at one epoch need not look again at the same.
  */
+import type { Clock } from '../../../kernel/clock.ts';
 import type { Names } from './claims.ts';
 
 /** By what a revocation names the tokens that it ends. */
-export type RevocationKind = 'id' | 'principal' | 'session' | 'client' | 'family';
+type RevocationKind = 'id' | 'principal' | 'session' | 'client' | 'family';
 
-/** Ends tokens. Plain data, so it can travel and be stored. */
+/** Ends tokens. */
 export interface Revocation {
-  kind: RevocationKind;
-  /** The `jti`, the principal (as `Identity.principal` has it), `sid`, `client_id` or `fam`. */
-  value: string;
-  /** Configured name of the issuer whose tokens are meant; all issuers when left out. A principal names its own. */
-  issuer?: string | undefined;
+  readonly kind: RevocationKind;
+  /** The `jti`, the principal as `Identity.principal` has it, `sid`, `client_id` or `fam`. */
+  readonly value: string;
+  /** Configured name of the issuer whose tokens are meant; all issuers when left out. */
+  readonly issuer?: string | undefined;
   /**
    * Tokens issued up to then are ended, later ones not: so a new login goes on. Wall clock, milliseconds since 1970. All when
    * left out. A token that does not say when it was issued is ended in any case.
    */
-  issuedUpTo?: number | undefined;
+  readonly issuedUpTo?: number | undefined;
   /** From then on it can be forgotten, since the tokens have expired by themselves. Wall clock; never when left out. */
-  forgetAt?: number | undefined;
+  readonly forgetAt?: number | undefined;
 }
 
-interface Entry {
-  upTo: number;
-  forgetAt: number;
-}
+const NEVER = Number.POSITIVE_INFINITY;
+/** Fewer are not worth looking through. */
+const SWEEP_FROM = 1024;
 
-const keyOf = (kind: string, issuer: string, value: string) => `${kind}\n${issuer}\n${value}`;
+const keyOf = (kind: RevocationKind, issuer: string, name: string) => `${kind}\n${issuer}\n${name}`;
 
 /** The revocations that are in force. */
 export class Revocations {
-  readonly #entries = new Map<string, Entry>();
-  /** Grows with every revocation. */
+  readonly #clock: Clock;
+  /** Key → when it can be forgotten, and up to when the tokens were issued. */
+  readonly #entries = new Map<string, { readonly upTo: number; readonly forgetAt: number }>();
+  #sweepFrom = SWEEP_FROM;
+  /** Grows with every change. */
   epoch = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   get size(): number {
     return this.#entries.size;
   }
 
-  /** Ends tokens from now on. One that is wider than what stands takes its place. */
-  revoke({ kind, value, issuer = '', issuedUpTo, forgetAt }: Revocation): void {
-    const key = keyOf(kind, issuer, value);
-    const old = this.#entries.get(key);
-    this.#entries.set(key, {
-      upTo: Math.max(old?.upTo ?? 0, issuedUpTo ?? Number.POSITIVE_INFINITY),
-      forgetAt: Math.max(old?.forgetAt ?? 0, forgetAt ?? Number.POSITIVE_INFINITY),
-    });
+  /** Ends tokens from now on. */
+  revoke({ kind, value: name, issuer = '', issuedUpTo = NEVER, forgetAt = NEVER }: Revocation): void {
+    this.#entries.set(keyOf(kind, issuer, name), { upTo: issuedUpTo, forgetAt });
     this.epoch++;
+    if (this.#entries.size >= this.#sweepFrom) this.#sweep();
   }
 
   /** Takes a revocation back (an administrator's mistake). */
-  restore({ kind, value, issuer = '' }: Pick<Revocation, 'kind' | 'value' | 'issuer'>): void {
-    if (this.#entries.delete(keyOf(kind, issuer, value))) this.epoch++;
+  restore({ kind, value: name, issuer = '' }: Revocation): void {
+    if (this.#entries.delete(keyOf(kind, issuer, name))) this.epoch++;
   }
 
   /** All that are in force from now on; what is not among them is taken back. */
@@ -61,11 +64,6 @@ export class Revocations {
     this.#entries.clear();
     this.epoch++;
     for (const one of all) this.revoke(one);
-  }
-
-  /** Forgets what has run out. `now`: wall clock. */
-  sweep(now: number): void {
-    for (const [key, { forgetAt }] of this.#entries) if (forgetAt <= now) this.#entries.delete(key);
   }
 
   /** Whether a token is ended. `issuer`: its configured name. */
@@ -80,11 +78,18 @@ export class Revocations {
     );
   }
 
-  #has(kind: RevocationKind, issuer: string, value: string, { issuedAt }: Names): boolean {
-    if (value === '') return false;
-    const own = this.#entries.get(keyOf(kind, issuer, value));
+  /** Forgets what has run out. */
+  #sweep(): void {
+    const now = this.#clock.wall();
+    for (const [key, { forgetAt }] of this.#entries) if (forgetAt <= now) this.#entries.delete(key);
+    this.#sweepFrom = Math.max(SWEEP_FROM, 2 * this.#entries.size);
+  }
+
+  #has(kind: RevocationKind, issuer: string, name: string, { issuedAt }: Names): boolean {
+    if (name === '') return false;
+    const own = this.#entries.get(keyOf(kind, issuer, name));
     if (own !== undefined && issuedAt <= own.upTo) return true;
-    const all = this.#entries.get(keyOf(kind, '', value));
+    const all = this.#entries.get(keyOf(kind, '', name));
     return all !== undefined && issuedAt <= all.upTo;
   }
 }

@@ -116,12 +116,13 @@ export function gateFor(
       ...more,
     },
   });
-  let jwt = new JwtAuthenticator(issuers, dpopConfig.parse(dpop), tokens);
+  const settings = { dpop: dpopConfig.parse(dpop), rememberedTokens: 10_000 };
+  let jwt = new JwtAuthenticator({ issuers, ...settings }, tokens);
   const see = (token: string, shown: Shown = {}, scheme: 'bearer' | 'dpop' = 'bearer') =>
     jwt.authenticate(scheme, token, exchangeWith(shown));
   /** Takes other settings over. */
   const change = (next: IssuersConfig) => {
-    jwt = new JwtAuthenticator(next, dpopConfig.parse(dpop), tokens, jwt);
+    jwt = new JwtAuthenticator({ issuers: next, ...settings }, tokens, jwt);
   };
   return { clock, tokens, revocations: tokens.revocations, issuers, jwt, see, change };
 }

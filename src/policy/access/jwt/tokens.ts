@@ -15,9 +15,9 @@ const KEYS_TIMEOUT_MS = 6000;
 /** Between two questions for keys of one issuer, in milliseconds. */
 const ASK_AGAIN_MS = 1000;
 
-/** What the topic says: the secret of nonces once, and the keys of issuers. */
+/** What the topic says: all of it to a new worker, and then what changes. */
 export interface TokenNews {
-  /** Base64url. */
+  /** Of the nonces of DPoP, in base64url. */
   nonceSecret?: string;
   keys?: readonly IssuerKeys[];
 }
@@ -25,7 +25,7 @@ export interface TokenNews {
 /** See the file's head. */
 export class Tokens {
   readonly clock: Clock;
-  readonly revocations = new Revocations();
+  readonly revocations: Revocations;
   /** Undefined where there is no supervisor to ask: then no proof is accepted. */
   readonly proofs: ProofAsker | undefined;
   /** Grows when keys change. */
@@ -39,6 +39,7 @@ export class Tokens {
 
   constructor(clock: Clock, ask: Ask | undefined) {
     this.clock = clock;
+    this.revocations = new Revocations(clock);
     this.#ask = ask;
     this.proofs = ask && new ProofAsker(ask);
   }
@@ -51,11 +52,17 @@ export class Tokens {
     return found;
   }
 
-  /** The supervisor has said something. */
-  told({ nonceSecret, keys = [] }: TokenNews): void {
+  /** All that there is to know, as `Link.follow` has it. */
+  load(page: unknown): void {
+    if (page !== undefined) this.change(page);
+  }
+
+  /** The supervisor tells of a change. */
+  change(news: unknown): void {
+    const { nonceSecret, keys } = news as TokenNews;
     if (nonceSecret !== undefined) this.secret = Buffer.from(nonceSecret, 'base64url');
-    for (const { name, source, keys: all } of keys) this.ring(name, source).replace(all);
-    this.epoch++;
+    for (const { name, source, keys: all } of keys ?? []) this.ring(name, source).replace(all);
+    if (keys !== undefined) this.epoch++;
   }
 
   /** Asks for the keys of an issuer, unless that was done just now. Who comes while that is under way waits for it too. */
@@ -69,7 +76,7 @@ export class Tokens {
     const asked = this.#ask(ISSUER_KEYS, { name, missing }, KEYS_TIMEOUT_MS)
       .then(
         (keys) => {
-          if (keys !== undefined) this.told({ keys: [keys as IssuerKeys] });
+          if (keys !== undefined) this.change({ keys: [keys as IssuerKeys] });
         },
         () => undefined,
       )

@@ -1,6 +1,6 @@
 /** The PROXY protocol, versions 1 and 2 (HAProxy's proxy-protocol.txt): who is behind the proxy that connects. Pure. */
 import { isIPv4, isIPv6 } from 'node:net';
-import { HttpFault } from '../fault.ts';
+import { HttpFault } from '../../http/fault.ts';
 import { crc32c } from './crc32c.ts';
 
 /** What a header says. */

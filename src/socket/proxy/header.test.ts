@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { HttpFault } from '../fault.ts';
+import { HttpFault } from '../../http/fault.ts';
 import { crc32c } from './crc32c.ts';
 import { type ProxyHeader, proxyHeader, readProxyHeader, SIGNATURE } from './header.ts';
 
