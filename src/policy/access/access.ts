@@ -15,7 +15,7 @@ import { Throttle } from './throttle.ts';
 import { type KeyUses, UsedKeys } from './used.ts';
 
 export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
-export { type KeyDocument, keyDocument } from './document.ts';
+export type { KeyDocument } from './document.ts';
 export { AccessGate } from './gate.ts';
 export { ISSUER_KEYS, Tokens } from './jwt/tokens.ts';
 export { mintKey } from './key.ts';
