@@ -1,6 +1,6 @@
 /** What the supervisor keeps beyond a restart: opens the store where something needs it, and tells workers what it holds. */
-
 import { shownInHistory } from '../admin/admin.ts';
+import type { DomainDocumentChange } from '../certificate/domain.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Events, NoticeEvent } from '../kernel/event.ts';
@@ -8,6 +8,7 @@ import { KEY_USE_KIND, type KeyUses } from '../policy/access/access.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { Directory, type Services } from '../supervisor/supervisor.ts';
+import { followDomains } from './domains.ts';
 import { KINDS } from './kinds.ts';
 import { keepSwept } from './sweep.ts';
 
@@ -17,6 +18,8 @@ export interface StateParts {
   events: Events;
   services: Services;
   notice(notice: NoticeEvent): void;
+  /** Told of domains that come, change or go. */
+  domains(changes: DomainDocumentChange[]): void;
   /** What workers know is as the store has it. */
   synced(): void;
   /** Where the embedded store is when the configuration names no place. */
@@ -30,6 +33,7 @@ export class State {
   #directory: Directory | undefined;
   #opening: Promise<Store> | undefined;
   #sweeping: Timer | undefined;
+  #unfollow: (() => void) | undefined;
 
   constructor(parts: StateParts) {
     this.#parts = parts;
@@ -45,7 +49,8 @@ export class State {
   async prepare(config: Config): Promise<void> {
     if (!needsStore(config)) return;
     try {
-      await this.open(config.store);
+      const store = await this.open(config.store);
+      if (this.#unfollow === undefined && servesDomains(config)) await this.#follow(store);
     } catch (error) {
       const why = `the store cannot be read: ${(error as Error).message}`;
       if (!standsAlone(config)) throw new Error(why);
@@ -78,9 +83,15 @@ export class State {
     }
   }
 
+  async #follow(store: Store): Promise<void> {
+    const { clock, domains, notice } = this.#parts;
+    this.#unfollow = await followDomains(store, clock, domains, notice);
+  }
+
   async close(): Promise<void> {
     await this.#opening?.catch(() => {});
     this.#sweeping?.cancel();
+    this.#unfollow?.();
     this.#directory?.close();
     await this.#store?.close();
   }
@@ -92,8 +103,12 @@ export class State {
   }
 }
 
-function needsStore({ routes }: Config): boolean {
-  return routes.some(({ access }) => access !== undefined);
+function servesDomains({ listeners }: Config): boolean {
+  return Object.values(listeners).some(({ tls }) => tls?.domains?.store === true);
+}
+
+function needsStore(config: Config): boolean {
+  return servesDomains(config) || config.routes.some(({ access }) => access !== undefined);
 }
 
 /** All that is needed of it stands in the configuration too. */
