@@ -6,8 +6,10 @@ import { openApi } from './openapi.ts';
 import type { Operation } from './operation.ts';
 import { admins } from './resources/admins.ts';
 import { operationsOf } from './resources/crud.ts';
+import { domains } from './resources/domains.ts';
 import { history } from './resources/history.ts';
 import { keys } from './resources/keys.ts';
+import { plans, tenants } from './resources/plans.ts';
 import { revocations } from './resources/revocations.ts';
 import { switches } from './switches.ts';
 import { systemOperations } from './system.ts';
@@ -28,6 +30,9 @@ export const OPERATIONS: readonly Operation[] = [
   ...systemOperations(() => pages),
   ...switches,
   ...operationsOf(keys),
+  ...operationsOf(tenants),
+  ...operationsOf(plans),
+  ...operationsOf(domains),
   ...operationsOf(revocations),
   ...operationsOf(admins),
   history,

@@ -6,6 +6,7 @@ import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { changesCommand } from './history.ts';
 import { keysCommand } from './keys.ts';
+import { domainsCommand, plansCommand, tenantsCommand } from './manage.ts';
 import { diffCommand, reloadCommand, upgradeCommand } from './operate.ts';
 import { schemaCommand } from './schema.ts';
 import { serveCommand } from './serve.ts';
@@ -25,6 +26,9 @@ const commands: (() => Command)[] = [
   chaosCommand,
   keysCommand,
   adminsCommand,
+  tenantsCommand,
+  plansCommand,
+  domainsCommand,
   tokenCommand,
   changesCommand,
   storeCommand,

@@ -5,11 +5,12 @@ import type { Config } from '../config/config.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Events, NoticeEvent } from '../kernel/event.ts';
 import { KEY_USE_KIND, type KeyUses } from '../policy/access/access.ts';
+import type { Registry } from '../policy/authorize/authorize.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { Directory, type Services } from '../supervisor/supervisor.ts';
 import { followDomains } from './domains.ts';
-import { KINDS } from './kinds.ts';
+import { directoryKinds } from './kinds.ts';
 import { keepSwept } from './sweep.ts';
 
 /** What a `State` is made of. */
@@ -22,6 +23,8 @@ export interface StateParts {
   domains(changes: DomainDocumentChange[]): void;
   /** What workers know is as the store has it. */
   synced(): void;
+  /** Plans and tenants, as the store has them. */
+  registry: Registry;
   /** Where the embedded store is when the configuration names no place. */
   folder: string;
 }
@@ -68,10 +71,17 @@ export class State {
   }
 
   async #open(config: Config['store']): Promise<Store> {
-    const { clock, events, services, notice, folder, synced } = this.#parts;
+    const { clock, events, services, notice, folder, synced, registry } = this.#parts;
     const store = await openStore(config, folder, { clock, events, shown: shownInHistory });
     try {
-      const directory = new Directory({ source: store, kinds: KINDS, services, clock, notice, synced });
+      const directory = new Directory({
+        source: store,
+        kinds: directoryKinds(registry),
+        services,
+        clock,
+        notice,
+        synced,
+      });
       await directory.start();
       this.#store = store;
       this.#directory = directory;
@@ -112,7 +122,13 @@ function needsStore(config: Config): boolean {
 }
 
 /** All that is needed of it stands in the configuration too. */
-function standsAlone({ routes, access }: Config): boolean {
+function standsAlone({ routes, access, plans, tenants }: Config): boolean {
+  // Whose plan is not known would have no limits.
+  const lost = access.keys.some(
+    ({ plan, tenant }) =>
+      (plan !== '' && !Object.hasOwn(plans, plan)) || (tenant !== '' && !Object.hasOwn(tenants, tenant)),
+  );
+  if (lost && Object.keys({ ...plans, ...tenants }).length > 0) return false;
   const methods = new Set(routes.flatMap((route) => route.access?.anyOf ?? []));
   return !methods.has('jwt') && (!methods.has('apiKey') || access.keys.length > 0);
 }

@@ -9,6 +9,7 @@ import { overlap, parseAddress } from './address.ts';
 import { checkAdmin } from './admincheck.ts';
 import { suggestion } from './nearest.ts';
 import type { Parts } from './parts.ts';
+import { checkPlans } from './plancheck.ts';
 import type { Path, Report } from './problem.ts';
 import { checkResilience } from './resiliencecheck.ts';
 
@@ -25,6 +26,7 @@ export function crosscheck(parts: Parts, report: Report): void {
   checkProtocols(parts, report);
   checkAccess(parts, report);
   checkAdmin(parts, report);
+  checkPlans(parts, report);
   if (parts.chaos !== undefined) checkChaos(parts.chaos, parts, report);
   for (const [path, bytes] of parts.memoryLimits) {
     if (bytes > 0 && bytes < LEAST_MEMORY)

@@ -15,6 +15,7 @@ const USUAL = 100;
 
 const JSON_TYPES = ['application/json'];
 const PATCH_TYPES = ['application/merge-patch+json', 'application/json'];
+const ID = z.string().min(1).max(256);
 /** Fields that every answer has. */
 const COMMON = ['id', 'version', 'updatedAt'];
 
@@ -27,9 +28,8 @@ export function operationsOf<T>(resource: Resource<T>): Operation[] {
   const write = { role: writes, tenants, tag: name } as const;
   const shape = z.object({ id: z.string(), ...shapeOf(resource.answer), version: z.string(), updatedAt: z.string() });
   const made = resource.onceShown === undefined ? shape : shape.extend(shapeOf(resource.onceShown));
-  const idField = z.string().min(1).max(256);
   const order = z.strictObject({
-    id: (resource.ids === 'chosen' ? idField : idField.optional()).describe('Its id.'),
+    id: (resource.ids === 'chosen' ? ID : ID.optional()).describe('Its id.'),
     ...shapeOf(resource.order),
   });
   const change = resource.change ?? resource.order;
@@ -57,7 +57,7 @@ export function operationsOf<T>(resource: Resource<T>): Operation[] {
       answer: made,
       run: async (call) => {
         const body = await documentOf(call, JSON_TYPES);
-        return 'status' in body ? body : create(resource, call, order, body.value, resource.replaces === true);
+        return 'status' in body ? body : create(resource, call, body.value, resource.replaces === true);
       },
     },
     {
@@ -85,7 +85,7 @@ export function operationsOf<T>(resource: Resource<T>): Operation[] {
         const body = await documentOf(call, JSON_TYPES);
         if ('status' in body) return body;
         if (call.request.headers['if-none-match'] === '*') {
-          return create(resource, call, order, { ...body.value, id: call.params.id }, false);
+          return create(resource, call, { ...body.value, id: call.params.id }, false);
         }
         return replace(resource, call, () => body.value);
       },
@@ -187,7 +187,6 @@ function matched(resource: Resource, { request }: Call, { id, version }: Documen
 async function create<T>(
   resource: Resource<T>,
   call: Call,
-  schema: z.ZodType,
   body: Record<string, unknown>,
   replaces: boolean,
 ): Promise<Answer> {
@@ -195,11 +194,14 @@ async function create<T>(
   if (tenant !== '' && body.tenant !== undefined && body.tenant !== tenant) {
     return problem(403, 'forbidden', `You may manage the ${resource.name} of ${tenant} only.`);
   }
-  const parsed = schema.safeParse(tenant === '' ? body : { ...body, tenant });
+  const { id: given, ...sent } = tenant === '' ? body : { ...body, tenant };
+  const id = (resource.ids === 'chosen' ? ID : ID.optional()).safeParse(given);
+  const parsed = resource.order.safeParse(sent);
+  if (!id.success) return wrong([{ path: 'id', message: 'expected an id of 1 to 256 characters' }]);
   if (!parsed.success) return wrongBySchema(parsed.error);
-  const { id, ...order } = parsed.data as { id?: string };
+  const order = resource.asSent === true ? sent : parsed.data;
   return commit(resource, call, 'create', 201, async (around) => {
-    const wanted = await resource.make(id, order as never, around);
+    const wanted = await resource.make(id.data, order as never, around);
     if ('status' in wanted) return wanted;
     const before = replaces ? await around.store.get<T>(resource.kind, wanted.id) : undefined;
     return { wanted: [wanted], answered: 0, before, ...(wanted.also === undefined ? {} : { also: wanted.also }) };
@@ -226,9 +228,11 @@ async function replace<T>(
         return wrong([{ path: name, message: `never changes: it is ${JSON.stringify(shown[name])}` }]);
       }
     }
-    const parsed = (resource.change ?? resource.order).safeParse(sent);
+    const whole = resource.restored?.(sent, document.value) ?? sent;
+    const parsed = (resource.change ?? resource.order).safeParse(whole);
     if (!parsed.success) return wrongBySchema(parsed.error);
-    const wanted = await resource.changed(document, parsed.data as never, around);
+    const change = resource.asSent === true ? whole : parsed.data;
+    const wanted = await resource.changed(document, change as never, around);
     if ('status' in wanted) return wanted;
     return {
       wanted: [wanted],
@@ -246,6 +250,7 @@ async function remove<T>(resource: Resource<T>, call: Call): Promise<Answer> {
     const differs = matched(resource, call, found.document, false);
     if (differs !== undefined) return differs;
     const also = (await resource.gone?.(found.document, around)) ?? [];
+    if ('status' in also) return also;
     return { wanted: [], also, answered: -1, before: found.document };
   });
 }

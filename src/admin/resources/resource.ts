@@ -51,6 +51,10 @@ export interface Resource<T = unknown> {
   readonly ids: 'chosen' | 'optional';
   /** Making what is there already replaces it. */
   readonly replaces?: boolean;
+  /** Kept as it was sent, once it has been found right: sizes, durations and limits stay as people have written them. */
+  readonly asSent?: boolean;
+  /** Puts back what is not shown into a document that was read, changed and sent. */
+  restored?(sent: Record<string, unknown>, before: T): Record<string, unknown>;
 
   /** What people may see: no secrets. */
   shown(value: T): Record<string, unknown>;
@@ -61,7 +65,7 @@ export interface Resource<T = unknown> {
   /** A parsed change → the new value. */
   changed(document: Document<T>, change: never, around: Surroundings): Wanted | Answer | Promise<Wanted | Answer>;
   /** What is written when one is deleted. */
-  gone?(document: Document<T>, around: Surroundings): readonly Write[] | Promise<readonly Write[]>;
+  gone?(document: Document<T>, around: Surroundings): Promise<readonly Write[] | Answer>;
   parentOf?(value: T): string;
   lookupsOf?(value: T): readonly string[];
   expiresAt?(value: T): number | undefined;

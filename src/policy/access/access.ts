@@ -31,6 +31,7 @@ export {
   rotateKey,
   shownKey,
 } from './lifecycle.ts';
+export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts';
 export { packRevocation, REVOCATION_KIND, revocationConsumer, revocationDocument } from './revocations.ts';
 export { CREDENTIAL } from './shown.ts';
 export { KeyTable } from './table.ts';
