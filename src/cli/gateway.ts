@@ -186,6 +186,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     upgrade: () => gateway.upgrade(),
     upgrading: () => upgrade.underWay,
     levels: (upstream: string) => levels.of(upstream),
+    documents: () => kept.open(supervisor.snapshot.config.store),
     chaos,
   };
   let admin: Held<Admin> | undefined;

@@ -1,7 +1,8 @@
 /** What the supervisor keeps beyond a restart: opens the store where something needs it, and tells workers what it holds. */
+import { shownInHistory } from '../admin/admin.ts';
 import type { DomainDocumentChange } from '../certificate/domain.ts';
 import type { Config } from '../config/config.ts';
-import type { Clock } from '../kernel/clock.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Events, NoticeEvent } from '../kernel/event.ts';
 import { KEY_USE_KIND, type KeyUses } from '../policy/access/access.ts';
 import type { Registry } from '../policy/authorize/authorize.ts';
@@ -10,6 +11,7 @@ import type { Store } from '../store/store.ts';
 import { Directory, type Services } from '../supervisor/supervisor.ts';
 import { followDomains } from './domains.ts';
 import { directoryKinds } from './kinds.ts';
+import { keepSwept } from './sweep.ts';
 
 /** What a `State` is made of. */
 export interface StateParts {
@@ -32,6 +34,8 @@ export class State {
   readonly #parts: StateParts;
   #store: Store | undefined;
   #directory: Directory | undefined;
+  #opening: Promise<Store> | undefined;
+  #sweeping: Timer | undefined;
   #unfollow: (() => void) | undefined;
 
   constructor(parts: StateParts) {
@@ -46,14 +50,31 @@ export class State {
 
   /** Opens the store if a configuration needs it, and reads the directory; rejects when that cannot be. */
   async prepare(config: Config): Promise<void> {
-    if (this.#store !== undefined && this.#unfollow === undefined && servesDomains(config))
-      await this.#follow(this.#store);
-    if (this.#store !== undefined) this.#warnShadowed(config);
-    if (this.#store !== undefined || !needsStore(config)) return;
-    const { clock, events, services, notice, folder, synced, registry } = this.#parts;
-    let store: Store | undefined;
+    if (!needsStore(config)) return;
     try {
-      store = await openStore(config.store, folder, { clock, events });
+      const store = await this.open(config.store);
+      if (this.#unfollow === undefined && servesDomains(config)) await this.#follow(store);
+      this.#warnShadowed(config);
+    } catch (error) {
+      const why = `the store cannot be read: ${(error as Error).message}`;
+      if (!standsAlone(config)) throw new Error(why);
+      this.#parts.notice({ level: 'warn', message: `${why}; only the keys in the configuration hold` });
+    }
+  }
+
+  /** The store, opened where it is not open yet, for whoever manages what is in it. Rejects with a `StoreError`. */
+  open(config: Config['store']): Promise<Store> {
+    if (this.#store !== undefined) return Promise.resolve(this.#store);
+    this.#opening ??= this.#open(config).finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(config: Config['store']): Promise<Store> {
+    const { clock, events, services, notice, folder, synced, registry } = this.#parts;
+    const store = await openStore(config, folder, { clock, events, shown: shownInHistory });
+    try {
       const directory = new Directory({
         source: store,
         kinds: directoryKinds(registry),
@@ -63,15 +84,13 @@ export class State {
         synced,
       });
       await directory.start();
-      if (servesDomains(config)) await this.#follow(store);
       this.#store = store;
       this.#directory = directory;
-      this.#warnShadowed(config);
+      this.#sweeping = keepSwept(store, config.keep, clock, notice);
+      return store;
     } catch (error) {
-      await store?.close();
-      const why = `the store cannot be read: ${(error as Error).message}`;
-      if (!standsAlone(config)) throw new Error(why);
-      notice({ level: 'warn', message: `${why}; only the keys in the configuration hold` });
+      await store.close();
+      throw error;
     }
   }
 
@@ -97,6 +116,8 @@ export class State {
   }
 
   async close(): Promise<void> {
+    await this.#opening?.catch(() => {});
+    this.#sweeping?.cancel();
     this.#unfollow?.();
     this.#directory?.close();
     await this.#store?.close();

@@ -1,4 +1,5 @@
 /** The parts of a file that can be checked against each other, also when others are wrong. */
+import { type AdminConfig, adminConfig } from '../admin/config.ts';
 import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import { authorizeConfig } from '../policy/authorize/config.ts';
@@ -17,6 +18,7 @@ export interface Parts {
   models: [string, ModelConfig][];
   routes: [number, WholeRouteConfig][];
   adminAddress: string | undefined;
+  admin: AdminConfig | undefined;
   /** Undefined when it is wrong, or not there. */
   chaos: ChaosConfig | undefined;
   access: AccessConfig | undefined;
@@ -42,6 +44,7 @@ export function partsOf(config: Config): Parts {
     models: Object.entries(config.models),
     routes: [...config.routes.entries()],
     adminAddress: config.admin.address,
+    admin: config.admin,
     chaos: config.chaos,
     access: config.access,
     plans: Object.entries(config.plans),
@@ -76,6 +79,7 @@ export function partsOfWrong(value: unknown): Parts {
       (part, i) => ({ name: `unnamed:${i}`, ...part }),
     ),
     adminAddress: typeof admin === 'string' ? admin : undefined,
+    admin: adminConfig.safeParse(file.admin).data,
     memoryLimits: [],
     chaos: chaosConfig.safeParse(file.chaos).data,
     access: accessConfig.safeParse(file.access).data,
