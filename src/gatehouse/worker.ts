@@ -12,6 +12,7 @@ import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
 import { type AskAuthority, allRules, LocalAuthority, Quota } from '../policy/quota/quota.ts';
 import { priorityOf } from '../route/config.ts';
+import { LocalQueues } from './localqueues.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
 import { flushCorked } from '../socket/wire.ts';
@@ -38,6 +39,8 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly access: Access;
   /** How much they may use. */
   readonly quota: Quota;
+  /** Places at servers, and who waits for them. */
+  readonly queues: LocalQueues;
   readonly #alone: LocalAuthority | undefined;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
@@ -64,6 +67,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#alone = parts.askAuthority === undefined ? new LocalAuthority(parts.clock) : undefined;
     const ask: AskAuthority = async (asks) => this.#alone?.exchange(0, asks) ?? [];
     this.quota = new Quota({ clock: parts.clock, events: parts.events, ask: parts.askAuthority ?? ask });
+    this.queues = new LocalQueues(parts, this.#deadlines);
     this.snapshot = this.#compile(input, undefined);
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
@@ -144,9 +148,7 @@ export class Worker implements ListenerHandler, PassageHost {
   }
 
   onAborted(exchange: Exchange, error: GatehouseError): void {
-    if (exchange.outcome !== 'open') return;
-    new Passage(exchange, this).ended(exchange, 'client_aborted', error);
-    exchange.inbound.abort();
+    (exchange.owner ?? new Passage(exchange, this)).abandoned(error);
   }
 
   /** Runs the stages from where the passage stands. */
@@ -221,6 +223,7 @@ export class Worker implements ListenerHandler, PassageHost {
   }
 
   #configure({ config }: SnapshotInput): void {
+    this.queues.configure(config.upstreams);
     this.#alone?.configure(allRules(limitsOf(config)));
     this.#chaosRun.configure(config.chaos);
     const priorities = config.routes.map(({ priority }) => priorityOf(priority));
@@ -238,7 +241,8 @@ export class Worker implements ListenerHandler, PassageHost {
     const { clock, events, lookup, askProbe } = this.#parts;
     const optional = { ...(lookup && { lookup }), ...(askProbe && { askProbe }) };
     const { access, quota } = this;
-    const parts = { clock, events, deadlines: this.#deadlines, access, quota, ...optional };
+    const { queues } = this.queues;
+    const parts = { clock, events, deadlines: this.#deadlines, access, quota, queues, ...optional };
     return new Snapshot(input, parts, before);
   }
 }
