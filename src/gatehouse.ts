@@ -20,6 +20,7 @@ import {
   guard,
   identify,
   peek,
+  proveDomain,
   readModel,
   route,
 } from './gatehouse/stages.ts';
@@ -32,6 +33,7 @@ export { warmUp } from './gatehouse/warmup.ts';
 const pipeline: readonly Stage[] = [
   identify, // request id, API, error shape
   guard, // loops, methods that end here
+  proveDomain, // challenges of certification authorities
   route, // host, path, method, fields, query → route
   admit, // refuse the least important while the worker is overloaded
   authenticate, // key, token or certificate → who calls

@@ -13,6 +13,7 @@ import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { Services, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
+import { certificatesFor } from './certificates.ts';
 import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
@@ -22,7 +23,7 @@ import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
-import { State } from './state.ts';
+import { State, type StateParts } from './state.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -101,10 +102,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejections = new Ejections();
   const services = new Services();
+  const certificates = certificatesFor(clock, services, notify, own);
   const limits = new NodeLimits(clock, loaded.config, services);
   const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
-  const kept = new State({ clock, events, services, notice: notify, folder, synced });
+  const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
+  const kept = new State({ clock, events, services, notice: notify, folder, synced, domains });
   const copies = keyCopies(() => kept.store);
   const tokens = new TokenAuthority(clock, events, services, copies);
   const supervisor = new Supervisor<Config>({
@@ -155,6 +158,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
+      if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
       log.settle(accepted);
       limits.settle(accepted);
       if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
@@ -193,10 +197,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     });
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
+    await certificates.start(loaded.config, loaded.files);
     await kept.prepare(loaded.config);
     await tokens.configure(loaded.config.access);
     await supervisor.start();
+    certificates.begin();
   } catch (error) {
+    certificates.stop();
     await supervisor.kill();
     await kept.close();
     tokens.close();
@@ -212,10 +219,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     generation: () => supervisor.snapshot.generation,
     leave: async () => {
       await held.close((one) => one.close(true));
+      certificates.stop();
       await supervisor.leave(drainMs());
     },
     comeBack: async () => {
+      await certificates.start(supervisor.snapshot.config, supervisor.snapshot.files);
       await supervisor.comeBack();
+      certificates.begin();
       await held.reopen();
       parts.back?.();
     },
@@ -247,6 +257,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       supervisor.reopenLogs();
     },
     async stop(deadlineMs) {
+      certificates.stop();
       upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();

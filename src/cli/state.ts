@@ -1,4 +1,5 @@
 /** What the supervisor keeps beyond a restart: opens the store where something needs it, and tells workers what it holds. */
+import type { DomainDocumentChange } from '../certificate/domain.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Events, NoticeEvent } from '../kernel/event.ts';
@@ -6,6 +7,7 @@ import { KEY_USE_KIND, type KeyUses } from '../policy/access/access.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { Directory, type Services } from '../supervisor/supervisor.ts';
+import { followDomains } from './domains.ts';
 import { KINDS } from './kinds.ts';
 
 /** What a `State` is made of. */
@@ -14,6 +16,8 @@ export interface StateParts {
   events: Events;
   services: Services;
   notice(notice: NoticeEvent): void;
+  /** Told of domains that come, change or go. */
+  domains(changes: DomainDocumentChange[]): void;
   /** What workers know is as the store has it. */
   synced(): void;
   /** Where the embedded store is when the configuration names no place. */
@@ -25,6 +29,7 @@ export class State {
   readonly #parts: StateParts;
   #store: Store | undefined;
   #directory: Directory | undefined;
+  #unfollow: (() => void) | undefined;
 
   constructor(parts: StateParts) {
     this.#parts = parts;
@@ -38,6 +43,8 @@ export class State {
 
   /** Opens the store if a configuration needs it, and reads the directory; rejects when that cannot be. */
   async prepare(config: Config): Promise<void> {
+    if (this.#store !== undefined && this.#unfollow === undefined && servesDomains(config))
+      await this.#follow(this.#store);
     if (this.#store !== undefined || !needsStore(config)) return;
     const { clock, events, services, notice, folder, synced } = this.#parts;
     let store: Store | undefined;
@@ -45,6 +52,7 @@ export class State {
       store = await openStore(config.store, folder, { clock, events });
       const directory = new Directory({ source: store, kinds: KINDS, services, clock, notice, synced });
       await directory.start();
+      if (servesDomains(config)) await this.#follow(store);
       this.#store = store;
       this.#directory = directory;
     } catch (error) {
@@ -55,7 +63,13 @@ export class State {
     }
   }
 
+  async #follow(store: Store): Promise<void> {
+    const { clock, domains, notice } = this.#parts;
+    this.#unfollow = await followDomains(store, clock, domains, notice);
+  }
+
   async close(): Promise<void> {
+    this.#unfollow?.();
     this.#directory?.close();
     await this.#store?.close();
   }
@@ -67,8 +81,12 @@ export class State {
   }
 }
 
-function needsStore({ routes }: Config): boolean {
-  return routes.some(({ access }) => access !== undefined);
+function servesDomains({ listeners }: Config): boolean {
+  return Object.values(listeners).some(({ tls }) => tls?.domains?.store === true);
+}
+
+function needsStore(config: Config): boolean {
+  return servesDomains(config) || config.routes.some(({ access }) => access !== undefined);
 }
 
 /** All that is needed of it stands in the configuration too. */

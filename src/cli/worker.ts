@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
+import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
 import { ISSUER_KEYS, KeyTable, Tokens } from '../policy/access/access.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
@@ -79,6 +80,11 @@ function runWorker(): void {
     observer.metrics.setEndpoints(endpoints);
   };
 
+  const tls = new TlsShared();
+  const takeTls = (news: unknown) => {
+    for (const message of tls.take(news as TlsNews)) events.emit('notice', { level: 'error', message });
+  };
+
   const keys = new KeyTable();
   let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
@@ -110,6 +116,7 @@ function runWorker(): void {
             share: () => ({ slot: Number(slot), workers: workerCount }),
             readings: loadReader(),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
+            tls,
             askProbe: link.askProbe,
             askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
             keys,
@@ -157,6 +164,14 @@ function runWorker(): void {
         return new Promise((done) => log.end(() => done()));
       },
     },
+  });
+  link.follow('tls', {
+    load(page, first, last) {
+      if (first) tls.beginLoad();
+      if (page !== undefined) takeTls(page);
+      if (last) tls.endLoad();
+    },
+    change: takeTls,
   });
   const tokens = new Tokens(systemClock, link.ask);
   followKinds(link, { keys, tokens });

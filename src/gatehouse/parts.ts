@@ -1,6 +1,7 @@
 /** What a worker's data plane needs from the process around it. */
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
+import type { TlsShared } from '../listen/tlsshared.ts';
 import type { KeyTable, KeyUses, Tokens } from '../policy/access/access.ts';
 import type { Readings, Share } from '../policy/overload/overload.ts';
 import type { AskAuthority } from '../policy/quota/quota.ts';
@@ -27,6 +28,8 @@ export interface WorkerParts {
   collect?: () => void;
   /** File descriptors: as many as there may be, and those in use before any connection. */
   descriptors?: { limit: number; used: number };
+  /** Certificates, ticket keys and challenges that come while the worker runs; its own when left out. */
+  tls?: TlsShared;
   /** Asks for the bound handle of a listener again, which stopped accepting; `listen` is then called with it. */
   relisten?: (listener: string) => void;
   /** Keys of the store, as the directory tells them; none when left out. */

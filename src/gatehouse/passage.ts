@@ -15,6 +15,7 @@ import type { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Exchange, Outcome, ResponseHead, Usage } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
+import type { TlsShared } from '../listen/tlsshared.ts';
 import type { AccessGate } from '../policy/access/access.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import type { Overload } from '../policy/overload/overload.ts';
@@ -48,6 +49,8 @@ export interface PassageHost {
   /** Faults on purpose; undefined while there are none. */
   readonly chaos: Chaos | undefined;
   readonly overload: Overload;
+  /** Knows the challenges of certification authorities that are under way. */
+  readonly tls: TlsShared;
   readonly quota: Quota;
   /** Requests that are here now. */
   readonly underWay: number;
@@ -182,7 +185,12 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
 
   /** Answers with a JSON document of our own. */
   answerJson(text: string): void {
-    this.#send(200, 'application/json', '', text, 'completed');
+    this.answerText('application/json', text);
+  }
+
+  /** Answers with a text of our own. */
+  answerText(type: string, text: string): void {
+    this.#send(200, type, '', text, 'completed');
   }
 
   /** Says what may be asked for here (RFC 9110 §9.3.7). */

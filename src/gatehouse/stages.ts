@@ -76,6 +76,18 @@ export function guard(passage: Passage): Step {
   return undefined;
 }
 
+const CHALLENGE = '/.well-known/acme-challenge/';
+
+/** Answers a certification authority that asks whether a domain is ours (RFC 8555 §8.3), whatever the routes say. */
+export function proveDomain(passage: Passage): Step {
+  const { head, worker } = passage;
+  if (!worker.tls.answersTokens || !head.path.startsWith(CHALLENGE)) return undefined;
+  const answer = worker.tls.answer(head.path.slice(CHALLENGE.length));
+  if (answer === undefined || (head.method !== 'GET' && head.method !== 'HEAD')) return undefined;
+  passage.answerText('application/octet-stream', answer);
+  return ANSWERED;
+}
+
 /** Finds the route by host, path, method, fields and query. */
 export function route(passage: Passage): Step {
   const { head, snapshot, exchange } = passage;

@@ -6,6 +6,7 @@ import type { Exchange } from '../kernel/exchange.ts';
 import type { Verdict } from '../kernel/gate.ts';
 import { Intake } from '../listen/intake.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
+import { TlsShared } from '../listen/tlsshared.ts';
 import { Access } from '../policy/access/access.ts';
 import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
@@ -35,6 +36,8 @@ export class Worker implements ListenerHandler, PassageHost {
   held = 0;
   chaos: Chaos | undefined = undefined;
   readonly overload: Overload;
+  /** Certificates, ticket keys and challenges that come while the worker runs. */
+  readonly tls: TlsShared;
   /** Who may come in. */
   readonly access: Access;
   /** How much they may use. */
@@ -72,6 +75,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
     });
+    this.tls = parts.tls ?? new TlsShared();
     this.overload = new Overload(parts);
     const { clock, descriptors } = parts;
     this.#intake = new Intake(
@@ -84,6 +88,7 @@ export class Worker implements ListenerHandler, PassageHost {
       deadlines: this.#deadlines,
       handler: this,
       intake: this.#intake,
+      tls: this.tls,
       relisten: parts.relisten,
       input: () => this.snapshot.input,
     });
