@@ -64,7 +64,7 @@ export class Permissions {
 
   /** Whether the caller's tenant and plan let it in at all, whatever it asks for. */
   admit(permit: Permit, exchange: Exchange): Denial | undefined {
-    return this.#told(this.#subjects.admit(permit, exchange.head.host, this.#parts.clock.wall()), exchange);
+    return this.#told(this.#subjects.admit(permit, exchange.head.host, this.#parts.clock), exchange);
   }
 
   /** What the head is enough for: rules of the route, permissions of the plan. Sets the exchange's limit on the body. */
@@ -128,7 +128,7 @@ export class Permissions {
     scope.identity.labels = permit.labels;
     scope.request.exchange = exchange;
     scope.request.body = body;
-    scope.time.wall = this.#parts.clock.wall();
+    scope.time.clock = this.#parts.clock;
     return scope;
   }
 

@@ -4,8 +4,9 @@ import { durationOnly, name, sizeOnly } from '../../kernel/schema.ts';
 import { expressionFault } from './expression.ts';
 import { NAME_PATTERN } from './pattern.ts';
 
-/** Kinds of the documents in the store, under their `id`. */
+/** Kind of plans in the store, under their `id`. */
 export const PLAN_KIND = 'plan';
+/** Kind of tenants in the store, under their `id`. */
 export const TENANT_KIND = 'tenant';
 
 const word = z

@@ -43,7 +43,7 @@ function holds(text: string, wall = Date.UTC(2026, 10, 22, 8, 30)): boolean {
   scope.identity.labels = { tier: 'gold' };
   scope.request.exchange = exchange;
   scope.request.body = { stream: true, maxTokens: 50, tools: ['get_time'] };
-  scope.time.wall = wall;
+  scope.time.clock = { wall: () => wall };
   return new Expression(text).holds(scope);
 }
 

@@ -26,6 +26,8 @@ export function matchesPattern(pattern: string, name: string): boolean {
 
 /** Names that one of several patterns allows. */
 export class Patterns {
+  /** What names begin with that a pattern with one `*`, at its end, allows. */
+  readonly #prefixes: readonly string[];
   readonly #patterns: readonly string[];
   readonly #exact: ReadonlySet<string>;
   /** `*` is among them. */
@@ -33,13 +35,18 @@ export class Patterns {
 
   constructor(patterns: readonly string[]) {
     this.#exact = new Set(patterns.filter((pattern) => !pattern.includes('*')));
-    this.#patterns = patterns.filter((pattern) => pattern.includes('*'));
+    const isPrefix = (pattern: string) => pattern.indexOf('*') === pattern.length - 1;
+    const wild = patterns.filter((pattern) => pattern.includes('*'));
+    this.#prefixes = wild.filter(isPrefix).map((pattern) => pattern.slice(0, -1));
+    this.#patterns = wild.filter((pattern) => !isPrefix(pattern));
     this.all = patterns.includes('*');
   }
 
   /** Whether this name is allowed. */
   allow(name: string): boolean {
     if (this.all || this.#exact.has(name)) return true;
+    const prefixes = this.#prefixes;
+    for (let i = 0; i < prefixes.length; i++) if (name.startsWith(prefixes[i] as string)) return true;
     const patterns = this.#patterns;
     for (let i = 0; i < patterns.length; i++) if (matchesPattern(patterns[i] as string, name)) return true;
     return false;

@@ -1,4 +1,5 @@
 /** Callers with what their tenant and plan say of them: found out once for each identity, and again when a plan or tenant changes. */
+import type { Clock } from '../../kernel/clock.ts';
 import type { Identity } from '../../kernel/identity.ts';
 import type { AuthorizeConfig, PlanFacts, RouteRules, TenantFacts } from './config.ts';
 import { type Denial, deny } from './denial.ts';
@@ -69,9 +70,9 @@ export class Subjects {
   }
 
   /** Whether tenant and plan let a caller in. `host`: the one it asked, in lower case. */
-  admit({ denial, trialEndsAt, identity }: Permit, host: string, wall: number): Denial | undefined {
+  admit({ denial, trialEndsAt, identity }: Permit, host: string, clock: Clock): Denial | undefined {
     if (denial !== undefined) return denial;
-    if (wall >= trialEndsAt)
+    if (trialEndsAt !== Number.POSITIVE_INFINITY && clock.wall() >= trialEndsAt)
       return deny(
         'tenant/trial',
         `The trial ended on ${new Date(trialEndsAt).toISOString().slice(0, 10)}: choose a plan to go on.`,

@@ -11,6 +11,7 @@ export interface BodyFacts {
   readonly tools: readonly string[];
 }
 
+/** Fields of `identity` with their types in CEL. */
 export const IDENTITY_FIELDS = {
   known: 'bool',
   method: 'string',
@@ -66,6 +67,7 @@ export class IdentityView {
   }
 }
 
+/** Fields of `request` with their types in CEL. */
 export const REQUEST_FIELDS = {
   method: 'string',
   path: 'string',
@@ -145,6 +147,7 @@ export class RequestView {
   }
 }
 
+/** Fields of `time` with their types in CEL. */
 export const TIME_FIELDS = {
   now: 'google.protobuf.Timestamp',
   hour: 'int',
@@ -158,8 +161,8 @@ const MINUTE_MS = 60_000;
 
 /** `time`: now, and what the clocks show in a time zone. */
 export class TimeView {
-  /** Wall clock, milliseconds since 1970. */
-  wall = 0;
+  /** Tells the wall clock, milliseconds since 1970; read when an expression asks. */
+  clock: { wall(): number } = { wall: () => 0 };
   readonly #format: Intl.DateTimeFormat;
   #minute = -1;
   #parts = { hour: 0n, minute: 0n, weekday: 0n, date: '' };
@@ -178,7 +181,7 @@ export class TimeView {
   }
 
   get now(): Date {
-    return new Date(this.wall);
+    return new Date(this.clock.wall());
   }
   get hour(): bigint {
     return this.#read().hour;
@@ -197,11 +200,12 @@ export class TimeView {
 
   /** Read once a minute: no zone has changed within one for a century. */
   #read() {
-    const minute = Math.floor(this.wall / MINUTE_MS);
+    const wall = this.clock.wall();
+    const minute = Math.floor(wall / MINUTE_MS);
     if (minute !== this.#minute) {
       this.#minute = minute;
       const found: Record<string, string> = {};
-      for (const { type, value } of this.#format.formatToParts(this.wall)) found[type] = value;
+      for (const { type, value } of this.#format.formatToParts(wall)) found[type] = value;
       this.#parts = {
         hour: BigInt(found.hour ?? 0),
         minute: BigInt(found.minute ?? 0),
