@@ -262,14 +262,9 @@ export class Worker implements ListenerHandler, PassageHost {
   #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {
     const { clock, events, lookup, askProbe } = this.#parts;
     const optional = { ...(lookup && { lookup }), ...(askProbe && { askProbe }) };
-<<<<<<< HEAD
     const { access, quota, registry } = this;
-    const parts = { clock, events, deadlines: this.#deadlines, access, quota, registry, ...optional };
-=======
-    const { access, quota } = this;
     const { queues } = this.queues;
-    const parts = { clock, events, deadlines: this.#deadlines, access, quota, queues, ...optional };
->>>>>>> queue
+    const parts = { clock, events, deadlines: this.#deadlines, access, quota, registry, queues, ...optional };
     return new Snapshot(input, parts, before);
   }
 }
