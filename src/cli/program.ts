@@ -6,7 +6,7 @@ import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { changesCommand } from './history.ts';
 import { keysCommand } from './keys.ts';
-import { domainsCommand, plansCommand, tenantsCommand } from './manage.ts';
+import { clientsCommand, domainsCommand, plansCommand, tenantsCommand } from './manage.ts';
 import { diffCommand, reloadCommand, upgradeCommand } from './operate.ts';
 import { schemaCommand } from './schema.ts';
 import { serveCommand } from './serve.ts';
@@ -29,6 +29,7 @@ const commands: (() => Command)[] = [
   tenantsCommand,
   plansCommand,
   domainsCommand,
+  clientsCommand,
   tokenCommand,
   changesCommand,
   storeCommand,
