@@ -21,6 +21,7 @@ import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
+import { RedisLinks } from './redislinks.ts';
 import { Reloads } from './reloads.ts';
 import { State } from './state.ts';
 import { Upgrade } from './upgrade.ts';
@@ -101,12 +102,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejections = new Ejections();
   const services = new Services();
-  const limits = new NodeLimits(clock, loaded.config, services);
+  const links = new RedisLinks(clock, notify, loaded.config);
+  const redis = () => links.limits();
+  const limits = new NodeLimits({ clock, config: loaded.config, services, notice: notify, redis });
   const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
   const kept = new State({ clock, events, services, notice: notify, folder, synced });
   const copies = keyCopies(() => kept.store);
-  const tokens = new TokenAuthority(clock, events, services, copies);
+  const tokens = new TokenAuthority(clock, events, services, copies, () => links.proofs());
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -148,6 +151,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     prepare: async (config) => {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
+      links.prepare(config);
       limits.prepare(config);
       await kept.prepare(config);
       // Before the workers take tokens of new issuers.
@@ -156,6 +160,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     settle: async (accepted) => {
       own.reloaded(accepted);
       log.settle(accepted);
+      links.settle(accepted);
       limits.settle(accepted);
       if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
       if (admin?.settle(accepted)) {
@@ -195,11 +200,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
     await kept.prepare(loaded.config);
     await tokens.configure(loaded.config.access);
+    await limits.start();
     await supervisor.start();
   } catch (error) {
     await supervisor.kill();
     await kept.close();
     tokens.close();
+    await limits.close();
+    links.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -251,6 +259,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();
       tokens.close();
+      await limits.close();
+      links.close();
       await held.close();
       await log.close();
       return killed;
