@@ -9,10 +9,12 @@ import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, processReader } from '../observe/observe.ts';
 import { TokenAuthority } from '../policy/access/jwt/authority.ts';
+import { Registry } from '../policy/authorize/authorize.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { Services, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
+import { certificatesFor } from './certificates.ts';
 import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
@@ -23,7 +25,7 @@ import { NodeLimits } from './nodelimits.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { RedisLinks } from './redislinks.ts';
 import { Reloads } from './reloads.ts';
-import { State } from './state.ts';
+import { State, type StateParts } from './state.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -102,12 +104,15 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejections = new Ejections();
   const services = new Services();
+  const certificates = certificatesFor(clock, services, notify, own);
+  const registry = new Registry();
   const links = new RedisLinks(clock, notify, loaded.config);
   const redis = () => links.limits();
-  const limits = new NodeLimits({ clock, config: loaded.config, services, notice: notify, redis });
+  const limits = new NodeLimits({ clock, config: loaded.config, services, registry, notice: notify, redis });
   const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
-  const kept = new State({ clock, events, services, notice: notify, folder, synced });
+  const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
+  const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
   const copies = keyCopies(() => kept.store);
   const tokens = new TokenAuthority(clock, events, services, copies, () => links.proofs());
   const supervisor = new Supervisor<Config>({
@@ -159,6 +164,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
+      if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
       log.settle(accepted);
       links.settle(accepted);
       limits.settle(accepted);
@@ -185,6 +191,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     upgrade: () => gateway.upgrade(),
     upgrading: () => upgrade.underWay,
     levels: (upstream: string) => levels.of(upstream),
+    documents: () => kept.open(supervisor.snapshot.config.store),
     chaos,
   };
   let admin: Held<Admin> | undefined;
@@ -198,11 +205,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     });
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
+    await certificates.start(loaded.config, loaded.files);
     await kept.prepare(loaded.config);
     await tokens.configure(loaded.config.access);
     await limits.start();
     await supervisor.start();
+    certificates.begin();
   } catch (error) {
+    certificates.stop();
     await supervisor.kill();
     await kept.close();
     tokens.close();
@@ -220,10 +230,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     generation: () => supervisor.snapshot.generation,
     leave: async () => {
       await held.close((one) => one.close(true));
+      certificates.stop();
       await supervisor.leave(drainMs());
     },
     comeBack: async () => {
+      await certificates.start(supervisor.snapshot.config, supervisor.snapshot.files);
       await supervisor.comeBack();
+      certificates.begin();
       await held.reopen();
       parts.back?.();
     },
@@ -255,6 +268,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       supervisor.reopenLogs();
     },
     async stop(deadlineMs) {
+      certificates.stop();
       upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();

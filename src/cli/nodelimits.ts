@@ -4,8 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../config/config.ts';
+import { storedRules } from '../gatehouse.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
+import type { Registry } from '../policy/authorize/authorize.ts';
 import {
   allRules,
   LEASE_SCRIPT,
@@ -24,13 +26,15 @@ import type { Services } from '../supervisor/supervisor.ts';
 export const QUOTA_SERVICE = 'quota';
 
 /** Every limit of a configuration. */
-const rulesOf = ({ limits, routes }: Config) => allRules({ limits, routes, plans: {} });
+const rulesOf = ({ limits, routes, plans, tenants }: Config) => allRules({ limits, routes, plans, tenants });
 
 /** What `NodeLimits` is made of. */
 export interface NodeLimitsParts {
   clock: Clock;
   config: Config;
   services: Services;
+  /** Plans and tenants of the store. */
+  registry: Registry;
   notice(notice: NoticeEvent): void;
   /** The store that nodes share, by the configuration in force or about to be. */
   redis(): Redis | undefined;
@@ -52,6 +56,7 @@ export class NodeLimits {
   #store: SharedStore | undefined;
   #config: Config;
   #next: Config | undefined;
+  #epoch = -1;
   #asks = 0;
 
   constructor(parts: NodeLimitsParts) {
@@ -60,7 +65,7 @@ export class NodeLimits {
     const lost = (ask: LeaseAsk): LeaseGrant => ({ ...ask, retryAfterMs: 0, ttlMs: 0, resetMs: 0, lost: true });
     this.#pool = new PooledAuthority(parts.clock, async (asks) => this.#store?.ask(asks) ?? asks.map(lost));
     this.#config = parts.config;
-    this.#configure(rulesOf(parts.config));
+    this.#configure();
     parts.services.provide(QUOTA_SERVICE, (asks, worker) => this.#exchange(worker, asks as LeaseAsk[]));
   }
 
@@ -73,14 +78,14 @@ export class NodeLimits {
   /** A configuration is about to be tried: workers may ask about its limits from now on, and still about the old ones. */
   prepare(config: Config): void {
     this.#next = config;
-    this.#configure([...rulesOf(this.#config), ...rulesOf(config)]);
+    this.#configure();
   }
 
   /** It is in force, or was refused. */
   settle(accepted: boolean): void {
     if (accepted && this.#next !== undefined) this.#config = this.#next;
     this.#next = undefined;
-    this.#configure(rulesOf(this.#config));
+    this.#configure();
   }
 
   /** A worker has gone for good. */
@@ -100,8 +105,12 @@ export class NodeLimits {
     await this.#store?.close();
   }
 
-  #configure(rules: readonly Rule[]): void {
-    const { clock, notice, redis } = this.#parts;
+  /** Of a name that comes twice the later one holds: the configuration before the store, the next before the one in force. */
+  #configure(): void {
+    const { clock, notice, redis, registry } = this.#parts;
+    this.#epoch = registry.epoch;
+    const next = this.#next === undefined ? [] : rulesOf(this.#next);
+    const rules: Rule[] = [...storedRules(registry), ...rulesOf(this.#config), ...next];
     const settings = (this.#next ?? this.#config).redis;
     if (settings !== undefined && this.#store === undefined) {
       this.#store = new SharedStore({
@@ -129,6 +138,7 @@ export class NodeLimits {
   }
 
   #exchange(worker: number, asks: readonly LeaseAsk[]): LeaseGrant[] | Promise<LeaseGrant[]> {
+    if (this.#epoch !== this.#parts.registry.epoch) this.#configure();
     this.#asks += asks.length;
     const pooled = asks.filter((ask) => this.#pool.has(ask.rule));
     if (pooled.length === 0) return this.authority.exchange(worker, asks);

@@ -5,8 +5,10 @@ import type { Config } from '../config/config.ts';
 import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
+import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
 import { ISSUER_KEYS, KeyTable, Tokens } from '../policy/access/access.ts';
+import { Registry } from '../policy/authorize/authorize.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
@@ -79,7 +81,13 @@ function runWorker(): void {
     observer.metrics.setEndpoints(endpoints);
   };
 
+  const tls = new TlsShared();
+  const takeTls = (news: unknown) => {
+    for (const message of tls.take(news as TlsNews)) events.emit('notice', { level: 'error', message });
+  };
+
   const keys = new KeyTable();
+  const registry = new Registry();
   let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
     for (const { upstream, endpoint, healthy, reason, cleared } of changes) {
@@ -110,9 +118,11 @@ function runWorker(): void {
             share: () => ({ slot: Number(slot), workers: workerCount }),
             readings: loadReader(),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
+            tls,
             askProbe: link.askProbe,
             askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
             keys,
+            registry,
             used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),
             tokens,
             relisten: (listener) => link.relisten(listener),
@@ -158,8 +168,16 @@ function runWorker(): void {
       },
     },
   });
+  link.follow('tls', {
+    load(page, first, last) {
+      if (first) tls.beginLoad();
+      if (page !== undefined) takeTls(page);
+      if (last) tls.endLoad();
+    },
+    change: takeTls,
+  });
   const tokens = new Tokens(systemClock, link.ask);
-  followKinds(link, { keys, tokens });
+  followKinds(link, { keys, tokens, registry });
   link.follow(ISSUER_KEYS, tokens);
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));

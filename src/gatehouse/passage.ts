@@ -15,16 +15,21 @@ import type { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Exchange, Outcome, ResponseHead, Usage } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
+import type { TlsShared } from '../listen/tlsshared.ts';
 import type { AccessGate } from '../policy/access/access.ts';
+import type { Permit } from '../policy/authorize/authorize.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import type { Overload } from '../policy/overload/overload.ts';
 import type { Admission, Quota } from '../policy/quota/quota.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
+import type { Ticket } from '../upstream/queue/ticket.ts';
+import type { Order } from '../upstream/queue/upstreamqueue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { usedBy } from './demand.ts';
 import { grpcFields } from './grpc.ts';
+import { orderOf } from './queue.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -45,6 +50,8 @@ export interface PassageHost {
   /** Faults on purpose; undefined while there are none. */
   readonly chaos: Chaos | undefined;
   readonly overload: Overload;
+  /** Knows the challenges of certification authorities that are under way. */
+  readonly tls: TlsShared;
   readonly quota: Quota;
   /** Requests that are here now. */
   readonly underWay: number;
@@ -80,6 +87,12 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   route: CompiledRoute | undefined = undefined;
   /** The gate that has let it pass. */
   gate: AccessGate | undefined = undefined;
+  /** What its caller may do, once that was looked up. */
+  permit: Permit | undefined = undefined;
+  /** The route that it was permitted. */
+  permitted: CompiledRoute | undefined = undefined;
+  /** What decides whether it may go on stands in the body. */
+  judgesBody = false;
   model: CompiledModel | undefined = undefined;
   version: CompiledVersion | undefined = undefined;
   peek: RequestPeek | undefined = undefined;
@@ -100,6 +113,10 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** Bytes of the body that count as held. */
   held = 0;
   upgrade = '';
+  /** Importance, from 0 to 100. */
+  priority = 0;
+  /** It waits for a place at a server. */
+  ticket: Ticket | undefined = undefined;
   patience = Number.POSITIVE_INFINITY;
 
   constructor(exchange: Exchange, worker: PassageHost) {
@@ -107,10 +124,23 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.head = exchange.head as Request;
     this.worker = worker;
     this.snapshot = worker.snapshot;
+    exchange.owner = this;
   }
 
   get upstream(): Upstream {
     return this.destination as Upstream;
+  }
+
+  order(waitedMs: number, patienceMs: number): Order {
+    return orderOf(this, waitedMs, patienceMs);
+  }
+
+  /** The client has left while no part of the pipeline held its request. */
+  abandoned(error: GatehouseError): void {
+    const { exchange } = this;
+    if (exchange.outcome !== 'open') return;
+    this.ended(exchange, 'client_aborted', error);
+    exchange.inbound.abort();
   }
 
   shape(head: ResponseHead): ResponseShape | undefined {
@@ -162,7 +192,12 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
 
   /** Answers with a JSON document of our own. */
   answerJson(text: string): void {
-    this.#send(200, 'application/json', '', text, 'completed');
+    this.answerText('application/json', text);
+  }
+
+  /** Answers with a text of our own. */
+  answerText(type: string, text: string): void {
+    this.#send(200, type, '', text, 'completed');
   }
 
   /** Says what may be asked for here (RFC 9110 §9.3.7). */
@@ -208,6 +243,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.error = error;
     exchange.usage = this.progress === undefined ? undefined : settle(this.progress, outcome);
     exchange.endedAt = this.worker.clock.now();
+    this.ticket?.cancel();
     if (this.admission !== undefined) this.admission.end(usedBy(this));
     this.worker.events.emit('requestEnded', exchange);
     this.worker.held -= this.held;

@@ -5,6 +5,7 @@ import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { CREDENTIAL } from '../policy/access/access.ts';
+import { priorityOf } from '../route/config.ts';
 import { leavesOut } from '../route/route.ts';
 import { Forward } from '../upstream/forward.ts';
 import { grpcTimeout, isGrpc } from './grpc.ts';
@@ -75,6 +76,18 @@ export function guard(passage: Passage): Step {
   return undefined;
 }
 
+const CHALLENGE = '/.well-known/acme-challenge/';
+
+/** Answers a certification authority that asks whether a domain is ours (RFC 8555 §8.3), whatever the routes say. */
+export function proveDomain(passage: Passage): Step {
+  const { head, worker } = passage;
+  if (!worker.tls.answersTokens || !head.path.startsWith(CHALLENGE)) return undefined;
+  const answer = worker.tls.answer(head.path.slice(CHALLENGE.length));
+  if (answer === undefined || (head.method !== 'GET' && head.method !== 'HEAD')) return undefined;
+  passage.answerText('application/octet-stream', answer);
+  return ANSWERED;
+}
+
 /** Finds the route by host, path, method, fields and query. */
 export function route(passage: Passage): Step {
   const { head, snapshot, exchange } = passage;
@@ -93,18 +106,31 @@ export function route(passage: Passage): Step {
   return undefined;
 }
 
+/** What a client asks for, where that is less than it may have: a word, or a whole number. */
+function lowered(priority: number, asked: string | undefined): number {
+  if (asked === undefined) return priority;
+  if (asked === 'realtime' || asked === 'batch' || asked === 'test') return Math.min(priority, priorityOf(asked));
+  return /^\d{1,3}$/.test(asked) ? Math.min(priority, Number(asked)) : priority;
+}
+
 /** Refuses what is new and not important enough, while the worker has more than it can carry. */
 export function admit(passage: Passage): Step {
-  const { worker } = passage;
-  return worker.overload.admit((passage.route as NonNullable<typeof passage.route>).priority, worker.underWay);
+  const { worker, head } = passage;
+  const found = passage.route as NonNullable<typeof passage.route>;
+  passage.priority = found.priority;
+  const { priorityHeader } = found.config;
+  if (priorityHeader !== undefined) passage.priority = lowered(found.priority, head.get(priorityHeader.toLowerCase()));
+  return worker.overload.admit(passage.priority, worker.underWay);
 }
 
 /** Holds and peeks into the body, where the route or the upstream's API asks for it. */
 export function peek(passage: Passage): Step {
   const { operation, exchange, head } = passage;
   const found = passage.route as NonNullable<typeof passage.route>;
-  if (operation === undefined && !found.needsModel && found.config.models === undefined) return undefined;
-  const plain = found.config.upstream !== undefined && !found.needsModel;
+  const { judgesBody } = passage;
+  if (operation === undefined && !found.needsModel && found.config.models === undefined && !judgesBody)
+    return undefined;
+  const plain = found.config.upstream !== undefined && !found.needsModel && !judgesBody;
   if (plain && passage.snapshot.upstreams.get(found.config.upstream as string)?.config.protocol === 'http')
     return undefined;
   if (exchange.requestLength === LENGTH_NONE || operation?.hasBody === false) return undefined;
@@ -115,7 +141,7 @@ export function peek(passage: Passage): Step {
     if (plain) return undefined;
     return new GatehouseError(
       'unsupported_media_type',
-      'send the body without Content-Encoding: its `model` must be read',
+      'send the body without Content-Encoding: it must be read here',
       {
         rule: found.name,
       },
@@ -131,7 +157,8 @@ export function readModel(passage: Passage): Step {
   if (body !== undefined) {
     const found = peekRequest(body);
     if (found instanceof PeekFault) {
-      if (passage.route?.config.models === undefined && passage.route?.needsModel === false) return undefined;
+      const plain = passage.route?.config.models === undefined && passage.route?.needsModel === false;
+      if (plain && !passage.judgesBody) return undefined;
       return new GatehouseError('invalid_body', found.message, found.param === undefined ? {} : { param: found.param });
     }
     passage.peek = found;
@@ -184,7 +211,11 @@ export function chooseModel(passage: Passage): Step {
 function listModels(passage: Passage): Step {
   const { snapshot, worker, apiPath } = passage;
   const operation = passage.operation as NonNullable<typeof passage.operation>;
-  const entries = snapshot.listed((passage.route as NonNullable<typeof passage.route>).config, worker.createdAt);
+  const found = passage.route as NonNullable<typeof passage.route>;
+  const { permit } = passage;
+  const all = snapshot.listed(found.config, worker.createdAt);
+  const entries =
+    permit === undefined ? all : all.filter(({ id }) => snapshot.permissions.allowsModel(permit, found.index, id));
   if (operation.name === 'models') {
     passage.answerJson(modelsBody(operation.protocol, entries));
     return ANSWERED;

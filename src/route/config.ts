@@ -121,7 +121,12 @@ export const routeConfig = z.strictObject({
     })
     .default('batch')
     .describe(
-      'Importance when the gateway is overloaded, from 0 to 100 (`realtime` is 90, `batch` 50, `test` 10): what is less important is refused earlier.',
+      'Importance when the gateway is overloaded and in the queues of upstreams, from 0 to 100 (`realtime` is 90, `batch` 50, `test` 10): what is less important is refused earlier, and waits longer.',
+    ),
+  priorityHeader: fieldName
+    .optional()
+    .describe(
+      'Field by which a client may say that its request is less important than `priority`: the same words or a number.',
     ),
 });
 

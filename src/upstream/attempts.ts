@@ -13,12 +13,14 @@ import {
   type OutboundSink,
   type ResponseHead,
 } from '../kernel/exchange.ts';
+import { flushCorked } from '../socket/wire.ts';
 import type { Carrier } from './carrier.ts';
 import { DISCARDED_BYTES, discarded } from './discard.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Hedge, type HedgeOwner, mayHedge, sendHedge } from './hedge.ts';
 import { requestHead } from './outgoing.ts';
 import type { ForwardPlan } from './plan.ts';
+import type { Seats } from './queue/seats.ts';
 import { isIdempotent, Replay } from './replay.ts';
 import { answerRetry, retryPause } from './retry.ts';
 import { tryGivenUp } from './verdict.ts';
@@ -34,6 +36,8 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
   protected readonly idempotent: boolean;
   protected endpoint: Endpoint | undefined = undefined;
   protected connection: Carrier | undefined = undefined;
+  /** Its place at the endpoint, where places are limited. */
+  protected seat: Seats | undefined = undefined;
   /** When the try was sent. */
   protected triedAt: number;
   /** The try is the probe of its endpoint's breaker, which has not had its word yet. */
@@ -94,6 +98,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
 
   #try(): void {
     const { upstream, hashKey } = this.plan;
+    if (upstream.queue !== undefined && this.#awaitPlace()) return;
     let endpoint =
       upstream.pick(hashKey, this.#tried) ??
       (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
@@ -122,8 +127,26 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     this.endpoint = endpoint;
     this.connection = connection;
     this.probe = probe;
-    endpoint.inflight++;
+    this.seat = endpoint.enter();
     this.#request(connection, endpoint);
+  }
+
+  /** Another try waits where all servers have as many requests as they may; the first one has waited already. */
+  #awaitPlace(): boolean {
+    const { plan } = this;
+    const { upstream } = plan;
+    if (!this.#started || !upstream.full) return false;
+    const now = upstream.clock.now();
+    this.pausing = true;
+    if (this.requestTrailers === undefined) this.exchange.inbound.pause();
+    const order = plan.order(now - this.exchange.forwardedAt, this.#totalAt - now);
+    this.#timer = upstream.queue?.enter(order, (error) => {
+      this.#timer = undefined;
+      if (error !== undefined) this.fail(error);
+      else this.#tryAgain();
+      flushCorked();
+    });
+    return true;
   }
 
   #request(connection: Carrier, endpoint: Endpoint): void {
@@ -260,6 +283,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     this.connection?.abort();
     this.leaveEndpoint();
     this.endpoint = hedge.endpoint;
+    this.seat = hedge.seat;
     this.connection = hedge.connection;
     this.triedAt = hedge.startedAt;
     this.probe = hedge.probe;
@@ -284,7 +308,8 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
   protected leaveEndpoint(): void {
     const endpoint = this.endpoint;
     if (endpoint === undefined) return;
-    endpoint.inflight--;
+    endpoint.leave(this.seat);
+    this.seat = undefined;
     this.endpoint = undefined;
     tryGivenUp(endpoint, this.probe);
     this.probe = false;

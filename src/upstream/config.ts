@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { count, duration, name, percent, size } from '../kernel/schema.ts';
 import { upstreamHttp2 } from './http2/config.ts';
+import { adaptiveConfig, maxConcurrency, queueConfig } from './queue/config.ts';
 
 /** `upstreams.NAME.endpoints[]`. */
 export const endpointConfig = z.strictObject({
@@ -14,6 +15,7 @@ export const endpointConfig = z.strictObject({
     .describe('Where the server is: http://HOST:PORT, https://HOST:PORT or unix:/path/of.sock.'),
   name: name.optional().describe('Name in metrics and logs; the URL without scheme when left out.'),
   weight: z.number().int().min(0).max(1000).default(1).describe('Share of the load, relative to the others; 0 drains.'),
+  maxConcurrency,
   zone: name
     .optional()
     .describe("Availability zone; endpoints in the gateway's own `zone` come first. Unset: as near as can be."),
@@ -284,6 +286,8 @@ export const upstreamConfig = z.strictObject({
     .prefault({})
     .describe('Trying again, at another endpoint where there is one.'),
   hedging: hedgingConfig.optional(),
+  queue: queueConfig,
+  adaptive: adaptiveConfig.optional(),
   keepAliveComments: duration('0').describe(
     'Silence after which an event stream gets a comment, so that nobody before us takes it for dead; 0: none.',
   ),

@@ -17,6 +17,7 @@ import { ClientConnection } from './connection.ts';
 import type { ConnectionHost } from './host.ts';
 import { Http2Pool } from './http2/pool.ts';
 import { bringForward, clientOf } from './perclient.ts';
+import type { Seats } from './queue/seats.ts';
 import { type Lookup, Resolver } from './resolve.ts';
 import { type AgentWord, type AskProbe, Standing } from './standing.ts';
 
@@ -64,6 +65,8 @@ export class Endpoint implements ConnectionHost {
   inflight = 0;
   /** Most requests under way that its agent allows. */
   maxInflight = Number.POSITIVE_INFINITY;
+  /** Places that this worker was granted here; undefined: nothing limits the requests at once. */
+  seats: Seats | undefined = undefined;
   available = true;
   /** When it came back, in monotonic milliseconds; -1 when it has never been away. */
   recoveredAt = -1;
@@ -253,6 +256,25 @@ export class Endpoint implements ConnectionHost {
   /** A request has failed by this server's doing: enough of them take it out for a while. */
   failed(code: ErrorCode = 'upstream_reset', startedAt = this.clock.now()): void {
     if (!this.#closing) this.standing.failed(code, startedAt);
+  }
+
+  /** Another request may be sent to it now. */
+  get hasRoom(): boolean {
+    return this.inflight < this.maxInflight && (this.seats === undefined || this.seats.room);
+  }
+
+  /** A request is sent to it; `leave` gets what this returns when it has ended. */
+  enter(): Seats | undefined {
+    this.inflight++;
+    const { seats } = this;
+    if (seats !== undefined) seats.take();
+    return seats;
+  }
+
+  /** A request has ended. */
+  leave(seat: Seats | undefined): void {
+    this.inflight--;
+    if (seat !== undefined) seat.free();
   }
 
   /** What active health checks say. */

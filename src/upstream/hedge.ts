@@ -5,6 +5,7 @@ import type { Carrier } from './carrier.ts';
 import type { Endpoint } from './endpoint.ts';
 import { requestHead } from './outgoing.ts';
 import type { ForwardPlan } from './plan.ts';
+import type { Seats } from './queue/seats.ts';
 import type { Replay } from './replay.ts';
 import { isIdempotent } from './replay.ts';
 import { tryFailed, tryGivenUp } from './verdict.ts';
@@ -32,6 +33,8 @@ export class Hedge implements OutboundSink {
   readonly startedAt: number;
   /** It is the probe of the endpoint's breaker. */
   readonly probe: boolean;
+  /** Its place at the endpoint. */
+  readonly seat: Seats | undefined;
   readonly #owner: HedgeOwner;
 
   constructor(endpoint: Endpoint, connection: Carrier, startedAt: number, owner: HedgeOwner) {
@@ -40,7 +43,7 @@ export class Hedge implements OutboundSink {
     this.startedAt = startedAt;
     this.probe = endpoint.standing.probing;
     this.#owner = owner;
-    endpoint.inflight++;
+    this.seat = endpoint.enter();
   }
 
   onInterim(): void {}
@@ -56,7 +59,7 @@ export class Hedge implements OutboundSink {
   onOutboundDrain(): void {}
 
   onOutboundError(error: GatehouseError, _sent: boolean, reused: boolean): void {
-    this.endpoint.inflight--;
+    this.endpoint.leave(this.seat);
     tryFailed(this.endpoint, error.code, this.startedAt, this.probe, reused);
     this.#owner.hedgeFailed();
   }
@@ -73,7 +76,7 @@ export class Hedge implements OutboundSink {
   /** The other one was faster, or the exchange is over. */
   cancel(): void {
     this.connection.abort();
-    this.endpoint.inflight--;
+    this.endpoint.leave(this.seat);
     tryGivenUp(this.endpoint, this.probe);
   }
 }
