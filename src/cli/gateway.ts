@@ -23,6 +23,7 @@ import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
+import { RedisLinks } from './redislinks.ts';
 import { Reloads } from './reloads.ts';
 import { State, type StateParts } from './state.ts';
 import { Upgrade } from './upgrade.ts';
@@ -105,13 +106,15 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const services = new Services();
   const certificates = certificatesFor(clock, services, notify, own);
   const registry = new Registry();
-  const limits = new NodeLimits(clock, loaded.config, services, registry);
+  const links = new RedisLinks(clock, notify, loaded.config);
+  const redis = () => links.limits();
+  const limits = new NodeLimits({ clock, config: loaded.config, services, registry, notice: notify, redis });
   const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
   const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
   const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
   const copies = keyCopies(() => kept.store);
-  const tokens = new TokenAuthority(clock, events, services, copies);
+  const tokens = new TokenAuthority(clock, events, services, copies, () => links.proofs());
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -153,6 +156,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     prepare: async (config) => {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
+      links.prepare(config);
       limits.prepare(config);
       await kept.prepare(config);
       // Before the workers take tokens of new issuers.
@@ -162,6 +166,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       own.reloaded(accepted);
       if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
       log.settle(accepted);
+      links.settle(accepted);
       limits.settle(accepted);
       if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
       if (admin?.settle(accepted)) {
@@ -203,6 +208,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     await certificates.start(loaded.config, loaded.files);
     await kept.prepare(loaded.config);
     await tokens.configure(loaded.config.access);
+    await limits.start();
     await supervisor.start();
     certificates.begin();
   } catch (error) {
@@ -210,6 +216,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     await supervisor.kill();
     await kept.close();
     tokens.close();
+    await limits.close();
+    links.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -265,6 +273,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();
       tokens.close();
+      await limits.close();
+      links.close();
       await held.close();
       await log.close();
       return killed;
