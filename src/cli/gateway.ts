@@ -21,6 +21,7 @@ import { keyCopies } from './keycopies.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
+import { NodeQueues } from './nodequeues.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
 import { State, type StateParts } from './state.ts';
@@ -104,6 +105,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const services = new Services();
   const certificates = certificatesFor(clock, services, notify, own);
   const limits = new NodeLimits(clock, loaded.config, services);
+  const queues = new NodeQueues(clock, loaded.config, services);
   const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
   const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
@@ -134,6 +136,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       endpoints.gone(String(worker));
       ejections.gone(worker);
       limits.gone(worker);
+      queues.gone(worker);
     },
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);
@@ -152,6 +155,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
       limits.prepare(config);
+      queues.prepare(config);
       await kept.prepare(config);
       // Before the workers take tokens of new issuers.
       await tokens.configure(config.access);
@@ -161,6 +165,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
       log.settle(accepted);
       limits.settle(accepted);
+      queues.settle(accepted);
       if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
       if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });

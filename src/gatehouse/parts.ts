@@ -5,8 +5,8 @@ import type { TlsShared } from '../listen/tlsshared.ts';
 import type { KeyTable, KeyUses, Tokens } from '../policy/access/access.ts';
 import type { Readings, Share } from '../policy/overload/overload.ts';
 import type { AskAuthority } from '../policy/quota/quota.ts';
+import type { AskQueue } from '../upstream/queue/queue.ts';
 import type { Lookup } from '../upstream/resolve.ts';
-import type { AskQueue } from '../upstream/queue/upstreamqueue.ts';
 import type { UpstreamParts } from '../upstream/upstream.ts';
 import type { SnapshotInput } from './snapshot.ts';
 

@@ -5,6 +5,7 @@
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
 import type { MetricDefinition, MetricKind } from './definition.ts';
+import { QUEUE_METRICS } from './queuecatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
 
@@ -178,6 +179,7 @@ export const WORKER_METRICS = {
     ['upstream', 'endpoint', 'to'],
     'Times a breaker changed; `to` is open, half_open or closed. Counted in the worker that found it out.',
   ),
+  ...QUEUE_METRICS,
   logLines: metric('counter', 'gatehouse_log_lines_total', ['log'], 'Log lines handed on for writing.'),
   logDropped: metric(
     'counter',

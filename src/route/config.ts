@@ -1,5 +1,6 @@
 /** Settings of routes and models: which request goes where. */
 import { z } from 'zod';
+import { PRIORITIES } from '../kernel/priority.ts';
 import { name, sizeOnly } from '../kernel/schema.ts';
 
 const oneOrMore = <T extends z.ZodType>(item: T) =>
@@ -125,11 +126,11 @@ export const routeConfig = z.strictObject({
     ),
   priorityHeader: fieldName
     .optional()
-    .describe('Field by which a client may say that its request is less important than `priority`: the same words or a number.'),
+    .describe(
+      'Field by which a client may say that its request is less important than `priority`: the same words or a number.',
+    ),
 });
 
-/** What the words for importance stand for. */
-const PRIORITIES = { realtime: 90, batch: 50, test: 10 } as const;
 type Priority = keyof typeof PRIORITIES | number;
 
 /** Importance of a route's requests, from 0 to 100. */
