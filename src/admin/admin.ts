@@ -95,6 +95,7 @@ const ROUTES = new Map<string, Path>([
       changes: { POST: startChaos, DELETE: stopChaos },
     },
   ],
+  ['/api/queue', { what: 'who waits for servers', answer: (handle) => json(200, { queues: handle.queues?.() ?? [] }) }],
   [
     '/api/breakers',
     {

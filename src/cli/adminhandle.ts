@@ -22,6 +22,7 @@ export interface GatewayState {
   /** The levels of an upstream; undefined where there is only one. */
   levels(upstream: string): LevelStatus[] | undefined;
   readonly chaos: ChaosBoard;
+  queues: NonNullable<AdminHandle['queues']>;
 }
 
 /** Makes the handle. `measure` brings the supervisor's own metrics up to date. */
@@ -55,6 +56,7 @@ export function adminHandle(
       },
       stop: (name) => state.chaos.stop(name),
     },
+    queues: () => state.queues(),
     breakers: {
       list: () => supervisor.endpoints.breakers(),
       force: (upstream, endpoint, to) => supervisor.endpoints.force(upstream, endpoint, to),

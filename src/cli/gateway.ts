@@ -179,6 +179,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
     own.tokens.read(tokens.status());
+    own.places.read(queues.authority.standings());
     own.workers(count.starting, count.ready, count.draining);
   };
   const state = {
@@ -190,6 +191,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     upgrading: () => upgrade.underWay,
     levels: (upstream: string) => levels.of(upstream),
     chaos,
+    queues: () => queues.authority.standings(),
   };
   let admin: Held<Admin> | undefined;
   try {

@@ -4,6 +4,7 @@ import { chaosCommand } from './chaos.ts';
 import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { diffCommand, reloadCommand, upgradeCommand } from './operate.ts';
+import { queueCommand } from './queue.ts';
 import { schemaCommand } from './schema.ts';
 import { serveCommand } from './serve.ts';
 import { simulate } from './simulate.ts';
@@ -18,6 +19,7 @@ const commands: (() => Command)[] = [
   upgradeCommand,
   schemaCommand,
   chaosCommand,
+  queueCommand,
   simulate,
   // One line for each command.
 ];

@@ -5,7 +5,7 @@
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
 import type { MetricDefinition, MetricKind } from './definition.ts';
-import { QUEUE_METRICS } from './queuecatalog.ts';
+import { PLACE_METRICS, QUEUE_METRICS } from './queuecatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
 
@@ -229,6 +229,7 @@ export const PROCESS_METRICS = {
 
 /** Counted by the supervisor. */
 export const SUPERVISOR_METRICS = {
+  ...PLACE_METRICS,
   workers: metric('gauge', 'gatehouse_workers', ['state'], 'Workers by state: starting, ready, draining.'),
   exits: metric(
     'counter',

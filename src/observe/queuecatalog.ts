@@ -30,3 +30,37 @@ export const QUEUE_METRICS: Record<'queueEntered' | 'queueLength' | 'queueWait' 
     help: 'Requests that wait no more, by `end`: served; left (the client has gone); refused: full, evicted (by more important ones), late (it would have been in vain), timeout (queue.wait), deadline (of the request), lost (nobody could be asked).',
   },
 };
+
+/** Told by the supervisor, which grants the places. */
+export const PLACE_METRICS: Record<'places' | 'placesUsed' | 'gradient' | 'restTime', MetricDefinition> = {
+  places: {
+    kind: 'gauge',
+    name: 'gatehouse_endpoint_concurrency_limit',
+    labels: ['upstream', 'endpoint'],
+    help: 'Requests at once that an endpoint may get now: `maxConcurrency`, or what `adaptive` has found.',
+    merge: 'last',
+  },
+  placesUsed: {
+    kind: 'gauge',
+    name: 'gatehouse_endpoint_concurrency',
+    labels: ['upstream', 'endpoint'],
+    help: 'Requests that an endpoint with a limit has now, of all workers.',
+    merge: 'last',
+  },
+  gradient: {
+    kind: 'gauge',
+    name: 'gatehouse_adaptive_gradient_ratio',
+    labels: ['upstream', 'endpoint'],
+    help: 'Time to the first token at rest, with tolerance, by that of now: below 1 the limit falls.',
+    unit: 'ratio',
+    merge: 'last',
+  },
+  restTime: {
+    kind: 'gauge',
+    name: 'gatehouse_adaptive_rest_time_seconds',
+    labels: ['upstream', 'endpoint'],
+    help: 'Time to the first token at rest, as last measured.',
+    unit: 'seconds',
+    merge: 'last',
+  },
+};
