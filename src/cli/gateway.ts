@@ -22,6 +22,7 @@ import { keyCopies } from './keycopies.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
+import { NodeQueues } from './nodequeues.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { RedisLinks } from './redislinks.ts';
 import { Reloads } from './reloads.ts';
@@ -109,6 +110,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const links = new RedisLinks(clock, notify, loaded.config);
   const redis = () => links.limits();
   const limits = new NodeLimits({ clock, config: loaded.config, services, registry, notice: notify, redis });
+  const queues = new NodeQueues(clock, loaded.config, services);
   const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
   const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
@@ -139,6 +141,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       endpoints.gone(String(worker));
       ejections.gone(worker);
       limits.gone(worker);
+      queues.gone(worker);
     },
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);
@@ -158,6 +161,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       await admin?.prepare(config.admin.address);
       links.prepare(config);
       limits.prepare(config);
+      queues.prepare(config);
       await kept.prepare(config);
       // Before the workers take tokens of new issuers.
       await tokens.configure(config.access);
@@ -168,6 +172,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       log.settle(accepted);
       links.settle(accepted);
       limits.settle(accepted);
+      queues.settle(accepted);
       if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
       if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
@@ -181,6 +186,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
     own.tokens.read(tokens.status());
+    own.places.read(queues.authority.standings());
     own.workers(count.starting, count.ready, count.draining);
   };
   const state = {
@@ -193,6 +199,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     levels: (upstream: string) => levels.of(upstream),
     documents: () => kept.open(supervisor.snapshot.config.store),
     chaos,
+    queues: () => queues.authority.standings(),
   };
   let admin: Held<Admin> | undefined;
   try {

@@ -8,6 +8,7 @@ import { changesCommand } from './history.ts';
 import { keysCommand } from './keys.ts';
 import { clientsCommand, domainsCommand, plansCommand, tenantsCommand } from './manage.ts';
 import { diffCommand, reloadCommand, upgradeCommand } from './operate.ts';
+import { queueCommand } from './queue.ts';
 import { schemaCommand } from './schema.ts';
 import { serveCommand } from './serve.ts';
 import { simulate } from './simulate.ts';
@@ -33,6 +34,7 @@ const commands: (() => Command)[] = [
   tokenCommand,
   changesCommand,
   storeCommand,
+  queueCommand,
   simulate,
   // One line for each command.
 ];

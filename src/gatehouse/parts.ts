@@ -6,7 +6,7 @@ import type { KeyTable, KeyUses, Tokens } from '../policy/access/access.ts';
 import type { Registry } from '../policy/authorize/authorize.ts';
 import type { Readings, Share } from '../policy/overload/overload.ts';
 import type { AskAuthority } from '../policy/quota/quota.ts';
-import type { AskQueue } from '../upstream/queue/upstreamqueue.ts';
+import type { AskQueue } from '../upstream/queue/queue.ts';
 import type { Lookup } from '../upstream/resolve.ts';
 import type { UpstreamParts } from '../upstream/upstream.ts';
 import type { SnapshotInput } from './snapshot.ts';

@@ -1,5 +1,6 @@
 /** Settings of routes and models: which request goes where. */
 import { z } from 'zod';
+import { PRIORITIES } from '../kernel/priority.ts';
 import { name, sizeOnly } from '../kernel/schema.ts';
 
 const oneOrMore = <T extends z.ZodType>(item: T) =>
@@ -130,8 +131,6 @@ export const routeConfig = z.strictObject({
     ),
 });
 
-/** What the words for importance stand for. */
-const PRIORITIES = { realtime: 90, batch: 50, test: 10 } as const;
 type Priority = keyof typeof PRIORITIES | number;
 
 /** Importance of a route's requests, from 0 to 100. */
