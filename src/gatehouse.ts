@@ -8,6 +8,7 @@ import { authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
+import { holdForService, serve } from './gatehouse/serve.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
 import {
   admit,
@@ -37,11 +38,13 @@ const pipeline: readonly Stage[] = [
   admit, // refuse the least important while the worker is overloaded
   authenticate, // key, token or certificate → who calls
   limit, // requests, concurrency and bytes that are left, where the head is enough to know
+  holdForService, // hold the body where Gatehouse itself answers
   peek, // hold the body where its model is needed
   readModel, // model, stream, user out of the body
   authenticateByModel, // the same, where the model has decided on the route
   chooseModel, // model → version → upstream; /v1/models
   limitByModel, // the same by model, and tokens: reserved before they are sent
+  serve, // token service: what the supervisor answers
   chaos, // faults on purpose, where somebody switched them on
   compose, // target, fields and body as the upstream gets them
   awaitProbe, // after a breaker's openFor: who may try

@@ -24,6 +24,7 @@ import { NodeLimits } from './nodelimits.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
 import { State, type StateParts } from './state.ts';
+import { TokenDesk } from './tokendesk.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -110,6 +111,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const kept = new State({ clock, events, services, notice: notify, folder, synced, domains });
   const copies = keyCopies(() => kept.store);
   const tokens = new TokenAuthority(clock, events, services, copies);
+  const desk = new TokenDesk({ clock, services, authority: tokens, store: () => kept.store, notice: notify });
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -154,14 +156,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       limits.prepare(config);
       await kept.prepare(config);
       // Before the workers take tokens of new issuers.
-      await tokens.configure(config.access);
+      await desk.configure(config);
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
       if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
       log.settle(accepted);
       limits.settle(accepted);
-      if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
+      if (!accepted) await desk.configure(supervisor.snapshot.config);
       if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
@@ -199,14 +201,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
     await certificates.start(loaded.config, loaded.files);
     await kept.prepare(loaded.config);
-    await tokens.configure(loaded.config.access);
+    await desk.configure(loaded.config);
     await supervisor.start();
     certificates.begin();
   } catch (error) {
     certificates.stop();
     await supervisor.kill();
     await kept.close();
-    tokens.close();
+    desk.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -261,7 +263,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();
-      tokens.close();
+      desk.close();
       await held.close();
       await log.close();
       return killed;

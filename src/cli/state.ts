@@ -86,11 +86,12 @@ function servesDomains({ listeners }: Config): boolean {
 }
 
 function needsStore(config: Config): boolean {
-  return servesDomains(config) || config.routes.some(({ access }) => access !== undefined);
+  return servesDomains(config) || config.routes.some(({ access, service }) => (access ?? service) !== undefined);
 }
 
 /** All that is needed of it stands in the configuration too. */
 function standsAlone({ routes, access }: Config): boolean {
+  if (routes.some(({ service }) => service !== undefined)) return false;
   const methods = new Set(routes.flatMap((route) => route.access?.anyOf ?? []));
   return !methods.has('jwt') && (!methods.has('apiKey') || access.keys.length > 0);
 }

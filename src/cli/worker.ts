@@ -10,6 +10,7 @@ import { loadReader, Observer, pipeSink, processReader } from '../observe/observ
 import { ISSUER_KEYS, KeyTable, Tokens } from '../policy/access/access.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { LeaseGrant } from '../policy/quota/quota.ts';
+import type { ServiceAnswer } from '../policy/token/token.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
@@ -29,6 +30,8 @@ const STUCK_MS = 5000;
 const DRAIN_MS = 30_000;
 /** How long the supervisor may take to note which keys were used. */
 const USES_MS = 30_000;
+/** How long a service may take to answer a request. */
+const SERVICE_MS = 10_000;
 
 /** What the supervisor says by the arguments of the process. */
 const [, , slot = '0', pseudonym = 'gatehouse'] = process.argv;
@@ -118,6 +121,7 @@ function runWorker(): void {
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
             tls,
             askProbe: link.askProbe,
+            askService: (service, request) => link.ask(service, request, SERVICE_MS) as Promise<ServiceAnswer>,
             askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
             keys,
             used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),

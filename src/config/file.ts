@@ -8,6 +8,7 @@ import { accessConfig } from '../policy/access/config.ts';
 import { chaosConfig } from '../policy/chaos/config.ts';
 import { overloadConfig } from '../policy/overload/config.ts';
 import { limitsConfig } from '../policy/quota/config.ts';
+import { tokensConfig } from '../policy/token/config.ts';
 import { modelConfig } from '../route/config.ts';
 import { storeConfig } from '../store/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
@@ -54,6 +55,7 @@ export const configSchema = z.strictObject({
     .min(1, 'expected at least one route')
     .describe('Which request goes where. The most specific match wins; among equals, the first in the file.'),
   access: accessConfig,
+  tokens: tokensConfig,
   limits: limitsConfig.describe(
     'How much callers may use of everything together, by which key; routes have their own beside.',
   ),

@@ -2,6 +2,7 @@
 import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
+import { type TokensConfig, tokensConfig } from '../policy/token/config.ts';
 import { type ModelConfig, modelConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
 import type { Config } from './file.ts';
@@ -18,6 +19,7 @@ export interface Parts {
   /** Undefined when it is wrong, or not there. */
   chaos: ChaosConfig | undefined;
   access: AccessConfig | undefined;
+  tokens: TokensConfig | undefined;
   /** Bounds on the memory of one worker, in bytes; 0: none. */
   memoryLimits: [Path, number][];
   /** Names that the file uses, whether what bears them is right or not. */
@@ -39,6 +41,7 @@ export function partsOf(config: Config): Parts {
     adminAddress: config.admin.address,
     chaos: config.chaos,
     access: config.access,
+    tokens: config.tokens,
     memoryLimits: [
       [['workerMemory'], config.workerMemory],
       [['overload', 'memory'], config.overload.memory ?? 0],
@@ -71,6 +74,7 @@ export function partsOfWrong(value: unknown): Parts {
     memoryLimits: [],
     chaos: chaosConfig.safeParse(file.chaos).data,
     access: accessConfig.safeParse(file.access).data,
+    tokens: tokensConfig.safeParse(file.tokens).data,
     upstreamNames: Object.keys(record(file.upstreams)),
     modelNames: Object.keys(record(file.models)),
     partial,

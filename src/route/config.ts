@@ -59,6 +59,12 @@ export const routeConfig = z.strictObject({
   name: name.describe('Name in metrics, logs and errors.'),
   match: matchConfig,
   upstream: name.optional().describe('Upstream that answers, for any HTTP service.'),
+  service: z
+    .enum(['tokens'])
+    .optional()
+    .describe(
+      'What Gatehouse itself answers here: `tokens` is the token service (OAuth 2), with the settings of `tokens` at the top.',
+    ),
   models: z
     .array(
       z

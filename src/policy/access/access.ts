@@ -16,11 +16,13 @@ import { type KeyUses, UsedKeys } from './used.ts';
 
 export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
 export { AccessGate } from './gate.ts';
+export { requestUri } from './jwt/jwt.ts';
 export { ISSUER_KEYS, Tokens } from './jwt/tokens.ts';
 export { packRevocation, REVOCATION_KIND, revocationConsumer } from './revocations.ts';
 export { CREDENTIAL } from './shown.ts';
 export { KeyTable } from './table.ts';
 export type { KeyUses } from './used.ts';
+export { type Vouched, Voucher } from './vouch.ts';
 
 /** What the room needs. */
 export interface AccessParts {
