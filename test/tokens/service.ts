@@ -127,9 +127,12 @@ export async function startTokenHouse(
   };
 }
 
+/** Type of an API key as subject token. */
+export const API_KEY_TYPE = 'urn:gatehouse:params:oauth:token-type:api-key';
+
 /** The parameters that exchange a key. */
 export const exchangeOf = (key: string): Record<string, string> => ({
   grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
   subject_token: key,
-  subject_token_type: 'urn:gatehouse:params:oauth:token-type:api-key',
+  subject_token_type: API_KEY_TYPE,
 });
