@@ -113,7 +113,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
   const copies = keyCopies(() => kept.store);
   const tokens = new TokenAuthority(clock, events, services, copies);
-  const desk = new TokenDesk({ clock, services, authority: tokens, store: () => kept.store, notice: notify });
+  const desk = new TokenDesk({
+    clock,
+    services,
+    authority: tokens,
+    store: () => kept.store,
+    notice: notify,
+    answered: (...told) => own.tokens.answered(...told),
+  });
   const supervisor = new Supervisor<Config>({
     clock,
     events,

@@ -9,6 +9,7 @@ import { OWN_ISSUER, ownIssuer, type TokensConfig } from '../policy/token/config
 import { type PublicKey, type ServiceRequest, TokenService } from '../policy/token/token.ts';
 import type { Store } from '../store/store.ts';
 import type { Services } from '../supervisor/supervisor.ts';
+import { SignupDesk } from './signupdesk.ts';
 
 /** Name of the service; routes name it so. */
 const SERVICE = 'tokens';
@@ -21,11 +22,14 @@ export interface TokenDeskParts {
   /** The store, as it is at the time. */
   store: () => Store | undefined;
   notice(notice: NoticeEvent): void;
+  /** A request was answered. */
+  answered(endpoint: string, result: string): void;
 }
 
 /** See the file's head. */
 export class TokenDesk {
   readonly #parts: TokenDeskParts;
+  readonly #signup: SignupDesk;
   #service: TokenService | undefined;
   #voucher: Voucher | undefined;
   #tokens: TokensConfig | undefined;
@@ -33,6 +37,7 @@ export class TokenDesk {
 
   constructor(parts: TokenDeskParts) {
     this.#parts = parts;
+    this.#signup = new SignupDesk(parts);
     parts.services.provide(SERVICE, async (request) => {
       if (this.#service === undefined) throw new Error('no configuration in force has a token service');
       return this.#service.answer(request as ServiceRequest);
@@ -40,7 +45,9 @@ export class TokenDesk {
   }
 
   /** Settings are to be tried, or are in force. Rejects when the service cannot begin. */
-  async configure({ tokens, access }: Pick<Config, 'tokens' | 'access'>): Promise<void> {
+  async configure(config: Pick<Config, 'tokens' | 'access' | 'signup' | 'plans'>): Promise<void> {
+    const { tokens, access } = config;
+    this.#signup.configure(config);
     await this.#parts.authority.configure(access, tokens !== undefined);
     this.#tokens = tokens;
     const store = this.#parts.store();
@@ -64,7 +71,7 @@ export class TokenDesk {
   }
 
   async #begin(tokens: TokensConfig, access: Config['access'], store: Store): Promise<TokenService> {
-    const { clock, authority, notice } = this.#parts;
+    const { clock, authority, notice, answered } = this.#parts;
     const voucher = new Voucher(clock, store, authority, access, tokens.failures);
     const service = new TokenService(
       {
@@ -82,7 +89,7 @@ export class TokenDesk {
           this.#keys = keys;
           this.#tell();
         },
-        answered: () => {},
+        answered,
         notice: (level, message) => notice({ level, message }),
       },
       tokens,

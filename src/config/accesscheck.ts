@@ -11,6 +11,9 @@ export function checkAccess(parts: Parts, report: Report): void {
   if (access === undefined) return;
   checkKeys(access, report);
   if (parts.tokens !== undefined) checkTokens(parts.tokens, access, parts, report);
+  if (parts.signup !== undefined && access.pepper.length === 0) {
+    report.at(['signup'], 'the keys of trials are hashed under the pepper; set access.pepper', 'key');
+  }
   const asked = new Set(parts.routes.flatMap(([, route]) => route.access?.anyOf ?? []));
   for (const [i, route] of parts.routes) checkDoor(['routes', i, 'access', 'anyOf'], route, parts, report);
   if (!parts.whole) return;

@@ -36,7 +36,12 @@ const pair = makeCertificate({ name: 'example' });
 for (const file of readdirSync(join(ROOT, 'examples')).filter((name) => name.endsWith('.yaml'))) {
   test(`examples/${file} is right, without warnings`, () => {
     const result = loadConfig(join(ROOT, 'examples', file), {
-      env: { ALICE_KEY: 'a key of sixteen or more'.replaceAll(' ', '-'), BATCH_KEY: 'another-key-that-is-long-enough' },
+      env: {
+        GATEHOUSE_PEPPER: 'a-pepper-of-more-than-thirty-two-characters',
+        BATCH_SECRET: 'a-secret-of-more-than-24-characters',
+        ALICE_KEY: 'a key of sixteen or more'.replaceAll(' ', '-'),
+        BATCH_KEY: 'another-key-that-is-long-enough',
+      },
       readFile: (path) => {
         if (!path.includes('/examples/tls/')) return readFileSync(path);
         return Buffer.from(path.endsWith('.key') ? pair.key : pair.certificate);

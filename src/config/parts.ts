@@ -4,7 +4,7 @@ import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import { authorizeConfig } from '../policy/authorize/config.ts';
 import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
-import { type TokensConfig, tokensConfig } from '../policy/token/config.ts';
+import { type SignupConfig, signupConfig, type TokensConfig, tokensConfig } from '../policy/token/config.ts';
 import { type ModelConfig, modelConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
 import type { Config } from './file.ts';
@@ -24,6 +24,7 @@ export interface Parts {
   chaos: ChaosConfig | undefined;
   access: AccessConfig | undefined;
   tokens: TokensConfig | undefined;
+  signup: SignupConfig | undefined;
   plans: [string, PlanConfig][];
   tenants: [string, TenantConfig][];
   defaultPlan: string | undefined;
@@ -50,6 +51,7 @@ export function partsOf(config: Config): Parts {
     chaos: config.chaos,
     access: config.access,
     tokens: config.tokens,
+    signup: config.signup,
     plans: Object.entries(config.plans),
     tenants: Object.entries(config.tenants),
     defaultPlan: config.authorize.defaultPlan,
@@ -87,6 +89,7 @@ export function partsOfWrong(value: unknown): Parts {
     chaos: chaosConfig.safeParse(file.chaos).data,
     access: accessConfig.safeParse(file.access).data,
     tokens: tokensConfig.safeParse(file.tokens).data,
+    signup: signupConfig.safeParse(file.signup).data,
     plans: readable(Object.entries(record(file.plans)), (part) => planConfig.safeParse(part), partial),
     tenants: readable(Object.entries(record(file.tenants)), (part) => tenantConfig.safeParse(part), partial),
     defaultPlan: authorizeConfig.safeParse(file.authorize).data?.defaultPlan,

@@ -37,6 +37,9 @@ function checkTarget(path: Path, route: RouteConfig, parts: Parts, report: Repor
   if (service === 'tokens' && parts.whole && parts.tokens === undefined) {
     report.at([...path, 'service'], 'the token service has no settings; add "tokens" at the top, with an "issuer"');
   }
+  if (service === 'signup' && parts.whole && parts.signup === undefined) {
+    report.at([...path, 'service'], 'nothing says what a trial is; add "signup" at the top, with a "plan"');
+  }
   if (route.upstream !== undefined && route.models !== undefined) {
     report.at([...path, 'upstream'], 'a route has either "upstream" or "models", not both; take one out', 'key');
   }

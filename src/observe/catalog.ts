@@ -5,6 +5,7 @@
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
 import type { MetricDefinition, MetricKind } from './definition.ts';
+import { SERVICE_METRICS } from './servicecatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
 
@@ -247,6 +248,7 @@ export const SUPERVISOR_METRICS = {
     'Configuration reloads; `result` is applied or rejected (the old configuration stays).',
   ),
   ...CERTIFICATE_METRICS,
+  ...SERVICE_METRICS,
   issuerKeys: metric(
     'gauge',
     'gatehouse_jwks_keys',

@@ -60,10 +60,10 @@ export const routeConfig = z.strictObject({
   match: matchConfig,
   upstream: name.optional().describe('Upstream that answers, for any HTTP service.'),
   service: z
-    .enum(['tokens'])
+    .enum(['tokens', 'signup'])
     .optional()
     .describe(
-      'What Gatehouse itself answers here: `tokens` is the token service (OAuth 2), with the settings of `tokens` at the top.',
+      'What Gatehouse itself answers here: `tokens` is the token service (OAuth 2), `signup` lets people begin a trial. Their settings stand under these names at the top.',
     ),
   models: z
     .array(

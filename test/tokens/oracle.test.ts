@@ -34,7 +34,9 @@ test('openid-client: every grant, bound tokens, introspection and revocation', {
     assert.equal((await oidc.tokenIntrospection(guard, tokens.access_token)).active, false);
     while ((await house.ask(tokens.access_token)).some((status) => status !== 401)) await setTimeout(20);
     await assert.rejects(oidc.clientCredentialsGrant(batch, { scope: 'admin' }), { error: 'invalid_scope' });
-    await assert.rejects(oidc.clientCredentialsGrant(batch, { resource: 'https://other' }), { error: 'invalid_target' });
+    await assert.rejects(oidc.clientCredentialsGrant(batch, { resource: 'https://other' }), {
+      error: 'invalid_target',
+    });
   });
 
   await t.test('an API key is a client by its id', async () => {

@@ -80,6 +80,7 @@ export async function startTokenHouse(
     routes: [
       { name: 'api', match: { path: '/v1/*' }, upstream: 'model', access: { anyOf: ['jwt', 'apiKey'] } },
       { name: 'tokens', match: { path: ['/oauth/*', '/.well-known/*'] }, service: 'tokens' },
+      ...(more.signup === undefined ? [] : [{ name: 'signup', match: { path: '/signup' }, service: 'signup' }]),
     ],
     ...more,
   };

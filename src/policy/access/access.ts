@@ -36,7 +36,7 @@ export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts'
 export { packRevocation, REVOCATION_KIND, revocationConsumer, revocationDocument } from './revocations.ts';
 export { CREDENTIAL } from './shown.ts';
 export { KeyTable } from './table.ts';
-export { Throttle } from './throttle.ts';
+export { networkOf, Throttle } from './throttle.ts';
 export type { KeyUses } from './used.ts';
 export { type Vouched, Voucher } from './vouch.ts';
 
