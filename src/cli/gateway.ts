@@ -27,6 +27,7 @@ import { openAccessLog, openAdmin } from './opening.ts';
 import { RedisLinks } from './redislinks.ts';
 import { Reloads } from './reloads.ts';
 import { State, type StateParts } from './state.ts';
+import { TokenDesk } from './tokendesk.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -117,6 +118,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
   const copies = keyCopies(() => kept.store);
   const tokens = new TokenAuthority(clock, events, services, copies, () => links.proofs());
+  const desk = new TokenDesk({
+    clock,
+    services,
+    authority: tokens,
+    store: () => kept.store,
+    notice: notify,
+    answered: (...told) => own.tokens.answered(...told),
+  });
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -164,7 +173,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       queues.prepare(config);
       await kept.prepare(config);
       // Before the workers take tokens of new issuers.
-      await tokens.configure(config.access);
+      await desk.configure(config);
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
@@ -173,7 +182,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       links.settle(accepted);
       limits.settle(accepted);
       queues.settle(accepted);
-      if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
+      if (!accepted) await desk.configure(supervisor.snapshot.config);
       if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
@@ -214,7 +223,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
     await certificates.start(loaded.config, loaded.files);
     await kept.prepare(loaded.config);
-    await tokens.configure(loaded.config.access);
+    await desk.configure(loaded.config);
     await limits.start();
     await supervisor.start();
     certificates.begin();
@@ -222,7 +231,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     certificates.stop();
     await supervisor.kill();
     await kept.close();
-    tokens.close();
+    desk.close();
     await limits.close();
     links.close();
     await admin?.close();
@@ -279,7 +288,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();
-      tokens.close();
+      desk.close();
       await limits.close();
       links.close();
       await held.close();

@@ -135,11 +135,12 @@ function servesDomains({ listeners }: Config): boolean {
 }
 
 function needsStore(config: Config): boolean {
-  return servesDomains(config) || config.routes.some(({ access }) => access !== undefined);
+  return servesDomains(config) || config.routes.some(({ access, service }) => (access ?? service) !== undefined);
 }
 
 /** All that is needed of it stands in the configuration too. */
 function standsAlone({ routes, access, plans, tenants }: Config): boolean {
+  if (routes.some(({ service }) => service !== undefined)) return false;
   // Whose plan is not known would have no limits.
   const lost = access.keys.some(
     ({ plan, tenant }) =>

@@ -11,6 +11,7 @@ import { ISSUER_KEYS, KeyTable, Tokens } from '../policy/access/access.ts';
 import { Registry } from '../policy/authorize/authorize.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { LeaseGrant } from '../policy/quota/quota.ts';
+import type { ServiceAnswer } from '../policy/token/token.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
@@ -32,6 +33,8 @@ const STUCK_MS = 5000;
 const DRAIN_MS = 30_000;
 /** How long the supervisor may take to note which keys were used. */
 const USES_MS = 30_000;
+/** How long a service may take to answer a request. */
+const SERVICE_MS = 10_000;
 
 /** What the supervisor says by the arguments of the process. */
 const [, , slot = '0', pseudonym = 'gatehouse'] = process.argv;
@@ -123,6 +126,7 @@ function runWorker(): void {
             tls,
             askProbe: link.askProbe,
             askQueue: (ask, timeoutMs) => link.ask(QUEUE_SERVICE, ask, timeoutMs) as Promise<QueueAnswer | undefined>,
+            askService: (service, request) => link.ask(service, request, SERVICE_MS) as Promise<ServiceAnswer>,
             askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
             keys,
             registry,

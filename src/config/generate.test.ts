@@ -44,6 +44,7 @@ for (const file of readdirSync(join(ROOT, 'examples')).filter((name) => name.end
         ADMIN_KEY: 'the-key-of-an-administrator',
         ADMIN_TOKEN: 'an-admin-token-of-the-tests',
         GATEHOUSE_PEPPER: 'a-pepper-of-at-least-thirty-two-characters',
+        BATCH_SECRET: 'a-secret-of-more-than-24-characters',
       },
       readFile: (path) => {
         if (!path.includes('/examples/tls/')) return readFileSync(path);

@@ -48,6 +48,7 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly quota: Quota;
   /** Places at servers, and who waits for them. */
   readonly queues: LocalQueues;
+  readonly askService: WorkerParts['askService'];
   readonly #alone: LocalAuthority | undefined;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
@@ -73,6 +74,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
     this.access = new Access(parts);
+    this.askService = parts.askService;
     this.registry = parts.registry ?? new Registry();
     this.#alone = parts.askAuthority === undefined ? new LocalAuthority(parts.clock) : undefined;
     const ask: AskAuthority = async (asks) => {

@@ -6,6 +6,7 @@
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
 import type { MetricDefinition, MetricKind } from './definition.ts';
 import { PLACE_METRICS, QUEUE_METRICS } from './queuecatalog.ts';
+import { SERVICE_METRICS } from './servicecatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
 
@@ -250,6 +251,7 @@ export const SUPERVISOR_METRICS = {
     'Configuration reloads; `result` is applied or rejected (the old configuration stays).',
   ),
   ...CERTIFICATE_METRICS,
+  ...SERVICE_METRICS,
   issuerKeys: metric(
     'gauge',
     'gatehouse_jwks_keys',

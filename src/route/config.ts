@@ -60,6 +60,12 @@ export const routeConfig = z.strictObject({
   name: name.describe('Name in metrics, logs and errors.'),
   match: matchConfig,
   upstream: name.optional().describe('Upstream that answers, for any HTTP service.'),
+  service: z
+    .enum(['tokens', 'signup'])
+    .optional()
+    .describe(
+      'What Gatehouse itself answers here: `tokens` is the token service (OAuth 2), `signup` lets people begin a trial. Their settings stand under these names at the top.',
+    ),
   models: z
     .array(
       z
