@@ -5,18 +5,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../../../kernel/clock.ts';
 import type { Events } from '../../../kernel/event.ts';
-
-<<<<<<< HEAD
-
 import type { Redis } from '../../../store/redis.ts';
-import type { DpopConfig, IssuersConfig } from './config.ts';
-
-=======
-
 import type { DpopConfig, IssuerConfig, IssuersConfig } from './config.ts';
-
->>>>>>> oauth
-
 import { fetchJson } from './fetchjson.ts';
 import { JwksKeeper, type KeeperStatus, type KeyCopies } from './jwks.ts';
 import type { PublicJwk } from './key.ts';
@@ -64,13 +54,9 @@ export class TokenAuthority {
   readonly #random = randomBytes(32);
   #secret = '';
   #redis: RedisProofs | undefined = undefined;
-<<<<<<< HEAD
   #link: Redis | undefined = undefined;
   readonly #connect: () => Redis | undefined;
-=======
-  #redisUrl: string | undefined = undefined;
   #own: IssuerKeys | undefined = undefined;
->>>>>>> oauth
   #claim: (claims: ReturnType<typeof claimsFrom>) => readonly Claimed[] | Promise<readonly Claimed[]> = () => [];
 
   /** Registers with `services`; call `configure` before workers are started. `redis`: where several gateways remember proofs. */
@@ -132,18 +118,10 @@ export class TokenAuthority {
       this.#services.push(ISSUER_KEYS, { nonceSecret: secret });
     }
     this.#used.most = dpop.proofs;
-<<<<<<< HEAD
-    const wanted = Object.values(issuers).some((one) => one.dpop !== 'off') ? this.#connect() : undefined;
+    const wanted = issues || Object.values(issuers).some((one) => one.dpop !== 'off') ? this.#connect() : undefined;
     if (wanted !== this.#link) {
       this.#link = wanted;
       this.#redis = wanted === undefined ? undefined : new RedisProofs(wanted, this.#clock);
-=======
-    const wanted = issues || Object.values(issuers).some((one) => one.dpop !== 'off') ? dpop.redis : undefined;
-    if (wanted !== this.#redisUrl) {
-      this.#redis?.close();
-      this.#redisUrl = wanted;
-      this.#redis = wanted === undefined ? undefined : new RedisProofs(wanted, this.#clock, this.#events);
->>>>>>> oauth
     }
     const redis = this.#redis;
     this.#claim = claimIn(this.#used, redis && ((claims) => redis.claim(claims)), dpop.withoutRedis);
@@ -155,9 +133,11 @@ export class TokenAuthority {
     timer?.cancel();
   }
 
-  status(): AuthorityStatus 
+  status(): AuthorityStatus {
     return { issuers: this.#keeper.status(), proofs: this.#used.size, redisFailures: this.#redis?.failures ?? 0 };
+  }
 
-  close(): void 
+  close(): void {
     this.#keeper.close();
+  }
 }
