@@ -5,8 +5,12 @@
 import type { GatehouseError } from '../kernel/error.ts';
 import { refusalFor } from '../policy/quota/quota.ts';
 import { flushCorked } from '../socket/wire.ts';
-import { demandOf } from './demand.ts';
+import { demandOf, moreOutput } from './demand.ts';
+import { Meter } from './meter.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
+
+/** What the body tells how much of it is needed. */
+const COUNTED: ReadonlySet<string> = new Set(['tokens', 'inputTokens', 'outputTokens', 'credits']);
 
 /** Limits that the head is enough for. */
 export function limit(passage: Passage): Step {
@@ -15,7 +19,12 @@ export function limit(passage: Passage): Step {
   if (snapshot.quota.none || found.needsModel) return undefined;
   const limits = worker.quota.limitsFor(snapshot.quota, found.index, exchange);
   if (limits.length === 0) return undefined;
-  for (let i = 0; i < limits.length; i++) if (limits[i]?.needsBody) return undefined;
+  for (let i = 0; i < limits.length; i++) {
+    if (limits[i]?.needsBody) {
+      passage.counted = limits.some(({ rule }) => COUNTED.has(rule.unit));
+      return undefined;
+    }
+  }
   return enter(passage, limits);
 }
 
@@ -30,6 +39,8 @@ export function limitByModel(passage: Passage): Step {
 
 function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['admission']>[0]): Step {
   const { worker, exchange } = passage;
+  if (passage.body !== undefined && limits.some(({ rule }) => COUNTED.has(rule.unit)))
+    passage.meter = new Meter(passage, limits, (outputTokens) => moreOutput(passage, outputTokens));
   const admission = worker.quota.admission(limits, exchange, demandOf(passage), (exhausted) => {
     if (exchange.outcome !== 'open') return;
     if (exhausted === undefined) worker.proceed(passage);
@@ -37,6 +48,7 @@ function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['
     flushCorked();
   });
   passage.admission = admission;
+  if (passage.meter !== undefined) passage.meter.admission = admission;
   const verdict = admission.begin();
   if (verdict === 'wait') return ANSWERED;
   return verdict === undefined ? undefined : (refusalFor(verdict) satisfies GatehouseError);

@@ -1,5 +1,14 @@
 /** The stages of the pipeline, in the order in which gatehouse.ts lists them. Each decides one thing. */
-import { modelBody, modelIdOf, modelsBody, PeekFault, peekRequest, recognize, rewriteRequest } from '../ai/ai.ts';
+import {
+  boundRequest,
+  modelBody,
+  modelIdOf,
+  modelsBody,
+  PeekFault,
+  peekRequest,
+  recognize,
+  rewriteRequest,
+} from '../ai/ai.ts';
 import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
 import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
@@ -117,17 +126,21 @@ export function peek(passage: Passage): Step {
   const found = passage.route as NonNullable<typeof passage.route>;
   if (operation === undefined && !found.needsModel && found.config.models === undefined) return undefined;
   const plain = found.config.upstream !== undefined && !found.needsModel;
-  if (plain && passage.snapshot.upstreams.get(found.config.upstream as string)?.config.protocol === 'http')
+  if (
+    plain &&
+    !passage.counted &&
+    passage.snapshot.upstreams.get(found.config.upstream as string)?.config.protocol === 'http'
+  )
     return undefined;
   if (exchange.requestLength === LENGTH_NONE || operation?.hasBody === false) return undefined;
   if (
     (head.seen & KNOWN['content-encoding']) !== 0 &&
     head.known(KNOWN['content-encoding'])?.toLowerCase() !== 'identity'
   ) {
-    if (plain) return undefined;
+    if (plain && !passage.counted) return undefined;
     return new GatehouseError(
       'unsupported_media_type',
-      'send the body without Content-Encoding: its `model` must be read',
+      `send the body without Content-Encoding: ${passage.counted ? 'its tokens are counted' : 'its `model` must be read'}`,
       {
         rule: found.name,
       },
@@ -228,7 +241,7 @@ export function compose(passage: Passage): Step {
   passage.host = found.host ?? (config.host === 'preserve' ? head.authority : config.host);
   passage.upgrade = config.http2 === undefined ? head.upgrade : '';
   passage.hashKey = hashKey(passage.upstream.hashSource, passage);
-  passage.reads = operation !== undefined && config.protocol !== 'http';
+  passage.reads = operation !== undefined && (config.protocol !== 'http' || passage.meter !== undefined);
   const { peek: seen, body } = passage;
   if (seen !== undefined && body !== undefined) {
     passage.asksUsage = passage.reads && operation?.asksUsage === true && seen.stream && !seen.includeUsage;
@@ -242,6 +255,9 @@ export function compose(passage: Passage): Step {
     }
   }
   const { inbound } = exchange;
+  const bound = passage.meter?.bound;
+  if (bound !== undefined && seen !== undefined && body !== undefined)
+    passage.body = boundRequest(passage.body ?? body, seen, bound.field, bound.tokens);
   let drop = REPLACED | replacedForwarding(inbound);
   // What proves who calls is for us.
   if (passage.gate?.takesCredential) drop |= CREDENTIAL | KNOWN.dpop;

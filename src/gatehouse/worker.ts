@@ -1,4 +1,5 @@
 /** One worker's data plane: listeners, the snapshot in force, and the run of the pipeline. */
+import { TokenRatios } from '../ai/ai.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
@@ -41,6 +42,7 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly access: Access;
   /** How much they may use. */
   readonly quota: Quota;
+  readonly ratios = new TokenRatios();
   readonly #alone: LocalAuthority | undefined;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;

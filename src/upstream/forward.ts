@@ -145,6 +145,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
       if (shape.tap !== undefined) shape.tap.data(buffer, start, end);
       if (shape.rewrite !== undefined && this.#pass !== undefined) {
         shape.rewrite.data(buffer, start, end, this.#pass);
+        if (shape.rewrite.done) this.#cutShort();
         return;
       }
     }
@@ -174,6 +175,15 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     }
     this.#completed();
     inbound.end(trailers);
+  }
+
+  /** What reads along has ended the answer: complete for the client, cancelled for the server. */
+  #cutShort(): void {
+    const { connection } = this;
+    if (connection === undefined) return;
+    this.#completed();
+    connection.abort();
+    this.exchange.inbound.end('');
   }
 
   #completed(): void {

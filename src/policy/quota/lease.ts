@@ -44,6 +44,8 @@ export class Lease {
   takenBefore = 0;
   /** A question about it is on its way. */
   asking = false;
+  /** Something has come up meanwhile that is to be told or asked next. */
+  wanted = false;
   /** It stands in the list of those that the next sweep looks at. */
   listed = false;
   /** Until then it is in vain to ask for `refused` units or more; and when it will make sense, as the authority last said. */

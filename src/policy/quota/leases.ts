@@ -5,7 +5,7 @@
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { LeaseAsk, LeaseGrant } from './authority.ts';
 import { Lease, LeaseRule, type Waiter } from './lease.ts';
-import { type Rule, sameRefill } from './rule.ts';
+import { mostOf, type Rule, sameRefill } from './rule.ts';
 
 /** Units of one limit that a request needs. */
 export interface Claim {
@@ -36,6 +36,12 @@ const MAX_LEASES = 100_000;
 const BELIEF_MS = 100;
 /** When the authority cannot be reached, ask again after this many milliseconds. */
 const UNREACHED_MS = 250;
+
+/**
+ * Of what a request has not used of its reservation, this part of a limit goes back at once: others may be waiting for just that.
+ * Less stays for the next request here.
+ */
+const LUMP_SHARE = 32;
 
 /** See the file's head. */
 export class Leases {
@@ -83,6 +89,8 @@ export class Leases {
       const claim = claims[i] as Claim;
       const { lease, units } = claim;
       if (lease.idle >= units && lease.expiresAt > now) continue;
+      if (units > mostOf(claim.rule))
+        return { rule: claim.rule, key: lease.key, retryAfterMs: Number.POSITIVE_INFINITY, lost: false };
       const refusal = refusalOf(claim, now);
       if (refusal !== undefined) return refusal;
       lease.waiters.push({ waiter, units });
@@ -112,6 +120,10 @@ export class Leases {
   settle(lease: Lease, taken: number, used: number): void {
     lease.settle(taken, used);
     if (!lease.listed) this.#list(lease);
+    const { permits, rule } = lease.owner;
+    if (permits || taken - used < rule.limit / LUMP_SHARE) return;
+    giveBack(lease);
+    this.#want(lease);
   }
 
   /** Tells and gives back everything; for a worker that ends. Resolves when the authority has been told. */
@@ -135,6 +147,7 @@ export class Leases {
   }
 
   #want(lease: Lease): void {
+    lease.wanted = lease.asking;
     if (lease.asking) return;
     lease.asking = true;
     if (this.#wanting.push(lease) > 1) return;
@@ -146,8 +159,8 @@ export class Leases {
   }
 
   async #exchange(leases: readonly Lease[]): Promise<void> {
-    const asks = leases.map(askOf);
     const sentAt = this.#clock.now();
+    const asks = leases.map((lease) => askOf(lease, sentAt));
     let grants: readonly LeaseGrant[] | undefined;
     try {
       grants = await this.#ask(asks);
@@ -178,6 +191,7 @@ export class Leases {
       }
       if (!lease.listed && !lease.quiet) this.#list(lease);
       wake(lease);
+      if (lease.wanted && grant !== undefined) this.#want(lease);
     }
   }
 
@@ -224,10 +238,14 @@ function giveBack(lease: Lease): void {
   lease.idle = 0;
 }
 
-function askOf(lease: Lease): LeaseAsk {
-  const { owner, key, epoch, granted, back, used, need, idle, waiters } = lease;
+/** What is in hand already need not be asked for. */
+function askOf(lease: Lease, now: number): LeaseAsk {
+  const { owner, key, epoch, granted, back, used, waiters } = lease;
+  const idle = lease.expiresAt > now ? lease.idle : 0;
   let least = waiters[0]?.units ?? 0;
   for (const { units } of waiters) least = Math.min(least, units);
+  if (least > 0) least = Math.max(1, least - idle);
+  const need = Math.max(least, lease.need - idle);
   const wish = Math.max(0, Math.max(lease.taken, lease.takenBefore) * 2 - idle);
   return { rule: owner.rule.name, key, epoch, granted, back, used, need, least, wish };
 }
@@ -235,7 +253,7 @@ function askOf(lease: Lease): LeaseAsk {
 /** Why there is no point in asking for so many units now. */
 function refusalOf({ lease, units, rule }: Claim, now: number): Exhausted | undefined {
   const { key, emptyUntil, refused, retryAt, lost } = lease;
-  if (now >= emptyUntil || units < refused) return undefined;
+  if (now >= emptyUntil || units - lease.idle < refused) return undefined;
   return { rule, key, retryAfterMs: Math.max(1, retryAt - now), lost };
 }
 
