@@ -5,6 +5,7 @@
  */
 
 import { authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
+import { authorize, permitModel } from './gatehouse/authorize.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
@@ -26,6 +27,7 @@ import {
 import { Worker } from './gatehouse/worker.ts';
 
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
+export { storedRules } from './gatehouse/storedlimits.ts';
 export { warmUp } from './gatehouse/warmup.ts';
 
 /** The life of a request. */
@@ -36,10 +38,12 @@ const pipeline: readonly Stage[] = [
   route, // host, path, method, fields, query → route
   admit, // refuse the least important while the worker is overloaded
   authenticate, // key, token or certificate → who calls
+  authorize, // tenant, plan and rules of the route, where the head is enough to know
   limit, // requests, concurrency and bytes that are left, where the head is enough to know
   peek, // hold the body where its model is needed
   readModel, // model, stream, user out of the body
   authenticateByModel, // the same, where the model has decided on the route
+  permitModel, // the same by model, tools and tokens
   chooseModel, // model → version → upstream; /v1/models
   limitByModel, // the same by model, and tokens: reserved before they are sent
   chaos, // faults on purpose, where somebody switched them on

@@ -57,8 +57,6 @@ export class RequestPeek {
   user: string | undefined = undefined;
   /** Largest of `max_tokens`, `max_completion_tokens` and `max_output_tokens`; undefined when none is given. */
   maxTokens: number | undefined = undefined;
-  /** The value null of one of these fields, which then bounds nothing; -1 where there is none. */
-  nullMaxStart = -1;
   /** How many answers are asked for: the larger of `n` and `best_of`; 1 when neither is given. */
   choices = 1;
   /** Just behind the opening brace of the top-level object. */
@@ -174,13 +172,11 @@ function take(
     if (first !== 123 && first !== 110) return new PeekFault('"stream_options" must be an object', start, name);
   } else if (key === USER) {
     if (first === QUOTE) peek.user = decode(body, start, end);
-  } else if (first === 110) {
-    if (key < N) peek.nullMaxStart = start;
   } else if (key >= N) {
     // Some servers take "5" for 5; what is no number they refuse.
     const count = first === QUOTE ? Number(decode(body, start, end)) : readNumber(body, start, end);
     if (Number.isFinite(count)) peek.choices = Math.max(peek.choices, count);
-  } else {
+  } else if (first !== 110) {
     const count = first === 45 || (first >= 48 && first <= 57) ? readNumber(body, start, end) : Number.NaN;
     if (!Number.isFinite(count)) return new PeekFault(`"${name}" must be a number`, start, name);
     if (peek.maxTokens === undefined || count > peek.maxTokens) peek.maxTokens = count;

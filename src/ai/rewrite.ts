@@ -1,5 +1,5 @@
 /** Changes a JSON request by splicing bytes: everything not named stays as the client wrote it. */
-import { PeekFault, peekRequest, type RequestPeek } from './peek.ts';
+import type { RequestPeek } from './peek.ts';
 
 /** What to change. */
 export interface RequestChange {
@@ -71,31 +71,6 @@ export function rewriteRequest(body: Buffer, peek: RequestPeek, change: RequestC
   at += body.copy(out, at, firstTo, secondFrom);
   at += out.write(secondText, at);
   body.copy(out, at, secondTo);
-  return out;
-}
-
-/**
- * The body with `field: tokens` in it, for a request that does not bound its output (`peek.maxTokens`). `peek` is of the request
- * as the client wrote it; `rewriteRequest` may have been there before.
- */
-export function boundRequest(body: Buffer, peek: RequestPeek, field: string, tokens: number): Buffer {
-  let from = peek.objectStart;
-  let to = from;
-  let text = `"${field}":${tokens},`;
-  if (peek.empty || peek.nullMaxStart >= 0) {
-    const now = peekRequest(body);
-    if (now instanceof PeekFault) return body;
-    if (now.nullMaxStart >= 0) {
-      // A second key of that name would be a guess, so the null goes.
-      from = now.nullMaxStart;
-      to = from + 4;
-      text = String(tokens);
-    } else if (now.empty) text = text.slice(0, -1);
-  }
-  const out = Buffer.allocUnsafe(body.length - (to - from) + text.length);
-  body.copy(out, 0, 0, from);
-  out.write(text, from, 'latin1');
-  body.copy(out, from + text.length, to);
   return out;
 }
 

@@ -9,6 +9,7 @@ import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, processReader } from '../observe/observe.ts';
 import { TokenAuthority } from '../policy/access/jwt/authority.ts';
+import { Registry } from '../policy/authorize/authorize.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { Services, Supervisor } from '../supervisor/supervisor.ts';
@@ -103,11 +104,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const ejections = new Ejections();
   const services = new Services();
   const certificates = certificatesFor(clock, services, notify, own);
-  const limits = new NodeLimits(clock, loaded.config, services);
+  const registry = new Registry();
+  const limits = new NodeLimits(clock, loaded.config, services, registry);
   const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
   const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
-  const kept = new State({ clock, events, services, notice: notify, folder, synced, domains });
+  const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
   const copies = keyCopies(() => kept.store);
   const tokens = new TokenAuthority(clock, events, services, copies);
   const supervisor = new Supervisor<Config>({
@@ -184,6 +186,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     upgrade: () => gateway.upgrade(),
     upgrading: () => upgrade.underWay,
     levels: (upstream: string) => levels.of(upstream),
+    documents: () => kept.open(supervisor.snapshot.config.store),
     chaos,
   };
   let admin: Held<Admin> | undefined;

@@ -1,6 +1,8 @@
 /** The limits of this node: one authority for all its workers, kept in step with the configuration. */
 import type { Config } from '../config/config.ts';
+import { storedRules } from '../gatehouse.ts';
 import type { Clock } from '../kernel/clock.ts';
+import type { Registry } from '../policy/authorize/authorize.ts';
 import { allRules, type LeaseAsk, LocalAuthority } from '../policy/quota/quota.ts';
 import type { Services } from '../supervisor/supervisor.ts';
 
@@ -8,32 +10,46 @@ import type { Services } from '../supervisor/supervisor.ts';
 export const QUOTA_SERVICE = 'quota';
 
 /** Every limit of a configuration. */
-const rulesOf = ({ limits, routes }: Config) => allRules({ limits, routes, plans: {} });
+const rulesOf = ({ limits, routes, plans, tenants }: Config) => allRules({ limits, routes, plans, tenants });
 
 /** See the file's head. */
 export class NodeLimits {
   readonly authority: LocalAuthority;
   #config: Config;
   #next: Config | undefined;
+  readonly #registry: Registry;
+  #epoch = -1;
 
-  constructor(clock: Clock, config: Config, services: Services) {
+  /** `registry`: plans and tenants of the store. */
+  constructor(clock: Clock, config: Config, services: Services, registry: Registry) {
     this.authority = new LocalAuthority(clock);
     this.#config = config;
-    this.authority.configure(rulesOf(config));
-    services.provide(QUOTA_SERVICE, (asks, worker) => this.authority.exchange(worker, asks as LeaseAsk[]));
+    this.#registry = registry;
+    this.#configure();
+    services.provide(QUOTA_SERVICE, (asks, worker) => {
+      if (this.#epoch !== this.#registry.epoch) this.#configure();
+      return this.authority.exchange(worker, asks as LeaseAsk[]);
+    });
   }
 
   /** A configuration is about to be tried: workers may ask about its limits from now on, and still about the old ones. */
   prepare(config: Config): void {
     this.#next = config;
-    this.authority.configure([...rulesOf(this.#config), ...rulesOf(config)]);
+    this.#configure();
   }
 
   /** It is in force, or was refused. */
   settle(accepted: boolean): void {
     if (accepted && this.#next !== undefined) this.#config = this.#next;
     this.#next = undefined;
-    this.authority.configure(rulesOf(this.#config));
+    this.#configure();
+  }
+
+  /** Of a name that comes twice the later one holds: the configuration before the store, the next before the one in force. */
+  #configure(): void {
+    this.#epoch = this.#registry.epoch;
+    const next = this.#next === undefined ? [] : rulesOf(this.#next);
+    this.authority.configure([...storedRules(this.#registry), ...rulesOf(this.#config), ...next]);
   }
 
   /** A worker has gone for good. */

@@ -8,6 +8,7 @@ import { Events } from '../kernel/event.ts';
 import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
 import { ISSUER_KEYS, KeyTable, Tokens } from '../policy/access/access.ts';
+import { Registry } from '../policy/authorize/authorize.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
@@ -86,6 +87,7 @@ function runWorker(): void {
   };
 
   const keys = new KeyTable();
+  const registry = new Registry();
   let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
     for (const { upstream, endpoint, healthy, reason, cleared } of changes) {
@@ -120,6 +122,7 @@ function runWorker(): void {
             askProbe: link.askProbe,
             askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
             keys,
+            registry,
             used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),
             tokens,
             relisten: (listener) => link.relisten(listener),
@@ -174,7 +177,7 @@ function runWorker(): void {
     change: takeTls,
   });
   const tokens = new Tokens(systemClock, link.ask);
-  followKinds(link, { keys, tokens });
+  followKinds(link, { keys, tokens, registry });
   link.follow(ISSUER_KEYS, tokens);
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));

@@ -16,7 +16,7 @@ const COUNTED: ReadonlySet<string> = new Set(['tokens', 'inputTokens', 'outputTo
 export function limit(passage: Passage): Step {
   const { snapshot, worker, exchange } = passage;
   const found = passage.route as NonNullable<typeof passage.route>;
-  if (snapshot.quota.none || found.needsModel) return undefined;
+  if (worker.quota.isFree(snapshot.quota) || found.needsModel) return undefined;
   const limits = worker.quota.limitsFor(snapshot.quota, found.index, exchange);
   if (limits.length === 0) return undefined;
   for (let i = 0; i < limits.length; i++) {
@@ -31,7 +31,7 @@ export function limit(passage: Passage): Step {
 /** The others, when model and size are known. */
 export function limitByModel(passage: Passage): Step {
   const { snapshot, worker, exchange } = passage;
-  if (snapshot.quota.none || passage.admission !== undefined) return undefined;
+  if (worker.quota.isFree(snapshot.quota) || passage.admission !== undefined) return undefined;
   const found = passage.route as NonNullable<typeof passage.route>;
   const limits = worker.quota.limitsFor(snapshot.quota, found.index, exchange);
   return limits.length === 0 ? undefined : enter(passage, limits);

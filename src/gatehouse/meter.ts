@@ -41,8 +41,8 @@ export class Meter implements TokenAllowance {
   readonly answers: number;
   /** Output tokens that are reserved. */
   outputTokens = 0;
-  /** What the server is told it may generate for each answer; undefined: the client's own bound, or none. */
-  bound: { field: string; tokens: number } | undefined = undefined;
+  /** What the server is told it may generate for each answer; 0: the client's own bound, or none. */
+  told = 0;
   /** The reservation is enforced on a stream. */
   guards = false;
   /** Set when the reservation stands: a stream may ask it for more. */
@@ -59,15 +59,13 @@ export class Meter implements TokenAllowance {
     const costs = operation !== undefined && body !== undefined && costsTokens(operation);
     this.estimate = costs ? promptTokens(body) : 0;
     this.promptTokens = Math.ceil(this.estimate * worker.ratios.of(exchange.model));
-    const field = costs ? boundOf(operation) : undefined;
+    const generates = costs && boundOf(operation) !== undefined;
     this.answers =
-      field === undefined || peek === undefined || body === undefined
-        ? 1
-        : answersOf(operation as Operation, peek, body);
-    if (field !== undefined) this.#reserve(field, peek, exchange.stream, limits);
+      !generates || peek === undefined || body === undefined ? 1 : answersOf(operation as Operation, peek, body);
+    if (generates) this.#reserve(peek, exchange.stream, limits);
   }
 
-  #reserve(field: string, peek: RequestPeek | undefined, stream: boolean, limits: readonly ActiveLimit[]): void {
+  #reserve(peek: RequestPeek | undefined, stream: boolean, limits: readonly ActiveLimit[]): void {
     const { answers } = this;
     let each = Number.POSITIVE_INFINITY;
     let watched = Number.POSITIVE_INFINITY;
@@ -94,7 +92,7 @@ export class Meter implements TokenAllowance {
     this.outputTokens = told * answers;
     // Without `peek` the body is none that could be changed.
     if (stream && told === each) this.#step = wanted;
-    else if (peek !== undefined) this.bound = { field, tokens: told };
+    else if (peek !== undefined) this.told = told;
   }
 
   allows(pieces: number, tokens: number): boolean {

@@ -3,6 +3,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { TlsShared } from '../listen/tlsshared.ts';
 import type { KeyTable, KeyUses, Tokens } from '../policy/access/access.ts';
+import type { Registry } from '../policy/authorize/authorize.ts';
 import type { Readings, Share } from '../policy/overload/overload.ts';
 import type { AskAuthority } from '../policy/quota/quota.ts';
 import type { Lookup } from '../upstream/resolve.ts';
@@ -33,6 +34,8 @@ export interface WorkerParts {
   relisten?: (listener: string) => void;
   /** Keys of the store, as the directory tells them; none when left out. */
   keys?: KeyTable;
+  /** Plans and tenants of the store, as the directory tells them; none when left out. */
+  registry?: Registry;
   /** Told about once a minute which keys of the store were used. */
   used?: (uses: KeyUses) => void;
   /** Whom to ask for leases of limits; this worker grants them itself when left out, as in a process that is alone. */

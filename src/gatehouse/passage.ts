@@ -19,6 +19,7 @@ import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
 import type { TlsShared } from '../listen/tlsshared.ts';
 import type { AccessGate } from '../policy/access/access.ts';
+import type { Permit } from '../policy/authorize/authorize.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import type { Overload } from '../policy/overload/overload.ts';
 import type { Admission, Quota } from '../policy/quota/quota.ts';
@@ -88,6 +89,12 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   route: CompiledRoute | undefined = undefined;
   /** The gate that has let it pass. */
   gate: AccessGate | undefined = undefined;
+  /** What its caller may do, once that was looked up. */
+  permit: Permit | undefined = undefined;
+  /** The route that it was permitted. */
+  permitted: CompiledRoute | undefined = undefined;
+  /** What decides whether it may go on stands in the body. */
+  judgesBody = false;
   model: CompiledModel | undefined = undefined;
   version: CompiledVersion | undefined = undefined;
   peek: RequestPeek | undefined = undefined;

@@ -5,6 +5,14 @@ import type { Clock } from '../kernel/clock.ts';
 import type { ListenerConfig } from '../listen/config.ts';
 import type { Access, AccessGate, CompiledAccess } from '../policy/access/access.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
+import { Permissions, type Registry } from '../policy/authorize/authorize.ts';
+import {
+  type AuthorizeConfig,
+  authorizeConfig,
+  type PlanFacts,
+  type RouteRules,
+  type TenantFacts,
+} from '../policy/authorize/config.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
 import type { LimitConfig } from '../policy/quota/config.ts';
@@ -21,10 +29,13 @@ export interface SnapshotInput {
     listeners: Record<string, ListenerConfig>;
     upstreams: Record<string, UpstreamConfig>;
     models: Record<string, ModelConfig>;
-    routes: (RouteConfig & { limits?: LimitConfig[] })[];
+    routes: (RouteConfig & { limits?: LimitConfig[]; authorize?: RouteRules | undefined })[];
     limits?: LimitConfig[];
     chaos?: ChaosConfig;
     access?: AccessConfig;
+    plans?: Record<string, PlanFacts & { limits: LimitConfig[] }>;
+    tenants?: Record<string, TenantFacts & { limits: LimitConfig[] }>;
+    authorize?: AuthorizeConfig;
     /** No limits when left out. */
     overload?: OverloadConfig;
     /** Where this gateway stands. */
@@ -38,12 +49,13 @@ export interface SnapshotInput {
 /** What a compiled snapshot is made with. */
 export interface SnapshotParts extends Omit<UpstreamParts, 'readText'> {
   access: Access;
+  registry: Registry;
   quota: Quota;
 }
 
 /** The limits of a configuration, wherever they stand. */
-export function limitsOf({ limits = [], routes }: SnapshotInput['config']): QuotaConfig {
-  return { limits, routes: routes.map(({ name, limits: own = [] }) => ({ name, limits: own })), plans: {} };
+export function limitsOf({ limits = [], routes, plans = {}, tenants = {} }: SnapshotInput['config']): QuotaConfig {
+  return { limits, routes: routes.map(({ name, limits: own = [] }) => ({ name, limits: own })), plans, tenants };
 }
 
 /** The text of a file the configuration names. Throws when the supervisor did not send it. */
@@ -66,6 +78,7 @@ export class Snapshot {
   readonly models: ModelTable;
   readonly upstreams = new Map<string, Upstream>();
   readonly access: CompiledAccess;
+  readonly permissions: Permissions;
   readonly quota: CompiledQuota;
 
   /**
@@ -80,6 +93,15 @@ export class Snapshot {
       input.config.access ?? accessConfig.parse({}),
       input.config.routes.map(({ access }) => access),
       before?.access,
+    );
+    const { plans = {}, tenants = {}, authorize = authorizeConfig.parse({}), routes } = input.config;
+    this.permissions = new Permissions(
+      { plans, tenants, authorize, routes },
+      {
+        clock: parts.clock as Clock,
+        events: parts.events,
+        registry: parts.registry,
+      },
     );
     this.quota = parts.quota.compile(limitsOf(input.config));
     const readText = fileReader(input.files);

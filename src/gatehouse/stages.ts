@@ -1,6 +1,6 @@
 /** The stages of the pipeline, in the order in which gatehouse.ts lists them. Each decides one thing. */
 import {
-  boundRequest,
+  clampTokens,
   modelBody,
   modelIdOf,
   modelsBody,
@@ -124,23 +124,21 @@ export function admit(passage: Passage): Step {
 export function peek(passage: Passage): Step {
   const { operation, exchange, head } = passage;
   const found = passage.route as NonNullable<typeof passage.route>;
-  if (operation === undefined && !found.needsModel && found.config.models === undefined) return undefined;
-  const plain = found.config.upstream !== undefined && !found.needsModel;
-  if (
-    plain &&
-    !passage.counted &&
-    passage.snapshot.upstreams.get(found.config.upstream as string)?.config.protocol === 'http'
-  )
+  const { judgesBody } = passage;
+  if (operation === undefined && !found.needsModel && found.config.models === undefined && !judgesBody)
+    return undefined;
+  const plain = found.config.upstream !== undefined && !found.needsModel && !judgesBody && !passage.counted;
+  if (plain && passage.snapshot.upstreams.get(found.config.upstream as string)?.config.protocol === 'http')
     return undefined;
   if (exchange.requestLength === LENGTH_NONE || operation?.hasBody === false) return undefined;
   if (
     (head.seen & KNOWN['content-encoding']) !== 0 &&
     head.known(KNOWN['content-encoding'])?.toLowerCase() !== 'identity'
   ) {
-    if (plain && !passage.counted) return undefined;
+    if (plain) return undefined;
     return new GatehouseError(
       'unsupported_media_type',
-      `send the body without Content-Encoding: ${passage.counted ? 'its tokens are counted' : 'its `model` must be read'}`,
+      'send the body without Content-Encoding: it must be read here',
       {
         rule: found.name,
       },
@@ -156,7 +154,8 @@ export function readModel(passage: Passage): Step {
   if (body !== undefined) {
     const found = peekRequest(body);
     if (found instanceof PeekFault) {
-      if (passage.route?.config.models === undefined && passage.route?.needsModel === false) return undefined;
+      const plain = passage.route?.config.models === undefined && passage.route?.needsModel === false;
+      if (plain && !passage.judgesBody) return undefined;
       return new GatehouseError('invalid_body', found.message, found.param === undefined ? {} : { param: found.param });
     }
     passage.peek = found;
@@ -209,7 +208,11 @@ export function chooseModel(passage: Passage): Step {
 function listModels(passage: Passage): Step {
   const { snapshot, worker, apiPath } = passage;
   const operation = passage.operation as NonNullable<typeof passage.operation>;
-  const entries = snapshot.listed((passage.route as NonNullable<typeof passage.route>).config, worker.createdAt);
+  const found = passage.route as NonNullable<typeof passage.route>;
+  const { permit } = passage;
+  const all = snapshot.listed(found.config, worker.createdAt);
+  const entries =
+    permit === undefined ? all : all.filter(({ id }) => snapshot.permissions.allowsModel(permit, found.index, id));
   if (operation.name === 'models') {
     passage.answerJson(modelsBody(operation.protocol, entries));
     return ANSWERED;
@@ -255,9 +258,11 @@ export function compose(passage: Passage): Step {
     }
   }
   const { inbound } = exchange;
-  const bound = passage.meter?.bound;
-  if (bound !== undefined && seen !== undefined && body !== undefined)
-    passage.body = boundRequest(passage.body ?? body, seen, bound.field, bound.tokens);
+  const told = passage.meter?.told ?? 0;
+  if (told > 0) {
+    const bounded = clampTokens(passage.body as Buffer, told, operation);
+    if (!(bounded instanceof PeekFault)) passage.body = bounded;
+  }
   let drop = REPLACED | replacedForwarding(inbound);
   // What proves who calls is for us.
   if (passage.gate?.takesCredential) drop |= CREDENTIAL | KNOWN.dpop;

@@ -9,6 +9,7 @@ import { Intake } from '../listen/intake.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
 import { TlsShared } from '../listen/tlsshared.ts';
 import { Access } from '../policy/access/access.ts';
+import { Registry } from '../policy/authorize/authorize.ts';
 import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
@@ -24,6 +25,7 @@ import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { untilQuiet } from './quiet.ts';
 import { limitsOf, Snapshot, type SnapshotInput } from './snapshot.ts';
+import { storedLimits, storedRules } from './storedlimits.ts';
 
 /** Serves a snapshot. */
 export class Worker implements ListenerHandler, PassageHost {
@@ -40,6 +42,8 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly tls: TlsShared;
   /** Who may come in. */
   readonly access: Access;
+  /** Plans and tenants of the store. */
+  readonly registry: Registry;
   /** How much they may use. */
   readonly quota: Quota;
   readonly ratios = new TokenRatios();
@@ -51,6 +55,8 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly #deadlines: Deadlines;
   readonly doors: Doors;
   readonly endpoints: EndpointNews;
+  /** Epoch of the registry whose limits the process grants, when it is alone. */
+  #rulesEpoch = 0;
   #requests = 0;
   #active = 0;
   readonly #date: HttpDate;
@@ -66,9 +72,14 @@ export class Worker implements ListenerHandler, PassageHost {
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
     this.access = new Access(parts);
+    this.registry = parts.registry ?? new Registry();
     this.#alone = parts.askAuthority === undefined ? new LocalAuthority(parts.clock) : undefined;
-    const ask: AskAuthority = async (asks) => this.#alone?.exchange(0, asks) ?? [];
-    this.quota = new Quota({ clock: parts.clock, events: parts.events, ask: parts.askAuthority ?? ask });
+    const ask: AskAuthority = async (asks) => {
+      if (this.#rulesEpoch !== this.registry.epoch) this.#configureAlone(this.snapshot.input);
+      return this.#alone?.exchange(0, asks) ?? [];
+    };
+    const stored = storedLimits(this.registry);
+    this.quota = new Quota({ clock: parts.clock, events: parts.events, ask: parts.askAuthority ?? ask, stored });
     this.snapshot = this.#compile(input, undefined);
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
@@ -227,8 +238,14 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#active--;
   }
 
+  /** The limits of a process that is alone. */
+  #configureAlone({ config }: Pick<SnapshotInput, 'config'>): void {
+    this.#rulesEpoch = this.registry.epoch;
+    this.#alone?.configure([...storedRules(this.registry), ...allRules(limitsOf(config))]);
+  }
+
   #configure({ config }: SnapshotInput): void {
-    this.#alone?.configure(allRules(limitsOf(config)));
+    this.#configureAlone({ config });
     this.#chaosRun.configure(config.chaos);
     const priorities = config.routes.map(({ priority }) => priorityOf(priority));
     this.overload.configure(config.overload, priorities, this.#parts.share?.(config) ?? ALONE);
@@ -244,8 +261,8 @@ export class Worker implements ListenerHandler, PassageHost {
   #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {
     const { clock, events, lookup, askProbe } = this.#parts;
     const optional = { ...(lookup && { lookup }), ...(askProbe && { askProbe }) };
-    const { access, quota } = this;
-    const parts = { clock, events, deadlines: this.#deadlines, access, quota, ...optional };
+    const { access, quota, registry } = this;
+    const parts = { clock, events, deadlines: this.#deadlines, access, quota, registry, ...optional };
     return new Snapshot(input, parts, before);
   }
 }
