@@ -4,6 +4,7 @@
  */
 import { type SseSink, SseSplitter } from '../http/sse.ts';
 import type { Rewrite } from '../kernel/exchange.ts';
+import { ContentWatch } from './content.ts';
 import { weighEvent } from './weigh.ts';
 
 type Pass = (buffer: Buffer, start: number, end: number) => void;
@@ -36,7 +37,7 @@ export interface TokenAllowance {
 export class StreamGuard implements Rewrite, SseSink {
   readonly #allowance: TokenAllowance;
   readonly #ending: StreamEnding;
-  readonly #keys: readonly Buffer[];
+  readonly #content: ContentWatch;
   readonly #next: Rewrite | undefined;
   readonly #splitter: SseSplitter;
   readonly #passOn: Pass;
@@ -56,7 +57,7 @@ export class StreamGuard implements Rewrite, SseSink {
   constructor(allowance: TokenAllowance, ending: StreamEnding, keys: readonly Buffer[], next: Rewrite | undefined) {
     this.#allowance = allowance;
     this.#ending = ending;
-    this.#keys = keys;
+    this.#content = new ContentWatch(keys);
     this.#next = next;
     this.#splitter = new SseSplitter(this, HELD_BYTES_MAX);
     this.#passOn = (buffer, start, end) => {
@@ -95,7 +96,7 @@ export class StreamGuard implements Rewrite, SseSink {
 
   event(buffer: Buffer, start: number, end: number): void {
     if (this.done) return;
-    const weight = weighEvent(buffer, start, end, this.#keys);
+    const weight = weighEvent(buffer, start, end, this.#content);
     if (weight > 0) {
       if (!this.#allowance.allows(this.#pieces + 1, this.#weight + weight) && this.#close()) return;
       this.#pieces++;

@@ -18,13 +18,18 @@ export function eventJson(bytes: Buffer, start: number, end: number): Record<str
 
 /** Whether the bytes of an event hold this ASCII word. */
 export function mentions(bytes: Buffer, start: number, end: number, word: Buffer): boolean {
+  return behind(bytes, start, end, word) >= 0;
+}
+
+/** Position behind this ASCII word, or -1. */
+export function behind(bytes: Buffer, start: number, end: number, word: Buffer): number {
   const first = word[0] as number;
   const last = end - word.length;
   for (let i = start; i <= last; i++) {
     if (bytes[i] !== first) continue;
     let k = 1;
     while (k < word.length && bytes[i + k] === word[k]) k++;
-    if (k === word.length) return true;
+    if (k === word.length) return i + k;
   }
-  return false;
+  return -1;
 }

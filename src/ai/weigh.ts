@@ -3,6 +3,7 @@
  * the bytes. Tokenizers differ by model, and the exact one costs a hundred times as much; what is wrong here is learnt from
  * the usage that servers report (`TokenRatios`).
  */
+import type { ContentWatch } from './content.ts';
 
 const QUOTE = 34;
 const BACKSLASH = 92;
@@ -70,51 +71,39 @@ export function stringEnd(bytes: Buffer, from: number, end: number): number {
 }
 
 /**
- * About the tokens of generated content in one event: the strings that stand under `keys`, wherever they are. 0 where there
- * is none, and at least 1 where there is one.
+ * About the tokens of generated content in one event: the strings in the values that `content` finds. 0 where there is none, and
+ * at least 1 where there is one.
  */
-export function weighEvent(bytes: Buffer, start: number, end: number, keys: readonly Buffer[]): number {
+export function weighEvent(bytes: Buffer, start: number, end: number, content: ContentWatch): number {
   let tokens = 0;
-  let depth = 0;
-  /** Inside the value of a key of interest that is an object or array: its depth. */
-  let inside = Number.POSITIVE_INFINITY;
-  let i = start;
-  let content = false;
-  while (i < end) {
-    const byte = bytes[i++] as number;
-    if (byte === 123 || byte === 91) {
-      depth++;
-      if (content) inside = Math.min(inside, depth);
-      content = false;
-    } else if (byte === 125 || byte === 93) {
-      depth--;
-      if (depth < inside) inside = Number.POSITIVE_INFINITY;
-    } else if (byte === QUOTE) {
-      const to = stringEnd(bytes, i, end);
-      const isKey = afterSpace(bytes, to + 1, end) === 58;
-      if (isKey) content = oneOf(bytes, i, to, keys);
-      else if (content || depth >= inside) {
-        if (to > i) tokens += weighText(bytes, i, to);
-        content = false;
-      }
+  for (let at = content.find(bytes, start, end); at >= 0; ) {
+    let i = at;
+    while (bytes[i] === 32 || bytes[i] === 58) i++;
+    if (bytes[i] === QUOTE) {
+      const to = stringEnd(bytes, i + 1, end);
+      tokens += weighText(bytes, i + 1, to);
       i = to + 1;
-    } else if (byte === 44) content = false;
+    } else {
+      let depth = 0;
+      do {
+        const byte = bytes[i++] as number;
+        if (byte === 123 || byte === 91) depth++;
+        else if (byte === 125 || byte === 93) depth--;
+        else if (byte === QUOTE) {
+          const to = stringEnd(bytes, i, end);
+          if (afterSpace(bytes, to + 1, end) !== 58) tokens += weighText(bytes, i, to);
+          i = to + 1;
+        }
+      } while (depth > 0 && i < end);
+    }
+    if (tokens < 1) tokens = 1;
+    at = content.next(bytes, i, end);
   }
-  return tokens > 0 ? Math.max(1, tokens) : 0;
+  return tokens;
 }
 
 function afterSpace(bytes: Buffer, from: number, end: number): number {
   let i = from;
   while (i < end && bytes[i] === 32) i++;
   return i < end ? (bytes[i] as number) : -1;
-}
-
-function oneOf(bytes: Buffer, from: number, to: number, keys: readonly Buffer[]): boolean {
-  for (const key of keys) {
-    if (key.length !== to - from) continue;
-    let k = 0;
-    while (k < key.length && bytes[from + k] === key[k]) k++;
-    if (k === key.length) return true;
-  }
-  return false;
 }

@@ -1,10 +1,10 @@
 /** How a stream of chat completions or completions ends when it has reached its length. */
 import type { StreamEnding } from '../guard.ts';
-import { eventJson, mentions } from '../sse.ts';
+import { behind, eventJson, mentions } from '../sse.ts';
 import { record } from '../value.ts';
 
-const REASON = Buffer.from('"finish_reason":"');
-const SPACED_REASON = Buffer.from('"finish_reason": "');
+const REASON = Buffer.from('finish_reason":');
+const QUOTE = 34;
 const DONE = Buffer.from('[DONE]');
 
 /** See the file's head. */
@@ -34,13 +34,21 @@ export class ChunkEnding implements StreamEnding {
       this.#like = { id, object, created, model, system_fingerprint };
     }
     // A chunk names its reason with the last piece of each answer, so this is seldom more than once or twice.
-    if (mentions(buffer, start, end, REASON) || mentions(buffer, start, end, SPACED_REASON)) {
+    if (this.#names(buffer, start, end)) {
       const chunk = eventJson(buffer, start, end);
       for (const choice of Array.isArray(chunk?.choices) ? chunk.choices : []) {
         const one = record(choice);
         if (typeof one?.finish_reason === 'string') this.#finished.add(one.index);
       }
     } else if (end - start < 32 && mentions(buffer, start, end, DONE)) this.#over = true;
+  }
+
+  /** Some reason is no null. */
+  #names(buffer: Buffer, start: number, end: number): boolean {
+    for (let at = behind(buffer, start, end, REASON); at >= 0; at = behind(buffer, at, end, REASON)) {
+      if (buffer[at] === QUOTE || (buffer[at] === 32 && buffer[at + 1] === QUOTE)) return true;
+    }
+    return false;
   }
 
   close(tokens: number): string {
