@@ -9,6 +9,7 @@ import { authorize, permitModel } from './gatehouse/authorize.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
+import { awaitPlace } from './gatehouse/queue.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
 import {
   admit,
@@ -49,6 +50,7 @@ const pipeline: readonly Stage[] = [
   chaos, // faults on purpose, where somebody switched them on
   compose, // target, fields and body as the upstream gets them
   awaitProbe, // after a breaker's openFor: who may try
+  awaitPlace, // where all servers have as many requests as they may
   forward, // endpoint, retries, the answer back
 ];
 

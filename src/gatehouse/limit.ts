@@ -2,9 +2,10 @@
  * Limits of route, plan and everything. Asked as early as they can be known: by the head, or when the body's model is known;
  * all of them together, so that nothing is taken where one of them refuses.
  */
+import { clampTokens, PeekFault } from '../ai/ai.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import { refusalFor } from '../policy/quota/quota.ts';
-import { flushCorked } from '../socket/wire.ts';
+import { flushCorked } from '../socket/cork.ts';
 import { demandOf, moreOutput } from './demand.ts';
 import { Meter } from './meter.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
@@ -52,4 +53,12 @@ function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['
   const verdict = admission.begin();
   if (verdict === 'wait') return ANSWERED;
   return verdict === undefined ? undefined : (refusalFor(verdict) satisfies GatehouseError);
+}
+
+/** Tells the server how much it may generate, where only the limit says so. */
+export function tellBound(passage: Passage): void {
+  const { body, meter, operation } = passage;
+  if (body === undefined || meter === undefined || meter.told === 0) return;
+  const bounded = clampTokens(body, meter.told, operation);
+  if (!(bounded instanceof PeekFault)) passage.body = bounded;
 }

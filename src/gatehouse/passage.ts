@@ -26,10 +26,12 @@ import type { Admission, Quota } from '../policy/quota/quota.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
+import type { Order, Ticket } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { usageOf, usedBy } from './demand.ts';
 import { grpcFields } from './grpc.ts';
 import type { Meter } from './meter.ts';
+import { orderOf } from './order.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -121,6 +123,10 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** Bytes of the body that count as held. */
   held = 0;
   upgrade = '';
+  /** Importance, from 0 to 100. */
+  priority = 0;
+  /** It waits for a place at a server. */
+  ticket: Ticket | undefined = undefined;
   patience = Number.POSITIVE_INFINITY;
 
   constructor(exchange: Exchange, worker: PassageHost) {
@@ -128,10 +134,23 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.head = exchange.head as Request;
     this.worker = worker;
     this.snapshot = worker.snapshot;
+    exchange.owner = this;
   }
 
   get upstream(): Upstream {
     return this.destination as Upstream;
+  }
+
+  order(waitedMs: number, patienceMs: number): Order {
+    return orderOf(this, waitedMs, patienceMs);
+  }
+
+  /** The client has left while no part of the pipeline held its request. */
+  abandoned(error: GatehouseError): void {
+    const { exchange } = this;
+    if (exchange.outcome !== 'open') return;
+    this.ended(exchange, 'client_aborted', error);
+    exchange.inbound.abort();
   }
 
   shape(head: ResponseHead): ResponseShape | undefined {
@@ -234,6 +253,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.error = error;
     exchange.usage = usageOf(this, outcome);
     exchange.endedAt = this.worker.clock.now();
+    this.ticket?.cancel();
     if (this.admission !== undefined) this.admission.end(usedBy(this));
     this.worker.events.emit('requestEnded', exchange);
     this.worker.held -= this.held;

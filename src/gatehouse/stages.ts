@@ -1,24 +1,17 @@
 /** The stages of the pipeline, in the order in which gatehouse.ts lists them. Each decides one thing. */
-import {
-  clampTokens,
-  modelBody,
-  modelIdOf,
-  modelsBody,
-  PeekFault,
-  peekRequest,
-  recognize,
-  rewriteRequest,
-} from '../ai/ai.ts';
+import { modelBody, modelIdOf, modelsBody, PeekFault, peekRequest, recognize, rewriteRequest } from '../ai/ai.ts';
 import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
 import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { CREDENTIAL } from '../policy/access/access.ts';
+import { priorityOf } from '../route/config.ts';
 import { leavesOut } from '../route/route.ts';
 import { Forward } from '../upstream/forward.ts';
 import { grpcTimeout, isGrpc } from './grpc.ts';
 import { holdBody } from './hold.ts';
 import { hashKey, stickyKey } from './keys.ts';
+import { tellBound } from './limit.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
 
 /** Fields written anew for the next hop, beside the forwarding ones. */
@@ -114,10 +107,21 @@ export function route(passage: Passage): Step {
   return undefined;
 }
 
+/** What a client asks for, where that is less than it may have: a word, or a whole number. */
+function lowered(priority: number, asked: string | undefined): number {
+  if (asked === undefined) return priority;
+  if (asked === 'realtime' || asked === 'batch' || asked === 'test') return Math.min(priority, priorityOf(asked));
+  return /^\d{1,3}$/.test(asked) ? Math.min(priority, Number(asked)) : priority;
+}
+
 /** Refuses what is new and not important enough, while the worker has more than it can carry. */
 export function admit(passage: Passage): Step {
-  const { worker } = passage;
-  return worker.overload.admit((passage.route as NonNullable<typeof passage.route>).priority, worker.underWay);
+  const { worker, head } = passage;
+  const found = passage.route as NonNullable<typeof passage.route>;
+  passage.priority = found.priority;
+  const { priorityHeader } = found.config;
+  if (priorityHeader !== undefined) passage.priority = lowered(found.priority, head.get(priorityHeader.toLowerCase()));
+  return worker.overload.admit(passage.priority, worker.underWay);
 }
 
 /** Holds and peeks into the body, where the route or the upstream's API asks for it. */
@@ -258,11 +262,7 @@ export function compose(passage: Passage): Step {
     }
   }
   const { inbound } = exchange;
-  const told = passage.meter?.told ?? 0;
-  if (told > 0) {
-    const bounded = clampTokens(passage.body as Buffer, told, operation);
-    if (!(bounded instanceof PeekFault)) passage.body = bounded;
-  }
+  tellBound(passage);
   let drop = REPLACED | replacedForwarding(inbound);
   // What proves who calls is for us.
   if (passage.gate?.takesCredential) drop |= CREDENTIAL | KNOWN.dpop;

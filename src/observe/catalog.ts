@@ -5,6 +5,7 @@
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
 import type { MetricDefinition, MetricKind } from './definition.ts';
+import { PLACE_METRICS, QUEUE_METRICS } from './queuecatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
 
@@ -179,6 +180,7 @@ export const WORKER_METRICS = {
     ['upstream', 'endpoint', 'to'],
     'Times a breaker changed; `to` is open, half_open or closed. Counted in the worker that found it out.',
   ),
+  ...QUEUE_METRICS,
   logLines: metric('counter', 'gatehouse_log_lines_total', ['log'], 'Log lines handed on for writing.'),
   logDropped: metric(
     'counter',
@@ -228,6 +230,7 @@ export const PROCESS_METRICS = {
 
 /** Counted by the supervisor. */
 export const SUPERVISOR_METRICS = {
+  ...PLACE_METRICS,
   workers: metric('gauge', 'gatehouse_workers', ['state'], 'Workers by state: starting, ready, draining.'),
   exits: metric(
     'counter',

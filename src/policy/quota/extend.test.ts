@@ -15,6 +15,8 @@ const RULE: Rule = {
   unit: 'tokens',
   limit: 500,
   refill: { type: 'sliding', windowMs: 1_000_000 },
+  scope: 'node',
+  onStoreLoss: 'localShare',
   known: true,
 };
 
