@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '../kernel/clock.ts';
 import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S, WORKER_METRICS as W } from './catalog.ts';
+import { LimitMetrics } from './limits.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
 import { TokenMetrics } from './tokens.ts';
 
@@ -128,6 +129,7 @@ export class SupervisorMetrics {
   readonly #issued: Family<Counter>;
   #expiring: readonly (readonly [string, string])[] = [];
   readonly tokens: TokenMetrics;
+  readonly limits: LimitMetrics;
   readonly #clock: Clock;
 
   constructor(registry: Registry, clock: Clock) {
@@ -140,6 +142,7 @@ export class SupervisorMetrics {
     this.#directorySyncedAt = registry.gauge(S.directorySyncedAt).with();
     this.#logDropped = registry.counter(W.logDropped);
     this.tokens = new TokenMetrics(registry);
+    this.limits = new LimitMetrics(registry);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
     this.#expiry = registry.gauge(S.certificateExpiry);
     this.#issued = registry.counter(S.certificatesIssued);
