@@ -4,7 +4,8 @@
  * the names that every Prometheus client library gives them.
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
-import type { MetricDefinition, MetricKind } from './definition.ts';
+import { type MetricDefinition, metric } from './definition.ts';
+import { LIMIT_METRICS } from './limitcatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
 
@@ -14,16 +15,6 @@ const DURATION = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 6
 const FIRST = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60];
 /** OpenTelemetry's advice for `gen_ai.server.time_per_output_token`, begun earlier for small models. */
 const PER_TOKEN = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
-
-function metric(
-  kind: MetricKind,
-  name: string,
-  labels: readonly string[],
-  help: string,
-  more: Partial<MetricDefinition> = {},
-): MetricDefinition {
-  return { kind, name, labels, help, ...more };
-}
 
 /** Counted by each worker, from the events of its requests and connections. */
 export const WORKER_METRICS = {
@@ -273,51 +264,7 @@ export const SUPERVISOR_METRICS = {
     ['issuer', 'result'],
     'Times the keys of an issuer were fetched; `result` is ok or failed (the last good ones stay in use).',
   ),
-  limitKeys: metric('gauge', 'gatehouse_limit_keys', [], 'Keys of limits that this node counts or holds leases of.', {
-    merge: 'last',
-  }),
-  limitEvicted: metric(
-    'counter',
-    'gatehouse_limit_keys_evicted_total',
-    [],
-    'Keys of strangers that were forgotten while something was counted, to make room.',
-  ),
-  limitLeases: metric('counter', 'gatehouse_limit_leases_total', [], 'Leases that workers have asked for or reported.'),
-  limitStoreUp: metric(
-    'gauge',
-    'gatehouse_limit_store_up',
-    [],
-    'Whether the store of shared limits answers. 0 as well where none is configured.',
-    { merge: 'last' },
-  ),
-  limitStoreNodes: metric(
-    'gauge',
-    'gatehouse_limit_store_nodes',
-    [],
-    'Nodes that share limits, as last seen; without the store, a node takes its part by this.',
-    { merge: 'last' },
-  ),
-  limitStoreLeases: metric('counter', 'gatehouse_limit_store_leases_total', [], 'Leases asked of the store.'),
-  limitStoreAnswers: metric('counter', 'gatehouse_limit_store_answers_total', [], 'Answers of the store.'),
-  limitStoreSeconds: metric(
-    'counter',
-    'gatehouse_limit_store_seconds_total',
-    [],
-    'Time that all answers of the store have taken; divided by the answers, its latency.',
-    { unit: 'seconds' },
-  ),
-  limitStoreFailures: metric(
-    'counter',
-    'gatehouse_limit_store_failures_total',
-    [],
-    'Times the store did not answer in time, or with an error.',
-  ),
-  limitOwnUnits: metric(
-    'counter',
-    'gatehouse_limit_local_share_units_total',
-    [],
-    "Units granted of this node's part while the store was gone (onStoreLoss: localShare).",
-  ),
+  ...LIMIT_METRICS,
   dpopProofs: metric(
     'gauge',
     'gatehouse_dpop_proofs_remembered',

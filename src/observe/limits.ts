@@ -1,5 +1,5 @@
 /** What the supervisor counts about limits: keys, leases, and the store that several nodes share. */
-import { SUPERVISOR_METRICS as S } from './catalog.ts';
+import { LIMIT_METRICS as S } from './limitcatalog.ts';
 import type { Counter, Gauge, Registry } from './registry.ts';
 
 /** Totals and levels as they are now. */
