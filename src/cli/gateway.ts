@@ -22,11 +22,13 @@ import { keyCopies } from './keycopies.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
+import { NodeQueues } from './nodequeues.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { RedisLinks } from './redislinks.ts';
 import { Reloads } from './reloads.ts';
 import { State, type StateParts } from './state.ts';
 import { askPredecessor } from './successor.ts';
+import { TokenDesk } from './tokendesk.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -109,6 +111,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const registry = new Registry();
   const links = new RedisLinks(clock, notify, loaded.config);
   const redis = () => links.limits();
+  const queues = new NodeQueues(clock, loaded.config, services);
   const folder = dataFolder(process.env);
   const limits = new NodeLimits({ clock, config: loaded.config, services, registry, notice: notify, redis, folder });
   const synced = () => own.directorySynced();
@@ -116,6 +119,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
   const copies = keyCopies(() => kept.store);
   const tokens = new TokenAuthority(clock, events, services, copies, () => links.proofs());
+  const desk = new TokenDesk({
+    clock,
+    services,
+    authority: tokens,
+    store: () => kept.store,
+    notice: notify,
+    answered: (...told) => own.tokens.answered(...told),
+  });
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -140,6 +151,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       endpoints.gone(String(worker));
       ejections.gone(worker);
       limits.gone(worker);
+      queues.gone(worker);
     },
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);
@@ -159,9 +171,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       await admin?.prepare(config.admin.address);
       links.prepare(config);
       limits.prepare(config);
+      queues.prepare(config);
       await kept.prepare(config);
       // Before the workers take tokens of new issuers.
-      await tokens.configure(config.access);
+      await desk.configure(config);
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
@@ -169,7 +182,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       log.settle(accepted);
       links.settle(accepted);
       limits.settle(accepted);
-      if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
+      queues.settle(accepted);
+      if (!accepted) await desk.configure(supervisor.snapshot.config);
       if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
@@ -183,6 +197,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     for (const { state } of supervisor.status().workers) count[state]++;
     own.tokens.read(tokens.status());
     own.limits.read(limits.status());
+    own.places.read(queues.authority.standings());
     own.workers(count.starting, count.ready, count.draining);
   };
   const state = {
@@ -195,6 +210,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     levels: (upstream: string) => levels.of(upstream),
     documents: () => kept.open(supervisor.snapshot.config.store),
     chaos,
+    queues: () => queues.authority.standings(),
   };
   let admin: Held<Admin> | undefined;
   try {
@@ -209,7 +225,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
     await certificates.start(loaded.config, loaded.files);
     await kept.prepare(loaded.config);
-    await tokens.configure(loaded.config.access);
+    await desk.configure(loaded.config);
     await limits.start(await askPredecessor(clock));
     await supervisor.start();
     certificates.begin();
@@ -217,7 +233,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     certificates.stop();
     await supervisor.kill();
     await kept.close();
-    tokens.close();
+    desk.close();
     await limits.close();
     links.close();
     await admin?.close();
@@ -276,7 +292,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();
-      tokens.close();
+      desk.close();
       await limits.close();
       links.close();
       await held.close();

@@ -1,8 +1,7 @@
 /** The queues of a worker, and the authority over places where no other process is. */
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
-import { QueueAuthority } from '../upstream/queue/authority.ts';
-import { Queues } from '../upstream/queue/queues.ts';
+import { QueueAuthority, Queues } from '../upstream/queue/queue.ts';
 import type { WorkerParts } from './parts.ts';
 
 /** See the file's head. */

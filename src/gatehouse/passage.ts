@@ -24,12 +24,12 @@ import type { Admission, Quota } from '../policy/quota/quota.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
-import type { Ticket } from '../upstream/queue/ticket.ts';
-import type { Order } from '../upstream/queue/upstreamqueue.ts';
+import type { Order, Ticket } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { usedBy } from './demand.ts';
 import { grpcFields } from './grpc.ts';
-import { orderOf } from './queue.ts';
+import { orderOf } from './order.ts';
+import type { WorkerParts } from './parts.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -53,6 +53,8 @@ export interface PassageHost {
   /** Knows the challenges of certification authorities that are under way. */
   readonly tls: TlsShared;
   readonly quota: Quota;
+  /** Whom to ask for what a service of ours answers. */
+  readonly askService: WorkerParts['askService'];
   /** Requests that are here now. */
   readonly underWay: number;
   /** Name of this instance in Via. */
@@ -200,6 +202,11 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.#send(200, type, '', text, 'completed');
   }
 
+  /** Answers with what a service of ours has decided. `fields`: lines with CRLF, the content type among them. */
+  answerWhole(status: number, fields: string, text: string): void {
+    this.#send(status, '', fields, text, status < 400 ? 'completed' : 'denied');
+  }
+
   /** Says what may be asked for here (RFC 9110 §9.3.7). */
   answerOptions(): void {
     this.#send(200, '', ALLOW, '', 'completed');
@@ -269,12 +276,14 @@ const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
 
 const REASONS = new Map([
   [200, 'OK'],
+  [201, 'Created'],
   [400, 'Bad Request'],
   [401, 'Unauthorized'],
   [403, 'Forbidden'],
   [404, 'Not Found'],
   [405, 'Method Not Allowed'],
   [408, 'Request Timeout'],
+  [409, 'Conflict'],
   [411, 'Length Required'],
   [413, 'Content Too Large'],
   [414, 'URI Too Long'],

@@ -1,28 +1,8 @@
-/** Waiting for a place at a server: who a request is in the queue, and the stage in which it waits. */
+/** Waiting for a place at a server. */
 
-import { flushCorked } from '../socket/wire.ts';
-import type { Order } from '../upstream/queue/upstreamqueue.ts';
-import { demandOf } from './demand.ts';
+import { flushCorked } from '../socket/cork.ts';
+import { orderOf } from './order.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
-
-/** More than this nobody needs; what a client writes must not become infinite. */
-const MOST_TOKENS = 1e9;
-
-/** How a request stands in a queue: by its class, its tenant (else its caller, else its address) and what it is expected to cost. */
-export function orderOf(passage: Passage, waitedMs: number, patienceMs: number): Order {
-  const { exchange, priority, destination } = passage;
-  const { identity } = exchange;
-  const weights = destination?.queue?.weights;
-  const caller = identity === undefined ? exchange.inbound.clientAddress : identity.tenant || identity.principal;
-  return {
-    priority,
-    tenant: caller,
-    weight: (identity === undefined ? undefined : weights?.[identity.plan]) ?? 1,
-    cost: Math.max(1, Math.min(MOST_TOKENS, demandOf(passage).tokens)),
-    patienceMs,
-    waitedMs,
-  };
-}
 
 /** Waits, where all servers have as many requests as they may. */
 export function awaitPlace(passage: Passage): Step {

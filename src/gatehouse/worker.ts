@@ -14,9 +14,9 @@ import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
 import { type AskAuthority, allRules, LocalAuthority, Quota } from '../policy/quota/quota.ts';
 import { priorityOf } from '../route/config.ts';
+import { flushCorked } from '../socket/cork.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
-import { flushCorked } from '../socket/wire.ts';
 import { HttpDate } from './date.ts';
 import { Doors } from './doors.ts';
 import { EndpointNews } from './endpointnews.ts';
@@ -48,6 +48,7 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly quota: Quota;
   /** Places at servers, and who waits for them. */
   readonly queues: LocalQueues;
+  readonly askService: WorkerParts['askService'];
   readonly #alone: LocalAuthority | undefined;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
@@ -73,6 +74,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
     this.access = new Access(parts);
+    this.askService = parts.askService;
     this.registry = parts.registry ?? new Registry();
     this.#alone = parts.askAuthority === undefined ? new LocalAuthority(parts.clock) : undefined;
     const ask: AskAuthority = async (asks) => {

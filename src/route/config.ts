@@ -1,5 +1,6 @@
 /** Settings of routes and models: which request goes where. */
 import { z } from 'zod';
+import { PRIORITIES } from '../kernel/priority.ts';
 import { name, sizeOnly } from '../kernel/schema.ts';
 
 const oneOrMore = <T extends z.ZodType>(item: T) =>
@@ -59,6 +60,12 @@ export const routeConfig = z.strictObject({
   name: name.describe('Name in metrics, logs and errors.'),
   match: matchConfig,
   upstream: name.optional().describe('Upstream that answers, for any HTTP service.'),
+  service: z
+    .enum(['tokens', 'signup'])
+    .optional()
+    .describe(
+      'What Gatehouse itself answers here: `tokens` is the token service (OAuth 2), `signup` lets people begin a trial. Their settings stand under these names at the top.',
+    ),
   models: z
     .array(
       z
@@ -130,8 +137,6 @@ export const routeConfig = z.strictObject({
     ),
 });
 
-/** What the words for importance stand for. */
-const PRIORITIES = { realtime: 90, batch: 50, test: 10 } as const;
 type Priority = keyof typeof PRIORITIES | number;
 
 /** Importance of a route's requests, from 0 to 100. */

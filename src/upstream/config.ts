@@ -1,6 +1,7 @@
 /** Settings of the upstreams: which servers answer, how load is spread, and how long we wait. */
 import { z } from 'zod';
 import { count, duration, name, percent, size } from '../kernel/schema.ts';
+import { hedgingConfig } from './hedging.ts';
 import { upstreamHttp2 } from './http2/config.ts';
 import { adaptiveConfig, maxConcurrency, queueConfig } from './queue/config.ts';
 
@@ -105,21 +106,6 @@ export const breakerConfig = z
   })
   .describe(
     'Circuit breaker of each endpoint, shared by all workers: open, it lets nothing through; then one probe decides.',
-  );
-
-/** `upstreams.NAME.hedging`. */
-export const hedgingConfig = z
-  .strictObject({
-    after: duration('1s', '1ms').describe('No answer for this long: the request is also sent to another endpoint.'),
-    header: z
-      .string()
-      .regex(/^[A-Za-z0-9-]+$/, 'expected a field name')
-      .default('idempotency-key')
-      .describe('Field by which a request of any method declares that sending it twice does no harm.'),
-    all: z.boolean().default(false).describe('Every request of this upstream may be sent twice (embeddings, say).'),
-  })
-  .describe(
-    'Hedging of requests that are idempotent by method, by declaration or by `all`: the first answer counts. Each costs a retry of the budget.',
   );
 
 /** `upstreams.NAME.passive.successRate`. */

@@ -5,7 +5,6 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ChunkedLimits } from '../http/chunked.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { ErrorCode } from '../kernel/error.ts';
-import type { Events } from '../kernel/event.ts';
 import type { Inbound } from '../kernel/exchange.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { Dial, DialTarget } from '../socket/dial.ts';
@@ -14,36 +13,13 @@ import { endpointName, parseEndpointUrl } from './address.ts';
 import type { Carrier } from './carrier.ts';
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
 import { ClientConnection } from './connection.ts';
+import { bodyLimits, type EndpointParts } from './endpointparts.ts';
 import type { ConnectionHost } from './host.ts';
 import { Http2Pool } from './http2/pool.ts';
 import { bringForward, clientOf } from './perclient.ts';
 import type { Seats } from './queue/seats.ts';
-import { type Lookup, Resolver } from './resolve.ts';
-import { type AgentWord, type AskProbe, Standing } from './standing.ts';
-
-/** What all endpoints of an upstream share. */
-export interface EndpointParts {
-  clock: Clock;
-  events: Events;
-  deadlines: Deadlines;
-  lookup: Lookup;
-  dial: Dial;
-  tls: TlsOptions;
-  askProbe: AskProbe | undefined;
-  /** Whether one more endpoint may be ejected now. */
-  mayEject(): boolean;
-  /** Availability or weight has changed. */
-  changed(endpoint: Endpoint): void;
-}
-
-function bodyLimits({ limits }: UpstreamConfig): ChunkedLimits {
-  return {
-    body: Number.POSITIVE_INFINITY,
-    chunkExtensions: 1 << 20,
-    trailers: limits.head,
-    fields: limits.fields,
-  };
-}
+import { Resolver } from './resolve.ts';
+import { type AgentWord, Standing } from './standing.ts';
 
 /** One server. Also what a balancer chooses from. */
 export class Endpoint implements ConnectionHost {
@@ -299,7 +275,7 @@ export class Endpoint implements ConnectionHost {
         this.#http2.close();
       }
     }
-    this.#parts.changed(this);
+    this.#parts.changed();
   }
 
   #dnsFailed(message: string): void {

@@ -25,6 +25,13 @@ export function mayHedge(exchange: Exchange, plan: ForwardPlan): boolean {
   return isIdempotent(head.method) || hedging.all || head.get(hedging.header.toLowerCase()) !== undefined;
 }
 
+/** Whether a request may be sent again though the server may have begun with it. */
+export function mayRepeat(exchange: Exchange, plan: ForwardPlan): boolean {
+  const { config, hedgeAfter } = plan.upstream;
+  if (isIdempotent(exchange.head.method) || config.retries.nonIdempotent) return true;
+  return hedgeAfter > 0 && mayHedge(exchange, plan);
+}
+
 /** One sending; everything that it cannot decide goes to its owner. */
 export class Hedge implements OutboundSink {
   readonly endpoint: Endpoint;
@@ -111,7 +118,7 @@ export function sendHedge(
   const text = requestHead(plan, method, endpoint.authority, length);
   connection.start(hedge, method, text, length, totalAt, perTry > 0 ? now + perTry : Number.POSITIVE_INFINITY);
   if (body !== undefined) connection.write(body, 0, body.length);
-  for (const piece of replay?.pieces ?? []) connection.write(piece, 0, piece.length);
+  replay?.send(connection);
   connection.end(trailers);
   return hedge;
 }

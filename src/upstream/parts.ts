@@ -6,7 +6,7 @@ import type { Deadlines } from '../socket/deadlines.ts';
 import type { Dial } from '../socket/dial.ts';
 import type { Home } from './balance/levels.ts';
 import type { UpstreamConfig } from './config.ts';
-import type { Queues } from './queue/queues.ts';
+import type { Queues } from './queue/queue.ts';
 import type { Lookup } from './resolve.ts';
 import type { AskProbe } from './standing.ts';
 

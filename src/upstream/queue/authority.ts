@@ -5,11 +5,9 @@
 import type { Clock } from '../../kernel/clock.ts';
 import { endpointName } from '../address.ts';
 import type { UpstreamConfig } from '../config.ts';
-import { Desk, type DeskConfig, type QueueStanding } from './desk.ts';
+import { Desk } from './desk.ts';
 import type { BusyNote, QueueAnswer, QueueAsk } from './message.ts';
-
-export type { QueueStanding } from './desk.ts';
-export type { BusyNote, QueueAnswer, QueueAsk } from './message.ts';
+import type { DeskConfig, QueueStanding } from './standing.ts';
 
 /** The places of an upstream; undefined where nothing limits it, and so nothing waits. */
 export function deskOf(config: UpstreamConfig): DeskConfig | undefined {

@@ -1,17 +1,10 @@
 /** One upstream as the authority sees it: its places, who has them, and who waits. */
 import type { Clock } from '../../kernel/clock.ts';
-import { AdaptiveLimit, type AdaptiveState } from './adaptive.ts';
-import type { AdaptiveConfig, QueueConfig } from './config.ts';
-import { FairQueue, Waiter } from './fairqueue.ts';
+import { AdaptiveLimit } from './adaptive.ts';
+import { FairQueue } from './fairqueue.ts';
+import { Waiter } from './flow.ts';
 import type { QueueAnswer, RefusedFor, SeatNote, WaitAsk } from './message.ts';
-
-/** What an upstream's queue is made of. */
-export interface DeskConfig {
-  queue: QueueConfig;
-  adaptive: AdaptiveConfig | undefined;
-  /** Endpoint → `maxConcurrency`; infinite where only the adaptive limit holds. */
-  places: ReadonlyMap<string, number>;
-}
+import type { DeskConfig, QueueStanding } from './standing.ts';
 
 /** An endpoint's places. */
 interface Place {
@@ -30,17 +23,6 @@ interface Applicant {
   worker: number;
   id: number;
   answer(answer: QueueAnswer): void;
-}
-
-/** State of one upstream's queue, for operators. */
-export interface QueueStanding {
-  upstream: string;
-  waiting: number;
-  length: number;
-  /** What a newcomer of least importance would wait, as it goes now. */
-  estimatedWaitMs: number;
-  classes: { priority: number; waiting: number; tenants: number; oldestMs: number }[];
-  endpoints: { name: string; limit: number; granted: number; used: number; adaptive?: AdaptiveState }[];
 }
 
 /** Weight of the newest time between two turns. */
@@ -71,6 +53,7 @@ export class Desk {
   readonly #waiting = new Map<number, Map<number, Waiter<Applicant>>>();
   /** Worker → endpoints that it may use. */
   readonly #usable = new Map<number, ReadonlySet<string>>();
+  /** Workers must not keep places that they do not use. */
   #busy = false;
   /** Mean time between two turns, in milliseconds; 0: not known. */
   #interval = 0;
@@ -123,7 +106,7 @@ export class Desk {
         this.#grant(worker, endpoint, 1);
         const ahead = this.#busy ? 0 : Math.floor((this.#free(endpoint) * AHEAD) / Math.max(1, workers));
         this.#grant(worker, endpoint, ahead);
-        answer({ type: 'granted', endpoint, ahead });
+        answer({ type: 'granted', endpoint, ahead, busy: this.#busy });
         return;
       }
     }
@@ -255,7 +238,7 @@ export class Desk {
       this.#waiting.get(worker)?.delete(id);
       this.#grant(worker, endpoint, 1);
       this.#turn(now);
-      answer({ type: 'granted', endpoint, ahead: 0 });
+      answer({ type: 'granted', endpoint, ahead: 0, busy: this.#busy });
     }
   }
 

@@ -4,42 +4,8 @@
  * waited too long, whatever their class, so that nobody starves. Every operation is O(log tenants) or less.
  */
 import { FatFlows } from './fatflows.ts';
-import { Flow, FlowHeap } from './flow.ts';
-
-/** A request in the queue. Made by `FairQueue.waiter`; its links belong to the queue. */
-export class Waiter<T> {
-  readonly value: T;
-  readonly priority: number;
-  readonly tenant: string;
-  readonly weight: number;
-  readonly cost: number;
-  /** Monotonic milliseconds. */
-  readonly since: number;
-  flow: Flow<T> | undefined = undefined;
-  /** Neighbours in its class, by arrival. */
-  older: Waiter<T> | undefined = undefined;
-  newer: Waiter<T> | undefined = undefined;
-  /** Neighbours in its flow. */
-  before: Waiter<T> | undefined = undefined;
-  after: Waiter<T> | undefined = undefined;
-
-  constructor(value: T, order: Order, since: number) {
-    this.value = value;
-    this.priority = order.priority;
-    this.tenant = order.tenant;
-    this.weight = order.weight;
-    this.cost = Math.max(1, order.cost);
-    this.since = since;
-  }
-}
-
-/** What decides about a request's place. */
-export interface Order {
-  priority: number;
-  tenant: string;
-  weight: number;
-  cost: number;
-}
+import { Flow, type Waiter } from './flow.ts';
+import { FlowHeap } from './flowheap.ts';
 
 /** How a queue is run. */
 export interface Rules {

@@ -1,5 +1,39 @@
-/** The waiting requests of one tenant, and a heap of tenants by who is to be served next. */
-import type { Waiter } from './fairqueue.ts';
+/** A request that waits, and those of one tenant. */
+
+/** What decides about a request's place. */
+export interface Order {
+  priority: number;
+  tenant: string;
+  weight: number;
+  cost: number;
+}
+
+/** A request in the queue. Its links belong to the queue. */
+export class Waiter<T> {
+  readonly value: T;
+  readonly priority: number;
+  readonly tenant: string;
+  readonly weight: number;
+  readonly cost: number;
+  /** Monotonic milliseconds. */
+  readonly since: number;
+  flow: Flow<T> | undefined = undefined;
+  /** Neighbours in its class, by arrival. */
+  older: Waiter<T> | undefined = undefined;
+  newer: Waiter<T> | undefined = undefined;
+  /** Neighbours in its flow. */
+  before: Waiter<T> | undefined = undefined;
+  after: Waiter<T> | undefined = undefined;
+
+  constructor(value: T, order: Order, since: number) {
+    this.value = value;
+    this.priority = order.priority;
+    this.tenant = order.tenant;
+    this.weight = order.weight;
+    this.cost = Math.max(1, order.cost);
+    this.since = since;
+  }
+}
 
 /** One tenant within a class. */
 export class Flow<T> {
@@ -34,66 +68,5 @@ export class Flow<T> {
     waiter.before = undefined;
     waiter.after = undefined;
     this.size--;
-  }
-}
-
-/** Binary heap by start tag; each flow knows its place, so that it can be taken out or moved in O(log n). */
-export class FlowHeap<T> {
-  readonly #flows: Flow<T>[] = [];
-
-  get size(): number {
-    return this.#flows.length;
-  }
-
-  get first(): Flow<T> | undefined {
-    return this.#flows[0];
-  }
-
-  add(flow: Flow<T>): void {
-    flow.at = this.#flows.length;
-    this.#flows.push(flow);
-    this.#up(flow);
-  }
-
-  remove(flow: Flow<T>): void {
-    const { at } = flow;
-    flow.at = -1;
-    const last = this.#flows.pop() as Flow<T>;
-    if (last === flow) return;
-    this.#flows[at] = last;
-    last.at = at;
-    this.moved(last);
-  }
-
-  /** Its start tag has changed. */
-  moved(flow: Flow<T>): void {
-    this.#up(flow);
-    this.#down(flow);
-  }
-
-  #up(flow: Flow<T>): void {
-    while (flow.at > 0) {
-      const parent = this.#flows[(flow.at - 1) >> 1] as Flow<T>;
-      if (parent.start <= flow.start) return;
-      this.#swap(flow, parent);
-    }
-  }
-
-  #down(flow: Flow<T>): void {
-    for (;;) {
-      const left = this.#flows[flow.at * 2 + 1];
-      const right = this.#flows[flow.at * 2 + 2];
-      const least = right !== undefined && left !== undefined && right.start < left.start ? right : left;
-      if (least === undefined || least.start >= flow.start) return;
-      this.#swap(least, flow);
-    }
-  }
-
-  #swap(a: Flow<T>, b: Flow<T>): void {
-    const { at } = a;
-    a.at = b.at;
-    b.at = at;
-    this.#flows[a.at] = a;
-    this.#flows[b.at] = b;
   }
 }

@@ -35,7 +35,7 @@ export interface SeatNote {
   upstream: string;
   /** Endpoint → places that the worker gives back. */
   back: Readonly<Record<string, number>>;
-  /** Endpoint → places in use there. */
+  /** Endpoint → places in use there, where that has changed. */
   used: Readonly<Record<string, number>>;
   /** Endpoint → times to the first token that were measured, in milliseconds. */
   samples: Readonly<Record<string, readonly number[]>>;
@@ -51,7 +51,14 @@ export type RefusedFor = 'full' | 'evicted' | 'late';
 
 /** The answer to `WaitAsk`; the others have none. */
 export type QueueAnswer =
-  | { type: 'granted'; endpoint: string /** Further places at endpoints, for requests to come. */; ahead: number }
+  | {
+      type: 'granted';
+      endpoint: string;
+      /** Further places there, for requests to come. */
+      ahead: number;
+      /** As in `BusyNote`: a worker that is new has not heard it. */
+      busy: boolean;
+    }
   | {
       type: 'refused';
       reason: RefusedFor /** Waiting before it, and how long that would take. */;

@@ -1,5 +1,14 @@
 /** What a worker has of one endpoint's places. */
-import type { UpstreamQueue } from './upstreamqueue.ts';
+
+/** Whose places they are. */
+export interface SeatsOwner {
+  /** Times to the first token are wanted. */
+  readonly adaptive: boolean;
+  /** A request was sent. */
+  touched(): void;
+  /** A place has become free. */
+  freed(): void;
+}
 
 /** Times to the first token that are kept until they are told. */
 const MOST_SAMPLES = 64;
@@ -15,9 +24,9 @@ export class Seats {
   samples: number[] = [];
   /** `used` as it was last told. */
   told = 0;
-  readonly #queue: UpstreamQueue;
+  readonly #queue: SeatsOwner;
 
-  constructor(endpoint: string, queue: UpstreamQueue) {
+  constructor(endpoint: string, queue: SeatsOwner) {
     this.endpoint = endpoint;
     this.#queue = queue;
   }

@@ -111,7 +111,10 @@ export class UpstreamQueue implements TicketHost {
     this.#parts.ask(ask, patience + GRACE_MS).then(
       (answer) => {
         if (answer !== undefined) ticket.answered(answer);
-        if (answer?.type === 'granted') this.touched();
+        if (answer?.type !== 'granted') return;
+        // Never the other way: an answer may come after the note that was told after it.
+        if (answer.busy) this.busy = true;
+        this.touched();
       },
       () => ticket.failed(),
     );

@@ -1,9 +1,15 @@
-/** All queues of a worker. They outlive configurations: what is in use stays counted. */
+/** The door of the room: all queues of a worker. They outlive configurations, for what is in use stays counted. */
 import type { Timer } from '../../kernel/clock.ts';
 import type { UpstreamConfig } from '../config.ts';
 import { deskOf } from './authority.ts';
 import type { BusyNote } from './message.ts';
 import { type QueueParts, UpstreamQueue } from './upstreamqueue.ts';
+
+export { QueueAuthority } from './authority.ts';
+export type { BusyNote, QueueAnswer, QueueAsk } from './message.ts';
+export type { QueueStanding } from './standing.ts';
+export type { Ticket } from './ticket.ts';
+export type { AskQueue, Order } from './upstreamqueue.ts';
 
 /** How often places and measurements are looked at, in milliseconds. */
 const SWEEP_MS = 50;
