@@ -4,7 +4,8 @@
  * the names that every Prometheus client library gives them.
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
-import type { MetricDefinition, MetricKind } from './definition.ts';
+import { type MetricDefinition, metric } from './definition.ts';
+import { LIMIT_METRICS } from './limitcatalog.ts';
 import { PLACE_METRICS, QUEUE_METRICS } from './queuecatalog.ts';
 import { SERVICE_METRICS } from './servicecatalog.ts';
 
@@ -16,16 +17,6 @@ const DURATION = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 6
 const FIRST = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60];
 /** OpenTelemetry's advice for `gen_ai.server.time_per_output_token`, begun earlier for small models. */
 const PER_TOKEN = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
-
-function metric(
-  kind: MetricKind,
-  name: string,
-  labels: readonly string[],
-  help: string,
-  more: Partial<MetricDefinition> = {},
-): MetricDefinition {
-  return { kind, name, labels, help, ...more };
-}
 
 /** Counted by each worker, from the events of its requests and connections. */
 export const WORKER_METRICS = {
@@ -119,6 +110,12 @@ export const WORKER_METRICS = {
     'gatehouse_denied_total',
     ['code', 'rule'],
     'Requests that were refused, by error code and by the rule that decided.',
+  ),
+  limited: metric(
+    'counter',
+    'gatehouse_limit_exceeded_total',
+    ['rule', 'result'],
+    'Requests that were over a limit; `result` is refused, or observed where the limit only watches.',
   ),
   authFailures: metric(
     'counter',
@@ -273,6 +270,7 @@ export const SUPERVISOR_METRICS = {
     ['issuer', 'result'],
     'Times the keys of an issuer were fetched; `result` is ok or failed (the last good ones stay in use).',
   ),
+  ...LIMIT_METRICS,
   dpopProofs: metric(
     'gauge',
     'gatehouse_dpop_proofs_remembered',

@@ -1,6 +1,7 @@
 /** What a worker has in hand of one limit for one key. */
-import type { LeaseAsk } from './authority.ts';
+
 import type { Holding } from './holding.ts';
+import type { LeaseAsk } from './protocol.ts';
 import { leaseMs, type Rule } from './rule.ts';
 
 /** What all leases of one rule in one worker share. */

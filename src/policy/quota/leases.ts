@@ -3,8 +3,8 @@
  * missing the authority is asked, in one batch for all requests of a turn. What is not used goes back soon.
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
-import type { LeaseAsk, LeaseGrant } from './authority.ts';
 import { Lease, LeaseRule, type Waiter } from './lease.ts';
+import type { LeaseAsk, LeaseGrant } from './protocol.ts';
 import { mostOf, type Rule, sameRefill } from './rule.ts';
 
 /** Units of one limit that a request needs. */

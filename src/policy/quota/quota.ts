@@ -10,12 +10,14 @@ import { type AskAuthority, type Exhausted, Leases } from './leases.ts';
 import { mostOf } from './rule.ts';
 
 export { type ActiveLimit, Admission, type Demand } from './admission.ts';
-export { type LeaseAsk, type LeaseGrant, LocalAuthority } from './authority.ts';
+export { LocalAuthority } from './authority.ts';
 export { allRules, describeLimits, rulesOf } from './compile.ts';
 export type { AskAuthority, Exhausted } from './leases.ts';
 export { PooledAuthority } from './pool.ts';
+export type { Counted, LeaseAsk, LeaseGrant } from './protocol.ts';
 export { refusalFor } from './refusal.ts';
 export type { Rule } from './rule.ts';
+export { isLong, JournalStore } from './shared/journal.ts';
 export { LEASE_SCRIPT } from './shared/script.ts';
 export { SharedStore, type SharedStoreStatus } from './shared/store.ts';
 
