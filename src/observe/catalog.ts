@@ -99,12 +99,6 @@ export const WORKER_METRICS = {
     ['code', 'route'],
     'Requests that Gatehouse itself answered with an error, or cut, by error code.',
   ),
-  limited: metric(
-    'counter',
-    'gatehouse_limited_total',
-    ['rule', 'mode'],
-    'Requests over a limit. `mode` is enforce (refused) or observe (they passed).',
-  ),
   denied: metric(
     'counter',
     'gatehouse_denied_total',

@@ -54,7 +54,6 @@ export class Metrics {
   readonly #connectionsOpen: Family<Gauge>;
   readonly #errors: Pairs;
   readonly #denied: Pairs;
-  readonly #limited: Pairs;
   readonly #faults: Pairs;
   readonly #limited: Pairs;
   readonly #authFailures: Family<Counter>;
@@ -90,7 +89,6 @@ export class Metrics {
     this.#connectionsOpen = registry.gauge(M.connectionsOpen);
     this.#errors = new Pairs(registry.counter(M.errors));
     this.#denied = new Pairs(registry.counter(M.denied));
-    this.#limited = new Pairs(registry.counter(M.limited));
     this.#faults = new Pairs(registry.counter(M.faults));
     this.#limited = new Pairs(registry.counter(M.limited));
     this.#authFailures = registry.counter(M.authFailures);
@@ -118,7 +116,6 @@ export class Metrics {
       events.on('endpointChanged', (change) => this.endpointChanged(change)),
       events.on('overload', (state) => this.overload(state)),
       events.on('breakerChanged', (change) => this.breakerChanged(change)),
-      events.on('limited', ({ rule, observed }) => this.#limited.inc(rule, observed ? 'observe' : 'enforce')),
       events.on('authFailed', ({ method, reason, route }) => this.#authFailures.with(method, reason, route).inc()),
       events.on('limited', ({ rule, observed }) => this.#limited.inc(rule, observed ? 'observed' : 'refused')),
       events.on('queueEntered', (entered) => this.#queues.entered(entered)),
