@@ -48,7 +48,7 @@ describe('real clients over a limit on tokens', needs({ peers: ['openai', '@anth
     );
     assert.equal(error.headers.get('x-should-retry'), 'false');
     assert.equal(error.headers.get('x-ratelimit-limit-tokens'), '200');
-    assert.equal(await gateway.metricReaches('gatehouse_limit_exceeded_total{mode="enforce"}', 1), 1);
+    assert.equal(await gateway.metricReaches('gatehouse_limit_exceeded_total{result="refused"}', 1), 1);
   });
 
   test('anthropic', async (t) => {
@@ -60,6 +60,6 @@ describe('real clients over a limit on tokens', needs({ peers: ['openai', '@anth
     assert.deepEqual([error.constructor.name, error.status], ['RateLimitError', 429]);
     assert.equal(error.headers.get('x-should-retry'), 'false');
     assert.equal(error.headers.get('anthropic-ratelimit-tokens-limit'), '200');
-    assert.equal(await gateway.metricReaches('gatehouse_limit_exceeded_total{mode="enforce"}', 1), 1);
+    assert.equal(await gateway.metricReaches('gatehouse_limit_exceeded_total{result="refused"}', 1), 1);
   });
 });
