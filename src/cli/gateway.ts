@@ -24,7 +24,6 @@ import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
 import { NodeQueues } from './nodequeues.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
-import { RedisLinks } from './redislinks.ts';
 import { Reloads } from './reloads.ts';
 import { State, type StateParts } from './state.ts';
 import { askPredecessor } from './successor.ts';
@@ -109,16 +108,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const services = new Services();
   const certificates = certificatesFor(clock, services, notify, own);
   const registry = new Registry();
-  const links = new RedisLinks(clock, notify, loaded.config);
-  const redis = () => links.limits();
   const queues = new NodeQueues(clock, loaded.config, services);
   const folder = dataFolder(process.env);
-  const limits = new NodeLimits({ clock, config: loaded.config, services, registry, notice: notify, redis, folder });
+  const limits = new NodeLimits({ clock, config: loaded.config, services, registry, notice: notify, folder });
   const synced = () => own.directorySynced();
   const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
   const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
   const copies = keyCopies(() => kept.store);
-  const tokens = new TokenAuthority(clock, events, services, copies, () => links.proofs());
+  const tokens = new TokenAuthority(clock, events, services, copies, () => limits.links.proofs());
   const desk = new TokenDesk({
     clock,
     services,
@@ -169,7 +166,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     prepare: async (config) => {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
-      links.prepare(config);
       limits.prepare(config);
       queues.prepare(config);
       await kept.prepare(config);
@@ -180,7 +176,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       own.reloaded(accepted);
       if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
       log.settle(accepted);
-      links.settle(accepted);
       limits.settle(accepted);
       queues.settle(accepted);
       if (!accepted) await desk.configure(supervisor.snapshot.config);
@@ -235,7 +230,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     await kept.close();
     desk.close();
     await limits.close();
-    links.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -294,7 +288,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       await kept.close();
       desk.close();
       await limits.close();
-      links.close();
       await held.close();
       await log.close();
       return killed;

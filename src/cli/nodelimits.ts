@@ -23,8 +23,8 @@ import {
   SharedStore,
   type SharedStoreStatus,
 } from '../policy/quota/quota.ts';
-import type { Redis } from '../store/redis.ts';
 import type { Services } from '../supervisor/supervisor.ts';
+import { RedisLinks } from './redislinks.ts';
 
 /** Name of the service that workers ask for leases. */
 export const QUOTA_SERVICE = 'quota';
@@ -43,8 +43,6 @@ export interface NodeLimitsParts {
   /** Plans and tenants of the store. */
   registry: Registry;
   notice(notice: NoticeEvent): void;
-  /** The store that nodes share, by the configuration in force or about to be. */
-  redis(): Redis | undefined;
   /** Where limits of an hour and more are written down. */
   folder: string;
 }
@@ -60,6 +58,8 @@ export interface LimitsStatus {
 /** See the file's head. */
 export class NodeLimits {
   readonly authority: LocalAuthority;
+  /** Connections to the store that nodes share; others may use them too. */
+  readonly links: RedisLinks;
   readonly #parts: NodeLimitsParts;
   readonly #pool: PooledAuthority;
   readonly #long: PooledAuthority;
@@ -73,6 +73,7 @@ export class NodeLimits {
 
   constructor(parts: NodeLimitsParts) {
     this.#parts = parts;
+    this.links = new RedisLinks(parts.clock, (notice) => parts.notice(notice), parts.config);
     this.authority = new LocalAuthority(parts.clock);
     const lost = (ask: LeaseAsk): LeaseGrant => ({ ...ask, retryAfterMs: 0, ttlMs: 0, resetMs: 0, lost: true });
     this.#pool = new PooledAuthority(parts.clock, async (asks) => this.#store?.ask(asks) ?? asks.map(lost));
@@ -92,13 +93,14 @@ export class NodeLimits {
     if (counted.length > 0) this.#parts.clock.after(this.#config.drainTimeout, () => this.authority.gone(BEFORE_US));
     this.#started = true;
     this.#open();
-    await this.#parts.redis()?.opened;
+    await this.links.limits()?.opened;
     await this.#store?.start();
   }
 
   /** A configuration is about to be tried: workers may ask about its limits from now on, and still about the old ones. */
   prepare(config: Config): void {
     this.#next = config;
+    this.links.prepare(config);
     this.#configure();
   }
 
@@ -106,6 +108,7 @@ export class NodeLimits {
   settle(accepted: boolean): void {
     if (accepted && this.#next !== undefined) this.#config = this.#next;
     this.#next = undefined;
+    this.links.settle(accepted);
     this.#configure();
   }
 
@@ -139,11 +142,12 @@ export class NodeLimits {
     this.#journal?.close();
     await this.#pool.close();
     await this.#store?.close();
+    this.links.close();
   }
 
   /** Of a name that comes twice the later one holds: the configuration before the store, the next before the one in force. */
   #configure(): void {
-    const { clock, notice, redis, registry } = this.#parts;
+    const { clock, notice, registry } = this.#parts;
     this.#epoch = registry.epoch;
     const next = this.#next === undefined ? [] : rulesOf(this.#next);
     const rules: Rule[] = [...storedRules(registry), ...rulesOf(this.#config), ...next];
@@ -153,10 +157,10 @@ export class NodeLimits {
         clock,
         notice,
         node: randomBytes(9).toString('base64url'),
-        prefix: () => redis()?.prefix ?? '',
+        prefix: () => this.links.limits()?.prefix ?? '',
         nodes: () => (this.#next ?? this.#config).redis?.nodes ?? 0,
         run: async (keys, args) => {
-          const link = redis();
+          const link = this.links.limits();
           if (link === undefined) throw new Error('none is configured');
           return link.script(LEASE_SCRIPT, keys, args);
         },

@@ -46,7 +46,8 @@ test('whenever the process dies, and wherever its last line ends, a window has n
           const workers = [1, 2].map((i) => new SimulatedWorker(i, clock, rule, pool, channel, uses));
           const steps = clock.random() * 200;
           for (let t = 0; t < steps; t++) {
-            for (const worker of workers) if (clock.random() < 0.5) worker.request('k', { units: 1, used: 1, forMs: 0 });
+            for (const worker of workers)
+              if (clock.random() < 0.5) worker.request('k', { units: 1, used: 1, forMs: 0 });
             clock.advance(20);
             for (let i = 0; i < 8; i++) await null;
           }
