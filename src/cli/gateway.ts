@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Admin, Outcome } from '../admin/admin.ts';
 import { type Config, dataFolder, type Loaded, type NotLoaded } from '../config/config.ts';
-import { systemClock } from '../kernel/clock.ts';
+import { systemClock as clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
@@ -85,7 +85,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const sockets = [...(parts.inherited ?? [])];
   const adminAt = sockets.findIndex(({ name }) => name === ADMIN);
   let adminSocket = adminAt < 0 ? undefined : sockets.splice(adminAt, 1)[0]?.fd;
-  const clock = systemClock;
   // Names this instance in Via, so that it knows its own requests when they come round again.
   const pseudonym = `gatehouse-${randomBytes(4).toString('hex')}`;
   const events = new Events();
