@@ -68,7 +68,7 @@ export const WORKER_METRICS = {
     'counter',
     'gatehouse_tokens_total',
     [...PATH, 'type'],
-    'Tokens as the providers report them. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
+    'Tokens as the providers report them; under limits by estimate where they do not. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
     { otel: 'gen_ai.client.token.usage' },
   ),
   wasted: metric(
@@ -92,12 +92,7 @@ export const WORKER_METRICS = {
     { unit: 'bytes', otel: 'http.server.response.body.size' },
   ),
   tries: metric('counter', 'gatehouse_upstream_tries_total', ['upstream'], 'Times a request was sent to an endpoint.'),
-  retries: metric(
-    'counter',
-    'gatehouse_upstream_retries_total',
-    ['upstream'],
-    'Tries beyond the first of each request.',
-  ),
+  retries: metric('counter', 'gatehouse_upstream_retries_total', ['upstream'], 'Tries beyond a first one.'),
   errors: metric(
     'counter',
     'gatehouse_errors_total',
