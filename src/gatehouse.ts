@@ -10,6 +10,7 @@ import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
 import { holdForService, serve } from './gatehouse/serve.ts';
+import { awaitPlace } from './gatehouse/queue.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
 import {
   admit,
@@ -52,6 +53,7 @@ const pipeline: readonly Stage[] = [
   chaos, // faults on purpose, where somebody switched them on
   compose, // target, fields and body as the upstream gets them
   awaitProbe, // after a breaker's openFor: who may try
+  awaitPlace, // where all servers have as many requests as they may
   forward, // endpoint, retries, the answer back
 ];
 

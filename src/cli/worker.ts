@@ -15,9 +15,11 @@ import type { ServiceAnswer } from '../policy/token/token.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
+import type { BusyNote, QueueAnswer } from '../upstream/queue/queue.ts';
 import { followKinds } from './kinds.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
 import { QUOTA_SERVICE } from './nodelimits.ts';
+import { QUEUE_SERVICE } from './nodequeues.ts';
 import { watchLoop } from './stuck.ts';
 import { VERSION } from './version.ts';
 import { WorkerLog } from './workerlog.ts';
@@ -124,6 +126,7 @@ function runWorker(): void {
             tls,
             askProbe: link.askProbe,
             askService: (service, request) => link.ask(service, request, SERVICE_MS) as Promise<ServiceAnswer>,
+            askQueue: (ask, timeoutMs) => link.ask(QUEUE_SERVICE, ask, timeoutMs) as Promise<QueueAnswer | undefined>,
             askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
             keys,
             registry,
@@ -182,6 +185,7 @@ function runWorker(): void {
   });
   const tokens = new Tokens(systemClock, link.ask);
   followKinds(link, { keys, tokens, registry });
+  link.follow(QUEUE_SERVICE, { load() {}, change: (note) => gatehouse?.queues.queues.told(note as BusyNote) });
   link.follow(ISSUER_KEYS, tokens);
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));

@@ -12,6 +12,7 @@ import { limitsConfig } from '../policy/quota/config.ts';
 import { signupConfig, tokensConfig } from '../policy/token/config.ts';
 import { modelConfig } from '../route/config.ts';
 import { storeConfig } from '../store/config.ts';
+import { redisConfig } from '../store/redisconfig.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 import { planConfig, tenantConfig } from './plans.ts';
 import { wholeRouteConfig } from './route.ts';
@@ -78,6 +79,7 @@ export const configSchema = z.strictObject({
   overload: overloadConfig,
   chaos: chaosConfig,
   store: storeConfig.describe('Where keys, tenants, plans, domains and the usage ledger are kept.'),
+  redis: redisConfig.optional().describe('Redis or Valkey in which several nodes count their limits together.'),
   log: logConfig.describe('What is written about requests.'),
 });
 

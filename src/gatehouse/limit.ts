@@ -4,7 +4,7 @@
  */
 import type { GatehouseError } from '../kernel/error.ts';
 import { refusalFor } from '../policy/quota/quota.ts';
-import { flushCorked } from '../socket/wire.ts';
+import { flushCorked } from '../socket/cork.ts';
 import { demandOf } from './demand.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
 

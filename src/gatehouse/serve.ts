@@ -6,7 +6,7 @@ import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { requestUri } from '../policy/access/access.ts';
 import { SERVICE_BODY_MAX, SERVICE_FIELDS, type ServiceAnswer, type ServiceRequest } from '../policy/token/token.ts';
-import { flushCorked } from '../socket/wire.ts';
+import { flushCorked } from '../socket/cork.ts';
 import { holdBody } from './hold.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
 

@@ -14,12 +14,13 @@ import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
 import { type AskAuthority, allRules, LocalAuthority, Quota } from '../policy/quota/quota.ts';
 import { priorityOf } from '../route/config.ts';
+import { flushCorked } from '../socket/cork.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
-import { flushCorked } from '../socket/wire.ts';
 import { HttpDate } from './date.ts';
 import { Doors } from './doors.ts';
 import { EndpointNews } from './endpointnews.ts';
+import { LocalQueues } from './localqueues.ts';
 import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { untilQuiet } from './quiet.ts';
@@ -46,6 +47,8 @@ export class Worker implements ListenerHandler, PassageHost {
   /** How much they may use. */
   readonly quota: Quota;
   readonly askService: WorkerParts['askService'];
+  /** Places at servers, and who waits for them. */
+  readonly queues: LocalQueues;
   readonly #alone: LocalAuthority | undefined;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
@@ -80,6 +83,7 @@ export class Worker implements ListenerHandler, PassageHost {
     };
     const stored = storedLimits(this.registry);
     this.quota = new Quota({ clock: parts.clock, events: parts.events, ask: parts.askAuthority ?? ask, stored });
+    this.queues = new LocalQueues(parts, this.#deadlines);
     this.snapshot = this.#compile(input, undefined);
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
@@ -162,9 +166,7 @@ export class Worker implements ListenerHandler, PassageHost {
   }
 
   onAborted(exchange: Exchange, error: GatehouseError): void {
-    if (exchange.outcome !== 'open') return;
-    new Passage(exchange, this).ended(exchange, 'client_aborted', error);
-    exchange.inbound.abort();
+    (exchange.owner ?? new Passage(exchange, this)).abandoned(error);
   }
 
   /** Runs the stages from where the passage stands. */
@@ -245,6 +247,7 @@ export class Worker implements ListenerHandler, PassageHost {
   }
 
   #configure({ config }: SnapshotInput): void {
+    this.queues.configure(config.upstreams);
     this.#configureAlone({ config });
     this.#chaosRun.configure(config.chaos);
     const priorities = config.routes.map(({ priority }) => priorityOf(priority));
@@ -262,7 +265,8 @@ export class Worker implements ListenerHandler, PassageHost {
     const { clock, events, lookup, askProbe } = this.#parts;
     const optional = { ...(lookup && { lookup }), ...(askProbe && { askProbe }) };
     const { access, quota, registry } = this;
-    const parts = { clock, events, deadlines: this.#deadlines, access, quota, registry, ...optional };
+    const { queues } = this.queues;
+    const parts = { clock, events, deadlines: this.#deadlines, access, quota, registry, queues, ...optional };
     return new Snapshot(input, parts, before);
   }
 }

@@ -5,7 +5,8 @@
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
 import type { MetricDefinition, MetricKind } from './definition.ts';
-import { SERVICE_METRICS } from './servicecatalog.ts';
+import { PLACE_METRICS, QUEUE_METRICS } from './queuecatalog.ts';
+import { TOKEN_METRICS } from './tokencatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
 
@@ -179,6 +180,7 @@ export const WORKER_METRICS = {
     ['upstream', 'endpoint', 'to'],
     'Times a breaker changed; `to` is open, half_open or closed. Counted in the worker that found it out.',
   ),
+  ...QUEUE_METRICS,
   logLines: metric('counter', 'gatehouse_log_lines_total', ['log'], 'Log lines handed on for writing.'),
   logDropped: metric(
     'counter',
@@ -228,6 +230,7 @@ export const PROCESS_METRICS = {
 
 /** Counted by the supervisor. */
 export const SUPERVISOR_METRICS = {
+  ...PLACE_METRICS,
   workers: metric('gauge', 'gatehouse_workers', ['state'], 'Workers by state: starting, ready, draining.'),
   exits: metric(
     'counter',
@@ -248,7 +251,7 @@ export const SUPERVISOR_METRICS = {
     'Configuration reloads; `result` is applied or rejected (the old configuration stays).',
   ),
   ...CERTIFICATE_METRICS,
-  ...SERVICE_METRICS,
+  ...TOKEN_METRICS,
   issuerKeys: metric(
     'gauge',
     'gatehouse_jwks_keys',
@@ -268,19 +271,6 @@ export const SUPERVISOR_METRICS = {
     'gatehouse_jwks_fetches_total',
     ['issuer', 'result'],
     'Times the keys of an issuer were fetched; `result` is ok or failed (the last good ones stay in use).',
-  ),
-  dpopProofs: metric(
-    'gauge',
-    'gatehouse_dpop_proofs_remembered',
-    [],
-    'DPoP proofs that are remembered so that none is used twice; `access.dpop.proofs` is the most.',
-    { merge: 'last' },
-  ),
-  dpopRedisFailures: metric(
-    'counter',
-    'gatehouse_dpop_redis_failures_total',
-    [],
-    'Batches of DPoP proofs that Redis did not answer.',
   ),
   directorySyncedAt: metric(
     'gauge',

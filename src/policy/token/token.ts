@@ -14,6 +14,7 @@ import type { TokenParts } from './parts.ts';
 import { grantScope, readScope } from './scope.ts';
 import { json, OAuthError, published, readForm, type ServiceAnswer, type ServiceRequest } from './wire.ts';
 
+export { hashSecret } from './client.ts';
 export type { Ended, KeyChange, Proved, PublicKey, Subject, TokenNames, TokenParts } from './parts.ts';
 export { Signup, type Trial } from './signup.ts';
 export { SERVICE_BODY_MAX, SERVICE_FIELDS, type ServiceAnswer, type ServiceRequest } from './wire.ts';

@@ -5,6 +5,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../../../kernel/clock.ts';
 import type { Events } from '../../../kernel/event.ts';
+import type { Redis } from '../../../store/redis.ts';
 import type { DpopConfig, IssuerConfig, IssuersConfig } from './config.ts';
 import { fetchJson } from './fetchjson.ts';
 import { JwksKeeper, type KeeperStatus, type KeyCopies } from './jwks.ts';
@@ -47,21 +48,27 @@ export type { KeyCopies } from './jwks.ts';
 /** See the file's head. */
 export class TokenAuthority {
   readonly #clock: Clock;
-  readonly #events: Events;
   readonly #services: AuthorityServices;
   readonly #keeper: JwksKeeper;
   readonly #used: ReplaySet;
   readonly #random = randomBytes(32);
   #secret = '';
   #redis: RedisProofs | undefined = undefined;
-  #redisUrl: string | undefined = undefined;
   #own: IssuerKeys | undefined = undefined;
+  #link: Redis | undefined = undefined;
+  readonly #connect: () => Redis | undefined;
   #claim: (claims: ReturnType<typeof claimsFrom>) => readonly Claimed[] | Promise<readonly Claimed[]> = () => [];
 
-  /** Registers with `services`; call `configure` before workers are started. */
-  constructor(clock: Clock, events: Events, services: AuthorityServices, copies?: KeyCopies) {
+  /** Registers with `services`; call `configure` before workers are started. `redis`: where several gateways remember proofs. */
+  constructor(
+    clock: Clock,
+    events: Events,
+    services: AuthorityServices,
+    copies?: KeyCopies,
+    redis: () => Redis | undefined = () => undefined,
+  ) {
+    this.#connect = redis;
     this.#clock = clock;
-    this.#events = events;
     this.#services = services;
     this.#used = new ReplaySet(clock, 0);
     this.#keeper = new JwksKeeper({
@@ -111,11 +118,10 @@ export class TokenAuthority {
       this.#services.push(ISSUER_KEYS, { nonceSecret: secret });
     }
     this.#used.most = dpop.proofs;
-    const wanted = issues || Object.values(issuers).some((one) => one.dpop !== 'off') ? dpop.redis : undefined;
-    if (wanted !== this.#redisUrl) {
-      this.#redis?.close();
-      this.#redisUrl = wanted;
-      this.#redis = wanted === undefined ? undefined : new RedisProofs(wanted, this.#clock, this.#events);
+    const wanted = issues || Object.values(issuers).some((one) => one.dpop !== 'off') ? this.#connect() : undefined;
+    if (wanted !== this.#link) {
+      this.#link = wanted;
+      this.#redis = wanted === undefined ? undefined : new RedisProofs(wanted, this.#clock);
     }
     const redis = this.#redis;
     this.#claim = claimIn(this.#used, redis && ((claims) => redis.claim(claims)), dpop.withoutRedis);
@@ -133,6 +139,5 @@ export class TokenAuthority {
 
   close(): void {
     this.#keeper.close();
-    this.#redis?.close();
   }
 }
