@@ -9,8 +9,8 @@ import { authorize, permitModel } from './gatehouse/authorize.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
-import { holdForService, serve } from './gatehouse/serve.ts';
 import { awaitPlace } from './gatehouse/queue.ts';
+import { holdForService, serve } from './gatehouse/serve.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
 import {
   admit,

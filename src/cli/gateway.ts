@@ -27,6 +27,7 @@ import { openAccessLog, openAdmin } from './opening.ts';
 import { RedisLinks } from './redislinks.ts';
 import { Reloads } from './reloads.ts';
 import { State, type StateParts } from './state.ts';
+import { askPredecessor } from './successor.ts';
 import { TokenDesk } from './tokendesk.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
@@ -110,15 +111,22 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const registry = new Registry();
   const links = new RedisLinks(clock, notify, loaded.config);
   const redis = () => links.limits();
-  const limits = new NodeLimits({ clock, config: loaded.config, services, registry, notice: notify, redis });
   const queues = new NodeQueues(clock, loaded.config, services);
-  const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
+  const limits = new NodeLimits({ clock, config: loaded.config, services, registry, notice: notify, redis, folder });
+  const synced = () => own.directorySynced();
   const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
   const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
   const copies = keyCopies(() => kept.store);
   const tokens = new TokenAuthority(clock, events, services, copies, () => links.proofs());
-  const desk = new TokenDesk({ clock, services, authority: tokens, notice: notify }, () => kept.store, own.tokens);
+  const desk = new TokenDesk({
+    clock,
+    services,
+    authority: tokens,
+    store: () => kept.store,
+    notice: notify,
+    answered: (...told) => own.tokens.answered(...told),
+  });
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -188,6 +196,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
     own.tokens.read(tokens.status());
+    own.limits.read(limits.status());
     own.places.read(queues.authority.standings());
     own.workers(count.starting, count.ready, count.draining);
   };
@@ -217,7 +226,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     await certificates.start(loaded.config, loaded.files);
     await kept.prepare(loaded.config);
     await desk.configure(loaded.config);
-    await limits.start();
+    await limits.start(await askPredecessor(clock));
     await supervisor.start();
     certificates.begin();
   } catch (error) {
@@ -237,6 +246,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     notice: notify,
     sockets: () => [...supervisor.sockets(), { name: ADMIN, fd: held.now?.fd ?? -1 }],
     generation: () => supervisor.snapshot.generation,
+    counted: () => limits.handOver(),
+    takeBack: (served) => limits.takeBack(served),
     leave: async () => {
       await held.close((one) => one.close(true));
       certificates.stop();

@@ -3,6 +3,7 @@
  * together. Workers ask one service for both.
  */
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { storedRules } from '../gatehouse.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -10,6 +11,9 @@ import type { NoticeEvent } from '../kernel/event.ts';
 import type { Registry } from '../policy/authorize/authorize.ts';
 import {
   allRules,
+  type Counted,
+  isLong,
+  JournalStore,
   LEASE_SCRIPT,
   type LeaseAsk,
   type LeaseGrant,
@@ -25,6 +29,9 @@ import type { Services } from '../supervisor/supervisor.ts';
 /** Name of the service that workers ask for leases. */
 export const QUOTA_SERVICE = 'quota';
 
+/** Holder of what the process before this one still has in hand; workers count from 0 or 1 on. */
+const BEFORE_US = -1;
+
 /** Every limit of a configuration. */
 const rulesOf = ({ limits, routes, plans, tenants }: Config) => allRules({ limits, routes, plans, tenants });
 
@@ -38,6 +45,8 @@ export interface NodeLimitsParts {
   notice(notice: NoticeEvent): void;
   /** The store that nodes share, by the configuration in force or about to be. */
   redis(): Redis | undefined;
+  /** Where limits of an hour and more are written down. */
+  folder: string;
 }
 
 /** For metrics. */
@@ -53,24 +62,36 @@ export class NodeLimits {
   readonly authority: LocalAuthority;
   readonly #parts: NodeLimitsParts;
   readonly #pool: PooledAuthority;
+  readonly #long: PooledAuthority;
+  #journal: JournalStore | undefined;
   #store: SharedStore | undefined;
   #config: Config;
   #next: Config | undefined;
   #epoch = -1;
   #asks = 0;
+  #started = false;
 
   constructor(parts: NodeLimitsParts) {
     this.#parts = parts;
     this.authority = new LocalAuthority(parts.clock);
     const lost = (ask: LeaseAsk): LeaseGrant => ({ ...ask, retryAfterMs: 0, ttlMs: 0, resetMs: 0, lost: true });
     this.#pool = new PooledAuthority(parts.clock, async (asks) => this.#store?.ask(asks) ?? asks.map(lost));
+    this.#long = new PooledAuthority(parts.clock, async (asks) => this.#journal?.ask(asks) ?? asks.map(lost));
     this.#config = parts.config;
     this.#configure();
     parts.services.provide(QUOTA_SERVICE, (asks, worker) => this.#exchange(worker, asks as LeaseAsk[]));
   }
 
-  /** Reaches the store, if there is one; resolves when it was reached, or was not. */
-  async start(): Promise<void> {
+  /**
+   * Reaches the store, if there is one; resolves when it was reached, or was not. `counted`: what the process before this one
+   * has handed over.
+   */
+  async start(counted: readonly Counted[] = []): Promise<void> {
+    this.authority.takeOver(counted, BEFORE_US);
+    // Its requests have ended by then.
+    if (counted.length > 0) this.#parts.clock.after(this.#config.drainTimeout, () => this.authority.gone(BEFORE_US));
+    this.#started = true;
+    this.#open();
     await this.#parts.redis()?.opened;
     await this.#store?.start();
   }
@@ -92,15 +113,30 @@ export class NodeLimits {
   gone(worker: number): void {
     this.authority.gone(worker);
     this.#pool.gone(worker);
+    this.#long.gone(worker);
+  }
+
+  /** Another process is to take over: says what is counted, and grants only a part from now on. */
+  handOver(): Counted[] {
+    this.#journal?.release();
+    return this.authority.handOver();
+  }
+
+  /** It has gone again. */
+  takeBack(served: boolean): void {
+    this.authority.takeBack(served);
+    this.#open();
   }
 
   status(): LimitsStatus {
-    const keys = this.authority.size + this.#pool.size;
+    const keys = this.authority.size + this.#pool.size + (this.#journal?.size ?? 0);
     return { keys, evicted: this.authority.evicted, asks: this.#asks, store: this.#store?.status };
   }
 
   /** Gives everything back. */
   async close(): Promise<void> {
+    await this.#long.close();
+    this.#journal?.close();
     await this.#pool.close();
     await this.#store?.close();
   }
@@ -131,27 +167,46 @@ export class NodeLimits {
       this.#store = undefined;
     }
     const shared = settings === undefined ? [] : rules.filter(({ scope }) => scope === 'shared');
-    const own = rules.filter((rule) => !shared.includes(rule));
+    const own = rules.filter((rule) => !shared.includes(rule) && !isLong(rule));
+    const long = rules.filter((rule) => !shared.includes(rule) && isLong(rule));
+    if (long.length > 0 && this.#journal === undefined) {
+      this.#journal = new JournalStore(join(this.#parts.folder, 'limits.jsonl'), clock, notice);
+      this.#open();
+    }
+    this.#journal?.configure(long);
+    this.#long.configure(long);
     this.#store?.configure(shared);
     this.#pool.configure(shared);
     this.authority.configure(own);
   }
 
+  /** Not before the process before us has let go of the file. */
+  #open(): void {
+    if (!this.#started) return;
+    try {
+      this.#journal?.open();
+    } catch (error) {
+      const message = `limits of an hour and more are refused, their file cannot be used: ${(error as Error).message}`;
+      this.#parts.notice({ level: 'error', message });
+    }
+  }
+
   #exchange(worker: number, asks: readonly LeaseAsk[]): LeaseGrant[] | Promise<LeaseGrant[]> {
     if (this.#epoch !== this.#parts.registry.epoch) this.#configure();
     this.#asks += asks.length;
-    const pooled = asks.filter((ask) => this.#pool.has(ask.rule));
-    if (pooled.length === 0) return this.authority.exchange(worker, asks);
-    const own = this.authority.exchange(
-      worker,
-      asks.filter((ask) => !this.#pool.has(ask.rule)),
-    );
-    const shared = this.#pool.exchange(worker, pooled);
-    const join = (grants: readonly LeaseGrant[]): LeaseGrant[] => {
-      let i = 0;
-      let j = 0;
-      return asks.map((ask) => (pooled[i] === ask ? grants[i++] : own[j++]) as LeaseGrant);
+    const parts = [this.authority, this.#pool, this.#long];
+    const of = asks.map(({ rule }) => (this.#pool.has(rule) ? 1 : this.#long.has(rule) ? 2 : 0));
+    if (of.every((one) => one === 0)) return this.authority.exchange(worker, asks);
+    const answers = parts.map((part, i) => {
+      const some = asks.filter((_, at) => of[at] === i);
+      return some.length === 0 ? [] : part.exchange(worker, some);
+    });
+    const join = (grants: readonly (readonly LeaseGrant[])[]): LeaseGrant[] => {
+      const next = [0, 0, 0];
+      return of.map((one) => grants[one]?.[(next[one] as number)++] as LeaseGrant);
     };
-    return shared instanceof Promise ? shared.then(join) : join(shared);
+    return answers.some((one) => one instanceof Promise)
+      ? Promise.all(answers).then(join)
+      : join(answers as LeaseGrant[][]);
   }
 }

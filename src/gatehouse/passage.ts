@@ -5,7 +5,9 @@ import {
   errorContentType,
   type Operation,
   type RequestPeek,
+  type StreamGuard,
   streamError,
+  type TokenRatios,
   type UsageProgress,
 } from '../ai/ai.ts';
 import type { FieldSection } from '../http/fields.ts';
@@ -13,7 +15,7 @@ import type { Request } from '../http/request.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
-import type { Exchange, Outcome, ResponseHead, Usage } from '../kernel/exchange.ts';
+import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
 import type { TlsShared } from '../listen/tlsshared.ts';
 import type { AccessGate } from '../policy/access/access.ts';
@@ -26,8 +28,9 @@ import { type CompiledRoute, leavesOut } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Order, Ticket } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { usedBy } from './demand.ts';
+import { usageOf, usedBy } from './demand.ts';
 import { grpcFields } from './grpc.ts';
+import type { Meter } from './meter.ts';
 import { orderOf } from './order.ts';
 import type { WorkerParts } from './parts.ts';
 import { REASONS } from './reasons.ts';
@@ -56,6 +59,8 @@ export interface PassageHost {
   readonly quota: Quota;
   /** Whom to ask for what a service of ours answers. */
   readonly askService: WorkerParts['askService'];
+  /** What is known about how models count. */
+  readonly ratios: TokenRatios;
   /** Requests that are here now. */
   readonly underWay: number;
   /** Name of this instance in Via. */
@@ -104,6 +109,12 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** The answer is read for usage. */
   reads = false;
   progress: UsageProgress | undefined = undefined;
+  /** A limit counts its tokens, so its body has to be read. */
+  counted = false;
+  /** Its tokens, where limits count them. */
+  meter: Meter | undefined = undefined;
+  /** Ends its stream when they are used up. */
+  guard: StreamGuard | undefined = undefined;
   /** What was claimed of its limits; undefined where there are none. */
   admission: Admission | undefined = undefined;
   // The plan.
@@ -241,15 +252,15 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   }
 
   cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string {
-    if (shape === undefined || this.operation === undefined || !exchange.stream || this.progress?.atBoundary !== true)
-      return '';
+    if (shape === undefined || this.operation === undefined || !exchange.stream) return '';
+    if ((this.guard ?? this.progress)?.atBoundary !== true) return '';
     return streamError(this.operation, error);
   }
 
   ended(exchange: Exchange, outcome: Outcome, error: GatehouseError | undefined): void {
     exchange.outcome = outcome;
     exchange.error = error;
-    exchange.usage = this.progress === undefined ? undefined : settle(this.progress, outcome);
+    exchange.usage = usageOf(this, outcome);
     exchange.endedAt = this.worker.clock.now();
     this.ticket?.cancel();
     if (this.admission !== undefined) this.admission.end(usedBy(this));
@@ -258,18 +269,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.held = 0;
     this.worker.left();
   }
-}
-
-/** Usage as reported. Of a stream that was cut what was generated so far is known by its pieces only, and was paid for. */
-function settle(progress: UsageProgress, outcome: Outcome): Usage | undefined {
-  const { usage, tokens } = progress;
-  if (outcome === 'completed' || tokens <= (usage?.outputTokens ?? 0)) return usage;
-  return {
-    inputTokens: usage?.inputTokens ?? 0,
-    outputTokens: tokens,
-    cachedInputTokens: usage?.cachedInputTokens ?? 0,
-    reasoningTokens: usage?.reasoningTokens ?? 0,
-  };
 }
 
 /** Methods that pass, as far as this gateway is concerned. */

@@ -1,6 +1,4 @@
-/** Reason phrases of answers that are made here (RFC 9110 §15). */
-
-/** Status → what it is called. */
+/** Reason phrases of the answers that are made here (RFC 9110 §15). */
 export const REASONS: ReadonlyMap<number, string> = new Map([
   [200, 'OK'],
   [201, 'Created'],

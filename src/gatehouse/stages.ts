@@ -11,6 +11,7 @@ import { Forward } from '../upstream/forward.ts';
 import { grpcTimeout, isGrpc } from './grpc.ts';
 import { holdBody } from './hold.ts';
 import { hashKey, stickyKey } from './keys.ts';
+import { tellBound } from './limit.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
 
 /** Fields written anew for the next hop, beside the forwarding ones. */
@@ -130,7 +131,7 @@ export function peek(passage: Passage): Step {
   const { judgesBody } = passage;
   if (operation === undefined && !found.needsModel && found.config.models === undefined && !judgesBody)
     return undefined;
-  const plain = found.config.upstream !== undefined && !found.needsModel && !judgesBody;
+  const plain = found.config.upstream !== undefined && !found.needsModel && !judgesBody && !passage.counted;
   if (plain && passage.snapshot.upstreams.get(found.config.upstream as string)?.config.protocol === 'http')
     return undefined;
   if (exchange.requestLength === LENGTH_NONE || operation?.hasBody === false) return undefined;
@@ -247,7 +248,7 @@ export function compose(passage: Passage): Step {
   passage.host = found.host ?? (config.host === 'preserve' ? head.authority : config.host);
   passage.upgrade = config.http2 === undefined ? head.upgrade : '';
   passage.hashKey = hashKey(passage.upstream.hashSource, passage);
-  passage.reads = operation !== undefined && config.protocol !== 'http';
+  passage.reads = operation !== undefined && (config.protocol !== 'http' || passage.meter !== undefined);
   const { peek: seen, body } = passage;
   if (seen !== undefined && body !== undefined) {
     passage.asksUsage = passage.reads && operation?.asksUsage === true && seen.stream && !seen.includeUsage;
@@ -261,6 +262,7 @@ export function compose(passage: Passage): Step {
     }
   }
   const { inbound } = exchange;
+  tellBound(passage);
   let drop = REPLACED | replacedForwarding(inbound);
   // What proves who calls is for us.
   if (passage.gate?.takesCredential) drop |= CREDENTIAL | KNOWN.dpop;

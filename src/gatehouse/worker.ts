@@ -1,4 +1,5 @@
 /** One worker's data plane: listeners, the snapshot in force, and the run of the pipeline. */
+import { TokenRatios } from '../ai/ai.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
@@ -46,9 +47,10 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly registry: Registry;
   /** How much they may use. */
   readonly quota: Quota;
-  readonly askService: WorkerParts['askService'];
+  readonly ratios = new TokenRatios();
   /** Places at servers, and who waits for them. */
   readonly queues: LocalQueues;
+  readonly askService: WorkerParts['askService'];
   readonly #alone: LocalAuthority | undefined;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;

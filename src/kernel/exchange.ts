@@ -217,6 +217,8 @@ export interface Tap {
 export interface Rewrite {
   /** Takes a slice in and passes slices on. */
   data(buffer: Buffer, start: number, end: number, pass: (buffer: Buffer, start: number, end: number) => void): void;
+  /** It has ended the response by itself: the rest is not wanted, and the try is to be cancelled. */
+  readonly done?: boolean;
   /** Passes on what was held back. */
   end(pass: (buffer: Buffer, start: number, end: number) => void): void;
 }

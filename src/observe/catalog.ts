@@ -4,9 +4,10 @@
  * the names that every Prometheus client library gives them.
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
-import type { MetricDefinition, MetricKind } from './definition.ts';
+import { type MetricDefinition, metric } from './definition.ts';
+import { LIMIT_METRICS } from './limitcatalog.ts';
 import { PLACE_METRICS, QUEUE_METRICS } from './queuecatalog.ts';
-import { TOKEN_METRICS } from './tokencatalog.ts';
+import { SERVICE_METRICS } from './servicecatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
 
@@ -16,16 +17,6 @@ const DURATION = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 6
 const FIRST = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60];
 /** OpenTelemetry's advice for `gen_ai.server.time_per_output_token`, begun earlier for small models. */
 const PER_TOKEN = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
-
-function metric(
-  kind: MetricKind,
-  name: string,
-  labels: readonly string[],
-  help: string,
-  more: Partial<MetricDefinition> = {},
-): MetricDefinition {
-  return { kind, name, labels, help, ...more };
-}
 
 /** Counted by each worker, from the events of its requests and connections. */
 export const WORKER_METRICS = {
@@ -77,7 +68,7 @@ export const WORKER_METRICS = {
     'counter',
     'gatehouse_tokens_total',
     [...PATH, 'type'],
-    'Tokens as the providers report them. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
+    'Tokens as the providers report them; under limits by estimate where they do not. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
     { otel: 'gen_ai.client.token.usage' },
   ),
   wasted: metric(
@@ -101,12 +92,7 @@ export const WORKER_METRICS = {
     { unit: 'bytes', otel: 'http.server.response.body.size' },
   ),
   tries: metric('counter', 'gatehouse_upstream_tries_total', ['upstream'], 'Times a request was sent to an endpoint.'),
-  retries: metric(
-    'counter',
-    'gatehouse_upstream_retries_total',
-    ['upstream'],
-    'Tries beyond the first of each request.',
-  ),
+  retries: metric('counter', 'gatehouse_upstream_retries_total', ['upstream'], 'Tries beyond a first one.'),
   errors: metric(
     'counter',
     'gatehouse_errors_total',
@@ -118,6 +104,12 @@ export const WORKER_METRICS = {
     'gatehouse_denied_total',
     ['code', 'rule'],
     'Requests that were refused, by error code and by the rule that decided.',
+  ),
+  limited: metric(
+    'counter',
+    'gatehouse_limit_exceeded_total',
+    ['rule', 'result'],
+    'Requests that were over a limit; `result` is refused, or observed where the limit only watches.',
   ),
   authFailures: metric(
     'counter',
@@ -251,7 +243,7 @@ export const SUPERVISOR_METRICS = {
     'Configuration reloads; `result` is applied or rejected (the old configuration stays).',
   ),
   ...CERTIFICATE_METRICS,
-  ...TOKEN_METRICS,
+  ...SERVICE_METRICS,
   issuerKeys: metric(
     'gauge',
     'gatehouse_jwks_keys',
@@ -271,6 +263,20 @@ export const SUPERVISOR_METRICS = {
     'gatehouse_jwks_fetches_total',
     ['issuer', 'result'],
     'Times the keys of an issuer were fetched; `result` is ok or failed (the last good ones stay in use).',
+  ),
+  ...LIMIT_METRICS,
+  dpopProofs: metric(
+    'gauge',
+    'gatehouse_dpop_proofs_remembered',
+    [],
+    'DPoP proofs that are remembered so that none is used twice; `access.dpop.proofs` is the most.',
+    { merge: 'last' },
+  ),
+  dpopRedisFailures: metric(
+    'counter',
+    'gatehouse_dpop_redis_failures_total',
+    [],
+    'Batches of DPoP proofs that Redis did not answer.',
   ),
   directorySyncedAt: metric(
     'gauge',

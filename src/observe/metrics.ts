@@ -55,6 +55,7 @@ export class Metrics {
   readonly #errors: Pairs;
   readonly #denied: Pairs;
   readonly #faults: Pairs;
+  readonly #limited: Pairs;
   readonly #authFailures: Family<Counter>;
   readonly #tenants: Pairs;
   readonly #endpointUp: Family<Gauge>;
@@ -89,6 +90,7 @@ export class Metrics {
     this.#errors = new Pairs(registry.counter(M.errors));
     this.#denied = new Pairs(registry.counter(M.denied));
     this.#faults = new Pairs(registry.counter(M.faults));
+    this.#limited = new Pairs(registry.counter(M.limited));
     this.#authFailures = registry.counter(M.authFailures);
     this.#tenants = new Pairs(registry.counter(M.tenantRequests));
     this.#endpointUp = registry.gauge(M.endpointUp);
@@ -115,6 +117,7 @@ export class Metrics {
       events.on('overload', (state) => this.overload(state)),
       events.on('breakerChanged', (change) => this.breakerChanged(change)),
       events.on('authFailed', ({ method, reason, route }) => this.#authFailures.with(method, reason, route).inc()),
+      events.on('limited', ({ rule, observed }) => this.#limited.inc(rule, observed ? 'observed' : 'refused')),
       events.on('queueEntered', (entered) => this.#queues.entered(entered)),
       events.on('queueLeft', (left) => this.#queues.left(left)),
       events.on('notice', (notice) => this.notice(notice)),

@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '../kernel/clock.ts';
 import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S, WORKER_METRICS as W } from './catalog.ts';
+import { LimitMetrics } from './limits.ts';
 import { PlaceMetrics } from './places.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
 import { TokenMetrics } from './tokens.ts';
@@ -130,6 +131,7 @@ export class SupervisorMetrics {
   #expiring: readonly (readonly [string, string])[] = [];
   readonly places: PlaceMetrics;
   readonly tokens: TokenMetrics;
+  readonly limits: LimitMetrics;
   readonly #clock: Clock;
 
   constructor(registry: Registry, clock: Clock) {
@@ -143,6 +145,7 @@ export class SupervisorMetrics {
     this.#logDropped = registry.counter(W.logDropped);
     this.places = new PlaceMetrics(registry);
     this.tokens = new TokenMetrics(registry);
+    this.limits = new LimitMetrics(registry);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
     this.#expiry = registry.gauge(S.certificateExpiry);
     this.#issued = registry.counter(S.certificatesIssued);

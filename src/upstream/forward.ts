@@ -159,6 +159,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
       }
       if (shape.rewrite !== undefined && this.#pass !== undefined) {
         shape.rewrite.data(buffer, start, end, this.#pass);
+        if (shape.rewrite.done) this.#cutShort();
         return;
       }
     }
@@ -188,6 +189,15 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     }
     this.#completed();
     inbound.end(trailers);
+  }
+
+  /** What reads along has ended the answer: complete for the client, cancelled for the server. */
+  #cutShort(): void {
+    const { connection } = this;
+    if (connection === undefined) return;
+    this.#completed();
+    connection.abort();
+    this.exchange.inbound.end('');
   }
 
   #completed(): void {

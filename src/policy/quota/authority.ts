@@ -5,64 +5,8 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { Counter } from './counter.ts';
 import type { Holding } from './holding.ts';
+import type { Authority, Counted, LeaseAsk, LeaseGrant } from './protocol.ts';
 import { type Counters, countersOf, type Rule, sameRefill } from './rule.ts';
-
-/**
- * What a holder says about one key of one rule. Sums run from the beginning of `epoch`, so a message that is lost or comes twice
- * changes nothing: the next one says it again.
- */
-export interface LeaseAsk {
-  rule: string;
-  key: string;
-  /** Which of the leases that the holder had for this key, growing. */
-  epoch: number;
-  /** Sum of what it has been granted, as far as it knows. */
-  granted: number;
-  /** Sum of the units that it holds no more. */
-  back: number;
-  /** Sum of the units that were used; more than `back` where more was used than was reserved. */
-  used: number;
-  /** Units that requests wait for. */
-  need: number;
-  /** The smallest request that waits: less than this is of no use. */
-  least: number;
-  /** Units it would like to have beside, for requests to come. */
-  wish: number;
-  /** What of `back` and `used` has been heard for certain: where an account was lost, the rest is still counted. */
-  heardBack: number;
-  heardUsed: number;
-  /** Units of the limit that were free when it was last asked. */
-  free: number;
-  /** `home` of the last answer; '' when there was none. */
-  home: string;
-}
-
-/** What it is told. */
-export interface LeaseGrant {
-  /** Sum of what it has been granted in this epoch. */
-  granted: number;
-  /** When less than `least` could be granted: milliseconds after which asking again makes sense; infinite: never. */
-  retryAfterMs: number;
-  /** Milliseconds from the question on, after which units in hand must not be used; infinite where one process decides alone. */
-  ttlMs: number;
-  /** Units of the limit that are free after this, and milliseconds until all of them are. */
-  free: number;
-  resetMs: number;
-  /** Nobody could be asked. */
-  lost?: boolean;
-  /** Granted by a node of its own share, while the store that counts could not be reached: that one has heard nothing. */
-  own?: boolean;
-  /** Which data the answer is from; another value says that a store has begun anew. */
-  home?: string;
-}
-
-/** Grants leases to holders. */
-export interface Authority {
-  /** One batch of a holder; grants in the same order. */
-  exchange(holder: number, asks: readonly LeaseAsk[]): LeaseGrant[] | Promise<LeaseGrant[]>;
-  /** A holder has died. */
-  gone(holder: number): void;
-}
 
 /** State of one rule for one key, for operators. */
 export interface Standing {
@@ -76,6 +20,8 @@ interface Account {
   counter: Counter;
   /** Few workers, so a list. */
   holdings: Holding[];
+  /** Units that another process grants. */
+  given: number;
 }
 
 interface Book {
@@ -99,6 +45,8 @@ export class LocalAuthority implements Authority {
   readonly #books = new Map<string, Book>();
   readonly #maxKeys: number;
   #nodes = 1;
+  /** Keys that are not known yet are for the process that takes over. */
+  #handed = false;
   /** Accounts that were dropped while something was counted, because strangers made too many. */
   evicted = 0;
 
@@ -191,6 +139,56 @@ export class LocalAuthority implements Authority {
     return true;
   }
 
+  /**
+   * Another process is to go on. What is counted, and half of what is free, is said and stays with us: we grant of that half and
+   * of nothing else, until `takeBack`.
+   */
+  handOver(): Counted[] {
+    const now = this.#clock.now();
+    const all: Counted[] = [];
+    for (const { rule, counters, accounts } of this.#books.values()) {
+      const whole = counters.make(now).free(now);
+      for (const [key, account] of accounts) {
+        const { counter } = account;
+        if (counter.empty(now)) continue;
+        const free = Math.max(0, counter.free(now));
+        const given = free - Math.floor(free / 2);
+        counter.hold(given, now);
+        account.given = given;
+        const units = Math.ceil(whole - counter.free(now)) - Math.floor(given) + Math.floor(free / 2);
+        all.push({ rule: rule.name, refill: JSON.stringify(rule.refill), key, units });
+      }
+    }
+    this.#handed = true;
+    return all;
+  }
+
+  /** The other process has gone. `served`: it may have granted what was given to it, which counts as used. */
+  takeBack(served: boolean): void {
+    const now = this.#clock.now();
+    this.#handed = false;
+    for (const { rule, accounts } of this.#books.values())
+      for (const account of accounts.values()) {
+        if (account.given === 0) continue;
+        account.counter.settle(account.given, served && rule.refill.type !== 'held' ? account.given : 0, now);
+        account.given = 0;
+      }
+  }
+
+  /** Goes on for another process: what it has counted counts here. Permits of its requests come back with `gone(holder)`. */
+  takeOver(counted: readonly Counted[], holder: number): void {
+    const now = this.#clock.now();
+    for (const { rule, refill, key, units } of counted) {
+      const book = this.#books.get(rule);
+      if (book === undefined || JSON.stringify(book.rule.refill) !== refill || !(units > 0)) continue;
+      const account = this.#account(book, key, now);
+      account.counter.hold(units, now);
+      if (book.rule.refill.type === 'held')
+        account.holdings.push({ holder, epoch: 0, granted: units, back: 0, used: 0 });
+      else account.counter.settle(units, units, now);
+    }
+  }
+
   /** Accounts of all rules. */
   get size(): number {
     let size = 0;
@@ -209,6 +207,8 @@ export class LocalAuthority implements Authority {
         free: 0,
         resetMs: 0,
       };
+    if (this.#handed && !book.accounts.has(ask.key))
+      return { granted: ask.granted, retryAfterMs: 0, ttlMs: 0, free: 0, resetMs: 0, lost: true };
     const account = this.#account(book, ask.key, now);
     const { counter } = account;
     const holding = this.#holding(account, holder, ask, now);
@@ -269,7 +269,7 @@ export class LocalAuthority implements Authority {
       return account;
     }
     if (!book.rule.known && accounts.size >= this.#maxKeys) this.#evict(book, now);
-    account = { counter: book.counters.make(now), holdings: [] };
+    account = { counter: book.counters.make(now), holdings: [], given: 0 };
     accounts.set(key, account);
     return account;
   }

@@ -1,6 +1,7 @@
 /** What a worker has in hand of one limit for one key. */
-import type { LeaseAsk } from './authority.ts';
+
 import type { Holding } from './holding.ts';
+import type { LeaseAsk } from './protocol.ts';
 import { leaseMs, type Rule } from './rule.ts';
 
 /** What all leases of one rule in one worker share. */
@@ -46,6 +47,8 @@ export class Lease {
   takenBefore = 0;
   /** A question about it is on its way. */
   asking = false;
+  /** Something has come up meanwhile that is to be told or asked next. */
+  wanted = false;
   /** It stands in the list of those that the next sweep looks at. */
   listed = false;
   /** Until then it is in vain to ask for `refused` units or more; and when it will make sense, as the authority last said. */
@@ -109,6 +112,8 @@ export class Lease {
     const { owner, key, epoch, granted, back, used, need, idle, waiters, free, home } = this;
     let least = waiters[0]?.least ?? 0;
     for (const one of waiters) least = Math.min(least, one.least);
+    // What is in hand already need not be asked for.
+    if (least > 0) least = Math.max(1, least - idle);
     const wish = Math.max(0, Math.max(this.taken, this.takenBefore) * 2 - idle);
     const { backTold: heardBack, usedTold: heardUsed } = this;
     return {
@@ -118,7 +123,7 @@ export class Lease {
       granted,
       back,
       used,
-      need,
+      need: Math.max(least, need - idle),
       least,
       wish,
       heardBack,

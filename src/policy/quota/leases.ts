@@ -3,9 +3,9 @@
  * missing the authority is asked, in one batch for all requests of a turn. What is not used goes back soon.
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
-import type { LeaseAsk, LeaseGrant } from './authority.ts';
 import { Lease, LeaseRule, type Waiter } from './lease.ts';
-import { type Rule, sameRefill } from './rule.ts';
+import type { LeaseAsk, LeaseGrant } from './protocol.ts';
+import { mostOf, type Rule, sameRefill } from './rule.ts';
 
 /** Units of one limit that a request needs. */
 export interface Claim {
@@ -40,6 +40,12 @@ const LOOK_MOST = 32;
 const BELIEF_MS = 100;
 /** When the authority cannot be reached, ask again after this many milliseconds. */
 const UNREACHED_MS = 250;
+
+/**
+ * Of what a request has not used of its reservation, this part of a limit goes back at once: others may be waiting for just that.
+ * Less stays for the next request here.
+ */
+const LUMP_SHARE = 32;
 
 /** See the file's head. */
 export class Leases {
@@ -87,6 +93,8 @@ export class Leases {
       const claim = claims[i] as Claim;
       const { lease, units } = claim;
       if (lease.idle >= units && lease.expiresAt > now) continue;
+      if ((claim.least ?? units) > mostOf(claim.rule))
+        return { rule: claim.rule, key: lease.key, retryAfterMs: Number.POSITIVE_INFINITY, lost: false };
       const refusal = refusalOf(claim, now);
       if (refusal !== undefined) return refusal;
       lease.waiters.push({ waiter, units, least: claim.least ?? units });
@@ -116,6 +124,10 @@ export class Leases {
   settle(lease: Lease, taken: number, used: number): void {
     lease.settle(taken, used);
     if (!lease.listed) this.#list(lease);
+    const { permits, rule } = lease.owner;
+    if (permits || taken - used < rule.limit / LUMP_SHARE) return;
+    lease.giveBack();
+    this.#want(lease);
   }
 
   /** Takes over units that others have in hand and that were granted to nobody here; the authority learns of them. */
@@ -147,6 +159,7 @@ export class Leases {
   }
 
   #want(lease: Lease): void {
+    lease.wanted = lease.asking;
     if (lease.asking) return;
     lease.asking = true;
     if (this.#wanting.push(lease) > 1) return;
@@ -201,6 +214,7 @@ export class Leases {
       }
       if (!lease.listed && !lease.quiet) this.#list(lease);
       wake(lease);
+      if (lease.wanted && grant !== undefined) this.#want(lease);
     }
   }
 
@@ -261,7 +275,7 @@ export class Leases {
 /** Why there is no point in asking for so many units now. */
 function refusalOf({ lease, units, least, rule }: Claim, now: number): Exhausted | undefined {
   const { key, emptyUntil, refused, retryAt, lost } = lease;
-  if (now >= emptyUntil || (least ?? units) < refused) return undefined;
+  if (now >= emptyUntil || (least ?? units) - lease.idle < refused) return undefined;
   return { rule, key, retryAfterMs: Math.max(1, retryAt - now), lost };
 }
 

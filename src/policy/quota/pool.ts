@@ -3,10 +3,10 @@
  * that outlives this process. To the store it is a holder with leases (leases.ts), as workers are to it.
  */
 import type { Clock } from '../../kernel/clock.ts';
-import type { Authority, LeaseAsk, LeaseGrant } from './authority.ts';
 import type { Holding } from './holding.ts';
 import type { Lease, LeaseRule, Waiter } from './lease.ts';
 import { type AskAuthority, type Claim, type Exhausted, Leases } from './leases.ts';
+import type { Authority, LeaseAsk, LeaseGrant } from './protocol.ts';
 import type { Rule } from './rule.ts';
 
 /** When a worker may ask again about a rule that is not known here (yet), in milliseconds. */

@@ -46,6 +46,11 @@ const LEASE_MOST = 2000;
 /** A lease lasts this part of a window, so that little of a limit lies idle in other workers' hands. */
 const LEASE_SHARE = 40;
 
+/** Units that can ever be free at once. */
+export function mostOf({ refill, limit }: Rule): number {
+  return refill.type === 'bucket' ? refill.burst : limit;
+}
+
 /** How long a worker keeps what it has not used, in milliseconds. */
 export function leaseMs({ refill }: Rule): number {
   if (refill.type === 'held') return 200;

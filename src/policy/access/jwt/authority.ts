@@ -54,9 +54,9 @@ export class TokenAuthority {
   readonly #random = randomBytes(32);
   #secret = '';
   #redis: RedisProofs | undefined = undefined;
-  #own: IssuerKeys | undefined = undefined;
   #link: Redis | undefined = undefined;
   readonly #connect: () => Redis | undefined;
+  #own: IssuerKeys | undefined = undefined;
   #claim: (claims: ReturnType<typeof claimsFrom>) => readonly Claimed[] | Promise<readonly Claimed[]> = () => [];
 
   /** Registers with `services`; call `configure` before workers are started. `redis`: where several gateways remember proofs. */

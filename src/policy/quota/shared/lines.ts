@@ -1,7 +1,7 @@
 /** Questions and answers of the shared store's script as text. */
 
-import type { LeaseAsk } from '../authority.ts';
 import type { CalendarPeriod } from '../period.ts';
+import type { LeaseAsk } from '../protocol.ts';
 import type { Rule } from '../rule.ts';
 import type { StoreAsk, StoreGrant } from './account.ts';
 

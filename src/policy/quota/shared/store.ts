@@ -5,8 +5,9 @@
  */
 import type { Clock, Timer } from '../../../kernel/clock.ts';
 import type { NoticeEvent } from '../../../kernel/event.ts';
-import { type LeaseAsk, type LeaseGrant, LocalAuthority } from '../authority.ts';
+import { LocalAuthority } from '../authority.ts';
 import { CalendarPeriod } from '../period.ts';
+import type { LeaseAsk, LeaseGrant } from '../protocol.ts';
 import type { Rule } from '../rule.ts';
 import { askFields, readGrant, storeAsk } from './lines.ts';
 
