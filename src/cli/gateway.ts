@@ -119,14 +119,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
   const copies = keyCopies(() => kept.store);
   const tokens = new TokenAuthority(clock, events, services, copies, () => links.proofs());
-  const desk = new TokenDesk({
-    clock,
-    services,
-    authority: tokens,
-    store: () => kept.store,
-    notice: notify,
-    answered: (...told) => own.tokens.answered(...told),
-  });
+  const desk = new TokenDesk({ clock, services, authority: tokens, notice: notify }, () => kept.store, own.tokens);
   const supervisor = new Supervisor<Config>({
     clock,
     events,
