@@ -23,10 +23,12 @@ import type { Overload } from '../policy/overload/overload.ts';
 import type { Admission, Quota } from '../policy/quota/quota.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
+import type { Forward } from '../upstream/forward.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { usedBy } from './demand.ts';
 import { grpcFields } from './grpc.ts';
+import type { OpenCalls } from './opencalls.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -50,6 +52,8 @@ export interface PassageHost {
   /** Knows the challenges of certification authorities that are under way. */
   readonly tls: TlsShared;
   readonly quota: Quota;
+  /** Requests of callers that are known, on their way. */
+  readonly callers: OpenCalls;
   /** Requests that are here now. */
   readonly underWay: number;
   /** Name of this instance in Via. */
@@ -111,6 +115,10 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   held = 0;
   upgrade = '';
   patience = Number.POSITIVE_INFINITY;
+  /** On its way to an upstream for a caller who is known. */
+  forwarding: Forward | undefined = undefined;
+  /** Place among the open calls; -1: none. */
+  slot = -1;
 
   constructor(exchange: Exchange, worker: PassageHost) {
     this.exchange = exchange;
@@ -129,9 +137,13 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
 
   responseFields(head: FieldSection, drop: number): string {
     const changes = this.route?.responseFields;
-    const left = this.#leftLines();
-    if (changes === undefined) return head.lines(drop) + left;
-    return head.linesWhere(drop, (name) => !leavesOut(changes, name)) + changes.lines + left;
+    const cors = this.#corsLines();
+    const left = cors + this.#leftLines();
+    if (changes === undefined && cors === '') return head.lines(drop) + left;
+    // What the server says about pages of other origins it says to us.
+    const goes = (name: string) => cors === '' || !name.startsWith('access-control-');
+    if (changes === undefined) return head.linesWhere(drop, goes) + left;
+    return head.linesWhere(drop, (name) => goes(name) && !leavesOut(changes, name)) + changes.lines + left;
   }
 
   get tokens(): number {
@@ -180,6 +192,11 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.#send(200, type, '', text, 'completed');
   }
 
+  /** Answers with these field lines, and nothing else. */
+  answerEmpty(fields: string): void {
+    this.#send(200, '', fields, '', 'completed');
+  }
+
   /** Says what may be asked for here (RFC 9110 §9.3.7). */
   answerOptions(): void {
     this.#send(200, '', ALLOW, '', 'completed');
@@ -192,13 +209,19 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const body = Buffer.from(text);
     const content = type === '' ? '' : `Content-Type: ${type}\r\n`;
     const own = `x-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n`;
-    const fields = `${content}${own}${more}${this.#leftLines()}`;
+    const fields = `${content}${own}${more}${this.#corsLines()}${this.#leftLines()}`;
     exchange.status = status;
     exchange.responseBytes = body.length;
     this.ended(exchange, outcome, error);
     inbound.head(status, REASONS.get(status) ?? 'Error', fields, body.length);
     inbound.write(body, 0, body.length);
     inbound.end('');
+  }
+
+  /** What pages of other origins may do, where the route says something about them. */
+  #corsLines(): string {
+    const cors = this.route === undefined ? undefined : this.snapshot.cors[this.route.index];
+    return cors === undefined ? '' : cors.lines(this.head.get('origin'));
   }
 
   /** What the caller has left of its limits. */
@@ -223,6 +246,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.error = error;
     exchange.usage = this.progress === undefined ? undefined : settle(this.progress, outcome);
     exchange.endedAt = this.worker.clock.now();
+    if (this.slot >= 0) this.worker.callers.remove(this);
     if (this.admission !== undefined) this.admission.end(usedBy(this));
     this.worker.events.emit('requestEnded', exchange);
     this.worker.held -= this.held;

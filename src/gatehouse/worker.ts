@@ -20,6 +20,7 @@ import { reportExceptions } from '../socket/report.ts';
 import { HttpDate } from './date.ts';
 import { Doors } from './doors.ts';
 import { EndpointNews } from './endpointnews.ts';
+import { OpenCalls } from './opencalls.ts';
 import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { untilQuiet } from './quiet.ts';
@@ -45,6 +46,7 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly registry: Registry;
   /** How much they may use. */
   readonly quota: Quota;
+  readonly callers: OpenCalls;
   readonly #alone: LocalAuthority | undefined;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
@@ -82,6 +84,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
     });
+    this.callers = new OpenCalls(parts.clock, () => [this.access.epoch, this.snapshot.access]);
     this.tls = parts.tls ?? new TlsShared();
     this.overload = new Overload(parts);
     const { clock, descriptors } = parts;
