@@ -10,6 +10,8 @@ import { answerPreflight } from './gatehouse/cors.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
+import { awaitPlace } from './gatehouse/queue.ts';
+import { holdForService, serve } from './gatehouse/serve.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
 import {
   admit,
@@ -42,15 +44,18 @@ const pipeline: readonly Stage[] = [
   authenticate, // key, token or certificate → who calls
   authorize, // tenant, plan and rules of the route, where the head is enough to know
   limit, // requests, concurrency and bytes that are left, where the head is enough to know
+  holdForService, // hold the body where Gatehouse itself answers
   peek, // hold the body where its model is needed
   readModel, // model, stream, user out of the body
   authenticateByModel, // the same, where the model has decided on the route
   permitModel, // the same by model, tools and tokens
   chooseModel, // model → version → upstream; /v1/models
   limitByModel, // the same by model, and tokens: reserved before they are sent
+  serve, // token service: what the supervisor answers
   chaos, // faults on purpose, where somebody switched them on
   compose, // target, fields and body as the upstream gets them
   awaitProbe, // after a breaker's openFor: who may try
+  awaitPlace, // where all servers have as many requests as they may
   forward, // endpoint, retries, the answer back
 ];
 

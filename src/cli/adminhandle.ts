@@ -24,6 +24,7 @@ export interface GatewayState {
   levels(upstream: string): LevelStatus[] | undefined;
   readonly chaos: ChaosBoard;
   documents(): Promise<Store>;
+  queues: NonNullable<AdminHandle['queues']>;
 }
 
 /** Makes the handle. `measure` brings the supervisor's own metrics up to date. */
@@ -62,6 +63,7 @@ export function adminHandle(
       },
       stop: (name) => state.chaos.stop(name),
     },
+    queues: () => state.queues(),
     breakers: {
       list: () => supervisor.endpoints.breakers(),
       force: (upstream, endpoint, to) => supervisor.endpoints.force(upstream, endpoint, to),

@@ -22,9 +22,12 @@ import { keyCopies } from './keycopies.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
+import { NodeQueues } from './nodequeues.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
+import { RedisLinks } from './redislinks.ts';
 import { Reloads } from './reloads.ts';
 import { State, type StateParts } from './state.ts';
+import { TokenDesk } from './tokendesk.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -105,13 +108,24 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const services = new Services();
   const certificates = certificatesFor(clock, services, notify, own);
   const registry = new Registry();
-  const limits = new NodeLimits(clock, loaded.config, services, registry);
+  const links = new RedisLinks(clock, notify, loaded.config);
+  const redis = () => links.limits();
+  const limits = new NodeLimits({ clock, config: loaded.config, services, registry, notice: notify, redis });
+  const queues = new NodeQueues(clock, loaded.config, services);
   const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
   const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
   const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
   const copies = keyCopies(() => kept.store);
-  const tokens = new TokenAuthority(clock, events, services, copies);
+  const tokens = new TokenAuthority(clock, events, services, copies, () => links.proofs());
+  const desk = new TokenDesk({
+    clock,
+    services,
+    authority: tokens,
+    store: () => kept.store,
+    notice: notify,
+    answered: (...told) => own.tokens.answered(...told),
+  });
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -136,6 +150,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       endpoints.gone(String(worker));
       ejections.gone(worker);
       limits.gone(worker);
+      queues.gone(worker);
     },
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);
@@ -153,17 +168,21 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     prepare: async (config) => {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
+      links.prepare(config);
       limits.prepare(config);
+      queues.prepare(config);
       await kept.prepare(config);
       // Before the workers take tokens of new issuers.
-      await tokens.configure(config.access);
+      await desk.configure(config);
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
       if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
       log.settle(accepted);
+      links.settle(accepted);
       limits.settle(accepted);
-      if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
+      queues.settle(accepted);
+      if (!accepted) await desk.configure(supervisor.snapshot.config);
       if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
@@ -176,6 +195,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
     own.tokens.read(tokens.status());
+    own.places.read(queues.authority.standings());
     own.workers(count.starting, count.ready, count.draining);
   };
   const state = {
@@ -188,6 +208,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     levels: (upstream: string) => levels.of(upstream),
     documents: () => kept.open(supervisor.snapshot.config.store),
     chaos,
+    queues: () => queues.authority.standings(),
   };
   let admin: Held<Admin> | undefined;
   try {
@@ -202,14 +223,17 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
     await certificates.start(loaded.config, loaded.files);
     await kept.prepare(loaded.config);
-    await tokens.configure(loaded.config.access);
+    await desk.configure(loaded.config);
+    await limits.start();
     await supervisor.start();
     certificates.begin();
   } catch (error) {
     certificates.stop();
     await supervisor.kill();
     await kept.close();
-    tokens.close();
+    desk.close();
+    await limits.close();
+    links.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -264,7 +288,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
       await kept.close();
-      tokens.close();
+      desk.close();
+      await limits.close();
+      links.close();
       await held.close();
       await log.close();
       return killed;

@@ -6,8 +6,9 @@ import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { changesCommand } from './history.ts';
 import { keysCommand } from './keys.ts';
-import { domainsCommand, plansCommand, tenantsCommand } from './manage.ts';
+import { clientsCommand, domainsCommand, plansCommand, tenantsCommand } from './manage.ts';
 import { diffCommand, reloadCommand, upgradeCommand } from './operate.ts';
+import { queueCommand } from './queue.ts';
 import { schemaCommand } from './schema.ts';
 import { serveCommand } from './serve.ts';
 import { simulate } from './simulate.ts';
@@ -29,9 +30,11 @@ const commands: (() => Command)[] = [
   tenantsCommand,
   plansCommand,
   domainsCommand,
+  clientsCommand,
   tokenCommand,
   changesCommand,
   storeCommand,
+  queueCommand,
   simulate,
   // One line for each command.
 ];

@@ -9,8 +9,10 @@ import { authorizeConfig, idField } from '../policy/authorize/config.ts';
 import { chaosConfig } from '../policy/chaos/config.ts';
 import { overloadConfig } from '../policy/overload/config.ts';
 import { limitsConfig } from '../policy/quota/config.ts';
+import { signupConfig, tokensConfig } from '../policy/token/config.ts';
 import { modelConfig } from '../route/config.ts';
 import { storeConfig } from '../store/config.ts';
+import { redisConfig } from '../store/redisconfig.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 import { planConfig, tenantConfig } from './plans.ts';
 import { wholeRouteConfig } from './route.ts';
@@ -56,6 +58,8 @@ export const configSchema = z.strictObject({
     .min(1, 'expected at least one route')
     .describe('Which request goes where. The most specific match wins; among equals, the first in the file.'),
   access: accessConfig,
+  tokens: tokensConfig,
+  signup: signupConfig,
   plans: z
     .record(idField, planConfig)
     .default({})
@@ -75,6 +79,7 @@ export const configSchema = z.strictObject({
   overload: overloadConfig,
   chaos: chaosConfig,
   store: storeConfig.describe('Where keys, tenants, plans, domains and the usage ledger are kept.'),
+  redis: redisConfig.optional().describe('Redis or Valkey in which several nodes count their limits together.'),
   log: logConfig.describe('What is written about requests.'),
 });
 

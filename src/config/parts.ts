@@ -4,6 +4,7 @@ import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import { authorizeConfig } from '../policy/authorize/config.ts';
 import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
+import { type SignupConfig, signupConfig, type TokensConfig, tokensConfig } from '../policy/token/config.ts';
 import { type ModelConfig, modelConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
 import type { Config } from './file.ts';
@@ -22,6 +23,8 @@ export interface Parts {
   /** Undefined when it is wrong, or not there. */
   chaos: ChaosConfig | undefined;
   access: AccessConfig | undefined;
+  tokens: TokensConfig | undefined;
+  signup: SignupConfig | undefined;
   plans: [string, PlanConfig][];
   tenants: [string, TenantConfig][];
   defaultPlan: string | undefined;
@@ -47,6 +50,8 @@ export function partsOf(config: Config): Parts {
     admin: config.admin,
     chaos: config.chaos,
     access: config.access,
+    tokens: config.tokens,
+    signup: config.signup,
     plans: Object.entries(config.plans),
     tenants: Object.entries(config.tenants),
     defaultPlan: config.authorize.defaultPlan,
@@ -83,6 +88,8 @@ export function partsOfWrong(value: unknown): Parts {
     memoryLimits: [],
     chaos: chaosConfig.safeParse(file.chaos).data,
     access: accessConfig.safeParse(file.access).data,
+    tokens: tokensConfig.safeParse(file.tokens).data,
+    signup: signupConfig.safeParse(file.signup).data,
     plans: readable(Object.entries(record(file.plans)), (part) => planConfig.safeParse(part), partial),
     tenants: readable(Object.entries(record(file.tenants)), (part) => tenantConfig.safeParse(part), partial),
     defaultPlan: authorizeConfig.safeParse(file.authorize).data?.defaultPlan,

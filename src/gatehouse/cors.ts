@@ -21,6 +21,6 @@ export function answerPreflight(passage: Passage): Step {
   const asked = { origin, method, headers: head.get('access-control-request-headers') ?? '' };
   const refusal = cors.refusal(asked);
   if (refusal !== '') return new GatehouseError('forbidden', refusal, { rule: found.name });
-  passage.answerEmpty(cors.preflightLines(asked));
+  passage.answerWhole(200, cors.preflightLines(asked), '');
   return ANSWERED;
 }

@@ -25,10 +25,14 @@ import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
 import type { Forward } from '../upstream/forward.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
+import type { Order, Ticket } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { usedBy } from './demand.ts';
 import { grpcFields } from './grpc.ts';
 import type { OpenCalls } from './opencalls.ts';
+import { orderOf } from './order.ts';
+import type { WorkerParts } from './parts.ts';
+import { REASONS } from './reasons.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -54,6 +58,8 @@ export interface PassageHost {
   readonly quota: Quota;
   /** Requests of callers that are known, on their way. */
   readonly callers: OpenCalls;
+  /** Whom to ask for what a service of ours answers. */
+  readonly askService: WorkerParts['askService'];
   /** Requests that are here now. */
   readonly underWay: number;
   /** Name of this instance in Via. */
@@ -114,6 +120,10 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** Bytes of the body that count as held. */
   held = 0;
   upgrade = '';
+  /** Importance, from 0 to 100. */
+  priority = 0;
+  /** It waits for a place at a server. */
+  ticket: Ticket | undefined = undefined;
   patience = Number.POSITIVE_INFINITY;
   /** On its way to an upstream for a caller who is known. */
   forwarding: Forward | undefined = undefined;
@@ -125,10 +135,23 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.head = exchange.head as Request;
     this.worker = worker;
     this.snapshot = worker.snapshot;
+    exchange.owner = this;
   }
 
   get upstream(): Upstream {
     return this.destination as Upstream;
+  }
+
+  order(waitedMs: number, patienceMs: number): Order {
+    return orderOf(this, waitedMs, patienceMs);
+  }
+
+  /** The client has left while no part of the pipeline held its request. */
+  abandoned(error: GatehouseError): void {
+    const { exchange } = this;
+    if (exchange.outcome !== 'open') return;
+    this.ended(exchange, 'client_aborted', error);
+    exchange.inbound.abort();
   }
 
   shape(head: ResponseHead): ResponseShape | undefined {
@@ -192,9 +215,9 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.#send(200, type, '', text, 'completed');
   }
 
-  /** Answers with these field lines, and nothing else. */
-  answerEmpty(fields: string): void {
-    this.#send(200, '', fields, '', 'completed');
+  /** Answers with what a service of ours has decided. `fields`: lines with CRLF, the content type among them. */
+  answerWhole(status: number, fields: string, text: string): void {
+    this.#send(status, '', fields, text, status < 400 ? 'completed' : 'denied');
   }
 
   /** Says what may be asked for here (RFC 9110 §9.3.7). */
@@ -247,6 +270,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.usage = this.progress === undefined ? undefined : settle(this.progress, outcome);
     exchange.endedAt = this.worker.clock.now();
     if (this.slot >= 0) this.worker.callers.remove(this);
+    this.ticket?.cancel();
     if (this.admission !== undefined) this.admission.end(usedBy(this));
     this.worker.events.emit('requestEnded', exchange);
     this.worker.held -= this.held;
@@ -269,29 +293,3 @@ function settle(progress: UsageProgress, outcome: Outcome): Usage | undefined {
 
 /** Methods that pass, as far as this gateway is concerned. */
 const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
-
-const REASONS = new Map([
-  [200, 'OK'],
-  [400, 'Bad Request'],
-  [401, 'Unauthorized'],
-  [403, 'Forbidden'],
-  [404, 'Not Found'],
-  [405, 'Method Not Allowed'],
-  [408, 'Request Timeout'],
-  [411, 'Length Required'],
-  [413, 'Content Too Large'],
-  [414, 'URI Too Long'],
-  [415, 'Unsupported Media Type'],
-  [417, 'Expectation Failed'],
-  [421, 'Misdirected Request'],
-  [429, 'Too Many Requests'],
-  [431, 'Request Header Fields Too Large'],
-  [499, 'Client Closed Request'],
-  [500, 'Internal Server Error'],
-  [501, 'Not Implemented'],
-  [502, 'Bad Gateway'],
-  [503, 'Service Unavailable'],
-  [504, 'Gateway Timeout'],
-  [505, 'HTTP Version Not Supported'],
-  [508, 'Loop Detected'],
-]);

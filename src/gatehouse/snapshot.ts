@@ -5,6 +5,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { ListenerConfig } from '../listen/config.ts';
 import type { Access, AccessGate, CompiledAccess } from '../policy/access/access.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
+import { issuerConfig } from '../policy/access/jwt/config.ts';
 import { Permissions, type Registry } from '../policy/authorize/authorize.ts';
 import {
   type AuthorizeConfig,
@@ -19,6 +20,7 @@ import { Cors } from '../policy/cors/cors.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
 import type { LimitConfig } from '../policy/quota/config.ts';
 import type { CompiledQuota, Quota, QuotaConfig } from '../policy/quota/quota.ts';
+import { OWN_ISSUER, ownIssuer, type TokensConfig } from '../policy/token/config.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
 import { compileModels, type ModelTable } from '../route/model.ts';
 import { compileRoutes, type Router } from '../route/route.ts';
@@ -39,6 +41,8 @@ export interface SnapshotInput {
     limits?: LimitConfig[];
     chaos?: ChaosConfig;
     access?: AccessConfig;
+    /** No tokens of our own when left out. */
+    tokens?: TokensConfig | undefined;
     plans?: Record<string, PlanFacts & { limits: LimitConfig[] }>;
     tenants?: Record<string, TenantFacts & { limits: LimitConfig[] }>;
     authorize?: AuthorizeConfig;
@@ -62,6 +66,13 @@ export interface SnapshotParts extends Omit<UpstreamParts, 'readText'> {
 /** The limits of a configuration, wherever they stand. */
 export function limitsOf({ limits = [], routes, plans = {}, tenants = {} }: SnapshotInput['config']): QuotaConfig {
   return { limits, routes: routes.map(({ name, limits: own = [] }) => ({ name, limits: own })), plans, tenants };
+}
+
+/** Who may come in: with tokens of our own as well, where there are any. */
+function accessOf({ access = accessConfig.parse({}), tokens }: SnapshotInput['config']): AccessConfig {
+  if (tokens === undefined) return access;
+  const own = issuerConfig.parse(ownIssuer(tokens));
+  return { ...access, issuers: { ...access.issuers, [OWN_ISSUER]: own } };
 }
 
 /** The text of a file the configuration names. Throws when the supervisor did not send it. */
@@ -98,7 +109,7 @@ export class Snapshot {
     this.router = compileRoutes(input.config.routes);
     this.models = compileModels(input.config.models, parts.clock as Clock);
     this.access = parts.access.compile(
-      input.config.access ?? accessConfig.parse({}),
+      accessOf(input.config),
       input.config.routes.map(({ access }) => access),
       before?.access,
     );

@@ -5,6 +5,7 @@ import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { CREDENTIAL } from '../policy/access/access.ts';
+import { priorityOf } from '../route/config.ts';
 import { leavesOut } from '../route/route.ts';
 import { Forward } from '../upstream/forward.ts';
 import { grpcTimeout, isGrpc } from './grpc.ts';
@@ -105,10 +106,21 @@ export function route(passage: Passage): Step {
   return undefined;
 }
 
+/** What a client asks for, where that is less than it may have: a word, or a whole number. */
+function lowered(priority: number, asked: string | undefined): number {
+  if (asked === undefined) return priority;
+  if (asked === 'realtime' || asked === 'batch' || asked === 'test') return Math.min(priority, priorityOf(asked));
+  return /^\d{1,3}$/.test(asked) ? Math.min(priority, Number(asked)) : priority;
+}
+
 /** Refuses what is new and not important enough, while the worker has more than it can carry. */
 export function admit(passage: Passage): Step {
-  const { worker } = passage;
-  return worker.overload.admit((passage.route as NonNullable<typeof passage.route>).priority, worker.underWay);
+  const { worker, head } = passage;
+  const found = passage.route as NonNullable<typeof passage.route>;
+  passage.priority = found.priority;
+  const { priorityHeader } = found.config;
+  if (priorityHeader !== undefined) passage.priority = lowered(found.priority, head.get(priorityHeader.toLowerCase()));
+  return worker.overload.admit(passage.priority, worker.underWay);
 }
 
 /** Holds and peeks into the body, where the route or the upstream's API asks for it. */

@@ -20,6 +20,7 @@ import { reportExceptions } from '../socket/report.ts';
 import { HttpDate } from './date.ts';
 import { Doors } from './doors.ts';
 import { EndpointNews } from './endpointnews.ts';
+import { LocalQueues } from './localqueues.ts';
 import { OpenCalls } from './opencalls.ts';
 import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
@@ -47,6 +48,9 @@ export class Worker implements ListenerHandler, PassageHost {
   /** How much they may use. */
   readonly quota: Quota;
   readonly callers: OpenCalls;
+  /** Places at servers, and who waits for them. */
+  readonly queues: LocalQueues;
+  readonly askService: WorkerParts['askService'];
   readonly #alone: LocalAuthority | undefined;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
@@ -72,6 +76,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
     this.access = new Access(parts);
+    this.askService = parts.askService;
     this.registry = parts.registry ?? new Registry();
     this.#alone = parts.askAuthority === undefined ? new LocalAuthority(parts.clock) : undefined;
     const ask: AskAuthority = async (asks) => {
@@ -80,6 +85,7 @@ export class Worker implements ListenerHandler, PassageHost {
     };
     const stored = storedLimits(this.registry);
     this.quota = new Quota({ clock: parts.clock, events: parts.events, ask: parts.askAuthority ?? ask, stored });
+    this.queues = new LocalQueues(parts, this.#deadlines);
     this.snapshot = this.#compile(input, undefined);
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
@@ -163,9 +169,7 @@ export class Worker implements ListenerHandler, PassageHost {
   }
 
   onAborted(exchange: Exchange, error: GatehouseError): void {
-    if (exchange.outcome !== 'open') return;
-    new Passage(exchange, this).ended(exchange, 'client_aborted', error);
-    exchange.inbound.abort();
+    (exchange.owner ?? new Passage(exchange, this)).abandoned(error);
   }
 
   /** Runs the stages from where the passage stands. */
@@ -246,6 +250,7 @@ export class Worker implements ListenerHandler, PassageHost {
   }
 
   #configure({ config }: SnapshotInput): void {
+    this.queues.configure(config.upstreams);
     this.#configureAlone({ config });
     this.#chaosRun.configure(config.chaos);
     const priorities = config.routes.map(({ priority }) => priorityOf(priority));
@@ -263,7 +268,8 @@ export class Worker implements ListenerHandler, PassageHost {
     const { clock, events, lookup, askProbe } = this.#parts;
     const optional = { ...(lookup && { lookup }), ...(askProbe && { askProbe }) };
     const { access, quota, registry } = this;
-    const parts = { clock, events, deadlines: this.#deadlines, access, quota, registry, ...optional };
+    const { queues } = this.queues;
+    const parts = { clock, events, deadlines: this.#deadlines, access, quota, registry, queues, ...optional };
     return new Snapshot(input, parts, before);
   }
 }

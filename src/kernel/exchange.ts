@@ -147,6 +147,12 @@ export type Protocol = 'openai' | 'anthropic' | 'grpc' | 'http';
 /** Why and how an exchange ended. */
 export type Outcome = 'open' | 'completed' | 'denied' | 'failed' | 'client_aborted' | 'upstream_aborted';
 
+/** Who sees to an exchange while its body has no taker. */
+export interface ExchangeOwner {
+  /** The client has left. */
+  abandoned(error: GatehouseError): void;
+}
+
 /**
  * What is known about one request while it passes, filled in by the stages. Observers read it when it has ended and
  * must not keep it. Times are monotonic milliseconds; 0 means "has not happened".
@@ -155,6 +161,7 @@ export class Exchange {
   /** The client's side; a stage may put a decorator around it before anything has been answered. */
   inbound: Inbound;
   readonly head: RequestHead;
+  owner: ExchangeOwner | undefined = undefined;
   /** Length of the request body as framed. */
   readonly requestLength: BodyLength;
   /** Unique id, also sent as `x-request-id`. */

@@ -5,6 +5,8 @@
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
 import type { MetricDefinition, MetricKind } from './definition.ts';
+import { PLACE_METRICS, QUEUE_METRICS } from './queuecatalog.ts';
+import { SERVICE_METRICS } from './servicecatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
 
@@ -178,6 +180,7 @@ export const WORKER_METRICS = {
     ['upstream', 'endpoint', 'to'],
     'Times a breaker changed; `to` is open, half_open or closed. Counted in the worker that found it out.',
   ),
+  ...QUEUE_METRICS,
   logLines: metric('counter', 'gatehouse_log_lines_total', ['log'], 'Log lines handed on for writing.'),
   logDropped: metric(
     'counter',
@@ -227,6 +230,7 @@ export const PROCESS_METRICS = {
 
 /** Counted by the supervisor. */
 export const SUPERVISOR_METRICS = {
+  ...PLACE_METRICS,
   workers: metric('gauge', 'gatehouse_workers', ['state'], 'Workers by state: starting, ready, draining.'),
   exits: metric(
     'counter',
@@ -247,6 +251,7 @@ export const SUPERVISOR_METRICS = {
     'Configuration reloads; `result` is applied or rejected (the old configuration stays).',
   ),
   ...CERTIFICATE_METRICS,
+  ...SERVICE_METRICS,
   issuerKeys: metric(
     'gauge',
     'gatehouse_jwks_keys',

@@ -8,6 +8,7 @@ import { WORKER_METRICS as M } from './catalog.ts';
 import { OVERFLOW } from './definition.ts';
 import { under } from './fragments.ts';
 import { Path, PathFamilies } from './path.ts';
+import { QueueMetrics } from './queuemetrics.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
 
 /** Most combinations kept at hand; beyond that the table is forgotten and refilled from the registry. */
@@ -60,6 +61,7 @@ export class Metrics {
   readonly #endpointChanges: Family<Counter>;
   readonly #pressure: Family<Gauge>;
   readonly #shedding: Gauge;
+  readonly #queues: QueueMetrics;
   readonly #breakerState: Family<Gauge>;
   readonly #breakerChanges: Family<Counter>;
   readonly #logLines: Family<Counter>;
@@ -93,6 +95,7 @@ export class Metrics {
     this.#endpointChanges = registry.counter(M.endpointChanges);
     this.#pressure = registry.gauge(M.pressure);
     this.#shedding = registry.gauge(M.shedding).with();
+    this.#queues = new QueueMetrics(registry);
     this.#breakerState = registry.gauge(M.breakerState);
     this.#breakerChanges = registry.counter(M.breakerChanges);
     this.#logLines = registry.counter(M.logLines);
@@ -112,6 +115,8 @@ export class Metrics {
       events.on('overload', (state) => this.overload(state)),
       events.on('breakerChanged', (change) => this.breakerChanged(change)),
       events.on('authFailed', ({ method, reason, route }) => this.#authFailures.with(method, reason, route).inc()),
+      events.on('queueEntered', (entered) => this.#queues.entered(entered)),
+      events.on('queueLeft', (left) => this.#queues.left(left)),
       events.on('notice', (notice) => this.notice(notice)),
     ];
     return () => {

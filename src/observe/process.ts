@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '../kernel/clock.ts';
 import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S, WORKER_METRICS as W } from './catalog.ts';
+import { PlaceMetrics } from './places.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
 import { TokenMetrics } from './tokens.ts';
 
@@ -127,6 +128,7 @@ export class SupervisorMetrics {
   readonly #expiry: Family<Gauge>;
   readonly #issued: Family<Counter>;
   #expiring: readonly (readonly [string, string])[] = [];
+  readonly places: PlaceMetrics;
   readonly tokens: TokenMetrics;
   readonly #clock: Clock;
 
@@ -139,6 +141,7 @@ export class SupervisorMetrics {
     this.#appliedAt = registry.gauge(S.reloadedAt).with();
     this.#directorySyncedAt = registry.gauge(S.directorySyncedAt).with();
     this.#logDropped = registry.counter(W.logDropped);
+    this.places = new PlaceMetrics(registry);
     this.tokens = new TokenMetrics(registry);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
     this.#expiry = registry.gauge(S.certificateExpiry);

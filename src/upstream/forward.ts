@@ -31,6 +31,8 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
   #shape: ResponseShape | undefined = undefined;
   #pass: ((buffer: Buffer, start: number, end: number) => void) | undefined = undefined;
   #over = false;
+  /** The first token is waited for, to be measured. */
+  #measuring = false;
   /** A tunnel: directions that still go on. The exchange is over when both have ended. */
   #directions = 0;
 
@@ -130,6 +132,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     const fields = answerFields(plan, exchange.id, response, length);
     const shape = plan.shape(head);
     this.#shape = shape;
+    if (this.seat !== undefined) this.#measure(shape !== undefined, now);
     let outgoing = length;
     if (shape?.rewrite !== undefined) {
       if (length > 0) outgoing = LENGTH_CHUNKED;
@@ -139,10 +142,21 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     exchange.inbound.head(head.status, head.reason, fields, outgoing);
   }
 
+  /** What tells how busy the server is: its first token; where answers are not read, their head. How long a whole answer takes does not. */
+  #measure(read: boolean, now: number): void {
+    if (this.exchange.status >= 400) return;
+    if (read) this.#measuring = this.exchange.stream;
+    else this.seat?.measured(now - this.triedAt);
+  }
+
   onResponseData(buffer: Buffer, start: number, end: number): void {
     const shape = this.#shape;
     if (shape !== undefined) {
       if (shape.tap !== undefined) shape.tap.data(buffer, start, end);
+      if (this.#measuring && this.exchange.firstTokenAt > 0) {
+        this.#measuring = false;
+        this.seat?.measured(this.exchange.firstTokenAt - this.triedAt);
+      }
       if (shape.rewrite !== undefined && this.#pass !== undefined) {
         shape.rewrite.data(buffer, start, end, this.#pass);
         return;

@@ -18,6 +18,7 @@ import { type KeyUses, UsedKeys } from './used.ts';
 export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
 export type { KeyDocument } from './document.ts';
 export { AccessGate } from './gate.ts';
+export { requestUri } from './jwt/jwt.ts';
 export { ISSUER_KEYS, Tokens } from './jwt/tokens.ts';
 export { mintKey } from './key.ts';
 export {
@@ -36,8 +37,9 @@ export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts'
 export { packRevocation, REVOCATION_KIND, revocationConsumer, revocationDocument } from './revocations.ts';
 export { CREDENTIAL } from './shown.ts';
 export { KeyTable } from './table.ts';
-export { Throttle } from './throttle.ts';
+export { networkOf, Throttle } from './throttle.ts';
 export type { KeyUses } from './used.ts';
+export { type Vouched, Voucher } from './vouch.ts';
 
 /** What the room needs. */
 export interface AccessParts {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import type { Counter } from './counter.ts';
+import type { Holding } from './holding.ts';
 import { type Counters, countersOf, type Rule, sameRefill } from './rule.ts';
 
 /**
@@ -27,6 +28,13 @@ export interface LeaseAsk {
   least: number;
   /** Units it would like to have beside, for requests to come. */
   wish: number;
+  /** What of `back` and `used` has been heard for certain: where an account was lost, the rest is still counted. */
+  heardBack: number;
+  heardUsed: number;
+  /** Units of the limit that were free when it was last asked. */
+  free: number;
+  /** `home` of the last answer; '' when there was none. */
+  home: string;
 }
 
 /** What it is told. */
@@ -40,6 +48,12 @@ export interface LeaseGrant {
   /** Units of the limit that are free after this, and milliseconds until all of them are. */
   free: number;
   resetMs: number;
+  /** Nobody could be asked. */
+  lost?: boolean;
+  /** Granted by a node of its own share, while the store that counts could not be reached: that one has heard nothing. */
+  own?: boolean;
+  /** Which data the answer is from; another value says that a store has begun anew. */
+  home?: string;
 }
 
 /** Grants leases to holders. */
@@ -56,15 +70,6 @@ export interface Standing {
   key: string;
   limit: number;
   free: number;
-}
-
-/** What one holder has of an account: sums of an epoch. */
-interface Holding {
-  holder: number;
-  epoch: number;
-  granted: number;
-  back: number;
-  used: number;
 }
 
 interface Account {
@@ -93,6 +98,7 @@ export class LocalAuthority implements Authority {
   readonly #clock: Clock;
   readonly #books = new Map<string, Book>();
   readonly #maxKeys: number;
+  #nodes = 1;
   /** Accounts that were dropped while something was counted, because strangers made too many. */
   evicted = 0;
 
@@ -111,11 +117,36 @@ export class LocalAuthority implements Authority {
       const book = this.#books.get(rule.name);
       if (book !== undefined && sameRefill(book.rule, rule)) {
         book.rule = rule;
-        book.counters.setLimit(rule.limit);
+        book.counters.setLimit(rule.limit, this.#nodes);
       } else {
-        this.#books.set(rule.name, { rule, counters: countersOf(rule, this.#clock), accounts: new Map() });
+        const counters = countersOf(rule, this.#clock);
+        counters.setLimit(rule.limit, this.#nodes);
+        this.#books.set(rule.name, { rule, counters, accounts: new Map() });
       }
     }
+  }
+
+  /** Grants no more than one of so many nodes may. */
+  divide(nodes: number): void {
+    this.#nodes = nodes;
+    for (const { rule, counters } of this.#books.values()) counters.setLimit(rule.limit, nodes);
+  }
+
+  /** Units of a key that are used or held. */
+  counted(rule: string, key: string): number {
+    const book = this.#books.get(rule);
+    const account = book?.accounts.get(key);
+    if (book === undefined || account === undefined) return 0;
+    const now = this.#clock.now();
+    return Math.max(0, book.counters.make(now).free(now) - account.counter.free(now));
+  }
+
+  /** Counts units as used that nobody has reported. */
+  spend(rule: string, key: string, units: number): void {
+    const book = this.#books.get(rule);
+    if (book === undefined || units <= 0) return;
+    const now = this.#clock.now();
+    this.#account(book, key, now).counter.settle(0, units, now);
   }
 
   exchange(holder: number, asks: readonly LeaseAsk[]): LeaseGrant[] {
@@ -181,6 +212,11 @@ export class LocalAuthority implements Authority {
     const account = this.#account(book, ask.key, now);
     const { counter } = account;
     const holding = this.#holding(account, holder, ask, now);
+    if (ask.granted > holding.granted) {
+      // By whoever decided before us, or beside us.
+      counter.hold(ask.granted - holding.granted, now);
+      holding.granted = ask.granted;
+    }
     const back = Math.max(0, Math.min(ask.back, holding.granted) - holding.back);
     const used = Math.max(0, ask.used - holding.used);
     if (back > 0 || used > 0) counter.settle(back, used, now);
@@ -206,7 +242,7 @@ export class LocalAuthority implements Authority {
   }
 
   #holding({ counter, holdings }: Account, holder: number, ask: LeaseAsk, now: number): Holding {
-    const { epoch, granted, back, used } = ask;
+    const { epoch, granted, heardBack: back, heardUsed: used } = ask;
     for (let i = holdings.length - 1; i >= 0; i--) {
       const one = holdings[i] as Holding;
       if (one.holder !== holder) continue;

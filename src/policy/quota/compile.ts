@@ -30,6 +30,8 @@ export function rulesOf(limits: readonly LimitConfig[], where: string): NamedLim
       limit: unit === 'credits' ? Math.round(units * CREDIT) : units,
       refill: refillOf(config, rate),
       known: config.key.every((part) => KNOWN_PARTS.has(part)),
+      scope: config.scope,
+      onStoreLoss: config.onStoreLoss,
     };
     return { config, rule };
   });

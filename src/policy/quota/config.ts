@@ -68,6 +68,12 @@ export const limitConfig = z
       .enum(['enforce', 'observe'])
       .default('enforce')
       .describe('`observe` counts and reports what it would refuse, and refuses nothing.'),
+    scope: z
+      .enum(['shared', 'node'])
+      .default('shared')
+      .describe(
+        'With `redis`: `shared` counts for all nodes together, `node` for each node by itself. Without it every limit is of the node.',
+      ),
     onStoreLoss: z
       .enum(['refuse', 'localShare'])
       .default('localShare')

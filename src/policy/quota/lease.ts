@@ -1,4 +1,6 @@
 /** What a worker has in hand of one limit for one key. */
+import type { LeaseAsk } from './authority.ts';
+import type { Holding } from './holding.ts';
 import { leaseMs, type Rule } from './rule.ts';
 
 /** What all leases of one rule in one worker share. */
@@ -55,13 +57,19 @@ export class Lease {
   sweptAt = 0;
   /** When idle units must not be used any more. */
   expiresAt = Number.POSITIVE_INFINITY;
+  /** When to ask for more time, if anything is in hand. */
+  renewAt = Number.POSITIVE_INFINITY;
+  /** Which data the authority's last answer was from. */
+  home = '';
+  /** What others have of it in turn, where this process is an authority itself. */
+  holdings: Holding[] | undefined = undefined;
   /** Units of the limit that were free when it was last asked. */
   free: number;
   /** When all of them will be. */
   resetAt = 0;
   /** Units that waiting requests need together. */
   need = 0;
-  waiters: { waiter: Waiter; units: number }[] = [];
+  waiters: { waiter: Waiter; units: number; least: number }[] = [];
 
   constructor(owner: LeaseRule, key: string, epoch: number) {
     this.owner = owner;
@@ -88,6 +96,36 @@ export class Lease {
     this.back += kept;
     this.used += used;
     this.idle += taken - kept;
+  }
+
+  /** What is not in use goes back. */
+  giveBack(): void {
+    this.back += this.idle;
+    this.idle = 0;
+  }
+
+  /** What is to be said about it to the authority. */
+  question(): LeaseAsk {
+    const { owner, key, epoch, granted, back, used, need, idle, waiters, free, home } = this;
+    let least = waiters[0]?.least ?? 0;
+    for (const one of waiters) least = Math.min(least, one.least);
+    const wish = Math.max(0, Math.max(this.taken, this.takenBefore) * 2 - idle);
+    const { backTold: heardBack, usedTold: heardUsed } = this;
+    return {
+      rule: owner.rule.name,
+      key,
+      epoch,
+      granted,
+      back,
+      used,
+      need,
+      least,
+      wish,
+      heardBack,
+      heardUsed,
+      free,
+      home,
+    };
   }
 
   /** Something is to be told. */

@@ -12,8 +12,11 @@ export { Admission, type Demand } from './admission.ts';
 export { type LeaseAsk, type LeaseGrant, LocalAuthority } from './authority.ts';
 export { allRules, describeLimits, rulesOf } from './compile.ts';
 export type { AskAuthority, Exhausted } from './leases.ts';
+export { PooledAuthority } from './pool.ts';
 export { refusalFor } from './refusal.ts';
 export type { Rule } from './rule.ts';
+export { LEASE_SCRIPT } from './shared/script.ts';
+export { SharedStore, type SharedStoreStatus } from './shared/store.ts';
 
 /** Limits by where they stand in the configuration. */
 export interface QuotaConfig {

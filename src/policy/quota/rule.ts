@@ -34,6 +34,10 @@ export interface Rule {
   refill: Refill;
   /** Its keys come from callers that were authenticated, so no stranger can make more of them. */
   known: boolean;
+  /** Counted for all nodes together where they have a store in common, or for each by itself. */
+  scope: 'shared' | 'node';
+  /** What happens while that store cannot be reached. */
+  onStoreLoss: 'refuse' | 'localShare';
 }
 
 /** Shortest and longest time that a worker keeps what it has not used, in milliseconds. */
@@ -57,7 +61,8 @@ export function sameRefill(before: Rule, after: Rule): boolean {
 /** Makes the counters of one rule; `limit` may change while they live. */
 export interface Counters {
   make(now: number): Counter;
-  setLimit(limit: number): void;
+  /** `nodes`: it is divided by so many, rounded down. */
+  setLimit(limit: number, nodes: number): void;
 }
 
 /** The counters of `rule`. */
@@ -68,8 +73,8 @@ export function countersOf(rule: Rule, clock: Clock): Counters {
       const window = new SlidingWindow(limit, refill.windowMs);
       return {
         make: () => new SlidingCounter(window),
-        setLimit: (next) => {
-          window.limit = next;
+        setLimit: (next, nodes) => {
+          window.limit = Math.floor(next / nodes);
         },
       };
     }
@@ -77,8 +82,9 @@ export function countersOf(rule: Rule, clock: Clock): Counters {
       const bucket = new Bucket(limit, refill.windowMs, refill.burst);
       return {
         make: (now) => new BucketCounter(bucket, now),
-        setLimit: (next) => {
-          bucket.perMs = next / refill.windowMs;
+        setLimit: (next, nodes) => {
+          bucket.perMs = next / refill.windowMs / nodes;
+          bucket.burst = Math.floor(refill.burst / nodes);
         },
       };
     }
@@ -86,8 +92,8 @@ export function countersOf(rule: Rule, clock: Clock): Counters {
       const period = new CalendarPeriod(limit, refill.every, refill.timeZone, clock);
       return {
         make: (now) => new CalendarCounter(period, now),
-        setLimit: (next) => {
-          period.limit = next;
+        setLimit: (next, nodes) => {
+          period.limit = Math.floor(next / nodes);
         },
       };
     }
@@ -95,8 +101,8 @@ export function countersOf(rule: Rule, clock: Clock): Counters {
       const held = { limit };
       return {
         make: () => new PermitCounter(held),
-        setLimit: (next) => {
-          held.limit = next;
+        setLimit: (next, nodes) => {
+          held.limit = Math.floor(next / nodes);
         },
       };
     }

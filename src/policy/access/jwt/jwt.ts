@@ -173,7 +173,7 @@ export class JwtAuthenticator implements Authenticator {
     const text = head.get('dpop');
     if (text === undefined || head.count('dpop') !== 1) return FAULTS.proofMissing;
     const now = this.#tokens.clock.wall();
-    const subject = { method: head.method, uri: uriOf(exchange), tokenHash, jkt: token.jkt };
+    const subject = { method: head.method, uri: requestUri(exchange), tokenHash, jkt: token.jkt };
     const proof = this.#checker.check(text, subject, now);
     if (proof === 'nonce') return nonceFault(this.#checker.nonce(now));
     if (typeof proof === 'string') return FAULTS[proof];
@@ -187,8 +187,7 @@ export class JwtAuthenticator implements Authenticator {
 }
 
 /** The request's address as its client sees it: what trusted hops say about the name counts. */
-function uriOf(exchange: Exchange): string {
-  const { head, inbound } = exchange;
+export function requestUri({ head, inbound }: Exchange): string {
   const named = inbound.peer.trusted ? head.get('x-forwarded-host')?.split(',')[0]?.trim() : undefined;
   return normalUri(`${inbound.scheme}://${named || head.authority}${head.path}`);
 }

@@ -1,0 +1,35 @@
+/** Who a request is in a queue. */
+import type { Operation, RequestPeek } from '../ai/ai.ts';
+import type { Exchange } from '../kernel/exchange.ts';
+import type { Order } from '../upstream/queue/queue.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { demandOf } from './demand.ts';
+
+/** What is known of it. */
+interface Queued {
+  readonly exchange: Exchange;
+  readonly priority: number;
+  readonly destination: Upstream | undefined;
+  readonly operation: Operation | undefined;
+  readonly peek: RequestPeek | undefined;
+  readonly body: Buffer | undefined;
+}
+
+/** More than this nobody needs; what a client writes must not become infinite. */
+const MOST_TOKENS = 1e9;
+
+/** How a request stands in a queue: by its class, its tenant (else its caller, else its address) and what it is expected to cost. */
+export function orderOf(request: Queued, waitedMs: number, patienceMs: number): Order {
+  const { exchange, priority, destination } = request;
+  const { identity } = exchange;
+  const weights = destination?.queue?.weights;
+  const caller = identity === undefined ? exchange.inbound.clientAddress : identity.tenant || identity.principal;
+  return {
+    priority,
+    tenant: caller,
+    weight: (identity === undefined ? undefined : weights?.[identity.plan]) ?? 1,
+    cost: Math.max(1, Math.min(MOST_TOKENS, demandOf(request).tokens)),
+    patienceMs,
+    waitedMs,
+  };
+}
