@@ -250,12 +250,15 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** What the caller has left of its limits. */
   #leftLines(): string {
     const { admission, exchange, worker } = this;
-    if (admission === undefined) return '';
+    const more = exchange.answerLines;
+    if (admission === undefined) return more;
     const now = worker.clock.now();
     const [requests, tokens] = [admission.left('requests', now), admission.left('tokens', now)];
     const [inputTokens, outputTokens] = [admission.left('inputTokens', now), admission.left('outputTokens', now)];
-    if ((requests ?? tokens ?? inputTokens ?? outputTokens) === undefined) return '';
-    return allowanceLines(exchange.protocol, { requests, tokens, inputTokens, outputTokens }, worker.clock.wall());
+    if ((requests ?? tokens ?? inputTokens ?? outputTokens) === undefined) return more;
+    return (
+      more + allowanceLines(exchange.protocol, { requests, tokens, inputTokens, outputTokens }, worker.clock.wall())
+    );
   }
 
   cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string {

@@ -181,7 +181,10 @@ export class JwtAuthenticator implements Authenticator {
     if (proofs === undefined) return FAULTS.replayUnavailable;
     return proofs.claim(proof).then((claimed) => {
       if (claimed === 'replayed') return FAULTS.proofReplayed;
-      return claimed === 'fresh' ? token.identity : FAULTS.replayUnavailable;
+      if (claimed !== 'fresh') return FAULTS.replayUnavailable;
+      // So that the client need not be refused once when the nonce runs out.
+      if (proof.nextNonce !== '') exchange.answerLines += `DPoP-Nonce: ${proof.nextNonce}\r\n`;
+      return token.identity;
     });
   }
 }
