@@ -33,6 +33,7 @@ export {
   shownKey,
 } from './lifecycle.ts';
 export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts';
+export { compileNetworks } from './network.ts';
 export { packRevocation, REVOCATION_KIND, revocationConsumer, revocationDocument } from './revocations.ts';
 export { CREDENTIAL } from './shown.ts';
 export { KeyTable } from './table.ts';
