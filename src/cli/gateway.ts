@@ -2,33 +2,25 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Admin, Outcome } from '../admin/admin.ts';
-import { type Config, dataFolder, type Loaded, type NotLoaded } from '../config/config.ts';
+import type { Config, Loaded, NotLoaded } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, processReader } from '../observe/observe.ts';
-import { TokenAuthority } from '../policy/access/jwt/authority.ts';
-import { Registry } from '../policy/authorize/authorize.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { Services, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
-import { certificatesFor } from './certificates.ts';
+import { Desks } from './desks.ts';
 import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
-import { keyCopies } from './keycopies.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
-import { NodeLimits } from './nodelimits.ts';
-import { NodeQueues } from './nodequeues.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
-import { RedisLinks } from './redislinks.ts';
 import { Reloads } from './reloads.ts';
-import { State, type StateParts } from './state.ts';
 import { askPredecessor } from './successor.ts';
-import { TokenDesk } from './tokendesk.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -107,26 +99,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejections = new Ejections();
   const services = new Services();
-  const certificates = certificatesFor(clock, services, notify, own);
-  const registry = new Registry();
-  const links = new RedisLinks(clock, notify, loaded.config);
-  const redis = () => links.limits();
-  const queues = new NodeQueues(clock, loaded.config, services);
-  const folder = dataFolder(process.env);
-  const limits = new NodeLimits({ clock, config: loaded.config, services, registry, notice: notify, redis, folder });
-  const synced = () => own.directorySynced();
-  const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
-  const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
-  const copies = keyCopies(() => kept.store);
-  const tokens = new TokenAuthority(clock, events, services, copies, () => links.proofs());
-  const desk = new TokenDesk({
-    clock,
-    services,
-    authority: tokens,
-    store: () => kept.store,
-    notice: notify,
-    answered: (...told) => own.tokens.answered(...told),
-  });
+  const { config } = loaded;
+  const desks = new Desks({ clock, events, services, notice: notify, own, config, env: process.env });
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -150,8 +124,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       levels.retire(worker);
       endpoints.gone(String(worker));
       ejections.gone(worker);
-      limits.gone(worker);
-      queues.gone(worker);
+      desks.gone(worker);
     },
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);
@@ -169,21 +142,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     prepare: async (config) => {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
-      links.prepare(config);
-      limits.prepare(config);
-      queues.prepare(config);
-      await kept.prepare(config);
-      // Before the workers take tokens of new issuers.
-      await desk.configure(config);
+      await desks.prepare(config);
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
-      if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
+      await desks.settle(accepted, supervisor.snapshot);
       log.settle(accepted);
-      links.settle(accepted);
-      limits.settle(accepted);
-      queues.settle(accepted);
-      if (!accepted) await desk.configure(supervisor.snapshot.config);
       if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
@@ -195,9 +159,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const measure = () => {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
-    own.tokens.read(tokens.status());
-    own.limits.read(limits.status());
-    own.places.read(queues.authority.standings());
+    desks.measure();
     own.workers(count.starting, count.ready, count.draining);
   };
   const state = {
@@ -208,9 +170,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     upgrade: () => gateway.upgrade(),
     upgrading: () => upgrade.underWay,
     levels: (upstream: string) => levels.of(upstream),
-    documents: () => kept.open(supervisor.snapshot.config.store),
+    documents: () => desks.kept.open(supervisor.snapshot.config.store),
     chaos,
-    queues: () => queues.authority.standings(),
+    queues: () => desks.queues.authority.standings(),
   };
   let admin: Held<Admin> | undefined;
   try {
@@ -223,19 +185,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     });
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
-    await certificates.start(loaded.config, loaded.files);
-    await kept.prepare(loaded.config);
-    await desk.configure(loaded.config);
-    await limits.start(await askPredecessor(clock));
+    await desks.start(loaded, await askPredecessor(clock));
     await supervisor.start();
-    certificates.begin();
+    desks.begin();
   } catch (error) {
-    certificates.stop();
+    desks.leave();
     await supervisor.kill();
-    await kept.close();
-    desk.close();
-    await limits.close();
-    links.close();
+    await desks.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -246,17 +202,17 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     notice: notify,
     sockets: () => [...supervisor.sockets(), { name: ADMIN, fd: held.now?.fd ?? -1 }],
     generation: () => supervisor.snapshot.generation,
-    counted: () => limits.handOver(),
-    takeBack: (served) => limits.takeBack(served),
+    counted: () => desks.limits.handOver(),
+    takeBack: (served) => desks.limits.takeBack(served),
     leave: async () => {
       await held.close((one) => one.close(true));
-      certificates.stop();
+      desks.leave();
       await supervisor.leave(drainMs());
     },
     comeBack: async () => {
-      await certificates.start(supervisor.snapshot.config, supervisor.snapshot.files);
+      await desks.comeBack(supervisor.snapshot);
       await supervisor.comeBack();
-      certificates.begin();
+      desks.begin();
       await held.reopen();
       parts.back?.();
     },
@@ -288,13 +244,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       supervisor.reopenLogs();
     },
     async stop(deadlineMs) {
-      certificates.stop();
+      desks.leave();
       upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
-      await kept.close();
-      desk.close();
-      await limits.close();
-      links.close();
+      await desks.close();
       await held.close();
       await log.close();
       return killed;
