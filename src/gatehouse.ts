@@ -6,6 +6,7 @@
 
 import { authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
 import { authorize, permitModel } from './gatehouse/authorize.ts';
+import { answerPreflight } from './gatehouse/cors.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
@@ -37,6 +38,7 @@ const pipeline: readonly Stage[] = [
   identify, // request id, API, error shape
   guard, // loops, methods that end here
   proveDomain, // challenges of certification authorities
+  answerPreflight, // what browsers ask before a page of another origin may call
   route, // host, path, method, fields, query → route
   admit, // refuse the least important while the worker is overloaded
   authenticate, // key, token or certificate → who calls

@@ -70,14 +70,7 @@ export class Desks {
     this.queues = new NodeQueues(clock, config, services);
     this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
     this.#tokens = tokens;
-    this.#issuer = new TokenDesk({
-      clock,
-      services,
-      authority: tokens,
-      store: () => kept.store,
-      notice,
-      answered: (...told) => own.tokens.answered(...told),
-    });
+    this.#issuer = new TokenDesk({ clock, services, authority: tokens, notice }, () => kept.store, own.tokens);
   }
 
   /** Before the first worker: rejects when something cannot be had. `counted`: what a predecessor's limits had counted. */

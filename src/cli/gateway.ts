@@ -15,6 +15,7 @@ import { adminHandle } from './adminhandle.ts';
 import { Desks } from './desks.ts';
 import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
+import type { Gateway } from './gatewayhandle.ts';
 import { Held } from './held.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
@@ -44,26 +45,6 @@ export interface GatewayParts {
   reloading?: (ended: Outcome | undefined) => void;
   /** Ends the start, if it is still under way; `startGateway` then rejects. */
   abort?: AbortSignal;
-}
-
-/** A running gateway. */
-export interface Gateway {
-  /** Listener name → where clients reach it, as a URL (or `unix:/path`). */
-  readonly urls: ReadonlyMap<string, string>;
-  readonly adminUrl: string;
-  reload(): Promise<Outcome>;
-  /** Starts the program anew beside this one and hands over to it. */
-  upgrade(): Promise<Outcome>;
-  /** Whether requests are answered: what a watchdog wants to know. */
-  readonly ready: boolean;
-  /** How long requests under way may take. */
-  readonly drainMs: number;
-  /** Opens the access log file anew (after it was renamed). */
-  reopenLog(): Promise<void>;
-  /** Drains for at most `deadlineMs`; resolves with how many workers had to be killed. */
-  stop(deadlineMs: number): Promise<number>;
-  /** Ends the workers at once; `stop` then resolves. */
-  kill(): void;
 }
 
 /** A larger young generation spares collections under load; a worker near its memory limit may ask for one. */

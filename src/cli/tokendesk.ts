@@ -19,25 +19,30 @@ export interface TokenDeskParts {
   clock: Clock;
   services: Services;
   authority: TokenAuthority;
-  /** The store, as it is at the time. */
-  store: () => Store | undefined;
   notice(notice: NoticeEvent): void;
-  /** A request was answered. */
-  answered(endpoint: string, result: string): void;
 }
 
 /** See the file's head. */
 export class TokenDesk {
   readonly #parts: TokenDeskParts;
+  readonly #store: () => Store | undefined;
+  readonly #answered: (endpoint: string, result: string) => void;
   readonly #signup: SignupDesk;
   #service: TokenService | undefined;
   #voucher: Voucher | undefined;
   #tokens: TokensConfig | undefined;
   #keys: readonly PublicKey[] = [];
 
-  constructor(parts: TokenDeskParts) {
+  /** `store`: as it is at the time. `counted`: told of each request that was answered. */
+  constructor(
+    parts: TokenDeskParts,
+    store: () => Store | undefined,
+    counted: { answered(endpoint: string, result: string): void },
+  ) {
     this.#parts = parts;
-    this.#signup = new SignupDesk(parts);
+    this.#store = store;
+    this.#answered = (endpoint, result) => counted.answered(endpoint, result);
+    this.#signup = new SignupDesk({ ...parts, store, answered: this.#answered });
     parts.services.provide(SERVICE, async (request) => {
       if (this.#service === undefined) throw new Error('no configuration in force has a token service');
       return this.#service.answer(request as ServiceRequest);
@@ -50,7 +55,7 @@ export class TokenDesk {
     this.#signup.configure(config);
     await this.#parts.authority.configure(access, tokens !== undefined);
     this.#tokens = tokens;
-    const store = this.#parts.store();
+    const store = this.#store();
     if (tokens === undefined || store === undefined) {
       this.#service?.close();
       this.#service = undefined;
@@ -71,7 +76,7 @@ export class TokenDesk {
   }
 
   async #begin(tokens: TokensConfig, access: Config['access'], store: Store): Promise<TokenService> {
-    const { clock, authority, notice, answered } = this.#parts;
+    const { clock, authority, notice } = this.#parts;
     const voucher = new Voucher(clock, store, authority, access, tokens.failures);
     const service = new TokenService(
       {
@@ -89,7 +94,7 @@ export class TokenDesk {
           this.#keys = keys;
           this.#tell();
         },
-        answered,
+        answered: this.#answered,
         notice: (level, message) => notice({ level, message }),
       },
       tokens,

@@ -25,12 +25,14 @@ import type { Overload } from '../policy/overload/overload.ts';
 import type { Admission, Quota } from '../policy/quota/quota.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
+import type { Forward } from '../upstream/forward.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Order, Ticket } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { usageOf, usedBy } from './demand.ts';
 import { grpcFields } from './grpc.ts';
 import type { Meter } from './meter.ts';
+import type { OpenCalls } from './opencalls.ts';
 import { orderOf } from './order.ts';
 import type { WorkerParts } from './parts.ts';
 import { REASONS } from './reasons.ts';
@@ -57,6 +59,8 @@ export interface PassageHost {
   /** Knows the challenges of certification authorities that are under way. */
   readonly tls: TlsShared;
   readonly quota: Quota;
+  /** Requests of callers that are known, on their way. */
+  readonly callers: OpenCalls;
   /** Whom to ask for what a service of ours answers. */
   readonly askService: WorkerParts['askService'];
   /** What is known about how models count. */
@@ -132,6 +136,10 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** It waits for a place at a server. */
   ticket: Ticket | undefined = undefined;
   patience = Number.POSITIVE_INFINITY;
+  /** On its way to an upstream for a caller who is known. */
+  forwarding: Forward | undefined = undefined;
+  /** Place among the open calls; -1: none. */
+  slot = -1;
 
   constructor(exchange: Exchange, worker: PassageHost) {
     this.exchange = exchange;
@@ -163,9 +171,13 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
 
   responseFields(head: FieldSection, drop: number): string {
     const changes = this.route?.responseFields;
-    const left = this.#leftLines();
-    if (changes === undefined) return head.lines(drop) + left;
-    return head.linesWhere(drop, (name) => !leavesOut(changes, name)) + changes.lines + left;
+    const cors = this.#corsLines();
+    const left = cors + this.#leftLines();
+    if (changes === undefined && cors === '') return head.lines(drop) + left;
+    // What the server says about pages of other origins it says to us.
+    const goes = (name: string) => cors === '' || !name.startsWith('access-control-');
+    if (changes === undefined) return head.linesWhere(drop, goes) + left;
+    return head.linesWhere(drop, (name) => goes(name) && !leavesOut(changes, name)) + changes.lines + left;
   }
 
   get tokens(): number {
@@ -231,7 +243,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const body = Buffer.from(text);
     const content = type === '' ? '' : `Content-Type: ${type}\r\n`;
     const own = `x-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n`;
-    const fields = `${content}${own}${more}${this.#leftLines()}`;
+    const fields = `${content}${own}${more}${this.#corsLines()}${this.#leftLines()}`;
     exchange.status = status;
     exchange.responseBytes = body.length;
     this.ended(exchange, outcome, error);
@@ -240,15 +252,24 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     inbound.end('');
   }
 
+  /** What pages of other origins may do, where the route says something about them. */
+  #corsLines(): string {
+    const cors = this.route === undefined ? undefined : this.snapshot.cors[this.route.index];
+    return cors === undefined ? '' : cors.lines(this.head.get('origin'));
+  }
+
   /** What the caller has left of its limits. */
   #leftLines(): string {
     const { admission, exchange, worker } = this;
-    if (admission === undefined) return '';
+    const more = exchange.answerLines;
+    if (admission === undefined) return more;
     const now = worker.clock.now();
     const [requests, tokens] = [admission.left('requests', now), admission.left('tokens', now)];
     const [inputTokens, outputTokens] = [admission.left('inputTokens', now), admission.left('outputTokens', now)];
-    if ((requests ?? tokens ?? inputTokens ?? outputTokens) === undefined) return '';
-    return allowanceLines(exchange.protocol, { requests, tokens, inputTokens, outputTokens }, worker.clock.wall());
+    if ((requests ?? tokens ?? inputTokens ?? outputTokens) === undefined) return more;
+    return (
+      more + allowanceLines(exchange.protocol, { requests, tokens, inputTokens, outputTokens }, worker.clock.wall())
+    );
   }
 
   cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string {
@@ -262,6 +283,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.error = error;
     exchange.usage = usageOf(this, outcome);
     exchange.endedAt = this.worker.clock.now();
+    if (this.slot >= 0) this.worker.callers.remove(this);
     this.ticket?.cancel();
     if (this.admission !== undefined) this.admission.end(usedBy(this));
     this.worker.events.emit('requestEnded', exchange);

@@ -15,6 +15,8 @@ import {
   type TenantFacts,
 } from '../policy/authorize/config.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
+import type { CorsConfig } from '../policy/cors/config.ts';
+import { Cors } from '../policy/cors/cors.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
 import type { LimitConfig } from '../policy/quota/config.ts';
 import type { CompiledQuota, Quota, QuotaConfig } from '../policy/quota/quota.ts';
@@ -31,7 +33,11 @@ export interface SnapshotInput {
     listeners: Record<string, ListenerConfig>;
     upstreams: Record<string, UpstreamConfig>;
     models: Record<string, ModelConfig>;
-    routes: (RouteConfig & { limits?: LimitConfig[]; authorize?: RouteRules | undefined })[];
+    routes: (RouteConfig & {
+      limits?: LimitConfig[];
+      authorize?: RouteRules | undefined;
+      cors?: CorsConfig | undefined;
+    })[];
     limits?: LimitConfig[];
     chaos?: ChaosConfig;
     access?: AccessConfig;
@@ -91,6 +97,8 @@ export class Snapshot {
   readonly access: CompiledAccess;
   readonly permissions: Permissions;
   readonly quota: CompiledQuota;
+  /** By the place of the route; undefined where pages of other origins are not spoken of. */
+  readonly cors: readonly (Cors | undefined)[];
 
   /**
    * Throws when something cannot be compiled; nothing is kept then. Upstreams that did not change are taken over, and of
@@ -114,6 +122,7 @@ export class Snapshot {
         registry: parts.registry,
       },
     );
+    this.cors = routes.map(({ cors }) => cors && new Cors(cors));
     this.quota = parts.quota.compile(limitsOf(input.config));
     const readText = fileReader(input.files);
     const { zone, region } = input.config;

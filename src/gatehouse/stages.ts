@@ -289,6 +289,11 @@ export function awaitProbe(passage: Passage): Step {
 
 /** Sends it; what follows is up to the upstream room. */
 export function forward(passage: Passage): Step {
-  new Forward(passage.exchange, passage, passage);
+  const forwarding = new Forward(passage.exchange, passage, passage);
+  // What was refused at once is over already.
+  if (passage.exchange.identity !== undefined && passage.exchange.outcome === 'open') {
+    passage.forwarding = forwarding;
+    passage.worker.callers.add(passage);
+  }
   return ANSWERED;
 }

@@ -22,6 +22,7 @@ import { HttpDate } from './date.ts';
 import { Doors } from './doors.ts';
 import { EndpointNews } from './endpointnews.ts';
 import { LocalQueues } from './localqueues.ts';
+import { OpenCalls } from './opencalls.ts';
 import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { untilQuiet } from './quiet.ts';
@@ -48,6 +49,7 @@ export class Worker implements ListenerHandler, PassageHost {
   /** How much they may use. */
   readonly quota: Quota;
   readonly ratios = new TokenRatios();
+  readonly callers: OpenCalls;
   /** Places at servers, and who waits for them. */
   readonly queues: LocalQueues;
   readonly askService: WorkerParts['askService'];
@@ -90,6 +92,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
     });
+    this.callers = new OpenCalls(parts.clock, () => [this.access.epoch, this.snapshot.access]);
     this.tls = parts.tls ?? new TlsShared();
     this.overload = new Overload(parts);
     const { clock, descriptors } = parts;

@@ -184,6 +184,8 @@ export class Exchange {
   outcome: Outcome = 'open';
   error: GatehouseError | undefined = undefined;
   tries = 0;
+  /** Field lines, with CRLF, that its answer gets besides, such as a nonce for the next proof. */
+  answerLines = '';
   /** Most bytes of body that the route takes; the listener's own limit holds besides. */
   bodyLimit = Number.POSITIVE_INFINITY;
   requestBytes = 0;

@@ -6,6 +6,7 @@
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
 import { type MetricDefinition, metric } from './definition.ts';
 import { LIMIT_METRICS } from './limitcatalog.ts';
+import { OVERLOAD_METRICS } from './overloadcatalog.ts';
 import { PLACE_METRICS, QUEUE_METRICS } from './queuecatalog.ts';
 import { SERVICE_METRICS } from './servicecatalog.ts';
 
@@ -145,20 +146,7 @@ export const WORKER_METRICS = {
     ['upstream', 'endpoint', 'to'],
     'Times an endpoint was taken out (`to` is down) or came back (up), counted in each worker.',
   ),
-  pressure: metric(
-    'gauge',
-    'gatehouse_overload_pressure_ratio',
-    ['resource'],
-    'Share of a limit of `overload` that the most burdened worker has used up: memory, heap, loopDelay.',
-    { unit: 'ratio', merge: 'max' },
-  ),
-  shedding: metric(
-    'gauge',
-    'gatehouse_overload_shedding_ratio',
-    [],
-    'How much the most burdened worker refuses because of it, from 0 (nothing) to 1 (everything new).',
-    { unit: 'ratio', merge: 'max' },
-  ),
+  ...OVERLOAD_METRICS,
   breakerState: metric(
     'gauge',
     'gatehouse_upstream_breaker_state',

@@ -218,16 +218,8 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     const probe = this.probe;
     this.probe = false;
     tryFailed(endpoint, error.code, this.triedAt, probe, reused);
-    if (this.headSent) {
-      const event = this.#end.cutEvent(this.exchange, this.#shape, error);
-      const { inbound } = this.exchange;
-      if (event !== '') {
-        const bytes = Buffer.from(event);
-        inbound.write(bytes, 0, bytes.length);
-      }
-      this.#finish('upstream_aborted', error);
-      inbound.abort();
-    } else this.goOn(error, sent);
+    if (this.headSent) this.#cutOff('upstream_aborted', error);
+    else this.goOn(error, sent);
   }
 
   // ---- streams
@@ -246,6 +238,28 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
   }
 
   // ---- the end
+
+  /** Ends it for a reason of our own: before the answer has begun by an error, in a stream by an event that says why. */
+  cut(error: GatehouseError): void {
+    if (this.#over) return;
+    const connection = this.connection;
+    this.connection = undefined;
+    connection?.abort();
+    if (this.headSent) this.#cutOff('denied', error);
+    else this.fail(error);
+  }
+
+  /** What has begun is seen to be cut. */
+  #cutOff(outcome: Outcome, error: GatehouseError): void {
+    const { inbound } = this.exchange;
+    const event = this.#end.cutEvent(this.exchange, this.#shape, error);
+    if (event !== '') {
+      const bytes = Buffer.from(event);
+      inbound.write(bytes, 0, bytes.length);
+    }
+    this.#finish(outcome, error);
+    inbound.abort();
+  }
 
   protected fail(error: GatehouseError): void {
     const exchange = this.exchange;

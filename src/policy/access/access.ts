@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Events } from '../../kernel/event.ts';
+import type { Identity } from '../../kernel/identity.ts';
 import { ApiKeys } from './apikeys.ts';
 import type { Authenticator } from './authenticator.ts';
 import { Certificates } from './certificates.ts';
@@ -96,6 +97,11 @@ export class Access {
     return { config, methods, gates, uniform: gates.every((gate) => gate === gates[0]) };
   }
 
+  /** Rises whenever a credential may have been taken back. */
+  get epoch(): number {
+    return this.#keys.epoch + this.tokens.revocations.epoch;
+  }
+
   /** Tells which keys were used, before the process ends. */
   flush(): void {
     this.#used.flush();
@@ -112,6 +118,11 @@ export class Access {
       new Certificates(clock, certificates),
     ];
   }
+}
+
+/** Whether a credential has been taken back since it let somebody in. */
+export function takenBack({ methods }: CompiledAccess, identity: Identity): boolean {
+  return methods.some((one) => one.takenBack?.(identity) === true);
 }
 
 /** The gates of a configuration. */

@@ -36,6 +36,8 @@ export interface Proof {
   expiresAt: number;
   /** Thumbprint of the key that has signed it. */
   jkt: string;
+  /** Nonce for the next one, where that of this one ages (RFC 9449 §8.2); '' else. */
+  nextNonce: string;
 }
 
 /** Checks proofs. */
@@ -87,12 +89,14 @@ export class ProofChecker {
     const expiresAt = iat * 1000 + maxAge + clockSkew;
     if (!(now < expiresAt && now >= iat * 1000 - clockSkew)) return 'proofTime';
     if (!key.check(alg, parsed.signed, parsed.signature)) return 'proofSignature';
+    let nextNonce = '';
     if (this.#config.nonce === 'required') {
       const nonces = this.#current();
       if (nonces === undefined) return 'replayUnavailable';
       if (!nonces.accepts(nonce, now)) return 'nonce';
+      if (nonces.ages(nonce, now)) nextNonce = nonces.current(now);
     }
-    return { id: sha256(`${key.thumbprint}${jti}`).slice(0, 22), expiresAt, jkt: key.thumbprint };
+    return { id: sha256(`${key.thumbprint}${jti}`).slice(0, 22), expiresAt, jkt: key.thumbprint, nextNonce };
   }
 
   #keyOf(jwk: unknown): VerificationKey | undefined {
