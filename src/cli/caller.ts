@@ -41,6 +41,8 @@ export async function findCaller(
     return { identity: told.identity, found, networks: [], registry };
   }
   const key = await findKey(shown, config.access, store);
+  if (key === undefined && hashesOf(shown, config.access.pepper).length === 0)
+    return { ...nobody, found: 'a key', refused: 'its form or checksum is wrong: was it cut off, or mistyped?' };
   if (key === undefined) {
     const where =
       store === undefined ? 'the configuration; --store looks into the store too' : 'configuration and store';

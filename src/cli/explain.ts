@@ -77,7 +77,7 @@ export interface Explanation {
 export type Judge = (
   route: CompiledRoute,
   asked: DescribedRequest,
-) => { steps: string[]; answer?: OwnAnswer; rule?: string };
+) => { steps: string[]; answer?: OwnAnswer; rule?: string; mayUse?: (model: string) => boolean };
 
 /**
  * Explains a request, such as `POST https://api.example.com/v1/chat/completions model=deepseek-chat x-tier:gold`, or a
@@ -99,16 +99,18 @@ export function explain(config: ExplainedConfig, text: string, judge?: Judge): E
   const route = router.matchModel(head, model);
   if (!route) return refused(told, router.refusal(head));
   told.route = route.name;
+  let mayUse = (_: string) => true;
   if (judge !== undefined) {
-    const { steps, answer, rule } = judge(route, asked);
+    const { steps, answer, rule, ...caller } = judge(route, asked);
     told.permission = steps;
     if (rule !== undefined) told.rule = rule;
     if (answer !== undefined) {
       told.answer = answer;
       return told;
     }
+    mayUse = caller.mayUse ?? mayUse;
   }
-  if (route.config.models !== undefined) explainModel(told, config, route, asked);
+  if (route.config.models !== undefined) explainModel(told, config, route, asked, mayUse);
   if (told.answer) return told;
   told.target = route.rewriteTarget(head);
   if (route.host !== undefined) told.host = route.host;
@@ -140,16 +142,24 @@ function fieldsOf(changes: CompiledRoute['requestFields']): ExplainedFields | un
 }
 
 /** Which version answers, or what is said instead, on a route that serves models. */
-function explainModel(told: Explanation, config: ExplainedConfig, route: CompiledRoute, asked: DescribedRequest): void {
+function explainModel(
+  told: Explanation,
+  config: ExplainedConfig,
+  route: CompiledRoute,
+  asked: DescribedRequest,
+  mayUse: (model: string) => boolean,
+): void {
   const { head } = asked;
   const every = Object.keys(config.models);
   const served = route.config.models?.includes('*') ? every : (route.config.models ?? []);
-  const list = served.join(', ') || 'none';
+  const visible = served.filter(mayUse);
+  const list = visible.join(', ') || 'none';
   const known = recognize(head.method, head.path, head) !== undefined;
   const apiPath = known ? head.path : (route.rewrittenPath(head) ?? head.path);
   const operation = recognize(head.method, apiPath, head);
   if (operation?.name === 'models') {
-    own(told, 200, 'ok', `Gatehouse answers itself with the models of this route: ${list}`);
+    const which = visible.length === served.length ? 'of this route' : 'of this route that the caller may use';
+    own(told, 200, 'ok', `Gatehouse answers itself with the models ${which}: ${list}`);
     return;
   }
   const name = operation?.name === 'model' ? modelIdOf(apiPath) : asked.model;
@@ -158,7 +168,7 @@ function explainModel(told: Explanation, config: ExplainedConfig, route: Compile
     own(told, 400, 'invalid_body', 'the request names no model');
     return;
   }
-  const found = Object.hasOwn(config.models, name) && served.includes(name) ? config.models[name] : undefined;
+  const found = Object.hasOwn(config.models, name) && visible.includes(name) ? config.models[name] : undefined;
   if (!found) {
     own(told, 404, 'model_not_found', `${name} is not one of this route's models (${list})`);
     return;

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { Exchange, type Inbound, LENGTH_NONE } from '../kernel/exchange.ts';
+import { compileNetworks } from '../policy/access/access.ts';
 import { type BodyFacts, type Denial, Permissions } from '../policy/authorize/authorize.ts';
 import { describeLimits } from '../policy/quota/quota.ts';
 import type { CompiledRoute } from '../route/route.ts';
@@ -19,6 +20,8 @@ export interface ExplainedAccess {
   answer?: OwnAnswer;
   /** Name of the rule that decided. */
   rule?: string;
+  /** Whether this caller may use a model, by its name. */
+  mayUse?: (model: string) => boolean;
 }
 
 /** Asks all that a request of `caller` would be asked on `route`. */
@@ -65,7 +68,12 @@ export function explainAccess(
         step,
       );
     steps.push(step);
-    if (caller.networks.length > 0) steps.push(`  it must come from ${caller.networks.join(', ')}; not looked at here`);
+    const from = compileNetworks(caller.networks);
+    const wantedFrom = caller.networks.join(', ');
+    if (from !== undefined && ip !== undefined && !from(ip))
+      return refused(401, 'unauthorized', `it may be used from ${wantedFrom} only`, 'networks of the key', step);
+    const unsaid = ip === undefined ? '; not looked at, for the request names no ip=ADDRESS' : '';
+    if (from !== undefined) steps.push(`  it must come from ${wantedFrom}${unsaid}`);
   }
   const events = new Events();
   const { plans, tenants, authorize, routes } = config;
@@ -114,7 +122,7 @@ export function explainAccess(
     { where: `tenant:${tenant}`, limits: limitsOf(tenants[tenant] ?? caller?.registry.tenants.get(tenant)) },
   ]);
   steps.push(`limits: ${limits.length === 0 ? 'none' : limits.join('; ')}`);
-  return { steps };
+  return { steps, mayUse: (name) => permissions.allowsModel(permit, route.index, name) };
 }
 
 const limitsOf = (one: { limits?: readonly unknown[] } | undefined) => (one?.limits ?? []) as Config['limits'];

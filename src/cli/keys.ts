@@ -59,7 +59,13 @@ export function keysCommand(): Command {
   keys.addCommand(
     granting(
       documentCommand('change', 'change what a key may do; what is left out stays', async (flags, [id = '']) => {
-        shown(flags, await write(flags, 'PATCH', 'keys', id, granted(flags)));
+        shown(
+          flags,
+          await write(flags, 'PATCH', 'keys', id, {
+            ...granted(flags),
+            ...(flags.expires === 'never' && { expiresAt: null }),
+          }),
+        );
       }),
     ).argument('<id>'),
   );
@@ -114,7 +120,7 @@ function granting(command: Command): Command {
     .option('--model <name...>', 'models that may be asked for, a trailing * matching any ending')
     .option('--network <address...>', 'addresses and networks it may be used from')
     .option('--label <name=value...>', 'anything else; rules may read it')
-    .option('--expires <when>', 'not valid from then on: 90d, or 2027-01-31T00:00:00Z')
+    .option('--expires <when>', 'not valid from then on: 90d, or 2027-01-31T00:00:00Z; or never')
     .option('--not-before <when>', 'not valid before');
 }
 
@@ -129,7 +135,7 @@ function granted(flags: Record<string, unknown>): Record<string, unknown> {
     models: model,
     networks: network,
     labels: assignments(label, '--label', false),
-    expiresAt: timeOf(expires, '--expires'),
+    expiresAt: expires === 'never' ? undefined : timeOf(expires, '--expires'),
     notBefore: timeOf(notBefore, '--not-before'),
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));

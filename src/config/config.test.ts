@@ -66,6 +66,16 @@ for (const { what, text, told } of golden) {
   });
 }
 
+test('settings that depend on a driver are told as any other', () => {
+  const told = (store: string) =>
+    lines(load(`listeners: { p: { address: ":80" } }\nstore: ${store}\n`)).filter((line) => line.includes('store.'));
+  assert.deepEqual(told('{ path: a.db }'), ['2:1: store.driver: "driver" is missing; add it (sqlite or postgres)']);
+  assert.deepEqual(told('{ driver: sqlit }'), [
+    '2:18: store.driver: expected sqlite or postgres, got "sqlit"; did you mean "sqlite"?',
+  ]);
+  assert.deepEqual(told('{ driver: sqlite, pat: a.db }'), ['2:26: store.pat: unknown key "pat"; did you mean "path"?']);
+});
+
 test('mistakes of all kinds are told at once, also across wrong parts', () => {
   const told = lines(
     load(`listeners:

@@ -43,11 +43,13 @@ export function wordsAt(root: JsonSchema, path: Path): string[] {
 export function descriptionAt(root: JsonSchema, path: Path): string | undefined {
   const parent = path.length === 0 ? [] : schemasAt(root, path.slice(0, -1));
   const last = path.at(-1);
-  for (const schema of parent) {
-    const text = typeof last === 'string' ? property(schema, last)?.description : undefined;
-    if (text !== undefined) return text.split(/(?<=\.) /)[0];
-  }
-  return undefined;
+  const texts = new Set(
+    parent.map((schema) => (typeof last === 'string' ? property(schema, last)?.description : undefined)),
+  );
+  texts.delete(undefined);
+  // Where each form of a mapping says something else of it, none of that is true of all.
+  const [text] = texts.size === 1 ? texts : [];
+  return text?.split(/(?<=\.) /)[0];
 }
 
 /** `a list`, `a duration, such as 30s`, `auto or a whole number from 1 to 256` … */

@@ -32,8 +32,15 @@ let raw: JsonSchema | undefined;
 
 /** As zod makes it, with our `unit` marks; for messages and documentation. Made once. */
 export function rawSchema(): JsonSchema {
-  raw ??= z.toJSONSchema(configSchema, { io: 'input', reused: 'inline' }) as JsonSchema;
+  raw ??= z.toJSONSchema(configSchema, { io: 'input', reused: 'inline', override: choose }) as JsonSchema;
   return raw;
+}
+
+/** One keyword for a choice: the forms of a discriminated union (`store.driver`) exclude each other anyway. */
+function choose({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  if (jsonSchema.oneOf === undefined) return;
+  jsonSchema.anyOf = jsonSchema.oneOf;
+  delete jsonSchema.oneOf;
 }
 
 /** What editors and other tools get: standard keywords only, units as patterns, `${NAME}` allowed in strings. */

@@ -184,3 +184,13 @@ test('a store that is damaged: who manages it is told so, and keys of the config
   assert.deepEqual(await ask(gateway, key), [200]);
   assert.match(gateway.logs, /asks nobody who they are/, 'a port of this machine that is open is warned of');
 });
+
+test('what makes a key end can be taken away by the command line', async (t) => {
+  const { run } = await start(t);
+  const made = await run('keys', 'create', '--principal', 'alice', '--id', 'trial', '--expires', '14d', '--json');
+  assert.equal(typeof JSON.parse(made.out).expiresAt, 'string', made.err);
+  const wrong = await run('keys', 'change', 'trial', '--expires', 'later');
+  assert.deepEqual([wrong.code, /expected 90d/.test(wrong.err)], [2, true], wrong.err);
+  const changed = await run('keys', 'change', 'trial', '--expires', 'never', '--json');
+  assert.deepEqual([changed.code, JSON.parse(changed.out).expiresAt], [0, undefined], changed.err);
+});

@@ -1,4 +1,5 @@
 /** API keys: made, rotated, changed, revoked. */
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { durationOnly } from '../../kernel/schema.ts';
 import {
@@ -177,7 +178,7 @@ const NO_PEPPER =
 
 const refused = (why: string): Answer => problem(409, 'refused', `${why.charAt(0).toUpperCase()}${why.slice(1)}.`);
 
-/** A caller of one tenant gives its keys no more than it may: neither a plan nor roles, and only scopes of its own. */
+/** A caller of one tenant gives its keys no more than it may: neither a plan nor roles nor labels, and only scopes of its own. */
 function beyond(wanted: Change | Order, before: KeyDocument | undefined, { caller }: Surroundings): Answer | undefined {
   if (caller.tenant === '') return undefined;
   const fault = (path: string, what: string) =>
@@ -185,6 +186,9 @@ function beyond(wanted: Change | Order, before: KeyDocument | undefined, { calle
   if (wanted.plan !== (before?.plan ?? '')) return fault('plan', 'a plan to a key: that of the tenant holds');
   const roles = new Set(before?.roles);
   if (wanted.roles.some((role) => !roles.has(role))) return fault('roles', 'roles to a key');
+  // Conditions read labels as claims, and may ask for one that is there as well as for one that is not.
+  if (!isDeepStrictEqual({ ...wanted.labels }, { ...before?.labels }))
+    return fault('labels', 'labels to a key, or take them away: conditions may ask for them');
   const scopes = new Set([...(before?.scopes ?? []), ...caller.scopes]);
   const more = wanted.scopes.find((scope) => !scopes.has(scope));
   if (more !== undefined)

@@ -185,7 +185,13 @@ test('lists come in pages, and by tenant', async (t) => {
 test('a caller of one tenant sees and changes what is its own, and gives no more than it may', async (t) => {
   const { ask } = await startApi(t);
   const foreign = await ask('admin', 'POST /api/v1/keys', { principal: 'bob', tenant: 'other' });
-  const vip = await ask('admin', 'POST /api/v1/keys', { principal: 'vip', tenant: 'acme', plan: 'gold', roles: ['r'] });
+  const vip = await ask('admin', 'POST /api/v1/keys', {
+    principal: 'vip',
+    tenant: 'acme',
+    plan: 'gold',
+    roles: ['r'],
+    labels: { a: 'b' },
+  });
   const own = await ask('acme', 'POST /api/v1/keys', { principal: 'alice', scopes: ['inference'] });
   assert.deepEqual([own.status, own.body.tenant], [201, 'acme']);
   const { body } = await ask('acme', 'GET /api/v1/keys?tenant=other');
@@ -194,7 +200,7 @@ test('a caller of one tenant sees and changes what is its own, and gives no more
     assert.equal((await ask('acme', what)).status, 404, what);
   }
   assert.equal((await ask('acme', 'POST /api/v1/keys', { principal: 'x', tenant: 'other' })).status, 403);
-  for (const more of [{ plan: 'gold' }, { roles: ['admin'] }, { scopes: ['admin'] }]) {
+  for (const more of [{ plan: 'gold' }, { roles: ['admin'] }, { scopes: ['admin'] }, { labels: { level: '9' } }]) {
     assert.equal(
       (await ask('acme', 'POST /api/v1/keys', { principal: 'x', ...more })).status,
       422,
@@ -205,6 +211,9 @@ test('a caller of one tenant sees and changes what is its own, and gives no more
   }
   const kept = await ask('acme', `PATCH /api/v1/keys/${vip.body.id}`, { name: 'x' }, { 'if-match': vip.etag });
   assert.deepEqual([kept.status, kept.body.plan, kept.body.roles], [200, 'gold', ['r']]);
+  assert.deepEqual(kept.body.labels, { a: 'b' });
+  const taken = await ask('acme', `PATCH /api/v1/keys/${vip.body.id}`, { labels: null }, { 'if-match': kept.etag });
+  assert.equal(taken.status, 422);
 });
 
 test('a store that cannot: 503 with the reason, and nothing is written', async (t) => {

@@ -34,6 +34,7 @@ export {
   shownKey,
 } from './lifecycle.ts';
 export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts';
+export { compileNetworks } from './network.ts';
 export {
   packRevocation,
   REVOCATION_KIND,

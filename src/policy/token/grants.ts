@@ -48,7 +48,9 @@ export async function giveTokens(
   if (client === undefined && grant !== 'tokenExchange')
     throw new OAuthError(
       'invalid_client',
-      'Say which client you are: send client_id, and the secret if there is one.',
+      grant === 'refresh'
+        ? 'Say which client you are: send client_id, and the secret if there is one; for a login that an API key began, its id and the key.'
+        : 'Say which client you are: send client_id, and the secret if there is one.',
       401,
       [['WWW-Authenticate', 'Basic realm="tokens", charset="UTF-8"']],
     );

@@ -43,6 +43,7 @@ test('every refusal has the code and status of its RFC, and says it in JSON that
     ['wanted type', '/oauth/token', { ...exchange, requested_token_type: 'x' }, {}, 400, 'invalid_request'],
     ['actor', '/oauth/token', { ...exchange, actor_token: 'x' }, {}, 400, 'invalid_request'],
     ['no refresh token', '/oauth/token', { grant_type: 'refresh_token' }, BATCH, 400, 'invalid_request'],
+    ['refresh, nobody', '/oauth/token', { grant_type: 'refresh_token', refresh_token: 'x' }, {}, 401, 'invalid_client'],
     [
       'foreign refresh token',
       '/oauth/token',
