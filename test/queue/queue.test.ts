@@ -4,7 +4,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { startGateway } from '../gateway.ts';
+import { type Gateway, startGateway } from '../gateway.ts';
 
 /** A server that answers after `ms`, and counts how many requests it has at once. */
 async function startServer(t: TestContext, ms: number) {
@@ -69,6 +69,12 @@ async function gatewayFor(
   return gateway;
 }
 
+/** Requests that wait; the first one may have waited too, for the moment until its place was granted. */
+async function waiting({ adminUrl }: Gateway): Promise<number> {
+  const { queues } = (await (await fetch(`${adminUrl}/api/queue`)).json()) as { queues: { waiting: number }[] };
+  return queues[0]?.waiting ?? 0;
+}
+
 const until = async (what: () => boolean, name: string) => {
   for (let i = 0; i < 500 && !what(); i++) await pause(10);
   assert.ok(what(), name);
@@ -93,7 +99,7 @@ test('the more important go first; those who leave, leave the queue', async (t) 
   await until(() => server.held.length === 1, 'the first request arrives');
   const ask = async (path: string, signal?: AbortSignal) => {
     asked.push(fetch(gateway.url + path, signal === undefined ? {} : { signal }).catch(() => {}));
-    await gateway.metricReaches('gatehouse_queue_entered_total', asked.length - 1);
+    while ((await waiting(gateway)) < asked.length - 1) await pause(10);
   };
   const leaving = new AbortController();
   for (const path of ['/test/1', '/batch/1', '/live/1', '/test/2', '/live/2']) await ask(path);
