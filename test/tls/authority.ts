@@ -28,7 +28,7 @@ export class Authority {
   constructor() {
     const may = ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign'];
     const extensions = may.flatMap((one) => ['-addext', one]);
-    openssl('req', '-x509', ...EC, '-days', '30', '-subj', '/CN=Test CA', ...extensions, ...this.#own());
+    openssl('req', '-x509', ...EC, '-days', '365', '-subj', '/CN=Test CA', ...extensions, ...this.#own());
   }
 
   #own(): string[] {
@@ -55,7 +55,7 @@ export class Authority {
       ].join('\n'),
     );
     const serial = `7${openssl('rand', '-hex', String(SERIAL_BYTES)).trim().slice(1)}`.toUpperCase();
-    const signer = ['-CA', this.certificate, '-CAkey', this.#key, '-set_serial', `0x${serial}`, '-days', '20'];
+    const signer = ['-CA', this.certificate, '-CAkey', this.#key, '-set_serial', `0x${serial}`, '-days', '90'];
     openssl('x509', '-req', '-in', path('csr'), ...signer, '-extfile', path('ext'), '-out', issued.certificate);
     this.#lives.set(serial, 'good');
     this.#register();
