@@ -8,6 +8,7 @@ import { authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
+import { price } from './gatehouse/price.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
 import {
   admit,
@@ -24,6 +25,7 @@ import {
 } from './gatehouse/stages.ts';
 import { Worker } from './gatehouse/worker.ts';
 
+export { limitsOf } from './gatehouse/snapshot.ts';
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
 export { warmUp } from './gatehouse/warmup.ts';
 
@@ -39,6 +41,7 @@ const pipeline: readonly Stage[] = [
   readModel, // model, stream, user out of the body
   authenticateByModel, // the same, where the model has decided on the route
   chooseModel, // model → version → upstream; /v1/models
+  price, // what its tokens and seconds will cost
   limitByModel, // the same by model, and tokens: reserved before they are sent
   chaos, // faults on purpose, where somebody switched them on
   compose, // target, fields and body as the upstream gets them

@@ -20,6 +20,7 @@ import { keyCopies } from './keycopies.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { NodeLimits } from './nodelimits.ts';
+import { NodeUsage } from './nodeusage.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
 import { State } from './state.ts';
@@ -105,6 +106,15 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
   const kept = new State({ clock, events, services, notice: notify, folder, synced });
+  const usage = new NodeUsage({
+    clock,
+    folder,
+    owner: pseudonym,
+    limits,
+    store: () => kept.store,
+    notice: notify,
+    metrics: own.usage,
+  });
   const copies = keyCopies(() => kept.store);
   const tokens = new TokenAuthority(clock, events, services, copies);
   const supervisor = new Supervisor<Config>({
@@ -170,6 +180,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
     own.tokens.read(tokens.status());
+    usage.measure();
     own.workers(count.starting, count.ready, count.draining);
   };
   const state = {
@@ -194,10 +205,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
     await kept.prepare(loaded.config);
+    await usage.start();
     await tokens.configure(loaded.config.access);
     await supervisor.start();
   } catch (error) {
     await supervisor.kill();
+    await usage.close();
     await kept.close();
     tokens.close();
     await admin?.close();
@@ -249,6 +262,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     async stop(deadlineMs) {
       upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
+      await usage.close();
       await kept.close();
       tokens.close();
       await held.close();

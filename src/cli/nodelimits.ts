@@ -1,18 +1,23 @@
 /** The limits of this node: one authority for all its workers, kept in step with the configuration. */
 import type { Config } from '../config/config.ts';
+import { limitsOf } from '../gatehouse.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { allRules, type LeaseAsk, LocalAuthority } from '../policy/quota/quota.ts';
+import { allRules, type LeaseAsk, LocalAuthority, type Rule } from '../policy/quota/quota.ts';
 import type { Services } from '../supervisor/supervisor.ts';
 
 /** Name of the service that workers ask for leases. */
 export const QUOTA_SERVICE = 'quota';
 
 /** Every limit of a configuration. */
-const rulesOf = ({ limits, routes }: Config) => allRules({ limits, routes, plans: {} });
+const rulesOf = (config: Config) => allRules(limitsOf(config));
 
 /** See the file's head. */
 export class NodeLimits {
   readonly authority: LocalAuthority;
+  /** Asked before anything is granted: what has to happen first, such as reading what was spent of a budget. */
+  before: (asks: readonly LeaseAsk[]) => Promise<void> | undefined = () => undefined;
+  /** Told of all rules whenever they change. */
+  configured: (rules: readonly Rule[]) => void = () => {};
   #config: Config;
   #next: Config | undefined;
 
@@ -20,20 +25,36 @@ export class NodeLimits {
     this.authority = new LocalAuthority(clock);
     this.#config = config;
     this.authority.configure(rulesOf(config));
-    services.provide(QUOTA_SERVICE, (asks, worker) => this.authority.exchange(worker, asks as LeaseAsk[]));
+    services.provide(QUOTA_SERVICE, (payload, worker) => {
+      const asks = payload as LeaseAsk[];
+      const first = this.before(asks);
+      return first === undefined
+        ? this.authority.exchange(worker, asks)
+        : first.then(() => this.authority.exchange(worker, asks));
+    });
   }
 
   /** A configuration is about to be tried: workers may ask about its limits from now on, and still about the old ones. */
   prepare(config: Config): void {
     this.#next = config;
-    this.authority.configure([...rulesOf(this.#config), ...rulesOf(config)]);
+    this.#configure([...rulesOf(this.#config), ...rulesOf(config)]);
   }
 
   /** It is in force, or was refused. */
   settle(accepted: boolean): void {
     if (accepted && this.#next !== undefined) this.#config = this.#next;
     this.#next = undefined;
-    this.authority.configure(rulesOf(this.#config));
+    this.#configure(rulesOf(this.#config));
+  }
+
+  /** Every rule in force. */
+  get rules(): Rule[] {
+    return rulesOf(this.#config);
+  }
+
+  #configure(rules: readonly Rule[]): void {
+    this.authority.configure(rules);
+    this.configured(rules);
   }
 
   /** A worker has gone for good. */

@@ -7,6 +7,7 @@ import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { Directory, type Services } from '../supervisor/supervisor.ts';
 import { KINDS } from './kinds.ts';
+import { ledgerOn } from './ledgeron.ts';
 
 /** What a `State` is made of. */
 export interface StateParts {
@@ -51,7 +52,10 @@ export class State {
       await store?.close();
       const why = `the store cannot be read: ${(error as Error).message}`;
       if (!standsAlone(config)) throw new Error(why);
-      notice({ level: 'warn', message: `${why}; only the keys in the configuration hold` });
+      notice({
+        level: 'warn',
+        message: `${why}; only the keys in the configuration hold, and usage waits in its journals`,
+      });
     }
   }
 
@@ -67,12 +71,13 @@ export class State {
   }
 }
 
-function needsStore({ routes }: Config): boolean {
-  return routes.some(({ access }) => access !== undefined);
+function needsStore(config: Config): boolean {
+  return config.routes.some(({ access }) => access !== undefined) || ledgerOn(config);
 }
 
 /** All that is needed of it stands in the configuration too. */
-function standsAlone({ routes, access }: Config): boolean {
+function standsAlone({ routes, access, ledger, budgets }: Config): boolean {
+  if (ledger.required || budgets.length > 0) return false;
   const methods = new Set(routes.flatMap((route) => route.access?.anyOf ?? []));
   return !methods.has('jwt') && (!methods.has('apiKey') || access.keys.length > 0);
 }

@@ -36,6 +36,8 @@ export interface WorkerParts {
   askAuthority?: AskAuthority;
   /** What is known for the check of tokens. */
   tokens?: Tokens;
+  /** Why what requests use cannot be written down; '' while it can. */
+  ledgerTrouble?: () => string;
   /** Whom to ask before a breaker's probe; nobody when left out, as in a process that is alone. */
   askProbe?: UpstreamParts['askProbe'];
 }

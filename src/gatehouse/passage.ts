@@ -8,6 +8,7 @@ import {
   streamError,
   type UsageProgress,
 } from '../ai/ai.ts';
+import type { Price } from '../ai/cost.ts';
 import type { FieldSection } from '../http/fields.ts';
 import type { Request } from '../http/request.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -25,6 +26,7 @@ import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts
 import type { Upstream } from '../upstream/upstream.ts';
 import { usedBy } from './demand.ts';
 import { grpcFields } from './grpc.ts';
+import { costOfPassage } from './price.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -60,6 +62,8 @@ export interface PassageHost {
   fault(kind: string): void;
   /** Runs the stages from where the passage stands. */
   proceed(passage: Passage): void;
+  /** Why what requests use cannot be written down; '' while it can. */
+  readonly ledgerTrouble: string;
   /** Bytes of request bodies held now, by all passages. */
   held: number;
   /** An exchange has ended. */
@@ -90,6 +94,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   progress: UsageProgress | undefined = undefined;
   /** What was claimed of its limits; undefined where there are none. */
   admission: Admission | undefined = undefined;
+  /** What its use costs; undefined where nothing has a price. */
+  price: Price | undefined = undefined;
   // The plan.
   destination: Upstream | undefined = undefined;
   hashKey: string | undefined = undefined;
@@ -208,7 +214,11 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.error = error;
     exchange.usage = this.progress === undefined ? undefined : settle(this.progress, outcome);
     exchange.endedAt = this.worker.clock.now();
-    if (this.admission !== undefined) this.admission.end(usedBy(this));
+    if (this.price !== undefined) exchange.cost = costOfPassage(this, exchange);
+    if (this.admission !== undefined) {
+      if (exchange.cost > 0) exchange.charges = this.admission.charges();
+      this.admission.end(usedBy(this));
+    }
     this.worker.events.emit('requestEnded', exchange);
     this.worker.held -= this.held;
     this.held = 0;

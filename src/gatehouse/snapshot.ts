@@ -7,11 +7,14 @@ import type { Access, AccessGate, CompiledAccess } from '../policy/access/access
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
-import type { LimitConfig } from '../policy/quota/config.ts';
-import type { CompiledQuota, Quota, QuotaConfig } from '../policy/quota/quota.ts';
+import { type PricesConfig, pricesConfig } from '../policy/price/config.ts';
+import { PriceTable } from '../policy/price/price.ts';
+import type { BudgetConfig, LimitConfig } from '../policy/quota/config.ts';
+import { budgetLimits, type CompiledQuota, type Quota, type QuotaConfig } from '../policy/quota/quota.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
 import { compileModels, type ModelTable } from '../route/model.ts';
 import { compileRoutes, type Router } from '../route/route.ts';
+import type { LedgerConfig } from '../store/config.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
 import { Upstream, type UpstreamParts } from '../upstream/upstream.ts';
 
@@ -23,6 +26,9 @@ export interface SnapshotInput {
     models: Record<string, ModelConfig>;
     routes: (RouteConfig & { limits?: LimitConfig[] })[];
     limits?: LimitConfig[];
+    budgets?: BudgetConfig[];
+    prices?: PricesConfig;
+    ledger?: LedgerConfig;
     chaos?: ChaosConfig;
     access?: AccessConfig;
     /** No limits when left out. */
@@ -42,7 +48,8 @@ export interface SnapshotParts extends Omit<UpstreamParts, 'readText'> {
 }
 
 /** The limits of a configuration, wherever they stand. */
-export function limitsOf({ limits = [], routes }: SnapshotInput['config']): QuotaConfig {
+export function limitsOf({ limits: all = [], budgets = [], routes }: SnapshotInput['config']): QuotaConfig {
+  const limits = [...all, ...budgetLimits(budgets)];
   return { limits, routes: routes.map(({ name, limits: own = [] }) => ({ name, limits: own })), plans: {} };
 }
 
@@ -67,6 +74,7 @@ export class Snapshot {
   readonly upstreams = new Map<string, Upstream>();
   readonly access: CompiledAccess;
   readonly quota: CompiledQuota;
+  readonly prices: PriceTable;
 
   /**
    * Throws when something cannot be compiled; nothing is kept then. Upstreams that did not change are taken over, and of
@@ -81,6 +89,7 @@ export class Snapshot {
       input.config.routes.map(({ access }) => access),
       before?.access,
     );
+    this.prices = new PriceTable(input.config.prices ?? pricesConfig.parse({}));
     this.quota = parts.quota.compile(limitsOf(input.config));
     const readText = fileReader(input.files);
     const { zone, region } = input.config;

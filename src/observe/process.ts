@@ -5,6 +5,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S, WORKER_METRICS as W } from './catalog.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
 import { TokenMetrics } from './tokens.ts';
+import { UsageMetrics } from './usage.ts';
 
 /** One reading of the process; the two CPU figures are totals since its start. */
 export interface ProcessReadings {
@@ -125,6 +126,7 @@ export class SupervisorMetrics {
   readonly #directorySyncedAt: Gauge;
   readonly #logDropped: Family<Counter>;
   readonly tokens: TokenMetrics;
+  readonly usage: UsageMetrics;
   readonly #clock: Clock;
 
   constructor(registry: Registry, clock: Clock) {
@@ -137,6 +139,7 @@ export class SupervisorMetrics {
     this.#directorySyncedAt = registry.gauge(S.directorySyncedAt).with();
     this.#logDropped = registry.counter(W.logDropped);
     this.tokens = new TokenMetrics(registry);
+    this.usage = new UsageMetrics(registry);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
   }
 

@@ -3,8 +3,12 @@
  * never more than a limit allows. What a worker held when it died is taken for used, except permits, which come back.
  */
 import type { Clock } from '../../kernel/clock.ts';
-import type { Counter } from './counter.ts';
+import { spareOf } from './ahead.ts';
+import { CalendarCounter, type Counter } from './counter.ts';
+import type { Holding } from './holding.ts';
+import { KeyLimits } from './keylimits.ts';
 import { type Counters, countersOf, type Rule, sameRefill } from './rule.ts';
+import { nearestFirst, type Standing, standingOf } from './standing.ts';
 
 /**
  * What a holder says about one key of one rule. Sums run from the beginning of `epoch`, so a message that is lost or comes twice
@@ -50,25 +54,13 @@ export interface Authority {
   gone(holder: number): void;
 }
 
-/** State of one rule for one key, for operators. */
-export interface Standing {
-  rule: string;
-  key: string;
-  limit: number;
-  free: number;
-}
-
-/** What one holder has of an account: sums of an epoch. */
-interface Holding {
-  holder: number;
-  epoch: number;
-  granted: number;
-  back: number;
-  used: number;
-}
-
 interface Account {
   counter: Counter;
+  /** Units that this key has beyond the limit of the rule; negative: less. */
+  extra: number;
+  /** Units that the ledger has and no worker of ours has told, of the period `outsideIn`. */
+  outside: number;
+  outsideIn: number;
   /** Few workers, so a list. */
   holdings: Holding[];
 }
@@ -79,12 +71,8 @@ interface Book {
   accounts: Map<string, Account>;
 }
 
-/** Share of what is free that one wish may take: the rest is for the others. */
-const WISH_SHARE = 4;
 /** When a worker may ask again about a rule that is not known here (yet), in milliseconds. */
 const UNKNOWN_RULE_MS = 50;
-/** Part of a limit that is granted ahead at once; a quarter of it when less than half of the limit is free. */
-const AHEAD_SHARE = 32;
 /** Accounts looked at for each new one, when a rule has as many as it may. */
 const EVICT_STEP = 8;
 
@@ -93,6 +81,7 @@ export class LocalAuthority implements Authority {
   readonly #clock: Clock;
   readonly #books = new Map<string, Book>();
   readonly #maxKeys: number;
+  readonly #keyLimits = new KeyLimits();
   /** Accounts that were dropped while something was counted, because strangers made too many. */
   evicted = 0;
 
@@ -112,6 +101,7 @@ export class LocalAuthority implements Authority {
       if (book !== undefined && sameRefill(book.rule, rule)) {
         book.rule = rule;
         book.counters.setLimit(rule.limit);
+        for (const [key, account] of book.accounts) account.extra = this.#extraOf(rule, key);
       } else {
         this.#books.set(rule.name, { rule, counters: countersOf(rule, this.#clock), accounts: new Map() });
       }
@@ -141,11 +131,12 @@ export class LocalAuthority implements Authority {
     const now = this.#clock.now();
     const all: Standing[] = [];
     for (const { rule, accounts } of this.#books.values()) {
-      for (const [key, { counter }] of accounts) {
-        if (!counter.empty(now)) all.push({ rule: rule.name, key, limit: rule.limit, free: counter.free(now) });
+      for (const [key, { counter, extra }] of accounts) {
+        const standing = standingOf(rule, key, counter, extra, now);
+        if (standing !== undefined) all.push(standing);
       }
     }
-    return all.sort((a, b) => a.free / a.limit - b.free / b.limit).slice(0, most);
+    return nearestFirst(all, most);
   }
 
   /** Forgets what was counted for a key, but not what is held now. Returns whether there was something. */
@@ -157,7 +148,50 @@ export class LocalAuthority implements Authority {
     const counter = book.counters.make(now);
     for (const { granted, back } of account.holdings) counter.hold(granted - back, now);
     account.counter = counter;
+    account.outside = 0;
     return true;
+  }
+
+  /** The key of a rule that fits, among those that were seen. */
+  keyNamed(rule: string, fits: (key: string) => boolean): string | undefined {
+    for (const key of this.#books.get(rule)?.accounts.keys() ?? []) if (fits(key)) return key;
+    return undefined;
+  }
+
+  /** Gives one key a limit of its own, or takes it away (undefined); holds at once and through `configure`. */
+  limitKey(rule: string, key: string, limit: number | undefined): void {
+    this.#keyLimits.set(rule, key, limit);
+    const book = this.#books.get(rule);
+    const account = book?.accounts.get(key);
+    if (book !== undefined && account !== undefined) account.extra = this.#extraOf(book.rule, key);
+  }
+
+  /** The limit that a key has now, whether it was seen before or not. */
+  limitOf(rule: Rule, key: string): number {
+    return this.#keyLimits.of(rule, key);
+  }
+
+  /** Of a calendar limit: units that were used in the period that began at `startedAt`, and were told by others than its holders. */
+  setOutside(rule: string, key: string, units: number, startedAt: number): void {
+    const book = this.#books.get(rule);
+    if (book === undefined) return;
+    const now = this.#clock.now();
+    const account = this.#account(book, key, now);
+    const before = account.outsideIn === startedAt ? account.outside : 0;
+    if (units <= before) return;
+    account.outside = units;
+    account.outsideIn = startedAt;
+    account.counter.settle(0, units - before, now);
+  }
+
+  /** Units of a calendar limit that a key has used in this period, as far as was told. */
+  usedOf(rule: string, key: string): number {
+    const counter = this.#books.get(rule)?.accounts.get(key)?.counter;
+    return counter instanceof CalendarCounter ? counter.used(this.#clock.now()) : 0;
+  }
+
+  #extraOf(rule: Rule, key: string): number {
+    return this.#keyLimits.of(rule, key) - rule.limit;
   }
 
   /** Accounts of all rules. */
@@ -179,20 +213,20 @@ export class LocalAuthority implements Authority {
         resetMs: 0,
       };
     const account = this.#account(book, ask.key, now);
-    const { counter } = account;
+    const { counter, extra } = account;
     const holding = this.#holding(account, holder, ask, now);
     const back = Math.max(0, Math.min(ask.back, holding.granted) - holding.back);
     const used = Math.max(0, ask.used - holding.used);
     if (back > 0 || used > 0) counter.settle(back, used, now);
     holding.back += back;
     holding.used += used;
-    const free = Math.floor(counter.free(now));
+    const free = Math.floor(counter.free(now)) + extra;
     let units = 0;
     let retryAfterMs = 0;
-    if (ask.need > 0 && free < ask.least) retryAfterMs = counter.retryAfter(ask.least, now);
+    if (ask.need > 0 && free < ask.least) retryAfterMs = counter.retryAfter(Math.max(ask.least - extra, 0), now);
     else {
       units = Math.max(0, Math.min(ask.need, free));
-      if (units === ask.need) units += Math.max(0, Math.min(ask.wish, spareOf(book.rule.limit, free - units)));
+      if (units === ask.need) units += Math.max(0, Math.min(ask.wish, spareOf(book.rule.limit + extra, free - units)));
       counter.hold(units, now);
       holding.granted += units;
     }
@@ -233,7 +267,13 @@ export class LocalAuthority implements Authority {
       return account;
     }
     if (!book.rule.known && accounts.size >= this.#maxKeys) this.#evict(book, now);
-    account = { counter: book.counters.make(now), holdings: [] };
+    account = {
+      counter: book.counters.make(now),
+      extra: this.#extraOf(book.rule, key),
+      outside: 0,
+      outsideIn: 0,
+      holdings: [],
+    };
     accounts.set(key, account);
     return account;
   }
@@ -254,10 +294,4 @@ export class LocalAuthority implements Authority {
       this.evicted++;
     }
   }
-}
-
-/** What may be granted ahead: of a small limit nothing, for whatever one worker has in hand others cannot use. */
-function spareOf(limit: number, spare: number): number {
-  const step = spare > limit / 2 ? limit / AHEAD_SHARE : limit / (AHEAD_SHARE * 4);
-  return Math.floor(Math.min(step, spare / WISH_SHARE));
 }

@@ -10,9 +10,13 @@ import { type AskAuthority, type Exhausted, Leases } from './leases.ts';
 
 export { Admission, type Demand } from './admission.ts';
 export { type LeaseAsk, type LeaseGrant, LocalAuthority } from './authority.ts';
-export { allRules } from './compile.ts';
+export { allRules, budgetLimits } from './compile.ts';
+export { sayKey, usageOf } from './key.ts';
 export type { AskAuthority, Exhausted } from './leases.ts';
+export { CalendarPeriod } from './period.ts';
 export { refusalFor } from './refusal.ts';
+export type { Rule } from './rule.ts';
+export type { Standing } from './standing.ts';
 
 /** Limits by where they stand in the configuration. */
 export interface QuotaConfig {
