@@ -5,6 +5,7 @@
  */
 
 import { authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
+import { authorize, permitModel } from './gatehouse/authorize.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
@@ -20,6 +21,7 @@ import {
   guard,
   identify,
   peek,
+  proveDomain,
   readModel,
   route,
 } from './gatehouse/stages.ts';
@@ -27,19 +29,23 @@ import { Worker } from './gatehouse/worker.ts';
 
 export { limitsOf } from './gatehouse/snapshot.ts';
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
+export { storedRules } from './gatehouse/storedlimits.ts';
 export { warmUp } from './gatehouse/warmup.ts';
 
 /** The life of a request. */
 const pipeline: readonly Stage[] = [
   identify, // request id, API, error shape
   guard, // loops, methods that end here
+  proveDomain, // challenges of certification authorities
   route, // host, path, method, fields, query → route
   admit, // refuse the least important while the worker is overloaded
   authenticate, // key, token or certificate → who calls
+  authorize, // tenant, plan and rules of the route, where the head is enough to know
   limit, // requests, concurrency and bytes that are left, where the head is enough to know
   peek, // hold the body where its model is needed
   readModel, // model, stream, user out of the body
   authenticateByModel, // the same, where the model has decided on the route
+  permitModel, // the same by model, tools and tokens
   chooseModel, // model → version → upstream; /v1/models
   price, // what its tokens and seconds will cost
   limitByModel, // the same by model, and tokens: reserved before they are sent

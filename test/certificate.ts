@@ -22,6 +22,8 @@ export interface CertificateOptions {
   to?: number;
   /** Who signs; itself when left out. */
   issuer?: Certificate;
+  /** Kind of key; P-256 when left out. */
+  kind?: 'ec' | 'rsa';
   /** May it sign others? */
   authority?: boolean;
 }
@@ -30,7 +32,12 @@ let serial = 1;
 
 /** Makes a key and a certificate for it. */
 export function makeCertificate(options: CertificateOptions): Certificate {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { publicKey, privateKey } =
+    options.kind === 'rsa'
+      ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+      : generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const signer = options.issuer?.privateKey ?? privateKey;
+  const algorithm = signer.asymmetricKeyType === 'rsa' ? RSA_SHA256 : ECDSA_SHA256;
   const from = options.from ?? Date.now() - 3_600_000;
   const to = options.to ?? Date.now() + 365 * 86_400_000;
   const extensions = sequence(
@@ -40,15 +47,15 @@ export function makeCertificate(options: CertificateOptions): Certificate {
   const body = sequence(
     der(0xa0, integer(2)),
     integer(++serial),
-    ECDSA_SHA256,
+    algorithm,
     distinguishedName(options.issuer?.name ?? options.name),
     sequence(time(from), time(to)),
     distinguishedName(options.name),
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, extensions),
   );
-  const signature = sign('sha256', body, options.issuer?.privateKey ?? privateKey);
-  const whole = sequence(body, ECDSA_SHA256, der(0x03, Buffer.concat([Buffer.of(0), signature])));
+  const signature = sign('sha256', body, signer);
+  const whole = sequence(body, algorithm, der(0x03, Buffer.concat([Buffer.of(0), signature])));
   const lines = whole.toString('base64').replace(/.{64}/g, '$&\n').trimEnd();
   return {
     certificate: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
@@ -68,6 +75,7 @@ const sequence = (...parts: Buffer[]) => der(0x30, Buffer.concat(parts));
 const oid = (hex: string) => der(0x06, Buffer.from(hex, 'hex'));
 const integer = (value: number) =>
   der(0x02, Buffer.of(0, value >> 8, value & 0xff).subarray(value < 0x80 ? 2 : value < 0x8000 ? 1 : 0));
+const RSA_SHA256 = sequence(oid('2a864886f70d01010b'), der(0x05, Buffer.alloc(0)));
 const ECDSA_SHA256 = sequence(oid('2a8648ce3d040302'));
 const distinguishedName = (name: string) => sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(name)))));
 const extension = (id: string, content: Buffer) => sequence(oid(id), der(0x04, content));

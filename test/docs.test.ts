@@ -109,7 +109,7 @@ describe('configurations in documents', () => {
     made = true;
     const pair = makeCertificate({ name: 'localhost' });
     mkdirSync(join(folder, 'tls'));
-    for (const name of ['example.com', 'internal', 'client', 'partner-ca']) {
+    for (const name of ['example.com', 'internal', 'client', 'clients-ca', 'partner-ca']) {
       writeFileSync(join(folder, 'tls', `${name}.pem`), pair.certificate);
       writeFileSync(join(folder, 'tls', `${name}.key`), pair.key);
     }

@@ -52,6 +52,7 @@ test('a real Prometheus scrapes OpenMetrics from us and understands every label'
       reload: async () => ({ ok: true, generation: 2, changes: ['routes[a]: added'] }),
       upgrade: async () => ({ ok: false, problems: ['not now'] }),
       upgrading: () => false,
+      settings: () => ({}),
     },
   });
   t.after(() => admin.close());

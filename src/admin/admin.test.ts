@@ -53,6 +53,7 @@ function handleWith(more: Partial<AdminHandle> = {}): AdminHandle {
     reload: async () => ({ ok: true, generation: 2, changes: ['routes[a]: added'] }),
     upgrade: async () => ({ ok: false, problems: ['not now'] }),
     upgrading: () => false,
+    settings: () => ({}),
     ...more,
   };
 }
@@ -143,10 +144,10 @@ test('what is not there, and methods that are not allowed', async (t) => {
   const { admin } = await start(t);
   const missing = await ask(admin, '/api/nothing');
   assert.equal(missing.status, 404);
-  assert.match(JSON.parse(missing.body).error.message, /no \/api\/nothing here. There are \/, \/metrics/);
+  assert.match(JSON.parse(missing.body).detail, /no \/api\/nothing here. There are \/, \/metrics/);
   const post = await ask(admin, '/metrics', 'POST');
   assert.deepEqual([post.status, post.fields.allow], [405, 'GET, HEAD']);
-  assert.equal(JSON.parse(post.body).error.code, 'method_not_allowed');
+  assert.equal(JSON.parse(post.body).code, 'method_not_allowed');
 });
 
 test('HEAD is GET without a body', async (t) => {
@@ -160,15 +161,21 @@ test('on loopback a foreign Host is refused', async (t) => {
   const { admin } = await start(t);
   const refused = await ask(admin, '/api/config', 'GET', { host: 'rebind.evil.example' });
   assert.equal(refused.status, 403);
-  assert.match(JSON.parse(refused.body).error.message, /"rebind\.evil\.example" is not this machine/);
+  assert.match(JSON.parse(refused.body).detail, /"rebind\.evil\.example" is not this machine/);
   assert.equal((await ask(admin, '/api/config', 'GET', { host: 'localhost:9901' })).status, 200);
 });
 
-test('beyond loopback any Host is served, and the operator is warned', async (t) => {
-  const { admin, notices } = await start(t, {}, '0.0.0.0:0');
-  assert.equal(notices[0]?.level, 'warn');
-  assert.match(notices[0]?.message ?? '', /beyond this machine/);
-  assert.equal((await ask(admin, '/metrics', 'GET', { host: 'gatehouse.pod' })).status, 200);
+test('beyond loopback nothing answers whom nobody knows, but what is public; any Host is served', async (t) => {
+  const groups = { anonymous: ['metrics' as const] };
+  const { admin } = await start(t, { settings: () => groups }, '0.0.0.0:0');
+  const host = { host: 'gatehouse.pod' };
+  assert.equal((await ask(admin, '/metrics', 'GET', host)).status, 200);
+  for (const path of ['/', '/healthz', '/api/status', '/api/config', '/api/v1/keys', '/nothing']) {
+    const answer = await ask(admin, path, 'GET', host);
+    assert.equal(answer.status, 401, path);
+    assert.match(JSON.parse(answer.body).detail, /set admin.access/);
+  }
+  assert.equal((await ask(admin, '/api/reload', 'POST', host)).status, 401);
 });
 
 test('a handle that throws costs one answer and leaves a notice', async (t) => {

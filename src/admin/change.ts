@@ -1,28 +1,33 @@
 /** Requests that change something: who may send them, and what their body says. */
 import type { IncomingMessage } from 'node:http';
-import type { Changed } from './handle.ts';
 
-/** Bytes of a body. */
-const MAX_BODY = 65_536;
+/** Bytes of a body. A certificate with its chain fits. */
+const MAX_BODY = 524_288;
 
 /** Whether a web page of another site sent it: a visitor's browser reaches the ports of this machine, too. */
 export function isForeign({ headers: { origin, host, 'sec-fetch-site': site } }: IncomingMessage): boolean {
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
-  return origin !== undefined && origin !== `http://${host}`;
+  // https: where something before us ends TLS.
+  return origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`;
 }
 
+/** A document, or why there is none. */
+export type ReadJson = { ok: true; value: unknown } | { ok: false; problems: readonly string[]; tooLarge: boolean };
+
 /** The JSON document in the body. */
-export async function readJson(request: IncomingMessage): Promise<Changed> {
+export async function readJson(request: IncomingMessage): Promise<ReadJson> {
   const pieces: Buffer[] = [];
   let length = 0;
-  for await (const piece of request as AsyncIterable<Buffer>) {
+  // Not destroyed on return: whoever sent too much gets an answer.
+  for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += piece.length;
-    if (length > MAX_BODY) return { ok: false, problems: [`the body is larger than ${MAX_BODY} bytes`] };
+    if (length > MAX_BODY)
+      return { ok: false, problems: [`the body is larger than ${MAX_BODY} bytes`], tooLarge: true };
     pieces.push(piece);
   }
   try {
-    return { ok: true, value: JSON.parse(Buffer.concat(pieces).toString('utf8')) };
+    return { ok: true, value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(pieces))) };
   } catch (error) {
-    return { ok: false, problems: [`the body is not JSON: ${(error as Error).message}`] };
+    return { ok: false, problems: [`the body is not JSON: ${(error as Error).message}`], tooLarge: false };
   }
 }

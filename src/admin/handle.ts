@@ -1,4 +1,6 @@
 /** What the admin API knows of the rest: a narrow face that the supervisor implements. */
+import type { Store } from '../store/store.ts';
+import type { AdminConfig } from './config.ts';
 
 /** A worker, as `/api/status` shows it. */
 export interface WorkerStatus {
@@ -115,8 +117,19 @@ export type Outcome =
   | { ok: true; generation: number /** One line for each setting that changes. */; changes?: string[] }
   | { ok: false; problems: readonly string[] };
 
+/** Documents that are kept beyond a restart. */
+export interface AdminDocuments {
+  /** Opens the store where it is not open yet. Rejects with a `StoreError`. */
+  store(): Promise<Store>;
+  /** Under which new keys are hashed; '' when none is set. */
+  pepper(): string;
+}
+
 /** What the admin API asks. What is not a promise is answered from memory. */
 export interface AdminHandle {
+  /** Settings of the port as they are in force. */
+  settings(): Pick<AdminConfig, 'access' | 'anonymous'>;
+  documents?: AdminDocuments;
   /** The exposition text, `Rollup.render`. */
   metrics(openMetrics: boolean): string;
   status(): AdminStatus;

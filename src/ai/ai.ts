@@ -21,12 +21,14 @@ import type { ModelEntry, Operation } from './operation.ts';
 import { problemBody } from './problem.ts';
 import { JsonTap, SseTap, type UsageReader, type UsageTap } from './tap.ts';
 
+export { clampTokens } from './clamp.ts';
 export type { UsageHider } from './hide.ts';
 export type { ModelEntry, Operation, OperationName } from './operation.ts';
 export { PeekFault, peekRequest, RequestPeek } from './peek.ts';
 export { modelIdOf, recognize } from './recognize.ts';
 export { type RequestChange, rewriteRequest } from './rewrite.ts';
 export type { UsageProgress, UsageTap } from './tap.ts';
+export { toolNames } from './tools.ts';
 
 /**
  * A tap that reads usage off an answer of `operation`. `kind`: how the answer comes, by its content type. The answer must

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Overview } from '../observe/observe.ts';
 import { type ChaosBoard, describe, type RunningFault } from '../policy/chaos/board.ts';
+import type { Store } from '../store/store.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { endpointName } from '../upstream/address.ts';
 import { VERSION } from './version.ts';
@@ -22,6 +23,7 @@ export interface GatewayState {
   /** The levels of an upstream; undefined where there is only one. */
   levels(upstream: string): LevelStatus[] | undefined;
   readonly chaos: ChaosBoard;
+  documents(): Promise<Store>;
 }
 
 /** Makes the handle. `measure` brings the supervisor's own metrics up to date. */
@@ -39,6 +41,11 @@ export function adminHandle(
       return overview.render(openMetrics);
     },
     config: () => supervisor.snapshot.config,
+    settings: () => supervisor.snapshot.config.admin,
+    documents: {
+      store: () => state.documents(),
+      pepper: () => supervisor.snapshot.config.access.pepper[0] ?? '',
+    },
     preview: () => state.preview(),
     reload: () => state.reload(),
     upgrade: () => state.upgrade(),

@@ -72,7 +72,9 @@ export class Budgets {
   /** Goes over to these rules; those that are no budgets are left out. */
   configure(rules: readonly Rule[]): void {
     const before = new Map(this.#rules.map(({ name, refill }) => [name, JSON.stringify(refill)]));
-    this.#rules = rules.filter(({ budget }) => budget !== undefined);
+    // Of a name that comes twice the later one holds.
+    const named = new Map(rules.map((rule) => [rule.name, rule]));
+    this.#rules = [...named.values()].filter(({ budget }) => budget !== undefined);
     const periods = new Map(this.#periods);
     this.#periods.clear();
     for (const { name, limit, refill } of this.#rules) {

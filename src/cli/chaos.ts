@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { FaultStatus } from '../admin/handle.ts';
 import { formatDuration } from '../kernel/limit.ts';
-import { askAdmin, withAdmin } from './adminclient.ts';
+import { type AdminFlags, askAdmin, withAdmin } from './adminclient.ts';
 
 const HELP = `
 Every fault ends by itself: --for is required and at most 1h. While one runs, /api/status and \`gatehouse chaos list\`
@@ -13,8 +13,7 @@ Examples:
   gatehouse chaos start --for 5m --name slow-team --header x-team=blue --delay 2s
   gatehouse chaos stop slow-team`;
 
-interface StartFlags {
-  admin: string;
+interface StartFlags extends AdminFlags {
   for: string;
   name?: string;
   route?: string[];
@@ -48,10 +47,10 @@ export function chaosCommand(): Command {
     .action((flags: StartFlags) => attempt(() => start(flags)));
   withAdmin(chaos.command('list').description('show the faults that are injected now'))
     .option('--json', 'print the answer as JSON')
-    .action((flags: { admin: string; json?: boolean }) => attempt(() => list(flags)));
+    .action((flags: AdminFlags & { json?: boolean }) => attempt(() => list(flags)));
   withAdmin(chaos.command('stop').description('switch a fault off; all of them without a name'))
     .argument('[name]')
-    .action((name: string | undefined, flags: { admin: string }) => attempt(() => stop(name, flags)));
+    .action((name: string | undefined, flags: AdminFlags) => attempt(() => stop(name, flags)));
   return chaos;
 }
 
@@ -67,7 +66,7 @@ async function attempt(action: () => Promise<void>): Promise<void> {
 }
 
 async function start(flags: StartFlags): Promise<void> {
-  const { admin, json, header, abort, ...rest } = flags;
+  const { admin, config, tokenFile, json, header, abort, ...rest } = flags;
   const headers: Record<string, string> = {};
   for (const one of header ?? []) {
     const equals = one.indexOf('=');
@@ -79,13 +78,13 @@ async function start(flags: StartFlags): Promise<void> {
     ...(header === undefined ? {} : { headers }),
     ...(abort === undefined ? {} : { abort: Number(abort) }),
   };
-  const { value } = await askAdmin(admin, 'POST', '/api/chaos', order);
+  const { value } = await askAdmin(flags, 'POST', '/api/chaos', order);
   if (json) say(JSON.stringify(value));
   else say(shown(value as FaultStatus));
 }
 
-async function list(flags: { admin: string; json?: boolean }): Promise<void> {
-  const { value } = await askAdmin(flags.admin, 'GET', '/api/chaos');
+async function list(flags: AdminFlags & { json?: boolean }): Promise<void> {
+  const { value } = await askAdmin(flags, 'GET', '/api/chaos');
   if (flags.json) {
     say(JSON.stringify(value));
     return;
@@ -95,9 +94,9 @@ async function list(flags: { admin: string; json?: boolean }): Promise<void> {
   for (const fault of faults) say(shown(fault));
 }
 
-async function stop(name: string | undefined, flags: { admin: string }): Promise<void> {
+async function stop(name: string | undefined, flags: AdminFlags): Promise<void> {
   const query = name === undefined ? '' : `?name=${encodeURIComponent(name)}`;
-  const { value } = await askAdmin(flags.admin, 'DELETE', `/api/chaos${query}`);
+  const { value } = await askAdmin(flags, 'DELETE', `/api/chaos${query}`);
   say(`stopped: ${(value as { stopped: number }).stopped}`);
 }
 

@@ -1,12 +1,19 @@
 /** `gatehouse check`: reads a configuration and tells everything that is wrong with it. */
 import { Command } from 'commander';
-import { type Config, formatProblem, loadConfig } from '../config/config.ts';
+import { type Config, dataFolder, formatProblem, loadConfig } from '../config/config.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { Events } from '../kernel/event.ts';
+import { openStore } from '../store/open.ts';
+import { type Caller, findCaller } from './caller.ts';
 import { type Explanation, explain } from './explain.ts';
+import { explainAccess } from './explainaccess.ts';
 import { explanationLines } from './explanation.ts';
 
 interface Options {
   config: string;
   explain?: string;
+  as?: string;
+  store?: boolean;
   json?: boolean;
 }
 
@@ -14,6 +21,8 @@ const HELP = `
 A REQUEST is written as [METHOD] URL [model=NAME] [Name:value ...], or as a curl command:
   gatehouse check -c gatehouse.yaml --explain 'POST http://api.example.com/v1/chat/completions model=chat-large'
   gatehouse check -c gatehouse.yaml --explain 'GET /v1/models host:api.example.com x-team:red'
+With --as, the steps tell which rule lets this caller pass or refuses it. KEY is a key, the name or id of one, or a token:
+  gatehouse check -c gatehouse.yaml --as alice --explain 'POST /v1/chat/completions model=chat-large ip=10.0.0.1'
 Nothing is sent. A request that would be refused is explained as well.
 
 Exit codes:
@@ -27,20 +36,24 @@ export function checkCommand(): Command {
     .description('check a configuration; print each problem as file:line:column: path: what, and what to write instead')
     .requiredOption('-c, --config <file>', 'configuration: a file (YAML or JSON), or a folder of them')
     .option('--explain <request>', 'tell which route, model version and servers a request would meet, and why')
+    .option('--as <key>', 'with --explain: as whom; tell step by step what this caller may do')
+    .option('--store', 'with --as: look into the store as well, for keys, tenants and plans')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', HELP)
-    .action((options: Options) => {
-      process.exitCode = check(options, (line) => process.stdout.write(`${line}\n`));
+    .action(async (options: Options) => {
+      process.exitCode = await check(options, (line) => process.stdout.write(`${line}\n`));
     });
 }
 
-function check(options: Options, print: (line: string) => void): number {
+async function check(options: Options, print: (line: string) => void): Promise<number> {
   const { config: file } = options;
   const result = loadConfig(file);
   const { ok, warnings } = result;
   const counts = ok ? count(result.config) : {};
-  const explained = ok && options.explain !== undefined ? tryExplain(result.config, options.explain) : undefined;
-  const wrong = typeof explained === 'string' ? `--explain: ${explained}` : undefined;
+  const explained = ok && options.explain !== undefined ? await tryExplain(result.config, options) : undefined;
+  const alone = options.as !== undefined && options.explain === undefined;
+  const unread = typeof explained === 'string' ? `--explain: ${explained}` : undefined;
+  const wrong = alone ? '--as goes with --explain REQUEST: what would it do?' : unread;
   const told = typeof explained === 'object' ? explained : undefined;
   if (options.json) {
     const explanation = wrong === undefined ? { explanation: told } : { error: wrong };
@@ -57,11 +70,27 @@ function check(options: Options, print: (line: string) => void): number {
 }
 
 /** A string: why it is no request. */
-function tryExplain(config: Config, request: string): Explanation | string {
+async function tryExplain(
+  config: Config,
+  { explain: request = '', as, store }: Options,
+): Promise<Explanation | string> {
   try {
-    return explain(config, request);
+    if (as === undefined) return explain(config, request);
+    const caller = await callerOf(as, config, store === true);
+    return explain(config, request, (route, asked) => explainAccess(config, route, asked, caller, systemClock));
   } catch (error) {
     return (error as Error).message;
+  }
+}
+
+/** Reads the store, where that is asked for. */
+async function callerOf(shown: string, config: Config, withStore: boolean): Promise<Caller> {
+  if (!withStore) return findCaller(shown, config, undefined, systemClock.wall());
+  const store = await openStore(config.store, dataFolder(process.env), { clock: systemClock, events: new Events() });
+  try {
+    return await findCaller(shown, config, store, systemClock.wall());
+  } finally {
+    await store.close();
   }
 }
 

@@ -55,6 +55,10 @@ export interface Explanation {
   request: { method: string; authority: string; target: string; model?: string; fields: [string, string][] };
   /** The route that takes it, and of every other why it does not; lines for people. */
   reasons: string[];
+  /** What its caller may do: each step, in the order in which they are asked. */
+  permission?: string[];
+  /** The rule that refuses it. */
+  rule?: string;
   /** What to say besides, for another answer. */
   hint?: string;
   route?: string;
@@ -69,11 +73,17 @@ export interface Explanation {
   upstream?: ExplainedUpstream;
 }
 
+/** Says what a caller may do on a route. */
+export type Judge = (
+  route: CompiledRoute,
+  asked: DescribedRequest,
+) => { steps: string[]; answer?: OwnAnswer; rule?: string };
+
 /**
  * Explains a request, such as `POST https://api.example.com/v1/chat/completions model=deepseek-chat x-tier:gold`, or a
  * curl command line. `config` is one that has been checked. Throws an Error that says how to write a request when it is none.
  */
-export function explain(config: ExplainedConfig, text: string): Explanation {
+export function explain(config: ExplainedConfig, text: string, judge?: Judge): Explanation {
   const asked = parseRequest(text);
   const { head, model } = asked;
   const router = compileRoutes(config.routes);
@@ -89,6 +99,15 @@ export function explain(config: ExplainedConfig, text: string): Explanation {
   const route = router.matchModel(head, model);
   if (!route) return refused(told, router.refusal(head));
   told.route = route.name;
+  if (judge !== undefined) {
+    const { steps, answer, rule } = judge(route, asked);
+    told.permission = steps;
+    if (rule !== undefined) told.rule = rule;
+    if (answer !== undefined) {
+      told.answer = answer;
+      return told;
+    }
+  }
   if (route.config.models !== undefined) explainModel(told, config, route, asked);
   if (told.answer) return told;
   told.target = route.rewriteTarget(head);

@@ -4,7 +4,7 @@ import type { ExplainedFields, ExplainedUpstream, Explanation } from './explain.
 /** The lines, from the request to the servers that it would reach. */
 export function explanationLines(told: Explanation): string[] {
   const { request, answer, target, host, model, upstream } = told;
-  const lines = [`request: ${requestLine(request)}`, ...told.reasons];
+  const lines = [`request: ${requestLine(request)}`, ...told.reasons, ...(told.permission ?? [])];
   if (target !== undefined)
     lines.push(`target: ${target}${target === request.target ? '' : ` (was ${request.target})`}`);
   if (host !== undefined) lines.push(`host: ${host} (by rewrite.host)`);

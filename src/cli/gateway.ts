@@ -9,10 +9,12 @@ import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, processReader } from '../observe/observe.ts';
 import { TokenAuthority } from '../policy/access/jwt/authority.ts';
+import { Registry } from '../policy/authorize/authorize.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { Services, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
+import { certificatesFor } from './certificates.ts';
 import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import { Held } from './held.ts';
@@ -23,7 +25,7 @@ import { NodeLimits } from './nodelimits.ts';
 import { NodeUsage } from './nodeusage.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
-import { State } from './state.ts';
+import { State, type StateParts } from './state.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -102,10 +104,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejections = new Ejections();
   const services = new Services();
-  const limits = new NodeLimits(clock, loaded.config, services);
+  const certificates = certificatesFor(clock, services, notify, own);
+  const registry = new Registry();
+  const limits = new NodeLimits(clock, loaded.config, services, registry);
   const synced = () => own.directorySynced();
   const folder = dataFolder(process.env);
-  const kept = new State({ clock, events, services, notice: notify, folder, synced });
+  const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
+  const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
   const usage = new NodeUsage({
     clock,
     folder,
@@ -165,6 +170,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
+      if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
       log.settle(accepted);
       limits.settle(accepted);
       if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
@@ -191,6 +197,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     upgrade: () => gateway.upgrade(),
     upgrading: () => upgrade.underWay,
     levels: (upstream: string) => levels.of(upstream),
+    documents: () => kept.open(supervisor.snapshot.config.store),
     chaos,
   };
   let admin: Held<Admin> | undefined;
@@ -204,11 +211,14 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     });
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
+    await certificates.start(loaded.config, loaded.files);
     await kept.prepare(loaded.config);
     await usage.start();
     await tokens.configure(loaded.config.access);
     await supervisor.start();
+    certificates.begin();
   } catch (error) {
+    certificates.stop();
     await supervisor.kill();
     await usage.close();
     await kept.close();
@@ -225,10 +235,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     generation: () => supervisor.snapshot.generation,
     leave: async () => {
       await held.close((one) => one.close(true));
+      certificates.stop();
       await supervisor.leave(drainMs());
     },
     comeBack: async () => {
+      await certificates.start(supervisor.snapshot.config, supervisor.snapshot.files);
       await supervisor.comeBack();
+      certificates.begin();
       await held.reopen();
       parts.back?.();
     },
@@ -260,6 +273,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       supervisor.reopenLogs();
     },
     async stop(deadlineMs) {
+      certificates.stop();
       upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
       await usage.close();

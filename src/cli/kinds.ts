@@ -1,4 +1,5 @@
 /** The kinds of documents of which every worker has a copy: how they are packed in the supervisor, and unpacked in a worker. */
+import { packPlan, packTenant } from '../config/config.ts';
 import {
   KEY_KIND,
   type KeyTable,
@@ -9,24 +10,43 @@ import {
   revocationConsumer,
   type Tokens,
 } from '../policy/access/access.ts';
+import { PLAN_KIND, type Registry, TENANT_KIND } from '../policy/authorize/authorize.ts';
 import { type DirectoryConsumer, followDirectory, type Link, topicOf } from '../supervisor/link.ts';
 import type { DirectoryKind } from '../supervisor/supervisor.ts';
 
-/** The supervisor's side. */
-export const KINDS: readonly DirectoryKind[] = [
-  { kind: KEY_KIND, pack: packKey },
-  { kind: REVOCATION_KIND, pack: packRevocation },
-];
+/** The supervisor's side. `registry` learns of plans and tenants before workers do. */
+export function directoryKinds(registry: Registry): readonly DirectoryKind[] {
+  const watched = (kind: string, pack: DirectoryKind['pack'], known: DirectoryConsumer): DirectoryKind => ({
+    kind,
+    pack(id, value) {
+      // What is no good counts as absent, here as well.
+      known.remove(id);
+      const facts = pack(id, value);
+      known.put(id, facts);
+      return facts;
+    },
+    gone: (id) => known.remove(id),
+  });
+  return [
+    watched(PLAN_KIND, packPlan, registry.planConsumer()),
+    watched(TENANT_KIND, packTenant, registry.tenantConsumer()),
+    { kind: KEY_KIND, pack: packKey },
+    { kind: REVOCATION_KIND, pack: packRevocation },
+  ];
+}
 
 /** Where a worker keeps its copies. */
 export interface Copies {
   keys: KeyTable;
   tokens: Tokens;
+  registry: Registry;
 }
 
 /** The worker's side: follows all kinds from now on. */
 export function followKinds(link: Pick<Link, 'follow' | 'notice'>, copies: Copies): void {
   const consumers: Record<string, DirectoryConsumer> = {
+    [PLAN_KIND]: copies.registry.planConsumer(),
+    [TENANT_KIND]: copies.registry.tenantConsumer(),
     [KEY_KIND]: keyConsumer(copies.keys),
     [REVOCATION_KIND]: revocationConsumer(copies.tokens.revocations),
   };

@@ -1,7 +1,8 @@
 /** The limits of this node: one authority for all its workers, kept in step with the configuration. */
 import type { Config } from '../config/config.ts';
-import { limitsOf } from '../gatehouse.ts';
+import { limitsOf, storedRules } from '../gatehouse.ts';
 import type { Clock } from '../kernel/clock.ts';
+import type { Registry } from '../policy/authorize/authorize.ts';
 import { allRules, type LeaseAsk, LocalAuthority, type Rule } from '../policy/quota/quota.ts';
 import type { Services } from '../supervisor/supervisor.ts';
 
@@ -20,12 +21,17 @@ export class NodeLimits {
   configured: (rules: readonly Rule[]) => void = () => {};
   #config: Config;
   #next: Config | undefined;
+  readonly #registry: Registry;
+  #epoch = -1;
 
-  constructor(clock: Clock, config: Config, services: Services) {
+  /** `registry`: plans and tenants of the store. */
+  constructor(clock: Clock, config: Config, services: Services, registry: Registry) {
     this.authority = new LocalAuthority(clock);
     this.#config = config;
-    this.authority.configure(rulesOf(config));
+    this.#registry = registry;
+    this.#configure();
     services.provide(QUOTA_SERVICE, (payload, worker) => {
+      if (this.#epoch !== this.#registry.epoch) this.#configure();
       const asks = payload as LeaseAsk[];
       const first = this.before(asks);
       return first === undefined
@@ -37,22 +43,26 @@ export class NodeLimits {
   /** A configuration is about to be tried: workers may ask about its limits from now on, and still about the old ones. */
   prepare(config: Config): void {
     this.#next = config;
-    this.#configure([...rulesOf(this.#config), ...rulesOf(config)]);
+    this.#configure();
   }
 
   /** It is in force, or was refused. */
   settle(accepted: boolean): void {
     if (accepted && this.#next !== undefined) this.#config = this.#next;
     this.#next = undefined;
-    this.#configure(rulesOf(this.#config));
+    this.#configure();
   }
 
   /** Every rule in force. */
   get rules(): Rule[] {
-    return rulesOf(this.#config);
+    return [...storedRules(this.#registry), ...rulesOf(this.#config)];
   }
 
-  #configure(rules: readonly Rule[]): void {
+  /** Of a name that comes twice the later one holds: the configuration before the store, the next before the one in force. */
+  #configure(): void {
+    this.#epoch = this.#registry.epoch;
+    const next = this.#next === undefined ? [] : rulesOf(this.#next);
+    const rules = [...storedRules(this.#registry), ...rulesOf(this.#config), ...next];
     this.authority.configure(rules);
     this.configured(rules);
   }

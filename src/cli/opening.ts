@@ -1,5 +1,5 @@
 /** Opens what may not be had: the access log and the admin port; errors tell operators why, and what to do. */
-import { type Admin, type AdminHandle, startAdmin } from '../admin/admin.ts';
+import { type Admin, type AdminHandle, isLoopback, parseAddress, startAdmin } from '../admin/admin.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { type LogWriter, openLog } from '../observe/observe.ts';
@@ -33,6 +33,10 @@ export async function openAdmin(
   notice: (notice: NoticeEvent) => void,
   fd: number | undefined,
 ): Promise<Admin> {
+  if (handle.settings().access === undefined && !address.startsWith('unix:') && isLoopback(parseAddress(address))) {
+    const message = `the admin port at ${address} asks nobody who they are: everybody on this machine may change everything; set admin.access, or use unix:/path`;
+    notice({ level: 'warn', message });
+  }
   try {
     return await startAdmin({ address, handle, clock: systemClock, notice, ...(fd === undefined ? {} : { fd }) });
   } catch (error) {

@@ -2,13 +2,9 @@
 import { Command } from 'commander';
 import { type Outcome, redact } from '../admin/admin.ts';
 import { type Config, describeChange, formatProblem, loadConfig } from '../config/config.ts';
-import { askAdmin } from './adminclient.ts';
+import { type AdminFlags, AdminRefusal, askAdmin, withAdmin } from './adminclient.ts';
 
-const DEFAULT_ADMIN = '127.0.0.1:9901';
-
-interface Flags {
-  admin?: string;
-  config?: string;
+interface Flags extends AdminFlags {
   against?: string;
   json?: boolean;
 }
@@ -17,16 +13,15 @@ const print = (line: string) => process.stdout.write(`${line}\n`);
 
 /** A command that asks the admin port. `run` gives the exit code. */
 function command(name: string, what: string, run: (flags: Flags) => Promise<number>): Command {
-  return new Command(name)
-    .description(what)
-    .option('--admin <address>', `admin port of the running gateway (default: ${DEFAULT_ADMIN})`)
+  // diff has a -c of its own.
+  return withAdmin(new Command(name).description(what), name !== 'diff')
     .option('--json', 'print the result as JSON')
     .action(async (flags: Flags) => {
       try {
         process.exitCode = await run(flags);
       } catch (error) {
         process.stderr.write(`gatehouse ${name}: ${(error as Error).message}\n`);
-        process.exitCode = 2;
+        process.exitCode = error instanceof AdminRefusal && name !== 'diff' ? 1 : 2;
       }
     });
 }
@@ -40,7 +35,7 @@ Exit codes:
 /** `gatehouse reload`. */
 export function reloadCommand(): Command {
   return command('reload', 'make the running gateway load its configuration anew; print what changed', async (flags) =>
-    told(flags, 'reload', await askAdmin(flags.admin ?? DEFAULT_ADMIN, 'POST', '/api/reload')),
+    told(flags, 'reload', await askAdmin(flags, 'POST', '/api/reload')),
   ).addHelpText('after', EXIT);
 }
 
@@ -49,7 +44,7 @@ export function upgradeCommand(): Command {
   return command(
     'upgrade',
     'start the program anew, as it is on the disk by now, and hand over to it without losing a request',
-    async (flags) => told(flags, 'upgrade', await askAdmin(flags.admin ?? DEFAULT_ADMIN, 'POST', '/api/upgrade')),
+    async (flags) => told(flags, 'upgrade', await askAdmin(flags, 'POST', '/api/upgrade')),
   ).addHelpText('after', EXIT);
 }
 
@@ -92,14 +87,14 @@ async function diff(flags: Flags): Promise<number> {
 
 async function changesOf(flags: Flags): Promise<string[]> {
   if (flags.config === undefined) {
-    const { value } = await askAdmin(flags.admin ?? DEFAULT_ADMIN, 'GET', '/api/reload');
+    const { value } = await askAdmin(flags, 'GET', '/api/reload');
     const outcome = value as Outcome;
     if (!outcome.ok) throw new Error(`a reload would be refused:\n${outcome.problems?.join('\n')}`);
     return outcome.changes ?? [];
   }
   const after = loaded(flags.config);
   if (flags.against !== undefined) return describeChange(loaded(flags.against), after);
-  const { value } = await askAdmin(flags.admin ?? after.admin.address, 'GET', '/api/config');
+  const { value } = await askAdmin({ ...flags, admin: flags.admin ?? after.admin.address }, 'GET', '/api/config');
   return describeChange(value as Config, redact(after) as Config);
 }
 

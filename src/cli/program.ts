@@ -1,12 +1,18 @@
 /** The command line as a whole. Each command lives in the file of its name; this one lists them. */
 import { Command } from 'commander';
+import { adminsCommand } from './admins.ts';
 import { chaosCommand } from './chaos.ts';
 import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
+import { changesCommand } from './history.ts';
+import { keysCommand } from './keys.ts';
+import { domainsCommand, plansCommand, tenantsCommand } from './manage.ts';
 import { diffCommand, reloadCommand, upgradeCommand } from './operate.ts';
 import { schemaCommand } from './schema.ts';
 import { serveCommand } from './serve.ts';
 import { simulate } from './simulate.ts';
+import { storeCommand } from './storecopy.ts';
+import { tokenCommand } from './token.ts';
 import { VERSION } from './version.ts';
 
 const commands: (() => Command)[] = [
@@ -18,6 +24,14 @@ const commands: (() => Command)[] = [
   upgradeCommand,
   schemaCommand,
   chaosCommand,
+  keysCommand,
+  adminsCommand,
+  tenantsCommand,
+  plansCommand,
+  domainsCommand,
+  tokenCommand,
+  changesCommand,
+  storeCommand,
   simulate,
   // One line for each command.
 ];

@@ -5,6 +5,9 @@ import type { RequestHead } from '../kernel/exchange.ts';
 export interface DescribedRequest {
   readonly head: RequestHead;
   readonly model: string | undefined;
+  /** Address of the client. */
+  readonly ip?: string | undefined;
+  readonly body?: string | undefined;
 }
 
 const HOW =
@@ -38,6 +41,7 @@ export function parseRequest(text: string): DescribedRequest {
   let url: string | undefined;
   let model: string | undefined;
   let body: string | undefined;
+  let ip: string | undefined;
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     const option = /^(--[a-z-]+)=(.*)$/s.exec(word) ?? /^(-[XHd])(.+)$/s.exec(word);
     if (option) {
@@ -52,6 +56,7 @@ export function parseRequest(text: string): DescribedRequest {
     else if (VALUE_OPTIONS.has(word)) words.shift();
     else if (word.startsWith('-')) continue;
     else if (/^model[=:]/.test(word)) model = word.slice(6) || words.shift();
+    else if (/^ip=/.test(word)) ip = word.slice(3);
     else if (method === undefined && url === undefined && /^[A-Z]+$/.test(word)) method = word;
     else if (url === undefined && !/^[A-Za-z0-9-]+:$/.test(word)) url = word;
     else if (/^[^\s:/]+:$/.test(word)) lines.push([word.slice(0, -1), words.shift() ?? '']);
@@ -64,7 +69,8 @@ export function parseRequest(text: string): DescribedRequest {
   }
   if (method !== undefined && !TOKEN.test(method)) throw new Error(`${JSON.stringify(method)} is no method; ${HOW}`);
   model ??= body === undefined ? undefined : modelOf(body);
-  return { head: makeHead(method ?? (model === undefined && body === undefined ? 'GET' : 'POST'), url, lines), model };
+  const head = makeHead(method ?? (model === undefined && body === undefined ? 'GET' : 'POST'), url, lines);
+  return { head, model, ...(ip !== undefined && { ip }), ...(body !== undefined && { body }) };
 }
 
 /** Words as a shell splits them: blanks, single and double quotes, backslashes (also before a line end). */

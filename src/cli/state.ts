@@ -1,13 +1,18 @@
 /** What the supervisor keeps beyond a restart: opens the store where something needs it, and tells workers what it holds. */
+import { shownInHistory } from '../admin/admin.ts';
+import type { DomainDocumentChange } from '../certificate/domain.ts';
 import type { Config } from '../config/config.ts';
-import type { Clock } from '../kernel/clock.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Events, NoticeEvent } from '../kernel/event.ts';
 import { KEY_USE_KIND, type KeyUses } from '../policy/access/access.ts';
+import type { Registry } from '../policy/authorize/authorize.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { Directory, type Services } from '../supervisor/supervisor.ts';
-import { KINDS } from './kinds.ts';
+import { followDomains } from './domains.ts';
+import { directoryKinds } from './kinds.ts';
 import { ledgerOn } from './ledgeron.ts';
+import { keepSwept } from './sweep.ts';
 
 /** What a `State` is made of. */
 export interface StateParts {
@@ -15,8 +20,12 @@ export interface StateParts {
   events: Events;
   services: Services;
   notice(notice: NoticeEvent): void;
+  /** Told of domains that come, change or go. */
+  domains(changes: DomainDocumentChange[]): void;
   /** What workers know is as the store has it. */
   synced(): void;
+  /** Plans and tenants, as the store has them. */
+  registry: Registry;
   /** Where the embedded store is when the configuration names no place. */
   folder: string;
 }
@@ -26,6 +35,9 @@ export class State {
   readonly #parts: StateParts;
   #store: Store | undefined;
   #directory: Directory | undefined;
+  #opening: Promise<Store> | undefined;
+  #sweeping: Timer | undefined;
+  #unfollow: (() => void) | undefined;
 
   constructor(parts: StateParts) {
     this.#parts = parts;
@@ -39,27 +51,59 @@ export class State {
 
   /** Opens the store if a configuration needs it, and reads the directory; rejects when that cannot be. */
   async prepare(config: Config): Promise<void> {
-    if (this.#store !== undefined || !needsStore(config)) return;
-    const { clock, events, services, notice, folder, synced } = this.#parts;
-    let store: Store | undefined;
+    if (!needsStore(config)) return;
     try {
-      store = await openStore(config.store, folder, { clock, events });
-      const directory = new Directory({ source: store, kinds: KINDS, services, clock, notice, synced });
-      await directory.start();
-      this.#store = store;
-      this.#directory = directory;
+      const store = await this.open(config.store);
+      if (this.#unfollow === undefined && servesDomains(config)) await this.#follow(store);
     } catch (error) {
-      await store?.close();
       const why = `the store cannot be read: ${(error as Error).message}`;
       if (!standsAlone(config)) throw new Error(why);
-      notice({
-        level: 'warn',
-        message: `${why}; only the keys in the configuration hold, and usage waits in its journals`,
-      });
+      const message = `${why}; only the keys in the configuration hold, and usage waits in its journals`;
+      this.#parts.notice({ level: 'warn', message });
     }
   }
 
+  /** The store, opened where it is not open yet, for whoever manages what is in it. Rejects with a `StoreError`. */
+  open(config: Config['store']): Promise<Store> {
+    if (this.#store !== undefined) return Promise.resolve(this.#store);
+    this.#opening ??= this.#open(config).finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(config: Config['store']): Promise<Store> {
+    const { clock, events, services, notice, folder, synced, registry } = this.#parts;
+    const store = await openStore(config, folder, { clock, events, shown: shownInHistory });
+    try {
+      const directory = new Directory({
+        source: store,
+        kinds: directoryKinds(registry),
+        services,
+        clock,
+        notice,
+        synced,
+      });
+      await directory.start();
+      this.#store = store;
+      this.#directory = directory;
+      this.#sweeping = keepSwept(store, config.keep, clock, notice);
+      return store;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  async #follow(store: Store): Promise<void> {
+    const { clock, domains, notice } = this.#parts;
+    this.#unfollow = await followDomains(store, clock, domains, notice);
+  }
+
   async close(): Promise<void> {
+    await this.#opening?.catch(() => {});
+    this.#sweeping?.cancel();
+    this.#unfollow?.();
     this.#directory?.close();
     await this.#store?.close();
   }
@@ -71,13 +115,23 @@ export class State {
   }
 }
 
+function servesDomains({ listeners }: Config): boolean {
+  return Object.values(listeners).some(({ tls }) => tls?.domains?.store === true);
+}
+
 function needsStore(config: Config): boolean {
-  return config.routes.some(({ access }) => access !== undefined) || ledgerOn(config);
+  return servesDomains(config) || ledgerOn(config) || config.routes.some(({ access }) => access !== undefined);
 }
 
 /** All that is needed of it stands in the configuration too. */
-function standsAlone({ routes, access, ledger, budgets }: Config): boolean {
+function standsAlone({ routes, access, plans, tenants, ledger, budgets }: Config): boolean {
   if (ledger.required || budgets.length > 0) return false;
+  // Whose plan is not known would have no limits.
+  const lost = access.keys.some(
+    ({ plan, tenant }) =>
+      (plan !== '' && !Object.hasOwn(plans, plan)) || (tenant !== '' && !Object.hasOwn(tenants, tenant)),
+  );
+  if (lost && Object.keys({ ...plans, ...tenants }).length > 0) return false;
   const methods = new Set(routes.flatMap((route) => route.access?.anyOf ?? []));
   return !methods.has('jwt') && (!methods.has('apiKey') || access.keys.length > 0);
 }

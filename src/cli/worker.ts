@@ -5,8 +5,10 @@ import { type Config, dataFolder } from '../config/config.ts';
 import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
+import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
 import { loadReader, Observer, pipeSink, processReader } from '../observe/observe.ts';
 import { ISSUER_KEYS, KeyTable, Tokens } from '../policy/access/access.ts';
+import { Registry } from '../policy/authorize/authorize.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { LeaseGrant } from '../policy/quota/quota.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
@@ -82,7 +84,13 @@ function runWorker(): void {
 
   const folder = dataFolder(process.env);
   const usage = new WorkerUsage({ clock: systemClock, events, folder, owner: pseudonym, pid: process.pid });
+  const tls = new TlsShared();
+  const takeTls = (news: unknown) => {
+    for (const message of tls.take(news as TlsNews)) events.emit('notice', { level: 'error', message });
+  };
+
   const keys = new KeyTable();
+  const registry = new Registry();
   let workerCount = 1;
   const setHealth = (changes: readonly EndpointHealth[]) => {
     for (const { upstream, endpoint, healthy, reason, cleared } of changes) {
@@ -114,9 +122,11 @@ function runWorker(): void {
             share: () => ({ slot: Number(slot), workers: workerCount }),
             readings: loadReader(),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
+            tls,
             askProbe: link.askProbe,
             askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
             keys,
+            registry,
             used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),
             tokens,
             ledgerTrouble: () => usage.trouble,
@@ -164,8 +174,16 @@ function runWorker(): void {
       },
     },
   });
+  link.follow('tls', {
+    load(page, first, last) {
+      if (first) tls.beginLoad();
+      if (page !== undefined) takeTls(page);
+      if (last) tls.endLoad();
+    },
+    change: takeTls,
+  });
   const tokens = new Tokens(systemClock, link.ask);
-  followKinds(link, { keys, tokens });
+  followKinds(link, { keys, tokens, registry });
   link.follow(ISSUER_KEYS, tokens);
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));

@@ -39,8 +39,8 @@ function checkKeys({ keys }: AccessConfig, report: Report): void {
   inTheOpen(['access', 'pepper'], report);
 }
 
-/** A secret in the file itself ends up in its history, in backups and in tickets. */
-function inTheOpen(path: Path, report: Report): void {
+/** Warns of a secret in the file itself, where it ends up in its history, in backups and in tickets. */
+export function inTheOpen(path: Path, report: Report): void {
   const { place, found } = placeOf(report.root, path);
   if (!found || place === undefined || place.origin !== undefined || place.failed) return;
   if (place.children !== undefined) {

@@ -208,13 +208,18 @@ test('hostile and unreadable files are told, not suffered', () => {
   ]);
 });
 
-test('an admin port that others reach is warned of', () => {
-  assert.match(
-    lines(load(`${BASE}admin: { address: ":9901" }\n`)).join(),
-    /^7:19: admin.address: warning: the admin port asks/,
-  );
+test('an admin port that others reach says who may ask', () => {
+  const told = (admin: string) =>
+    lines(load(`${BASE}admin: ${admin}\n`, {}, { env: { ADMIN_TOKEN: 'a-token-of-16-or-more' } }));
+  assert.match(told('{ address: ":9901" }').join(), /^7:19: admin.address: this address .*set admin.access/);
+  assert.deepEqual(told('{ address: ":9901", anonymous: [metrics, health] }'), []);
+  const token = '{ name: ci, token: "${ADMIN_TOKEN}", role: operator }';
+  assert.deepEqual(told(`{ address: ":9901", access: { tokens: [${token}] } }`), []);
+  assert.match(told(`{ access: { tokens: [${token}, ${token}] } }`).join(), /two tokens are named "ci"/);
+  assert.match(told('{ access: {} }').join(), /no token and no login/);
+  assert.match(told('{ anonymous: [health] }').join(), /everything answers/);
   for (const address of ['127.0.0.1:9901', '[::1]:9901', 'localhost:9901', 'unix:/run/admin.sock']) {
-    assert.deepEqual(lines(load(`${BASE}admin: { address: "${address}" }\n`)), []);
+    assert.deepEqual(told(`{ address: "${address}" }`), []);
   }
 });
 

@@ -9,6 +9,16 @@ import { watchFiles } from './watch.ts';
 export { describeChange } from './diff.ts';
 export type { Config } from './file.ts';
 export type { Loaded, NotLoaded } from './load.ts';
+export {
+  type PlanDocument,
+  packPlan,
+  packTenant,
+  planConfig,
+  planDocument,
+  type TenantDocument,
+  tenantConfig,
+  tenantDocument,
+} from './plans.ts';
 export { formatProblem, type Problem } from './problem.ts';
 export { loadConfig } from './read.ts';
 export { wholeRouteConfig } from './route.ts';

@@ -6,8 +6,10 @@ import type { ModelConfig } from '../route/config.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
 import { checkAccess } from './accesscheck.ts';
 import { overlap, parseAddress } from './address.ts';
+import { checkAdmin } from './admincheck.ts';
 import { suggestion } from './nearest.ts';
 import type { Parts } from './parts.ts';
+import { checkPlans } from './plancheck.ts';
 import type { Path, Report } from './problem.ts';
 import { checkResilience } from './resiliencecheck.ts';
 
@@ -23,6 +25,8 @@ export function crosscheck(parts: Parts, report: Report): void {
   if (parts.whole) checkUse(parts, report);
   checkProtocols(parts, report);
   checkAccess(parts, report);
+  checkAdmin(parts, report);
+  checkPlans(parts, report);
   if (parts.chaos !== undefined) checkChaos(parts.chaos, parts, report);
   for (const [path, bytes] of parts.memoryLimits) {
     if (bytes > 0 && bytes < LEAST_MEMORY)
@@ -55,13 +59,6 @@ function checkAddresses(parts: Parts, report: Report): void {
   }));
   if (parts.adminAddress !== undefined) {
     taken.push({ address: parts.adminAddress, what: 'the admin port', path: ['admin', 'address'] });
-  }
-  const admin = parts.adminAddress === undefined ? undefined : parseAddress(parts.adminAddress);
-  if (admin !== undefined && admin.unix === undefined && !/^(127\.|::1$|localhost$)/.test(admin.host)) {
-    report.warn(
-      ['admin', 'address'],
-      'the admin port asks for no password, and this address can be reached from other machines; 127.0.0.1 cannot',
-    );
   }
   const seen: { place: ReturnType<typeof parseAddress>; what: string; address: string }[] = [];
   for (const { address, what, path } of taken) {

@@ -5,6 +5,7 @@ import { duration, name, size } from '../kernel/schema.ts';
 import { listenerConfig } from '../listen/config.ts';
 import { logConfig } from '../observe/config.ts';
 import { accessConfig } from '../policy/access/config.ts';
+import { authorizeConfig, idField } from '../policy/authorize/config.ts';
 import { chaosConfig } from '../policy/chaos/config.ts';
 import { overloadConfig } from '../policy/overload/config.ts';
 import { pricesConfig } from '../policy/price/config.ts';
@@ -12,6 +13,7 @@ import { budgetsConfig, limitsConfig } from '../policy/quota/config.ts';
 import { modelConfig } from '../route/config.ts';
 import { ledgerConfig, storeConfig } from '../store/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
+import { planConfig, tenantConfig } from './plans.ts';
 import { wholeRouteConfig } from './route.ts';
 
 /** Schema of the file. Unknown keys are mistakes. */
@@ -55,6 +57,19 @@ export const configSchema = z.strictObject({
     .min(1, 'expected at least one route')
     .describe('Which request goes where. The most specific match wins; among equals, the first in the file.'),
   access: accessConfig,
+  plans: z
+    .record(idField, planConfig)
+    .default({})
+    .describe(
+      'Plans by name: what callers may do, and how much. Others are kept in the store; of one name this one holds.',
+    ),
+  tenants: z
+    .record(idField, tenantConfig)
+    .default({})
+    .describe(
+      'Tenants by name: customers to whom keys and tokens belong. Others are kept in the store; of one name this one holds.',
+    ),
+  authorize: authorizeConfig,
   limits: limitsConfig.describe(
     'How much callers may use of everything together, by which key; routes have their own beside.',
   ),

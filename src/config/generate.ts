@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openApiDocument } from '../admin/admin.ts';
 import { accessLogReference, metricsReference } from '../observe/observe.ts';
 import { configurationPage, errorsPage } from './manual.ts';
 import { publishedSchema } from './schema.ts';
@@ -10,6 +11,7 @@ import { publishedSchema } from './schema.ts';
 export function generatedFiles(): Record<string, string> {
   return {
     'schema/gatehouse.schema.json': `${JSON.stringify(publishedSchema(), null, 2)}\n`,
+    'docs/reference/admin-api.json': `${JSON.stringify(openApiDocument(), null, 2)}\n`,
     'docs/reference/configuration.md': configurationPage(),
     'docs/reference/errors.md': errorsPage(),
     'docs/reference/metrics.md': metricsReference(),

@@ -1,10 +1,13 @@
 /** The parts of a file that can be checked against each other, also when others are wrong. */
+import { type AdminConfig, adminConfig } from '../admin/config.ts';
 import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
+import { authorizeConfig } from '../policy/authorize/config.ts';
 import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
 import { type ModelConfig, modelConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
 import type { Config } from './file.ts';
+import { type PlanConfig, planConfig, type TenantConfig, tenantConfig } from './plans.ts';
 import type { Path } from './problem.ts';
 import { type WholeRouteConfig, wholeRouteConfig } from './route.ts';
 
@@ -15,9 +18,13 @@ export interface Parts {
   models: [string, ModelConfig][];
   routes: [number, WholeRouteConfig][];
   adminAddress: string | undefined;
+  admin: AdminConfig | undefined;
   /** Undefined when it is wrong, or not there. */
   chaos: ChaosConfig | undefined;
   access: AccessConfig | undefined;
+  plans: [string, PlanConfig][];
+  tenants: [string, TenantConfig][];
+  defaultPlan: string | undefined;
   /** Bounds on the memory of one worker, in bytes; 0: none. */
   memoryLimits: [Path, number][];
   /** Names that the file uses, whether what bears them is right or not. */
@@ -37,8 +44,12 @@ export function partsOf(config: Config): Parts {
     models: Object.entries(config.models),
     routes: [...config.routes.entries()],
     adminAddress: config.admin.address,
+    admin: config.admin,
     chaos: config.chaos,
     access: config.access,
+    plans: Object.entries(config.plans),
+    tenants: Object.entries(config.tenants),
+    defaultPlan: config.authorize.defaultPlan,
     memoryLimits: [
       [['workerMemory'], config.workerMemory],
       [['overload', 'memory'], config.overload.memory ?? 0],
@@ -68,9 +79,13 @@ export function partsOfWrong(value: unknown): Parts {
       (part, i) => ({ name: `unnamed:${i}`, ...part }),
     ),
     adminAddress: typeof admin === 'string' ? admin : undefined,
+    admin: adminConfig.safeParse(file.admin).data,
     memoryLimits: [],
     chaos: chaosConfig.safeParse(file.chaos).data,
     access: accessConfig.safeParse(file.access).data,
+    plans: readable(Object.entries(record(file.plans)), (part) => planConfig.safeParse(part), partial),
+    tenants: readable(Object.entries(record(file.tenants)), (part) => tenantConfig.safeParse(part), partial),
+    defaultPlan: authorizeConfig.safeParse(file.authorize).data?.defaultPlan,
     upstreamNames: Object.keys(record(file.upstreams)),
     modelNames: Object.keys(record(file.models)),
     partial,

@@ -84,7 +84,10 @@ const CASES: [certificate: string, key: string, told: string[]][] = [
   [
     'old-chain.pem',
     'good.key',
-    ['3:18: certificate: certificate 2 of the chain (DNS:old.example) expired on 2030-01-14; renew it'],
+    [
+      '3:18: certificate: certificate 2 of the chain (DNS:old.example) expired on 2030-01-14; renew it',
+      '3:18: certificate: certificate 2 of the chain (DNS:old.example) did not issue the one before it (DNS:a.example); put each certificate before its issuer',
+    ],
   ],
   [
     'good.key',

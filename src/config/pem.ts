@@ -2,6 +2,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
+import { factsOf } from '../certificate/facts.ts';
 import type { Parts } from './parts.ts';
 import { formatPath, type Path, type Report } from './problem.ts';
 import { readText, type Surroundings } from './reference.ts';
@@ -35,12 +36,28 @@ export function loadPem(parts: Parts, around: Surroundings, now: number, report:
     report.at(path, `cannot use PEM file ${name}: ${text.reason}`);
     return undefined;
   };
-  for (const [name, listener] of parts.listeners) {
-    listener.tls?.certificates.forEach((pair, i) => {
-      const path: Path = ['listeners', name, 'tls', 'certificates', i];
-      const certificate = take(pair, 'certificate', [...path, 'certificate']);
-      checkPair(certificate, take(pair, 'key', [...path, 'key']), path, now, report);
+  for (const [name, { tls }] of parts.listeners) {
+    if (tls === undefined) continue;
+    const path: Path = ['listeners', name, 'tls'];
+    tls.certificates.forEach((pair, i) => {
+      const here: Path = [...path, 'certificates', i];
+      const certificate = take(pair, 'certificate', [...here, 'certificate']);
+      checkPair(certificate, take(pair, 'key', [...here, 'key']), here, now, report);
+      if (pair.ocsp !== undefined) takeDer(pair, 'ocsp', [...here, 'ocsp'], around, files, report);
+      else if (certificate !== undefined) checkStaple(certificate, [...here, 'certificate'], report);
     });
+    for (const [holder, key] of [
+      [tls.clientCertificates, 'ca'],
+      [tls.acme, 'ca'],
+    ] as const) {
+      const here: Path = [...path, holder === tls.acme ? 'acme' : 'clientCertificates', key];
+      const ca = holder && take(holder, key, here);
+      if (ca !== undefined) checkAuthorities(ca, here, now, report);
+    }
+    const list = tls.clientCertificates && take(tls.clientCertificates, 'crl', [...path, 'clientCertificates', 'crl']);
+    if (list !== undefined) checkRevocations(list, [...path, 'clientCertificates', 'crl'], report);
+    if (tls.acme !== undefined) tls.acme.folder = resolve(around.folder, tls.acme.folder);
+    if (tls.domains?.folder !== undefined) tls.domains.folder = resolve(around.folder, tls.domains.folder);
   }
   for (const [name, { tls }] of parts.upstreams) {
     const path: Path = ['upstreams', name, 'tls'];
@@ -50,6 +67,65 @@ export function loadPem(parts: Parts, around: Surroundings, now: number, report:
     checkPair(certificate, take(tls, 'key', [...path, 'key']), path, now, report);
   }
   return files;
+}
+
+/** Reads a file that is not text; `files` holds it in base64. */
+function takeDer(
+  holder: { ocsp?: string | undefined },
+  key: 'ocsp',
+  path: Path,
+  around: Surroundings,
+  files: Record<string, string>,
+  report: Report,
+): void {
+  const name = resolve(around.folder, holder[key] as string);
+  holder[key] = name;
+  around.sources.add(name);
+  try {
+    const bytes = Buffer.from(around.readFile(name));
+    // An OCSPResponse is a SEQUENCE that begins with an ENUMERATED of one byte (RFC 6960 §4.2.1).
+    if (bytes[0] !== 0x30 || !bytes.subarray(1, 8).includes(Buffer.of(0x0a, 0x01))) {
+      report.at(path, `${name} is no OCSP response in DER, such as openssl ocsp -respout writes`);
+    }
+    files[name] = bytes.toString('base64');
+  } catch (error) {
+    report.at(path, `cannot use ${name}: ${(error as Error).message}`);
+  }
+}
+
+function checkStaple(certificate: string, path: Path, report: Report): void {
+  try {
+    if (factsOf(certificate).mustStaple) {
+      report.warn(path, 'it asks for a stapled OCSP response, and no `ocsp` is set: strict clients will refuse it');
+    }
+  } catch {
+    // Said already.
+  }
+}
+
+function checkRevocations(text: string, path: Path, report: Report): void {
+  if (!text.includes('-----BEGIN X509 CRL-----')) {
+    report.at(path, `no revocation list in it${holds(text)}; expected PEM: -----BEGIN X509 CRL-----`);
+    return;
+  }
+  try {
+    createSecureContext({ crl: text });
+  } catch (error) {
+    report.at(path, `the revocation list cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Clients build the way to the authority from what the server sends, in the order sent (RFC 8446 §4.4.2). */
+function checkOrder(chain: readonly X509Certificate[], path: Path, report: Report): void {
+  for (const [i, one] of chain.entries()) {
+    const next = chain[i + 1];
+    if (next === undefined || one.checkIssued(next)) continue;
+    report.warn(
+      path,
+      `certificate ${i + 2} of the chain (${subject(next)}) did not issue the one before it (${subject(one)}); put each certificate before its issuer`,
+    );
+    return;
+  }
 }
 
 /** The certificates of a PEM text, in order; problems are reported. */
@@ -109,6 +185,7 @@ function checkPair(
       report,
     );
   });
+  checkOrder(chain, [...path, 'certificate'], report);
   const secret = key === undefined ? undefined : privateKey(key, [...path, 'key'], report);
   if (leaf === undefined || secret === undefined) return;
   if (!leaf.checkPrivateKey(secret)) {

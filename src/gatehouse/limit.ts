@@ -12,7 +12,7 @@ import { ANSWERED, type Passage, type Step } from './passage.ts';
 export function limit(passage: Passage): Step {
   const { snapshot, worker, exchange } = passage;
   const found = passage.route as NonNullable<typeof passage.route>;
-  if (snapshot.quota.none || found.needsModel) return undefined;
+  if (worker.quota.isFree(snapshot.quota) || found.needsModel) return undefined;
   const limits = worker.quota.limitsFor(snapshot.quota, found.index, exchange);
   if (limits.length === 0) return undefined;
   for (let i = 0; i < limits.length; i++) if (limits[i]?.needsBody) return undefined;
@@ -22,7 +22,7 @@ export function limit(passage: Passage): Step {
 /** The others, when model and size are known. */
 export function limitByModel(passage: Passage): Step {
   const { snapshot, worker, exchange } = passage;
-  if (snapshot.quota.none || passage.admission !== undefined) return undefined;
+  if (worker.quota.isFree(snapshot.quota) || passage.admission !== undefined) return undefined;
   const found = passage.route as NonNullable<typeof passage.route>;
   const limits = worker.quota.limitsFor(snapshot.quota, found.index, exchange);
   return limits.length === 0 ? undefined : enter(passage, limits);

@@ -1,7 +1,9 @@
 /** What a worker's data plane needs from the process around it. */
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
+import type { TlsShared } from '../listen/tlsshared.ts';
 import type { KeyTable, KeyUses, Tokens } from '../policy/access/access.ts';
+import type { Registry } from '../policy/authorize/authorize.ts';
 import type { Readings, Share } from '../policy/overload/overload.ts';
 import type { AskAuthority } from '../policy/quota/quota.ts';
 import type { Lookup } from '../upstream/resolve.ts';
@@ -26,10 +28,14 @@ export interface WorkerParts {
   collect?: () => void;
   /** File descriptors: as many as there may be, and those in use before any connection. */
   descriptors?: { limit: number; used: number };
+  /** Certificates, ticket keys and challenges that come while the worker runs; its own when left out. */
+  tls?: TlsShared;
   /** Asks for the bound handle of a listener again, which stopped accepting; `listen` is then called with it. */
   relisten?: (listener: string) => void;
   /** Keys of the store, as the directory tells them; none when left out. */
   keys?: KeyTable;
+  /** Plans and tenants of the store, as the directory tells them; none when left out. */
+  registry?: Registry;
   /** Told about once a minute which keys of the store were used. */
   used?: (uses: KeyUses) => void;
   /** Whom to ask for leases of limits; this worker grants them itself when left out, as in a process that is alone. */

@@ -16,7 +16,9 @@ import type { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Exchange, Outcome, ResponseHead, Usage } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
+import type { TlsShared } from '../listen/tlsshared.ts';
 import type { AccessGate } from '../policy/access/access.ts';
+import type { Permit } from '../policy/authorize/authorize.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import type { Overload } from '../policy/overload/overload.ts';
 import type { Admission, Quota } from '../policy/quota/quota.ts';
@@ -47,6 +49,8 @@ export interface PassageHost {
   /** Faults on purpose; undefined while there are none. */
   readonly chaos: Chaos | undefined;
   readonly overload: Overload;
+  /** Knows the challenges of certification authorities that are under way. */
+  readonly tls: TlsShared;
   readonly quota: Quota;
   /** Requests that are here now. */
   readonly underWay: number;
@@ -84,6 +88,12 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   route: CompiledRoute | undefined = undefined;
   /** The gate that has let it pass. */
   gate: AccessGate | undefined = undefined;
+  /** What its caller may do, once that was looked up. */
+  permit: Permit | undefined = undefined;
+  /** The route that it was permitted. */
+  permitted: CompiledRoute | undefined = undefined;
+  /** What decides whether it may go on stands in the body. */
+  judgesBody = false;
   model: CompiledModel | undefined = undefined;
   version: CompiledVersion | undefined = undefined;
   peek: RequestPeek | undefined = undefined;
@@ -168,7 +178,12 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
 
   /** Answers with a JSON document of our own. */
   answerJson(text: string): void {
-    this.#send(200, 'application/json', '', text, 'completed');
+    this.answerText('application/json', text);
+  }
+
+  /** Answers with a text of our own. */
+  answerText(type: string, text: string): void {
+    this.#send(200, type, '', text, 'completed');
   }
 
   /** Says what may be asked for here (RFC 9110 §9.3.7). */

@@ -1,6 +1,6 @@
 /** The pipeline without sockets, for the tests of this room: a request in, what was decided or answered out. */
 
-import { wholeRouteConfig } from '../config/config.ts';
+import { planConfig, tenantConfig, wholeRouteConfig } from '../config/config.ts';
 import { HttpFault } from '../http/fault.ts';
 import { findHeadEnd } from '../http/head.ts';
 import { parseRequest, type Request } from '../http/request.ts';
@@ -9,9 +9,12 @@ import { Events } from '../kernel/event.ts';
 import { Exchange, type Inbound, type InboundSink } from '../kernel/exchange.ts';
 import { listenerConfig } from '../listen/config.ts';
 import { accessConfig } from '../policy/access/config.ts';
+import { Registry } from '../policy/authorize/authorize.ts';
+import { authorizeConfig } from '../policy/authorize/config.ts';
 import { modelConfig } from '../route/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 import { authenticate, authenticateByModel } from './authenticate.ts';
+import { authorize, permitModel } from './authorize.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
 import type { SnapshotInput } from './snapshot.ts';
 import { chooseModel, compose, guard, identify, peek, readModel, route } from './stages.ts';
@@ -23,6 +26,9 @@ export interface Settings {
   models?: Record<string, object>;
   routes?: object[];
   access?: object;
+  plans?: Record<string, object>;
+  tenants?: Record<string, object>;
+  authorize?: object;
 }
 
 const LIMITS = { head: 32_768, uri: 8192, fields: 100, body: 1 << 20 };
@@ -49,6 +55,9 @@ export function makeInput(settings: Settings = {}, files: Record<string, string>
         wholeRouteConfig.parse(one),
       ),
       access: accessConfig.parse(settings.access ?? {}),
+      plans: parseAll(planConfig, settings.plans ?? {}),
+      tenants: parseAll(tenantConfig, settings.tenants ?? {}),
+      authorize: authorizeConfig.parse(settings.authorize ?? {}),
     },
     files,
   };
@@ -83,14 +92,17 @@ export function makeWorker(settings: Settings = {}) {
     guard,
     route,
     authenticate,
+    authorize,
     peek,
     readModel,
     authenticateByModel,
+    permitModel,
     chooseModel,
     compose,
     capture,
   ];
-  const parts = { clock, events, pseudonym: 'gatehouse-test', idPrefix: 'id-' };
+  const registry = new Registry();
+  const parts = { registry, clock, events, pseudonym: 'gatehouse-test', idPrefix: 'id-' };
   const worker = new Worker(stages, makeInput(settings), parts);
 
   /** A request that has come and has not met the pipeline: first line, field lines, body. Host and Content-Length are added. */
@@ -106,7 +118,7 @@ export function makeWorker(settings: Settings = {}) {
     worker.onRequest(exchange);
     return { exchange, forwarded: forwarded as Passage | undefined, answer: client.answered };
   };
-  return { worker, clock, events, faults, ended, notices, come, send };
+  return { worker, registry, clock, events, faults, ended, notices, come, send };
 }
 
 function makeHead(line: string, fields: string[], body: string | undefined): Request {

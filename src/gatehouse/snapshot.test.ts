@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { ManualClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { Access } from '../policy/access/access.ts';
+import { Registry } from '../policy/authorize/authorize.ts';
 import { Quota } from '../policy/quota/quota.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { makeInput, makeWorker, type Settings } from './pipeline.fixture.ts';
@@ -19,7 +20,14 @@ function compile(settings: Settings, before?: Snapshot, files: Record<string, st
   const clock = new ManualClock();
   const events = new Events();
   const quota = new Quota({ clock, events, ask: async () => [] });
-  const parts = { clock, events, deadlines: new Deadlines(clock), access: new Access({ clock, events }), quota };
+  const parts = {
+    clock,
+    events,
+    deadlines: new Deadlines(clock),
+    access: new Access({ clock, events }),
+    quota,
+    registry: new Registry(),
+  };
   return new Snapshot(makeInput(settings, files), parts, before);
 }
 

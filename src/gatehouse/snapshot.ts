@@ -5,6 +5,14 @@ import type { Clock } from '../kernel/clock.ts';
 import type { ListenerConfig } from '../listen/config.ts';
 import type { Access, AccessGate, CompiledAccess } from '../policy/access/access.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
+import { Permissions, type Registry } from '../policy/authorize/authorize.ts';
+import {
+  type AuthorizeConfig,
+  authorizeConfig,
+  type PlanFacts,
+  type RouteRules,
+  type TenantFacts,
+} from '../policy/authorize/config.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
 import { type PricesConfig, pricesConfig } from '../policy/price/config.ts';
@@ -24,13 +32,16 @@ export interface SnapshotInput {
     listeners: Record<string, ListenerConfig>;
     upstreams: Record<string, UpstreamConfig>;
     models: Record<string, ModelConfig>;
-    routes: (RouteConfig & { limits?: LimitConfig[] })[];
+    routes: (RouteConfig & { limits?: LimitConfig[]; authorize?: RouteRules | undefined })[];
     limits?: LimitConfig[];
     budgets?: BudgetConfig[];
     prices?: PricesConfig;
     ledger?: LedgerConfig;
     chaos?: ChaosConfig;
     access?: AccessConfig;
+    plans?: Record<string, PlanFacts & { limits: LimitConfig[] }>;
+    tenants?: Record<string, TenantFacts & { limits: LimitConfig[] }>;
+    authorize?: AuthorizeConfig;
     /** No limits when left out. */
     overload?: OverloadConfig;
     /** Where this gateway stands. */
@@ -44,13 +55,15 @@ export interface SnapshotInput {
 /** What a compiled snapshot is made with. */
 export interface SnapshotParts extends Omit<UpstreamParts, 'readText'> {
   access: Access;
+  registry: Registry;
   quota: Quota;
 }
 
 /** The limits of a configuration, wherever they stand. */
-export function limitsOf({ limits: all = [], budgets = [], routes }: SnapshotInput['config']): QuotaConfig {
-  const limits = [...all, ...budgetLimits(budgets)];
-  return { limits, routes: routes.map(({ name, limits: own = [] }) => ({ name, limits: own })), plans: {} };
+export function limitsOf(config: SnapshotInput['config']): QuotaConfig {
+  const { limits = [], budgets = [], routes, plans = {}, tenants = {} } = config;
+  const byRoute = routes.map(({ name, limits: own = [] }) => ({ name, limits: own }));
+  return { limits: [...limits, ...budgetLimits(budgets)], routes: byRoute, plans, tenants };
 }
 
 /** The text of a file the configuration names. Throws when the supervisor did not send it. */
@@ -73,6 +86,7 @@ export class Snapshot {
   readonly models: ModelTable;
   readonly upstreams = new Map<string, Upstream>();
   readonly access: CompiledAccess;
+  readonly permissions: Permissions;
   readonly quota: CompiledQuota;
   readonly prices: PriceTable;
 
@@ -90,6 +104,15 @@ export class Snapshot {
       before?.access,
     );
     this.prices = new PriceTable(input.config.prices ?? pricesConfig.parse({}));
+    const { plans = {}, tenants = {}, authorize = authorizeConfig.parse({}), routes } = input.config;
+    this.permissions = new Permissions(
+      { plans, tenants, authorize, routes },
+      {
+        clock: parts.clock as Clock,
+        events: parts.events,
+        registry: parts.registry,
+      },
+    );
     this.quota = parts.quota.compile(limitsOf(input.config));
     const readText = fileReader(input.files);
     const { zone, region } = input.config;

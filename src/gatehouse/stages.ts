@@ -75,6 +75,18 @@ export function guard(passage: Passage): Step {
   return undefined;
 }
 
+const CHALLENGE = '/.well-known/acme-challenge/';
+
+/** Answers a certification authority that asks whether a domain is ours (RFC 8555 §8.3), whatever the routes say. */
+export function proveDomain(passage: Passage): Step {
+  const { head, worker } = passage;
+  if (!worker.tls.answersTokens || !head.path.startsWith(CHALLENGE)) return undefined;
+  const answer = worker.tls.answer(head.path.slice(CHALLENGE.length));
+  if (answer === undefined || (head.method !== 'GET' && head.method !== 'HEAD')) return undefined;
+  passage.answerText('application/octet-stream', answer);
+  return ANSWERED;
+}
+
 /** Finds the route by host, path, method, fields and query. */
 export function route(passage: Passage): Step {
   const { head, snapshot, exchange } = passage;
@@ -103,8 +115,10 @@ export function admit(passage: Passage): Step {
 export function peek(passage: Passage): Step {
   const { operation, exchange, head } = passage;
   const found = passage.route as NonNullable<typeof passage.route>;
-  if (operation === undefined && !found.needsModel && found.config.models === undefined) return undefined;
-  const plain = found.config.upstream !== undefined && !found.needsModel;
+  const { judgesBody } = passage;
+  if (operation === undefined && !found.needsModel && found.config.models === undefined && !judgesBody)
+    return undefined;
+  const plain = found.config.upstream !== undefined && !found.needsModel && !judgesBody;
   if (plain && passage.snapshot.upstreams.get(found.config.upstream as string)?.config.protocol === 'http')
     return undefined;
   if (exchange.requestLength === LENGTH_NONE || operation?.hasBody === false) return undefined;
@@ -115,7 +129,7 @@ export function peek(passage: Passage): Step {
     if (plain) return undefined;
     return new GatehouseError(
       'unsupported_media_type',
-      'send the body without Content-Encoding: its `model` must be read',
+      'send the body without Content-Encoding: it must be read here',
       {
         rule: found.name,
       },
@@ -131,7 +145,8 @@ export function readModel(passage: Passage): Step {
   if (body !== undefined) {
     const found = peekRequest(body);
     if (found instanceof PeekFault) {
-      if (passage.route?.config.models === undefined && passage.route?.needsModel === false) return undefined;
+      const plain = passage.route?.config.models === undefined && passage.route?.needsModel === false;
+      if (plain && !passage.judgesBody) return undefined;
       return new GatehouseError('invalid_body', found.message, found.param === undefined ? {} : { param: found.param });
     }
     passage.peek = found;
@@ -184,7 +199,11 @@ export function chooseModel(passage: Passage): Step {
 function listModels(passage: Passage): Step {
   const { snapshot, worker, apiPath } = passage;
   const operation = passage.operation as NonNullable<typeof passage.operation>;
-  const entries = snapshot.listed((passage.route as NonNullable<typeof passage.route>).config, worker.createdAt);
+  const found = passage.route as NonNullable<typeof passage.route>;
+  const { permit } = passage;
+  const all = snapshot.listed(found.config, worker.createdAt);
+  const entries =
+    permit === undefined ? all : all.filter(({ id }) => snapshot.permissions.allowsModel(permit, found.index, id));
   if (operation.name === 'models') {
     passage.answerJson(modelsBody(operation.protocol, entries));
     return ANSWERED;

@@ -6,7 +6,9 @@ import type { Exchange } from '../kernel/exchange.ts';
 import type { Verdict } from '../kernel/gate.ts';
 import { Intake } from '../listen/intake.ts';
 import type { ListenerHandler } from '../listen/runtime.ts';
+import { TlsShared } from '../listen/tlsshared.ts';
 import { Access } from '../policy/access/access.ts';
+import { Registry } from '../policy/authorize/authorize.ts';
 import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
@@ -22,6 +24,7 @@ import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { untilQuiet } from './quiet.ts';
 import { limitsOf, Snapshot, type SnapshotInput } from './snapshot.ts';
+import { storedLimits, storedRules } from './storedlimits.ts';
 
 /** Serves a snapshot. */
 export class Worker implements ListenerHandler, PassageHost {
@@ -34,8 +37,12 @@ export class Worker implements ListenerHandler, PassageHost {
   held = 0;
   chaos: Chaos | undefined = undefined;
   readonly overload: Overload;
+  /** Certificates, ticket keys and challenges that come while the worker runs. */
+  readonly tls: TlsShared;
   /** Who may come in. */
   readonly access: Access;
+  /** Plans and tenants of the store. */
+  readonly registry: Registry;
   /** How much they may use. */
   readonly quota: Quota;
   readonly #alone: LocalAuthority | undefined;
@@ -46,6 +53,8 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly #deadlines: Deadlines;
   readonly doors: Doors;
   readonly endpoints: EndpointNews;
+  /** Epoch of the registry whose limits the process grants, when it is alone. */
+  #rulesEpoch = 0;
   #requests = 0;
   #active = 0;
   readonly #date: HttpDate;
@@ -61,13 +70,19 @@ export class Worker implements ListenerHandler, PassageHost {
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
     this.access = new Access(parts);
+    this.registry = parts.registry ?? new Registry();
     this.#alone = parts.askAuthority === undefined ? new LocalAuthority(parts.clock) : undefined;
-    const ask: AskAuthority = async (asks) => this.#alone?.exchange(0, asks) ?? [];
-    this.quota = new Quota({ clock: parts.clock, events: parts.events, ask: parts.askAuthority ?? ask });
+    const ask: AskAuthority = async (asks) => {
+      if (this.#rulesEpoch !== this.registry.epoch) this.#configureAlone(this.snapshot.input);
+      return this.#alone?.exchange(0, asks) ?? [];
+    };
+    const stored = storedLimits(this.registry);
+    this.quota = new Quota({ clock: parts.clock, events: parts.events, ask: parts.askAuthority ?? ask, stored });
     this.snapshot = this.#compile(input, undefined);
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
     });
+    this.tls = parts.tls ?? new TlsShared();
     this.overload = new Overload(parts);
     const { clock, descriptors } = parts;
     this.#intake = new Intake(
@@ -80,6 +95,7 @@ export class Worker implements ListenerHandler, PassageHost {
       deadlines: this.#deadlines,
       handler: this,
       intake: this.#intake,
+      tls: this.tls,
       relisten: parts.relisten,
       input: () => this.snapshot.input,
     });
@@ -224,8 +240,14 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#active--;
   }
 
+  /** The limits of a process that is alone. */
+  #configureAlone({ config }: Pick<SnapshotInput, 'config'>): void {
+    this.#rulesEpoch = this.registry.epoch;
+    this.#alone?.configure([...storedRules(this.registry), ...allRules(limitsOf(config))]);
+  }
+
   #configure({ config }: SnapshotInput): void {
-    this.#alone?.configure(allRules(limitsOf(config)));
+    this.#configureAlone({ config });
     this.#chaosRun.configure(config.chaos);
     const priorities = config.routes.map(({ priority }) => priorityOf(priority));
     this.overload.configure(config.overload, priorities, this.#parts.share?.(config) ?? ALONE);
@@ -241,8 +263,8 @@ export class Worker implements ListenerHandler, PassageHost {
   #compile(input: SnapshotInput, before: Snapshot | undefined): Snapshot {
     const { clock, events, lookup, askProbe } = this.#parts;
     const optional = { ...(lookup && { lookup }), ...(askProbe && { askProbe }) };
-    const { access, quota } = this;
-    const parts = { clock, events, deadlines: this.#deadlines, access, quota, ...optional };
+    const { access, quota, registry } = this;
+    const parts = { clock, events, deadlines: this.#deadlines, access, quota, registry, ...optional };
     return new Snapshot(input, parts, before);
   }
 }

@@ -3,22 +3,7 @@ import { z } from 'zod';
 import { address, count, duration, size } from '../kernel/schema.ts';
 import { http2Config } from './http2/config.ts';
 import { proxyProtocolConfig } from './proxy/config.ts';
-
-/** `listeners.NAME.tls`. */
-export const tlsConfig = z
-  .strictObject({
-    certificates: z
-      .array(
-        z.strictObject({
-          certificate: z.string().describe('PEM file with the certificate and its chain.'),
-          key: z.string().describe('PEM file with the private key.'),
-        }),
-      )
-      .min(1)
-      .describe('Certificates; the one whose names cover the SNI is used, else the first.'),
-    minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('Oldest protocol version accepted.'),
-  })
-  .describe('TLS for connections to this listener.');
+import { tlsConfig } from './tlsconfig.ts';
 
 /** `listeners.NAME.limits`: what one client may use up. */
 export const listenerLimits = z
@@ -87,6 +72,8 @@ export const listenerConfig = z.strictObject({
   timeouts: listenerTimeouts,
   http2: http2Config,
 });
+
+export type { AcmeConfig } from './tlsconfig.ts';
 
 /** One listener's settings after defaults. */
 export type ListenerConfig = z.output<typeof listenerConfig>;

@@ -7,6 +7,7 @@ import { checkPartialHead, findHeadEnd } from '../http/head.ts';
 import { parseRequest, Request } from '../http/request.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import type { Peer } from '../kernel/exchange.ts';
+import type { TlsFacts } from '../kernel/identity.ts';
 import type { Timed } from '../socket/deadlines.ts';
 import type { WireOwner } from '../socket/owner.ts';
 import type { Wire } from '../socket/wire.ts';
@@ -14,6 +15,7 @@ import type { Host } from './host.ts';
 import { ServerExchange } from './inbound.ts';
 import { trustedClient } from './peer.ts';
 import type { Drainable, ListenerRuntime } from './runtime.ts';
+import type { Secured } from './tls.ts';
 import { InputWindow } from './window.ts';
 
 const IDLE = 0;
@@ -33,9 +35,6 @@ const LAST_CALL_MS = 1000;
 /** Empty lines that may stand before a request. */
 const EMPTY_LINES = 4;
 
-/** Whether requests for a host may come on this connection; by its TLS server name. */
-export type Covers = (host: string) => boolean;
-
 /** A client connection. */
 export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   deadline = NEVER;
@@ -54,13 +53,16 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   /** No further request after the one under way. */
   #draining = false;
 
-  readonly #covers: Covers | undefined;
+  readonly tls: TlsFacts | undefined;
+  /** Whether requests for a host may come here. */
+  readonly #covers: Secured['covers'];
   /** The last host that was found covered. */
   #covered = '';
 
-  constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime, covers?: Covers) {
+  constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime, secured?: Secured) {
     this.wire = wire;
-    this.#covers = covers;
+    this.tls = secured?.facts;
+    this.#covers = secured?.covers;
     this.peer = peer;
     this.runtime = runtime;
     this.#arm(runtime.timeouts.head);

@@ -1,5 +1,6 @@
 /** A client connection as the exchange on it sees it. */
 import type { Peer } from '../kernel/exchange.ts';
+import type { TlsFacts } from '../kernel/identity.ts';
 import type { Wire } from '../socket/wire.ts';
 import type { ListenerRuntime } from './runtime.ts';
 import type { InputWindow } from './window.ts';
@@ -12,6 +13,8 @@ export interface Host {
   readonly wire: Wire;
   readonly input: InputWindow;
   readonly peer: Peer;
+  /** What TLS says about the connection. */
+  readonly tls: TlsFacts | undefined;
   /** The client has sent FIN. */
   readonly eof: boolean;
   deadline: number;

@@ -14,6 +14,7 @@ import {
   LENGTH_TUNNEL,
   type Peer,
 } from '../kernel/exchange.ts';
+import type { TlsFacts } from '../kernel/identity.ts';
 import { Farewell } from './farewell.ts';
 import type { Host } from './host.ts';
 import { ResponseWriter } from './response.ts';
@@ -29,6 +30,7 @@ export class ServerExchange implements Inbound, PayloadSink {
   scheme: string;
   readonly peer: Peer;
   readonly listener: string;
+  readonly tls: TlsFacts | undefined;
   readonly exchange: Exchange;
   readonly #host: Host;
   readonly #request: Request;
@@ -51,6 +53,7 @@ export class ServerExchange implements Inbound, PayloadSink {
     this.#host = host;
     this.#request = request;
     this.peer = peer;
+    this.tls = host.tls;
     this.clientAddress = peer.address;
     this.scheme = runtime.scheme;
     this.listener = runtime.name;

@@ -9,13 +9,13 @@ import type { NativeHandle } from '../socket/native.ts';
 import type { WireOwner } from '../socket/owner.ts';
 import { Wire } from '../socket/wire.ts';
 import { alpnOf, type ListenerConfig, protocolsOf } from './config.ts';
-import type { Covers } from './connection.ts';
 import type { Intake, Pausable } from './intake.ts';
 import { type Opened, openConnection } from './open.ts';
 import { compileTrust, plainAddress, type Trust } from './peer.ts';
 import { ProxyReader } from './proxy/reader.ts';
 import type { Drainable, ListenerHandler, ListenerRuntime } from './runtime.ts';
-import { type Pending, parentOf, type ReadText, type SecureDoor, secureDoor } from './tls.ts';
+import { type Pending, parentOf, type ReadText, type SecureDoor, type Secured, secureDoor } from './tls.ts';
+import type { TlsShared } from './tlsshared.ts';
 
 /** What a listener is given. */
 export interface ListenParts {
@@ -24,6 +24,8 @@ export interface ListenParts {
   deadlines: Deadlines;
   handler: ListenerHandler;
   readText: ReadText;
+  /** Certificates, ticket keys and challenges that come while the worker runs. */
+  tls: TlsShared;
   /** What all listeners of the worker may take together. */
   intake: Intake;
   /** Asks for what `listen` was given again; undefined: it cannot be had, so accepting cannot pause. */
@@ -199,15 +201,18 @@ export class Listener implements Pausable {
     if (tls === undefined) this.#door = undefined;
     // A door that stays keeps its session tickets: clients that come back need no full handshake.
     else if (!this.#door?.serves(tls, handshake, readText, alpn)) {
-      const door: SecureDoor = secureDoor(
-        tls,
-        handshake,
+      const door: SecureDoor = secureDoor({
+        name: this.name,
+        config: tls,
+        handshakeMs: handshake,
         readText,
         alpn,
-        this.#handshakes,
-        (socket) => this.#secured(socket, door),
-        () => this.#runtime.fault('tls_handshake'),
-      );
+        shared: this.#parts.tls,
+        clock,
+        pending: this.#handshakes,
+        onSecure: (socket, secured) => this.#secured(socket, secured),
+        onFailed: (kind) => this.#runtime.fault(kind),
+      });
       this.#door = door;
     }
     return runtime;
@@ -268,24 +273,22 @@ export class Listener implements Pausable {
     return this.pause() || this.sockets < connections;
   }
 
-  #secured(socket: TLSSocket, door: SecureDoor): void {
+  #secured(socket: TLSSocket, secured: Secured): void {
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     const early = socket.read() as Buffer | null;
     const wire = new Wire(handle, SILENT, () => socket.destroy());
-    const { servername } = socket as TLSSocket & { servername?: string | false };
-    const covers = servername ? door.covers(servername) : undefined;
     const seen = { address: socket.remoteAddress ?? 'unix', port: socket.remotePort ?? 0 };
     const peer = this.#claimed.get(parentOf(socket)) ?? peerOf(this.#runtime, seen);
-    const connection = this.#open(wire, peer, [socket.alpnProtocol === 'h2' ? 'http2' : 'http1'], covers);
+    const connection = this.#open(wire, peer, [socket.alpnProtocol === 'h2' ? 'http2' : 'http1'], secured);
     if (early !== null) connection.onBytes(early, 0, early.length);
   }
 
-  #open(wire: Wire, peer: Peer, protocols: readonly ('http1' | 'http2')[], covers?: Covers): Opened {
+  #open(wire: Wire, peer: Peer, protocols: readonly ('http1' | 'http2')[], secured?: Secured): Opened {
     const replace = (old: Opened, by: Opened) => {
       this.#connections.delete(old);
       this.#connections.add(by);
     };
-    const connection = openConnection(wire, peer, this.#runtime, protocols, replace, covers);
+    const connection = openConnection(wire, peer, this.#runtime, protocols, replace, secured);
     this.#connections.add(connection);
     this.#parts.events.emit('connectionOpened', this.name);
     return connection;

@@ -2,10 +2,11 @@
 import type { Peer } from '../kernel/exchange.ts';
 import type { WireOwner } from '../socket/owner.ts';
 import type { Wire } from '../socket/wire.ts';
-import { type Covers, ServerConnection } from './connection.ts';
+import { ServerConnection } from './connection.ts';
 import { Http2Connection } from './http2/connection.ts';
 import { Sniffer } from './http2/sniff.ts';
 import type { Drainable, ListenerRuntime } from './runtime.ts';
+import type { Secured } from './tls.ts';
 
 /** A connection, or who finds out which one it is. */
 export type Opened = Drainable & WireOwner;
@@ -17,16 +18,16 @@ export function openConnection(
   runtime: ListenerRuntime,
   protocols: readonly ('http1' | 'http2')[],
   replace: (old: Opened, by: Opened) => void,
-  covers?: Covers,
+  secured?: Secured,
 ): Opened {
-  if (protocols.length === 1) return make(wire, peer, runtime, protocols[0] === 'http2', covers);
+  if (protocols.length === 1) return make(wire, peer, runtime, protocols[0] === 'http2', secured);
   return new Sniffer(wire, runtime, (sniffer, http2) => {
-    const connection = make(wire, peer, runtime, http2, covers);
+    const connection = make(wire, peer, runtime, http2, secured);
     replace(sniffer, connection);
     return connection;
   });
 }
 
-function make(wire: Wire, peer: Peer, runtime: ListenerRuntime, http2: boolean, covers?: Covers): Opened {
-  return http2 ? new Http2Connection(wire, peer, runtime, covers) : new ServerConnection(wire, peer, runtime, covers);
+function make(wire: Wire, peer: Peer, runtime: ListenerRuntime, http2: boolean, secured?: Secured): Opened {
+  return http2 ? new Http2Connection(wire, peer, runtime, secured) : new ServerConnection(wire, peer, runtime, secured);
 }

@@ -1,27 +1,64 @@
-/** TLS on a listener: contexts by server name, the handshake by node:tls, and then a plain wire over its handle. */
-import { X509Certificate } from 'node:crypto';
+/**
+ * TLS on a listener: reads the ClientHello, chooses the certificates by its server name, lets node:tls shake hands, and hands on
+ * a plain wire over its handle. The choice is made before OpenSSL sees a byte: its own hook for that, as Node wraps it,
+ * takes over one certificate alone and mixes it with those of the default context.
+ */
+import { createHash } from 'node:crypto';
 import { isIP, Socket } from 'node:net';
-import { createSecureContext, createServer, type Server, type TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
-import type { NativeHandle } from '../socket/native.ts';
-import type { ListenerConfig } from './config.ts';
+import { coversHost, plainName } from '../certificate/facts.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { TlsFacts } from '../kernel/identity.ts';
+import { type NativeHandle, WriteRequest } from '../socket/native.ts';
+import { answerChallenge } from './challenge.ts';
+import { judge, type Refusal, shownBy } from './clientcertificate.ts';
+import { type Hello, peekHello } from './hello.ts';
+import { lookUp, NameTable } from './names.ts';
+import { policyOptions } from './policy.ts';
+import { type Entry, entryOf, type Ready, SecureContexts } from './secure.ts';
+import type { TlsConfig } from './tlsconfig.ts';
+import type { TlsShared } from './tlsshared.ts';
 
-/** What the TLS door hands on after a handshake. */
+/** Takes connections and hands them on after their handshake. */
 export interface SecureDoor {
   /** Takes a freshly accepted connection, and what has been read of it; returns the socket below TLS. */
   accept(handle: NativeHandle, early?: Buffer): Socket;
   /** Whether it was made of this configuration and these files, so that it need not be made again. */
-  serves(
-    config: NonNullable<ListenerConfig['tls']>,
-    handshakeMs: number,
-    readText: ReadText,
-    alpn: readonly string[],
-  ): boolean;
+  serves(config: TlsConfig, handshakeMs: number, readText: ReadText, alpn: readonly string[]): boolean;
+}
+
+/** What TLS says about a connection. */
+export interface Secured {
+  readonly facts: TlsFacts;
   /**
-   * For a connection that was opened with this server name: whether requests for a host may come on it, because it is that
-   * name or the certificate shown for it covers the host (RFC 9110 §15.5.20).
+   * Whether requests for a host may come on it: because the client asked for that name, or the certificate shown for it
+   * covers the host (RFC 9110 §15.5.20). Undefined when the client named none.
    */
-  covers(serverName: string): (host: string) => boolean;
+  readonly covers: ((host: string) => boolean) | undefined;
+}
+
+/** Text of a file that the configuration names, read by the supervisor. */
+export type ReadText = (path: string) => string;
+
+/** What a door needs. */
+export interface DoorParts {
+  /** Name of the listener. */
+  readonly name: string;
+  readonly config: TlsConfig;
+  /** From accept to the end of the handshake, in milliseconds. */
+  readonly handshakeMs: number;
+  readonly readText: ReadText;
+  /** Protocols to offer, the preferred one first. */
+  readonly alpn: readonly string[];
+  readonly shared: TlsShared;
+  readonly clock: Clock;
+  /** Holds the sockets whose handshake is under way. */
+  readonly pending: Set<Pending>;
+  /** Gets the TLS socket after its handshake. */
+  onSecure(socket: TLSSocket, secured: Secured): void;
+  /** A handshake has failed; `fault` is its kind. */
+  onFailed(fault: 'tls_handshake' | 'tls_unknown_name' | Refusal['fault'], reason: string): void;
 }
 
 /** A connection that cannot serve yet. */
@@ -34,91 +71,161 @@ export function parentOf(socket: TLSSocket): Socket {
   return (socket as unknown as { _parent: Socket })._parent;
 }
 
-/** Text of a file that the configuration names, read by the supervisor. */
-export type ReadText = (path: string) => string;
+/** A fatal alert in a record of its own (RFC 8446 §6), which node:tls cannot be asked to send. */
+const alert = (description: number) => Buffer.of(21, 3, 3, 0, 2, 2, description);
+const HANDSHAKE_FAILURE = alert(40);
+const UNRECOGNIZED_NAME = alert(112);
 
-/** Server names whose certificate is remembered: strangers choose the names, so there must be an end. */
-const REMEMBERED = 10_000;
-
-/**
- * Which of the certificates answers for a server name, as its index: the first that has exactly this name, else the first
- * with a wildcard that covers it (one label, RFC 9525 §6.3), else the first of all.
- */
-export function certificateChooser(certificates: readonly X509Certificate[]): (name: string) => number {
-  const known = new Map<string, number>();
-  return (name) => {
-    const found = known.get(name);
-    if (found !== undefined) return found;
-    const plain = name.toLowerCase().replace(/\.$/, '');
-    let index = certificates.findIndex((one) => one.checkHost(plain, { wildcards: false }) !== undefined);
-    if (index < 0) index = certificates.findIndex((one) => one.checkHost(plain) !== undefined);
-    if (index < 0) index = 0;
-    if (known.size < REMEMBERED) known.set(name, index);
-    return index;
-  };
+/** The parts of a TLS socket that no type names. */
+interface Native {
+  _handle: { verifyError(): { code?: string } | null; setOCSPResponse?(response: Buffer): void } | null;
+  _releaseControl(): boolean;
 }
 
-/**
- * `pending` holds the sockets whose handshake is under way; `onSecure` gets the TLS socket after its handshake; `onFailed`
- * the reason of one that failed. Throws when a certificate or key cannot be used.
- */
-export function secureDoor(
-  config: NonNullable<ListenerConfig['tls']>,
-  handshakeMs: number,
-  readText: ReadText,
-  alpn: readonly string[],
-  pending: Set<Pending>,
-  onSecure: (socket: TLSSocket) => void,
-  onFailed: (message: string) => void,
-): SecureDoor {
-  const contexts = config.certificates.map(({ certificate, key }) => {
-    const cert = readText(certificate);
-    const options = { cert, key: readText(key), minVersion: config.minVersion, honorCipherOrder: true };
-    return { options, context: createSecureContext(options), x509: new X509Certificate(cert) };
-  });
-  const choose = certificateChooser(contexts.map(({ x509 }) => x509));
-  const first = contexts[0] as (typeof contexts)[number];
-  const server: Server = createServer({
-    ...first.options,
-    handshakeTimeout: handshakeMs,
-    ALPNProtocols: [...alpn],
-    SNICallback: (name, done) => done(null, (contexts[choose(name)] ?? first).context),
-  });
+/** Makes a door. Throws when a certificate or key cannot be used. */
+export function secureDoor(parts: DoorParts): SecureDoor {
+  const { name, config, handshakeMs, readText, alpn, shared, clock, pending } = parts;
   const material = materialOf(config, handshakeMs, readText, alpn);
-  server.on('secureConnection', (socket) => {
-    pending.delete(parentOf(socket));
-    onSecure(socket);
+  const clients = config.clientCertificates;
+  const rules = JSON.stringify([name, material.clients]);
+  const contexts = new SecureContexts(
+    {
+      ...policyOptions(config),
+      // A session may be resumed where it would have been made alike: at any worker, but not past another rule for clients.
+      sessionIdContext: createHash('sha256').update(rules).digest('hex').slice(0, 32),
+      ...(clients !== undefined && { ca: clients.ca === undefined ? [] : readText(clients.ca) }),
+      ...(clients?.crl !== undefined && { crl: readText(clients.crl) }),
+    },
+    shared.tickets,
+  );
+  const own = new NameTable<Entry>();
+  const entries = config.certificates.map(({ certificate, key, ocsp }) => {
+    const staple = ocsp === undefined ? undefined : Buffer.from(readText(ocsp), 'base64');
+    const entry = entryOf({ certificate: readText(certificate), key: readText(key), ocsp: staple });
+    contexts.of(entry);
+    own.add(entry);
+    return entry;
   });
-  server.on('tlsClientError', (error, socket) => {
-    onFailed(error.message);
-    socket.destroy();
-  });
+  // Config first: a customer's certificate cannot take a name of the operator's.
+  const tables = [own, shared.table(name), shared.table('')];
+  const [first] = entries;
+  const fallback = first === undefined || config.unknownName === 'refuse' ? undefined : kindsLike(first, entries);
+
+  /** What is shown for a server name; undefined: nothing is for it. */
+  const readyFor = (serverName: string): Ready | undefined => {
+    const found = (serverName === '' ? undefined : lookUp(tables, serverName)) ?? fallback;
+    return found && contexts.of(found);
+  };
+
+  const refuse = (socket: Socket, handle: NativeHandle, serverName: string) => {
+    const request = new WriteRequest();
+    request.oncomplete = () => {};
+    handle.writeBuffer(request, serverName === '' ? HANDSHAKE_FAILURE : UNRECOGNIZED_NAME);
+    parts.onFailed('tls_unknown_name', serverName);
+    socket.destroySoon();
+  };
+
+  const shake = (socket: Socket, ready: Ready, done: () => void) => {
+    const secure = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: ready.context,
+      requestCert: clients !== undefined,
+      // The rules decide, below: a fingerprint may vouch for what no authority does.
+      rejectUnauthorized: false,
+      ALPNProtocols: [...alpn],
+    });
+    const native = secure as unknown as Native;
+    if (ready.staple !== undefined) native._handle?.setOCSPResponse?.(ready.staple);
+    let over = false;
+    const fail = (error: Error) => {
+      if (!over) parts.onFailed('tls_handshake', error.message);
+      over = true;
+      secure.destroy();
+    };
+    secure.on('_tlsError', fail);
+    secure.on('error', fail);
+    secure.on('close', () => {
+      if (!over) fail(new Error('the client has gone'));
+    });
+    secure.on('secure', () => {
+      const problem = native._handle?.verifyError();
+      if (over || !native._releaseControl()) return;
+      over = true;
+      done();
+      const { servername } = secure as TLSSocket & { servername?: string | false };
+      const serverName = servername ? plainName(servername) : '';
+      const certificate = clients && shownBy(secure);
+      const refusal = clients && judge(clients, certificate, !problem, problem?.code ?? '', clock.wall());
+      if (refusal !== undefined) {
+        parts.onFailed(refusal.fault, refusal.reason);
+        secure.destroy();
+        return;
+      }
+      const facts: TlsFacts = { serverName, version: secure.getProtocol() ?? '', certificate };
+      const covers = serverName === '' ? undefined : coversOf(serverName, ready.names);
+      parts.onSecure(secure, { facts, covers });
+    });
+  };
+
   return {
     accept(handle, early) {
       const socket = new Socket({ handle } as unknown as ConstructorParameters<typeof Socket>[0]);
+      const timer = clock.after(handshakeMs, () => {
+        parts.onFailed('tls_handshake', 'it took too long');
+        socket.destroy();
+      });
+      const done = () => {
+        timer.cancel();
+        pending.delete(socket);
+      };
       pending.add(socket);
       socket.on('error', () => socket.destroy());
-      socket.on('close', () => pending.delete(socket));
+      socket.on('close', done);
       if (early !== undefined && early.length > 0) socket.unshift(early);
-      server.emit('connection', socket);
+      peekHello(socket, (hello: Hello | undefined) => {
+        const serverName = hello?.serverName ?? '';
+        const proof = hello?.protocols.includes('acme-tls/1') ? shared.challengeFor(serverName) : undefined;
+        if (proof !== undefined) {
+          answerChallenge(socket, proof, clock.wall());
+          return;
+        }
+        let ready: Ready | undefined;
+        try {
+          // What is no ClientHello gets OpenSSL's own alert.
+          ready = hello === undefined ? contexts.bare : readyFor(serverName);
+        } catch (error) {
+          parts.onFailed('tls_handshake', (error as Error).message);
+        }
+        if (ready === undefined) refuse(socket, handle, serverName);
+        else shake(socket, ready, done);
+      });
       return socket;
     },
     serves: (next, ms, read, protocols) => isDeepStrictEqual(materialOf(next, ms, read, protocols), material),
-    covers(serverName) {
-      const name = serverName.toLowerCase();
-      const { x509 } = contexts[choose(name)] ?? first;
-      return (host) => host === name || (isIP(host) === 0 ? x509.checkHost(host) : x509.checkIP(host)) !== undefined;
-    },
+  };
+}
+
+/** The first certificate, and those of other kinds of key for the same names. */
+function kindsLike(first: Entry, all: readonly Entry[]): Entry[] {
+  return all.filter((one) => one === first || one.names.some((name) => first.names.includes(name)));
+}
+
+function coversOf(serverName: string, names: ReadonlySet<string>): (host: string) => boolean {
+  return (host) => {
+    const plain = plainName(host);
+    return plain === serverName || (isIP(plain) === 0 ? coversHost(names, plain) : names.has(plain));
   };
 }
 
 /** All that a door is made of. */
-function materialOf(
-  config: NonNullable<ListenerConfig['tls']>,
-  handshakeMs: number,
-  readText: ReadText,
-  alpn: readonly string[],
-): unknown {
-  const texts = config.certificates.map(({ certificate, key }) => [readText(certificate), readText(key)]);
-  return { minVersion: config.minVersion, handshakeMs, texts, alpn };
+function materialOf(config: TlsConfig, handshakeMs: number, readText: ReadText, alpn: readonly string[]) {
+  const { certificates, clientCertificates, acme, domains, ...rest } = config;
+  const text = (path: string | undefined) => (path === undefined ? undefined : readText(path));
+  return {
+    rest,
+    handshakeMs,
+    alpn,
+    texts: certificates.map((one) => [text(one.certificate), text(one.key), text(one.ocsp)]),
+    clients: clientCertificates && [clientCertificates, text(clientCertificates.ca), text(clientCertificates.crl)],
+  };
 }

@@ -3,6 +3,7 @@
  * can be joined; `otel` names the OpenTelemetry semantic-convention metric that measures the same. Process metrics bear
  * the names that every Prometheus client library gives them.
  */
+import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
 import type { MetricDefinition, MetricKind } from './definition.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
@@ -245,6 +246,7 @@ export const SUPERVISOR_METRICS = {
     ['result'],
     'Configuration reloads; `result` is applied or rejected (the old configuration stays).',
   ),
+  ...CERTIFICATE_METRICS,
   issuerKeys: metric(
     'gauge',
     'gatehouse_jwks_keys',

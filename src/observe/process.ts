@@ -125,6 +125,9 @@ export class SupervisorMetrics {
   readonly #appliedAt: Gauge;
   readonly #directorySyncedAt: Gauge;
   readonly #logDropped: Family<Counter>;
+  readonly #expiry: Family<Gauge>;
+  readonly #issued: Family<Counter>;
+  #expiring: readonly (readonly [string, string])[] = [];
   readonly tokens: TokenMetrics;
   readonly usage: UsageMetrics;
   readonly #clock: Clock;
@@ -141,6 +144,8 @@ export class SupervisorMetrics {
     this.tokens = new TokenMetrics(registry);
     this.usage = new UsageMetrics(registry);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
+    this.#expiry = registry.gauge(S.certificateExpiry);
+    this.#issued = registry.counter(S.certificatesIssued);
   }
 
   /** How many workers are in each state now. */
@@ -164,6 +169,18 @@ export class SupervisorMetrics {
   reloaded(applied: boolean): void {
     this.#reloads.with(applied ? 'applied' : 'rejected').inc();
     if (applied) this.#appliedAt.set(Math.floor(this.#clock.wall()) / 1000);
+  }
+
+  /** The certificates to show, and when they expire in milliseconds since 1970; others vanish. */
+  certificates(shown: readonly { source: string; name: string; notAfter: number }[]): void {
+    for (const [source, name] of this.#expiring) this.#expiry.remove(source, name);
+    this.#expiring = shown.map(({ source, name }) => [source, name] as const);
+    for (const { source, name, notAfter } of shown) this.#expiry.with(source, name).set(notAfter / 1000);
+  }
+
+  /** An attempt to have a certificate issued has ended. */
+  certificateAttempted(result: 'issued' | 'failed'): void {
+    this.#issued.with(result).inc();
   }
 
   /** What workers know of the store is as the store has it. */

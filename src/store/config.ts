@@ -2,6 +2,18 @@
 import { z } from 'zod';
 import { duration, durationOnly } from '../kernel/schema.ts';
 
+const days = (fallback: number) => z.number().int().min(0).max(36_500).default(fallback);
+
+const keep = z
+  .strictObject({
+    history: days(400).describe('Days for which who changed what is kept; 0: for ever.'),
+    deletions: days(30).describe(
+      'Days after which a deletion is forgotten; 0: never. A node that was away for longer loads everything anew.',
+    ),
+    ledger: days(400).describe('Days for which single entries of usage are kept; 0: for ever. Sums by day stay.'),
+  })
+  .prefault({});
+
 const sqlite = z.strictObject({
   driver: z.literal('sqlite').describe('One file on this machine.'),
   path: z
@@ -12,6 +24,7 @@ const sqlite = z.strictObject({
     .describe(
       'The file. By default `gatehouse.db` in the data directory: what systemd gives (`StateDirectory=`), else `~/.local/state/gatehouse`.',
     ),
+  keep: keep.describe('How long what is old is kept.'),
   lockTimeout: duration('5s', '100ms').describe('How long a write waits for another process that holds the file.'),
 });
 
@@ -35,6 +48,7 @@ const postgres = z.strictObject({
     .max(100)
     .default(4)
     .describe('Most connections of this node, besides one that listens.'),
+  keep: keep.describe('How long what is old is kept.'),
   timeout: duration('10s', '100ms').describe('How long connecting, or one statement, may take.'),
 });
 
@@ -44,9 +58,11 @@ export const storeConfig = z.discriminatedUnion('driver', [sqlite, postgres]).pr
 /** Store settings after defaults. */
 export type StoreConfig = z.output<typeof storeConfig>;
 /** Settings of the SQLite driver. */
-export type SqliteConfig = z.output<typeof sqlite>;
+export type SqliteConfig = Omit<z.output<typeof sqlite>, 'keep'>;
 /** Settings of the PostgreSQL driver. */
-export type PostgresConfig = z.output<typeof postgres>;
+export type PostgresConfig = Omit<z.output<typeof postgres>, 'keep'>;
+/** How long what is old is kept, in days. */
+export type KeepConfig = z.output<typeof keep>;
 
 /** `ledger:` of the configuration. */
 export const ledgerConfig = z

@@ -5,14 +5,14 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../kernel/clock.ts';
-import type { StoreConfig } from './config.ts';
+import type { PostgresConfig, SqliteConfig } from './config.ts';
 import { openStore } from './open.ts';
 import { collect } from './stage.fixture.ts';
 
 const WRITER = fileURLToPath(new URL('./crash.test.writer.js', import.meta.url));
 
 /** Kills `rounds` writers, each after a few more writes, and looks at the store after each. */
-export async function crash(config: StoreConfig, rounds: number): Promise<void> {
+export async function crash(config: SqliteConfig | PostgresConfig, rounds: number): Promise<void> {
   let promised = -1;
   for (let round = 0; round < rounds; round++) {
     const upTo = promised + 3 + round * 7;
@@ -30,7 +30,7 @@ export async function crash(config: StoreConfig, rounds: number): Promise<void> 
   }
 }
 
-async function inspect(config: StoreConfig, promised: number, first: number): Promise<void> {
+async function inspect(config: SqliteConfig | PostgresConfig, promised: number, first: number): Promise<void> {
   const store = await openStore(config, '', { clock: systemClock });
   try {
     for (let n = first; n <= promised + 1; n++) {

@@ -35,6 +35,8 @@ export interface DirectoryKind {
    * the document is no good; that is told to the operator, and workers do as if it were not there.
    */
   pack(id: string, value: unknown): unknown;
+  /** Told of a document that was deleted. */
+  gone?(id: string): void;
 }
 
 /** What a `Directory` is made of. */
@@ -153,6 +155,7 @@ export class Directory {
     for (const { kind, id, document } of changes) {
       const log = this.#logs.get(kind);
       if (log === undefined) continue;
+      if (document === undefined) this.#parts.kinds.find((one) => one.kind === kind)?.gone?.(id);
       const line = log.append(id, document && this.#pack(document));
       pages.set(kind, (pages.get(kind) ?? '') + line);
     }

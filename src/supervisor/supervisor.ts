@@ -13,6 +13,7 @@ import type { Reloaded, SupervisorStatus } from './report.ts';
 import { Trials } from './trial.ts';
 
 export { refuseCode } from './bind.ts';
+export { Certificates } from './certificates.ts';
 export { Directory, type DirectoryKind } from './directory.ts';
 export { HANDOVER, type Inherited, inheritedFrom } from './inherit.ts';
 export type { Reloaded } from './report.ts';

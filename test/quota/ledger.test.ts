@@ -1,5 +1,6 @@
 /** The usage ledger on real processes: what was answered stands in it, each request once, whatever dies between. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,6 +65,16 @@ const workerPids = async (gateway: Gateway): Promise<number[]> => {
   return status.workers.map(({ pid }) => pid);
 };
 
+/** Kills the supervisor and its workers at once, as a machine that fails does. */
+async function killWhole(gateway: Gateway): Promise<void> {
+  const pids = await workerPids(gateway);
+  const gone = once(gateway.child, 'exit');
+  for (const pid of [gateway.child.pid as number, ...pids]) process.kill(pid, 'SIGKILL');
+  await gone;
+  gateway.child.stdout?.destroy();
+  gateway.child.stderr?.destroy();
+}
+
 test('every request that was answered stands in the ledger once, though workers and the supervisor are killed', async (t) => {
   const folder = folderFor(t);
   const { simulator, start } = await serving(folder);
@@ -90,10 +101,8 @@ test('every request that was answered stands in the ledger once, though workers 
     const [pid] = await workerPids(gateway);
     await setTimeout(60 + round * 30);
     if (round === 2) {
-      const dying = gateway;
-      dying.child.kill('SIGKILL');
+      await killWhole(gateway);
       await Promise.all(calls);
-      await setTimeout(300);
       gateway = await start();
     } else {
       process.kill(pid as number, 'SIGKILL');
@@ -151,8 +160,7 @@ test('a budget is never exceeded by parallel calls, nor after a kill of the supe
   }
   assert.equal(sum, 9, 'nine requests of 0.01 and some tokens fit into 0.1');
   await first.waitFor(/budget team: 80 %/);
-  first.child.kill('SIGKILL');
-  await setTimeout(500);
+  await killWhole(first);
   const second = await start();
   t.after(() => second.stop());
   assert.equal(await spendOne(second), 429, 'what was spent before the kill is known');

@@ -7,6 +7,7 @@ export const ROWS: Readonly<Record<string, number>> = {
   http: 1,
   ai: 1,
   store: 2,
+  certificate: 2,
   observe: 2,
   socket: 2,
   listen: 3,
@@ -38,6 +39,7 @@ const SIDE_DOORS: Readonly<Record<string, string>> = {
   'src/upstream/plan.ts': 'what the assembly decides for a request: the contract between pipeline and upstream',
   'src/listen/intake.ts': 'what all listeners of a worker may take together, which only the assembly knows',
   'src/listen/runtime.ts': 'what the pipeline does with what comes in: the contract between listeners and pipeline',
+  'src/listen/tlsshared.ts': 'what the supervisor sends to the TLS listeners of a worker while it runs',
   'src/policy/access/jwt/authority.ts':
     'keys of issuers are fetched, and DPoP proofs claimed, in the supervisor, for all workers',
   'src/policy/chaos/board.ts': 'which faults run is decided beside the data path, in the supervisor',

@@ -8,9 +8,9 @@ import type { Peer } from '../../kernel/exchange.ts';
 import type { HostedStream } from '../../socket/http2/host.ts';
 import { Http2Session } from '../../socket/http2/session.ts';
 import type { Wire } from '../../socket/wire.ts';
-import type { Covers } from '../connection.ts';
 import { trustedClient } from '../peer.ts';
 import type { Drainable, ListenerRuntime } from '../runtime.ts';
+import type { Secured } from '../tls.ts';
 import { Http2Exchange } from './exchange.ts';
 import type { Http2Host } from './host.ts';
 
@@ -42,10 +42,10 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
   /** GOAWAY has been sent: 1 for any stream, 2 for no further one. */
   #leaving = 0;
   #idleSince = NEVER;
-  readonly #covers: Covers | undefined;
+  readonly secured: Secured | undefined;
   #covered = '';
 
-  constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime, covers?: Covers) {
+  constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime, secured?: Secured) {
     const { limits, http2 } = runtime;
     super(wire, {
       window: http2.window,
@@ -56,7 +56,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
     });
     this.peer = peer;
     this.runtime = runtime;
-    this.#covers = covers;
+    this.secured = secured;
     this.own(runtime.timeouts.head);
     runtime.deadlines.add(this);
     this.greet([[SETTING.MAX_CONCURRENT_STREAMS, http2.streams]]);
@@ -183,7 +183,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
       exchange.clientAddress = seen.address;
       exchange.scheme = seen.scheme;
     }
-    if (this.#covers !== undefined && head.host !== this.#covered && !this.#checkHost(head.host)) {
+    if (this.secured?.covers !== undefined && head.host !== this.#covered && !this.#checkHost(head.host)) {
       runtime.fault('misdirected_request');
       const what = `${head.host} is not covered by the certificate of this connection: open another one for it`;
       runtime.onRefused(exchange.exchange, new GatehouseError('misdirected_request', what));
@@ -191,7 +191,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
   }
 
   #checkHost(host: string): boolean {
-    if (!this.#covers?.(host)) return false;
+    if (!this.secured?.covers?.(host)) return false;
     this.#covered = host;
     return true;
   }

@@ -2,6 +2,7 @@
  * The client's side (`Inbound`) of one exchange on a stream of HTTP/2. The same promises as on HTTP/1.x: what was cut is
  * seen to be cut, the client's leaving is told, and who is slow is waited for only so long.
  */
+
 import { H2 } from '../../http/http2/frame.ts';
 import type { Request } from '../../http/request.ts';
 import { GatehouseError } from '../../kernel/error.ts';
@@ -13,6 +14,7 @@ import {
   LENGTH_NONE,
   type Peer,
 } from '../../kernel/exchange.ts';
+import type { TlsFacts } from '../../kernel/identity.ts';
 import { Http2Stream } from '../../socket/http2/stream.ts';
 import type { ListenerRuntime } from '../runtime.ts';
 import type { Http2Host } from './host.ts';
@@ -28,6 +30,7 @@ export class Http2Exchange extends Http2Stream implements Inbound {
   scheme: string;
   readonly peer: Peer;
   readonly listener: string;
+  readonly tls: TlsFacts | undefined;
   readonly exchange: Exchange;
   /** The head of the answer is on its way. */
   headSent = false;
@@ -51,6 +54,7 @@ export class Http2Exchange extends Http2Stream implements Inbound {
     this.#request = request;
     this.#bodiless = request.method === 'HEAD';
     this.peer = peer;
+    this.tls = connection.secured?.facts;
     this.clientAddress = peer.address;
     this.scheme = runtime.scheme;
     this.listener = runtime.name;

@@ -1,14 +1,18 @@
 /** A connection of HTTP/2 as an exchange on it sees it. */
+
 import type { Peer } from '../../kernel/exchange.ts';
 import type { HostedStream, StreamHost } from '../../socket/http2/host.ts';
 import type { Wire } from '../../socket/wire.ts';
 import type { ListenerRuntime } from '../runtime.ts';
+import type { Secured } from '../tls.ts';
 
 /** See the file's head. */
 export interface Http2Host extends StreamHost {
   readonly runtime: ListenerRuntime;
   readonly peer: Peer;
   readonly wire: Wire;
+  /** What TLS says about the connection. */
+  readonly secured: Secured | undefined;
   /** The connection has broken: its streams end because of that. */
   readonly gone: boolean;
   /** Sends a head, final or not. `length`: of the body, where it is known. */

@@ -15,11 +15,27 @@ import { Throttle } from './throttle.ts';
 import { type KeyUses, UsedKeys } from './used.ts';
 
 export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
+export type { KeyDocument } from './document.ts';
 export { AccessGate } from './gate.ts';
 export { ISSUER_KEYS, Tokens } from './jwt/tokens.ts';
-export { packRevocation, REVOCATION_KIND, revocationConsumer } from './revocations.ts';
+export { mintKey } from './key.ts';
+export {
+  changeKey,
+  createKey,
+  isUsable,
+  KEYS_PER_PRINCIPAL,
+  type KeyOrder,
+  keyOrder,
+  lookupsOf,
+  revokeKey,
+  rotateKey,
+  shownKey,
+} from './lifecycle.ts';
+export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts';
+export { packRevocation, REVOCATION_KIND, revocationConsumer, revocationDocument } from './revocations.ts';
 export { CREDENTIAL } from './shown.ts';
 export { KeyTable } from './table.ts';
+export { Throttle } from './throttle.ts';
 export type { KeyUses } from './used.ts';
 
 /** What the room needs. */

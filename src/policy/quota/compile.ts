@@ -87,16 +87,25 @@ export function sayRule({ unit, limit, refill }: Rule): string {
   return `${what} per ${refill.type === 'calendar' ? `calendar ${refill.every}` : sayWindow(refill.windowMs)}`;
 }
 
+/** Lists of limits, as people read them: `chat/per-key (100 requests per minute)`. */
+export function describeLimits(lists: readonly { where: string; limits: readonly LimitConfig[] }[]): string[] {
+  return lists.flatMap(({ where, limits }) =>
+    rulesOf(limits, where).map(({ rule }) => `${rule.name} (${sayRule(rule)})`),
+  );
+}
+
 /** Every rule of a configuration, for the authority. */
 export function allRules(config: {
   limits: readonly LimitConfig[];
   routes: readonly { name: string; limits: readonly LimitConfig[] }[];
   plans: Readonly<Record<string, { limits: readonly LimitConfig[] }>>;
+  tenants: Readonly<Record<string, { limits: readonly LimitConfig[] }>>;
 }): Rule[] {
   const lists = [
     rulesOf(config.limits, ''),
     ...config.routes.map(({ name, limits }) => rulesOf(limits, name)),
     ...Object.entries(config.plans).map(([name, { limits }]) => rulesOf(limits, `plan:${name}`)),
+    ...Object.entries(config.tenants).map(([name, { limits }]) => rulesOf(limits, `tenant:${name}`)),
   ];
   return lists.flat().map(({ rule }) => rule);
 }

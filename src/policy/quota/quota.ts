@@ -10,7 +10,7 @@ import { type AskAuthority, type Exhausted, Leases } from './leases.ts';
 
 export { Admission, type Demand } from './admission.ts';
 export { type LeaseAsk, type LeaseGrant, LocalAuthority } from './authority.ts';
-export { allRules, budgetLimits } from './compile.ts';
+export { allRules, budgetLimits, describeLimits, rulesOf } from './compile.ts';
 export { sayKey, usageOf } from './key.ts';
 export type { AskAuthority, Exhausted } from './leases.ts';
 export { CalendarPeriod } from './period.ts';
@@ -24,6 +24,15 @@ export interface QuotaConfig {
   limits: readonly LimitConfig[];
   routes: readonly { name: string; limits: readonly LimitConfig[] }[];
   plans: Readonly<Record<string, { limits: readonly LimitConfig[] }>>;
+  tenants: Readonly<Record<string, { limits: readonly LimitConfig[] }>>;
+}
+
+/** Limits of plans and tenants that come and go while the configuration stays; the same array for as long as they are the same. */
+export interface StoredLimits {
+  /** There may be some. */
+  readonly any: boolean;
+  plan(name: string): readonly LimitConfig[] | undefined;
+  tenant(name: string): readonly LimitConfig[] | undefined;
 }
 
 /** The limits of a configuration, compiled. */
@@ -31,7 +40,8 @@ export interface CompiledQuota {
   /** By the place of the route: its own and those of everything. */
   readonly routes: readonly (readonly ActiveLimit[])[];
   readonly plans: ReadonlyMap<string, readonly ActiveLimit[]>;
-  /** There is no limit anywhere. */
+  readonly tenants: ReadonlyMap<string, readonly ActiveLimit[]>;
+  /** The configuration has no limit anywhere. */
   readonly none: boolean;
 }
 
@@ -41,31 +51,51 @@ const NONE: readonly ActiveLimit[] = [];
 export class Quota {
   readonly #events: Events;
   readonly #leases: Leases;
+  readonly #stored: StoredLimits | undefined;
+  readonly #compiled = new WeakMap<readonly LimitConfig[], readonly ActiveLimit[]>();
 
   /** `ask` reaches the authority. */
-  constructor(parts: { clock: Clock; events: Events; ask: AskAuthority }) {
+  constructor(parts: { clock: Clock; events: Events; ask: AskAuthority; stored?: StoredLimits }) {
+    this.#stored = parts.stored;
     this.#events = parts.events;
     this.#leases = new Leases(parts.clock, parts.ask);
   }
 
   /** Compiles a configuration's limits. What is in hand of a limit that stays is kept. */
-  compile({ limits, routes, plans }: QuotaConfig): CompiledQuota {
+  compile({ limits, routes, plans, tenants }: QuotaConfig): CompiledQuota {
     const global = this.#active(limits, '');
     const byRoute = routes.map((route) => [...global, ...this.#active(route.limits, route.name)]);
-    const byPlan = new Map(
-      Object.entries(plans).map(([name, plan]) => [name, this.#active(plan.limits, `plan:${name}`)]),
-    );
-    const none = byRoute.every((one) => one.length === 0) && [...byPlan.values()].every((one) => one.length === 0);
-    return { routes: byRoute, plans: byPlan, none };
+    const named = (kind: string, all: QuotaConfig['plans']) =>
+      new Map(Object.entries(all).map(([name, one]) => [name, this.#active(one.limits, `${kind}:${name}`)]));
+    const [byPlan, byTenant] = [named('plan', plans), named('tenant', tenants)];
+    const none = [...byRoute, ...byPlan.values(), ...byTenant.values()].every((one) => one.length === 0);
+    return { routes: byRoute, plans: byPlan, tenants: byTenant, none };
   }
 
   /** The limits of a request whose route and caller are known. */
   limitsFor(compiled: CompiledQuota, route: number, exchange: Exchange): readonly ActiveLimit[] {
     const own = compiled.routes[route] ?? NONE;
     const { identity } = exchange;
-    const plan = identity === undefined || identity.plan === '' ? undefined : compiled.plans.get(identity.plan);
-    if (plan === undefined || plan.length === 0) return own;
-    return own.length === 0 ? plan : [...own, ...plan];
+    if (identity === undefined) return own;
+    const plan = compiled.plans.get(identity.plan) ?? this.#ofStored('plan', identity.plan);
+    const tenant = compiled.tenants.get(identity.tenant) ?? this.#ofStored('tenant', identity.tenant);
+    return joined(joined(own, plan), tenant);
+  }
+
+  /** There is no limit anywhere. */
+  isFree(compiled: CompiledQuota): boolean {
+    return compiled.none && this.#stored?.any !== true;
+  }
+
+  #ofStored(kind: 'plan' | 'tenant', name: string): readonly ActiveLimit[] {
+    const limits = name === '' ? undefined : this.#stored?.[kind](name);
+    if (limits === undefined || limits.length === 0) return NONE;
+    let active = this.#compiled.get(limits);
+    if (active === undefined) {
+      active = this.#active(limits, `${kind}:${name}`);
+      this.#compiled.set(limits, active);
+    }
+    return active;
   }
 
   /** Claims what a request needs; ask `begin`. */
@@ -95,3 +125,6 @@ export class Quota {
     }));
   }
 }
+
+const joined = (one: readonly ActiveLimit[], more: readonly ActiveLimit[]): readonly ActiveLimit[] =>
+  more.length === 0 ? one : one.length === 0 ? more : [...one, ...more];

@@ -1,0 +1,178 @@
+/** API keys: made, rotated, changed, revoked. */
+import { z } from 'zod';
+import { durationOnly } from '../../kernel/schema.ts';
+import {
+  changeKey,
+  createKey,
+  isUsable,
+  KEY_KIND,
+  KEY_USE_KIND,
+  KEYS_PER_PRINCIPAL,
+  type KeyDocument,
+  type KeyOrder,
+  keyOrder,
+  lookupsOf,
+  revokeKey,
+  rotateKey,
+  shownKey,
+} from '../../policy/access/access.ts';
+import type { Document } from '../../store/store.ts';
+import { type Answer, problem } from '../answer.ts';
+import { ownedBy, ownership } from './keyowner.ts';
+import type { Acted, Action, Resource, Surroundings, Wanted } from './resource.ts';
+import { time, withMilliseconds, withTimes } from './times.ts';
+import { wrong } from './trouble.ts';
+
+const TIMES = ['createdAt', 'notBefore', 'expiresAt', 'lastUsedAt'];
+
+const order = z
+  .strictObject({
+    ...keyOrder.shape,
+    notBefore: time.optional().describe('Not valid before.'),
+    expiresAt: time.optional().describe('Not valid from then on.'),
+  })
+  .describe('An API key that is to be made.');
+type Order = z.output<typeof order>;
+
+const change = order
+  .omit({ principal: true, tenant: true, mode: true })
+  .extend({ disabled: z.boolean().default(false).describe('Switched off, or revoked.') })
+  .describe('What may be changed of an API key.');
+type Change = z.output<typeof change>;
+
+const { shape } = order.omit({ mode: true });
+const answer = z
+  .object({
+    ...shape,
+    hint: z.string().describe('Beginning and end of the key, to tell keys apart.'),
+    createdAt: time,
+    disabled: z.boolean(),
+    lastUsedAt: time.optional().describe('Last use, to the minute; only in the answer about one key.'),
+  })
+  .describe('An API key, without the key itself.');
+
+const key = z.object({ key: z.string().describe('The key itself. It is shown in this answer, and never again.') });
+
+const rotation = z.strictObject({
+  overlap: durationOnly('24h', '0s', '24d')
+    .optional()
+    .describe('How long the old key goes on beside the new one; 24h when left out, 0s ends it at once.'),
+});
+
+/** Keys, as the API has them. */
+export const keys: Resource<KeyDocument> = {
+  name: 'keys',
+  one: 'key',
+  kind: KEY_KIND,
+  reads: 'viewer',
+  writes: 'operator',
+  tenants: true,
+  order,
+  change,
+  answer,
+  onceShown: key,
+  fixed: ['hint', 'createdAt', 'lastUsedAt', 'principal', 'tenant'],
+  ids: 'optional',
+  shown: (value) => {
+    const { id: _, ...rest } = shownKey(value);
+    return withTimes(rest, TIMES);
+  },
+  async more(store, { id }) {
+    const use = await store.get<{ lastUsedAt: number }>(KEY_USE_KIND, id);
+    return use === undefined ? {} : withTimes({ lastUsedAt: use.value.lastUsedAt }, TIMES);
+  },
+  async make(id, wanted: Order, around) {
+    const over = beyond(wanted, undefined, around);
+    if (over !== undefined) return over;
+    const { store, now, pepper } = around;
+    const owned = await ownedBy(store, wanted.tenant, wanted.principal);
+    const made = createKey(withMilliseconds(wanted, TIMES) as KeyOrder, owned.keys, { pepper, now });
+    if ('refused' in made) return refused(made.refused);
+    const document = id === undefined ? made.document : { ...made.document, id };
+    const usable = owned.keys.filter((one) => isUsable(one, now)).map((one) => one.id);
+    return {
+      id: document.id,
+      value: document,
+      once: { key: made.key },
+      also: [ownership(owned, [...usable, document.id])],
+    };
+  },
+  async changed({ id, value }, wanted: Change, around) {
+    const over = beyond(wanted, value, around);
+    if (over !== undefined) return over;
+    // What is left out is taken away: the document is replaced.
+    const { models, notBefore, expiresAt, ...rest } = wanted;
+    const all = withMilliseconds({ models, notBefore, expiresAt, ...rest }, TIMES);
+    const next = changeKey(value, all);
+    const { store, now } = around;
+    if (isUsable(value, now) || !isUsable(next, now)) return { id, value: next };
+    const owned = await ownedBy(store, value.tenant, value.principal);
+    const usable = owned.keys.filter((one) => one.id !== id && isUsable(one, now)).map((one) => one.id);
+    if (usable.length >= KEYS_PER_PRINCIPAL) {
+      return refused(
+        `${value.principal} has ${usable.length} keys already (${usable.join(' and ')}): revoke one first`,
+      );
+    }
+    return { id, value: next, also: [ownership(owned, [...usable, id])] };
+  },
+  async gone({ id, value }, { store }) {
+    const owned = await ownedBy(store, value.tenant, value.principal);
+    if (owned.version === 0) return [];
+    const left = owned.keys.filter((one) => one.id !== id).map((one) => one.id);
+    return [ownership(owned, left), { op: 'delete', kind: KEY_USE_KIND, id }];
+  },
+  parentOf: ({ tenant }) => tenant,
+  lookupsOf,
+  actions: [
+    {
+      name: 'rotate',
+      what: 'makes a key that may do the same, and lets the old one expire',
+      order: rotation,
+      status: 201,
+      answer,
+      run: rotate,
+    },
+    {
+      name: 'revoke',
+      what: 'revokes the key: every worker refuses it within a second',
+      order: z.strictObject({}),
+      unconditional: true,
+      answer,
+      run: async ({ id, value }): Promise<Acted> => ({ wanted: [{ id, value: revokeKey(value) }], answered: 0 }),
+    },
+  ] satisfies Action<KeyDocument>[],
+};
+
+async function rotate(
+  { id, value }: Document<KeyDocument>,
+  { overlap }: z.output<typeof rotation>,
+  { store, now, pepper }: Surroundings,
+): Promise<Acted | Answer> {
+  const owned = await ownedBy(store, value.tenant, value.principal);
+  const made = rotateKey(value, owned.keys, { pepper, now }, overlap);
+  if ('refused' in made) return refused(made.refused);
+  const { key: secret, document, old } = made;
+  const usable = owned.keys.filter((one) => one.id !== id && isUsable(one, now)).map((one) => one.id);
+  const wanted: Wanted[] = [
+    { id, value: old },
+    { id: document.id, value: document, once: { key: secret } },
+  ];
+  return { wanted, also: [ownership(owned, [...usable, id, document.id])], answered: 1 };
+}
+
+const refused = (why: string): Answer => problem(409, 'refused', `${why.charAt(0).toUpperCase()}${why.slice(1)}.`);
+
+/** A caller of one tenant gives its keys no more than it may: neither a plan nor roles, and only scopes of its own. */
+function beyond(wanted: Change | Order, before: KeyDocument | undefined, { caller }: Surroundings): Answer | undefined {
+  if (caller.tenant === '') return undefined;
+  const fault = (path: string, what: string) =>
+    wrong([{ path, message: `a caller of one tenant may not give ${what}` }]);
+  if (wanted.plan !== (before?.plan ?? '')) return fault('plan', 'a plan to a key: that of the tenant holds');
+  const roles = new Set(before?.roles);
+  if (wanted.roles.some((role) => !roles.has(role))) return fault('roles', 'roles to a key');
+  const scopes = new Set([...(before?.scopes ?? []), ...caller.scopes]);
+  const more = wanted.scopes.find((scope) => !scopes.has(scope));
+  if (more !== undefined)
+    return fault('scopes', `the scope ${more}: it has ${[...caller.scopes].join(', ') || 'none'}`);
+  return undefined;
+}

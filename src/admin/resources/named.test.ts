@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { makeCertificate } from '../../../test/certificate.ts';
+import { startApi } from '../api.fixture.ts';
+
+test('plans and tenants are kept as they are written, and checked before', async (t) => {
+  const { ask, store } = await startApi(t);
+  const plan = { permissions: { models: ['small-*'], maxBody: '1MiB' }, trialPeriod: '14d' };
+  const made = await ask('admin', 'POST /api/v1/plans', { id: 'team', ...plan });
+  assert.equal(made.status, 201);
+  assert.deepEqual((await store.get('plan', 'team'))?.value, plan);
+  const wrong = await ask(
+    'admin',
+    'PATCH /api/v1/plans/team',
+    { permissions: { maxBody: 'much' } },
+    { 'if-match': made.etag },
+  );
+  assert.deepEqual([wrong.status, wrong.body.errors[0].path], [422, 'permissions.maxBody']);
+  const changed = await ask(
+    'admin',
+    'PATCH /api/v1/plans/team',
+    { permissions: { maxBody: null } },
+    { 'if-match': made.etag },
+  );
+  assert.deepEqual(changed.body.permissions, { models: ['small-*'] });
+  assert.equal((await ask('admin', 'POST /api/v1/plans', plan)).status, 422, 'without an id');
+
+  const trialEndsAt = '2030-01-01T00:00:00.000Z';
+  const tenant = await ask('admin', 'POST /api/v1/tenants', { id: 'acme', plan: 'team', trialEndsAt });
+  assert.deepEqual([tenant.status, tenant.body.trialEndsAt], [201, trialEndsAt]);
+  assert.equal(
+    (await store.get<{ trialEndsAt: number }>('tenant', 'acme'))?.value.trialEndsAt,
+    Date.parse(trialEndsAt),
+  );
+  const upgraded = await ask(
+    'admin',
+    'PATCH /api/v1/tenants/acme',
+    { plan: 'enterprise', trialEndsAt: null },
+    { 'if-match': tenant.etag },
+  );
+  assert.deepEqual([upgraded.body.plan, upgraded.body.trialEndsAt], ['enterprise', undefined]);
+  assert.equal(upgraded.body.createdAt, tenant.body.createdAt);
+  const key = await ask('admin', 'POST /api/v1/keys', { principal: 'alice', tenant: 'acme' });
+  const gone = { 'if-match': upgraded.etag };
+  const kept = await ask('admin', 'DELETE /api/v1/tenants/acme', undefined, gone);
+  assert.deepEqual([kept.status, kept.body.code], [409, 'in_use']);
+  await ask('admin', `DELETE /api/v1/keys/${key.body.id}`, undefined, { 'if-match': key.etag });
+  assert.equal((await ask('admin', 'DELETE /api/v1/tenants/acme', undefined, gone)).status, 204);
+});
+
+test('domains: the key is never shown, and what does not fit is refused', async (t) => {
+  const { ask, clock, notices, store } = await startApi(t);
+  clock.jumpWall(Date.now() - clock.wall());
+  const name = 'chat.example.com';
+  const { certificate, key } = makeCertificate({ name });
+  const made = await ask('operator', 'POST /api/v1/domains', { id: name, tenant: 'acme', certificate, key });
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  const listed = await ask('operator', 'GET /api/v1/domains?tenant=acme');
+  const changed = await ask(
+    'operator',
+    `PATCH /api/v1/domains/${name}`,
+    { listener: 'public' },
+    { 'if-match': made.etag },
+  );
+  assert.deepEqual([changed.status, changed.body.listener], [200, 'public']);
+  assert.equal((await store.get<{ key: string }>('domain', name))?.value.key, key, 'what is not shown stays');
+  const secret = key.split('\n')[1] as string;
+  const told = JSON.stringify([made.body, listed.body, changed.body, notices, await store.history()]);
+  assert.ok(!told.includes(secret));
+  const other = await ask('operator', 'POST /api/v1/domains', { id: 'other.example.com', certificate, key });
+  assert.deepEqual([other.status, other.body.errors[0].path], [422, 'certificate']);
+  assert.match(other.body.detail, /is for chat\.example\.com/);
+  for (const document of [{ id: 'a.example.com' }, { id: '*.example.com', acme: true }, { id: 'NO', acme: true }]) {
+    assert.equal((await ask('operator', 'POST /api/v1/domains', document)).status, 422, JSON.stringify(document));
+  }
+  assert.equal((await ask('operator', 'POST /api/v1/domains', { id: 'a.example.com', acme: true })).status, 201);
+});

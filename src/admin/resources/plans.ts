@@ -1,0 +1,69 @@
+/** Plans and tenants. */
+import { z } from 'zod';
+import { type PlanDocument, planDocument, type TenantDocument, tenantDocument } from '../../config/config.ts';
+import { KEY_KIND } from '../../policy/access/access.ts';
+import { PLAN_KIND, TENANT_KIND } from '../../policy/authorize/authorize.ts';
+import { problem } from '../answer.ts';
+import type { Resource } from './resource.ts';
+import { time, withMilliseconds, withTimes } from './times.ts';
+
+const planOrder = planDocument.omit({ id: true }).describe('What its callers may do, and how much.');
+
+/** Plans, as the API has them. */
+export const plans: Resource<Omit<PlanDocument, 'id'>> = {
+  name: 'plans',
+  one: 'plan',
+  kind: PLAN_KIND,
+  reads: 'viewer',
+  writes: 'admin',
+  tenants: false,
+  order: planOrder,
+  answer: planOrder,
+  fixed: [],
+  ids: 'chosen',
+  asSent: true,
+  shown: (value) => value,
+  make: (id, order: object) => named(planDocument.shape.id, id, order),
+  changed: ({ id }, order: object) => ({ id, value: order }),
+};
+
+const TIMES = ['createdAt', 'trialEndsAt'];
+
+const tenantOrder = tenantDocument
+  .omit({ id: true, createdAt: true })
+  .extend({ trialEndsAt: time.optional().describe('Its callers are refused from then on.') })
+  .describe('A customer: its plan, domains and limits.');
+
+/** Tenants, as the API has them. */
+export const tenants: Resource<Omit<TenantDocument, 'id'>> = {
+  name: 'tenants',
+  one: 'tenant',
+  kind: TENANT_KIND,
+  reads: 'viewer',
+  writes: 'admin',
+  tenants: false,
+  order: tenantOrder,
+  answer: z.object({ ...tenantOrder.shape, createdAt: time }),
+  fixed: ['createdAt'],
+  ids: 'chosen',
+  asSent: true,
+  shown: (value) => withTimes(value, TIMES),
+  make: (id, order: object, { now }) =>
+    named(tenantDocument.shape.id, id, { ...withMilliseconds(order, TIMES), createdAt: now }),
+  changed({ id, value }, order: object) {
+    return { id, value: { ...withMilliseconds(order, TIMES), createdAt: value.createdAt ?? 0 } };
+  },
+  async gone({ id }, { store }) {
+    const { documents } = await store.list(KEY_KIND, { parent: id, limit: 1 });
+    const [key] = documents;
+    if (key === undefined) return [];
+    return problem(409, 'in_use', `${id} has keys yet, such as ${key.id}: delete them first, or disable the tenant.`);
+  },
+};
+
+function named(schema: z.ZodType, id: string | undefined, value: object) {
+  const parsed = schema.safeParse(id);
+  if (parsed.success) return { id: id as string, value };
+  const message = parsed.error.issues[0]?.message ?? 'wrong';
+  return problem(422, 'invalid', `id: ${message}`, [{ path: 'id', message }]);
+}

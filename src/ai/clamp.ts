@@ -1,0 +1,59 @@
+/** Bounds what a request may let be generated, by splicing bytes: everything else stays as the client wrote it. */
+import { JsonCursor } from './json.ts';
+import { KeySet } from './keys.ts';
+import type { Operation, OperationName } from './operation.ts';
+import { PeekFault } from './peek.ts';
+import { readNumber } from './text.ts';
+import { members } from './tools.ts';
+
+const BOUNDS = new KeySet(['max_tokens', 'max_completion_tokens', 'max_output_tokens']);
+/** Key that bounds an operation that does not say it; those that generate no tokens have none. */
+const KEY: Partial<Record<OperationName, string>> = {
+  chat: 'max_tokens',
+  text_completion: 'max_tokens',
+  messages: 'max_tokens',
+  responses: 'max_output_tokens',
+};
+
+/**
+ * The body with no bound above `most`: larger ones are replaced, and one is put in where the request has none and the operation
+ * generates tokens. The body itself when nothing changes. It must be one that `peekRequest` has read.
+ */
+export function clampTokens(body: Buffer, most: number, operation: Operation | undefined): Buffer | PeekFault {
+  const cursor = new JsonCursor(body, 0);
+  const pieces: Buffer[] = [];
+  let from = 0;
+  let bounded = false;
+  const fault = members(cursor, BOUNDS, () => {
+    const start = cursor.at;
+    if (!cursor.value()) return new PeekFault(cursor.fault, cursor.faultAt);
+    const isNull = body[start] === 110;
+    bounded ||= !isNull;
+    if (isNull || readNumber(body, start, cursor.at) <= most) return undefined;
+    pieces.push(body.subarray(from, start), Buffer.from(String(most)));
+    from = cursor.at;
+    return undefined;
+  });
+  if (fault !== undefined) return fault;
+  const key = operation === undefined ? undefined : KEY[operation.name];
+  if (!bounded && key !== undefined) return withBound(body, key, most);
+  if (from === 0) return body;
+  return Buffer.concat([...pieces, body.subarray(from)]);
+}
+
+/** Puts the bound in front of all else, or in the place of a null. */
+function withBound(body: Buffer, key: string, most: number): Buffer {
+  const cursor = new JsonCursor(body, 0);
+  let [from, to] = [-1, -1];
+  members(cursor, new KeySet([key]), () => {
+    from = cursor.at;
+    cursor.value();
+    to = cursor.at;
+    return undefined;
+  });
+  if (from >= 0) return Buffer.concat([body.subarray(0, from), Buffer.from(String(most)), body.subarray(to)]);
+  const brace = body.indexOf(123) + 1;
+  const rest = new JsonCursor(body, brace);
+  const text = `"${key}":${most}${rest.peek() === 125 ? '' : ','}`;
+  return Buffer.concat([body.subarray(0, brace), Buffer.from(text), body.subarray(brace)]);
+}

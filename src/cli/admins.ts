@@ -1,0 +1,78 @@
+/** `gatehouse admins`: tokens of admin callers. */
+import { Command } from 'commander';
+import {
+  create,
+  documentCommand,
+  EXIT_CODES,
+  facts,
+  list,
+  print,
+  remark,
+  show,
+  table,
+  timeOf,
+  write,
+} from './documents.ts';
+
+const HELP = `
+Tokens hold where the configuration has admin.access; the command line takes its own from GATEHOUSE_ADMIN_TOKEN.
+
+Examples:
+  GATEHOUSE_ADMIN_TOKEN=$(gatehouse admins create --name alice --role admin)
+  gatehouse admins create --name acme-portal --role operator --tenant acme --scope inference
+${EXIT_CODES}`;
+
+/** The command. */
+export function adminsCommand(): Command {
+  const admins = new Command('admins').description('manage who may ask the admin port').addHelpText('after', HELP);
+  admins.addCommand(
+    documentCommand('create', 'make a token; it is printed once, and kept as a hash', async (flags) => {
+      const { name, role, tenant, scope, expires } = flags;
+      const order = { name, role, tenant, scopes: scope, expiresAt: timeOf(expires, '--expires') };
+      const made = await create(flags, 'admins', order);
+      if (flags.json) print(JSON.stringify(made));
+      else {
+        remark(`${made.id} (${made.role}) made. This is the token; it is shown now and never again:`);
+        print(String(made.token));
+      }
+    })
+      .requiredOption('--name <name>', 'whom it stands for, in the history and the log')
+      .requiredOption('--role <role>', 'viewer looks, operator runs things and manages keys, admin may do everything')
+      .option('--tenant <name>', 'only keys of this customer')
+      .option('--scope <name...>', 'scopes that it may give to keys, with --tenant')
+      .option('--expires <when>', 'not valid from then on: 90d, or 2027-01-31T00:00:00Z'),
+  );
+  admins.addCommand(
+    documentCommand('list', 'list tokens', async (flags) => {
+      const items = await list(flags, 'admins', 10_000);
+      if (flags.json) print(JSON.stringify(items));
+      else table(items, ['id', 'name', 'role', 'tenant', 'hint', 'expiresAt', 'disabled']);
+    }),
+  );
+  admins.addCommand(
+    documentCommand('show', 'show one token, without its secret', async (flags, [id = '']) => {
+      const found = await show(flags, 'admins', id);
+      if (flags.json) print(JSON.stringify(found));
+      else facts(found);
+    }).argument('<id>'),
+  );
+  for (const [name, disabled] of [
+    ['enable', false],
+    ['disable', true],
+  ] as const) {
+    admins.addCommand(
+      documentCommand(name, `switch a token ${disabled ? 'off' : 'on again'}`, async (flags, [id = '']) => {
+        const answer = await write(flags, 'PATCH', 'admins', id, { disabled });
+        if (flags.json) print(JSON.stringify(answer));
+        else print(`${id} is ${name}d`);
+      }).argument('<id>'),
+    );
+  }
+  admins.addCommand(
+    documentCommand('delete', 'end a token for good', async (flags, [id = '']) => {
+      await write(flags, 'DELETE', 'admins', id);
+      if (!flags.json) print(`${id} is gone`);
+    }).argument('<id>'),
+  );
+  return admins;
+}

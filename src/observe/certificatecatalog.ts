@@ -1,0 +1,20 @@
+/** What the supervisor counts about certificates. */
+import type { MetricDefinition } from './definition.ts';
+
+/** A part of `SUPERVISOR_METRICS`. */
+export const CERTIFICATE_METRICS: { certificatesIssued: MetricDefinition; certificateExpiry: MetricDefinition } = {
+  certificatesIssued: {
+    kind: 'counter',
+    name: 'gatehouse_certificate_issuances_total',
+    labels: ['result'],
+    help: 'Attempts to have a certificate issued by ACME; `result` is issued or failed.',
+  },
+  certificateExpiry: {
+    kind: 'gauge',
+    name: 'gatehouse_certificate_expiry_timestamp_seconds',
+    labels: ['source', 'certificate'],
+    help: 'When a certificate in use expires, in seconds since 1970; the 500 that expire soonest. `source` is config, folder, acme or store; `certificate` is its first name.',
+    unit: 'seconds',
+    merge: 'last',
+  },
+};

@@ -1,0 +1,100 @@
+/**
+ * An API key that ends takes its tokens with it: this reads the changes of the store, and ends the tokens of keys that were
+ * revoked, deleted, or are to expire before their tokens would. How far it has read is kept, so that a key that was revoked
+ * while no gateway ran is not overlooked.
+ */
+import { SIGNING_KEY_KIND } from './keys.ts';
+import type { TokenParts } from './parts.ts';
+
+/** Kind of the document that holds how far it has read. */
+const KIND = 'tokenWatch';
+const ID = 'keys';
+/** Tokens hold a little longer than they say: clocks differ. */
+const SKEW_MS = 5 * 60_000;
+/** It is noted how far has been read at least after so many revisions. */
+const NOTE_EVERY = 5000;
+/** After a failure it is tried again, in milliseconds. */
+const RETRY_MS = 1000;
+
+type WatchParts = Pick<TokenParts, 'clock' | 'store' | 'revocation' | 'notice' | 'keyChange'>;
+
+/** See the file's head. */
+export class KeyWatch {
+  readonly #parts: WatchParts;
+  readonly #rotated: () => void;
+  lifetime: number;
+  #revision = 0;
+  #noted = 0;
+  #running = false;
+  #again = false;
+  #closed = false;
+  #stop: (() => void) | undefined = undefined;
+
+  /** `rotated`: the keys that sign have changed. */
+  constructor(parts: WatchParts, lifetime: number, rotated: () => void) {
+    this.#parts = parts;
+    this.lifetime = lifetime;
+    this.#rotated = rotated;
+  }
+
+  async start(): Promise<void> {
+    const { store } = this.#parts;
+    const known = await store.get<{ revision: number }>(KIND, ID);
+    const newest = await store.revision();
+    this.#revision = Math.min(known?.value.revision ?? newest, newest);
+    this.#noted = known?.value.revision ?? -1;
+    this.#stop = store.watch(() => void this.#run());
+    await this.#run();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stop?.();
+  }
+
+  async #run(): Promise<void> {
+    this.#again = true;
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      while (this.#again && !this.#closed) {
+        this.#again = false;
+        await this.#read();
+      }
+    } catch (error) {
+      if (this.#closed) return;
+      this.#parts.notice('warn', `changes of keys cannot be read for their tokens: ${(error as Error).message}`);
+      this.#parts.clock.after(RETRY_MS, () => void this.#run());
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #read(): Promise<void> {
+    const { store, clock, revocation } = this.#parts;
+    for (let more = true; more && !this.#closed; ) {
+      const found = await store.changesSince(this.#revision);
+      const now = clock.wall();
+      const forgetAt = now + this.lifetime + SKEW_MS;
+      const writes = found.changes.flatMap((change) => {
+        const key = this.#parts.keyChange(change);
+        if (key === undefined) return [];
+        const { id: value, ended, until } = key;
+        if (ended) return [revocation({ kind: 'session', value, forgetAt })];
+        if (until === undefined || until >= now + this.lifetime) return [];
+        // Later tokens of it hold no longer than itself. One of this second may be the first of a key that was just made.
+        return [revocation({ kind: 'session', value, issuedUpTo: now - 1000, forgetAt })];
+      });
+      if (writes.length > 0) await store.write(writes, { who: 'gatehouse', what: 'tokens.endWithKey' });
+      if (found.changes.some(({ kind }) => kind === SIGNING_KEY_KIND)) this.#rotated();
+      this.#revision = found.revision;
+      more = found.more;
+      if (writes.length > 0 || this.#noted < 0 || this.#revision - this.#noted > NOTE_EVERY) await this.#note();
+    }
+  }
+
+  async #note(): Promise<void> {
+    this.#noted = this.#revision;
+    await this.#parts.store.write([{ op: 'put', kind: KIND, id: ID, value: { revision: this.#revision } }]);
+  }
+}
