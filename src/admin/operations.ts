@@ -13,6 +13,7 @@ import { plans, tenants } from './resources/plans.ts';
 import { revocations } from './resources/revocations.ts';
 import { switches } from './switches.ts';
 import { systemOperations } from './system.ts';
+import { usageOperations } from './usage.ts';
 
 const description: Operation = {
   method: 'GET',
@@ -35,6 +36,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...operationsOf(domains),
   ...operationsOf(revocations),
   ...operationsOf(admins),
+  ...usageOperations,
   history,
   description,
   ...loginOperations,

@@ -198,6 +198,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     upgrading: () => upgrade.underWay,
     levels: (upstream: string) => levels.of(upstream),
     documents: () => kept.open(supervisor.snapshot.config.store),
+    usage,
     chaos,
   };
   let admin: Held<Admin> | undefined;

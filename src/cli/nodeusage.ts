@@ -1,11 +1,14 @@
 /** What requests have used, on this node: journals of workers into the ledger, budgets by it, and alerts. */
+import type { AdminLimits } from '../admin/handle.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
+import { sayKey } from '../policy/quota/quota.ts';
 import { JournalReader } from '../store/journalreader.ts';
+import type { Ledger } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 import { Budgets } from './budgets.ts';
 import type { NodeLimits } from './nodelimits.ts';
-import { Overrides } from './overrides.ts';
+import { Overrides, sayAmount } from './overrides.ts';
 
 /** How often budgets and overrides are looked at (milliseconds). */
 const LOOK_MS = 1000;
@@ -79,6 +82,38 @@ export class NodeUsage {
       void this.budgets.look();
       void this.overrides.look();
     });
+  }
+
+  /** The ledger, where one is open. */
+  get ledger(): Ledger | undefined {
+    return this.#parts.store()?.ledger;
+  }
+
+  /** What the admin API may see and change. */
+  get desk(): AdminLimits {
+    const { limits } = this.#parts;
+    const { overrides } = this;
+    return {
+      list: (most) => ({
+        limits: limits.authority.standings(most).map((one) => ({
+          rule: one.rule,
+          key: sayKey(one.key),
+          unit: one.unit,
+          limit: sayAmount(one, one.limit),
+          used: sayAmount(one, Math.max(0, one.limit - one.free)),
+          free: sayAmount(one, Math.max(0, one.free)),
+          share: Math.round((1 - one.free / Math.max(1, one.limit)) * 1000) / 1000,
+          resetMs: Math.round(one.resetMs),
+        })),
+        overrides: overrides.list().map(({ rule, key, limit, until }) => {
+          const unit = limits.rules.find(({ name }) => name === rule)?.unit ?? 'requests';
+          return { rule, key: sayKey(key), limit: sayAmount({ unit }, limit), until: new Date(until).toISOString() };
+        }),
+      }),
+      raise: (order, who) => overrides.raise(order, who),
+      restore: ({ rule, key }, who) => overrides.restore(rule, key, who),
+      release: ({ rule, key }, who) => overrides.release(rule, key, who),
+    };
   }
 
   /** Brings metrics up to date. */

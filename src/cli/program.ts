@@ -6,6 +6,7 @@ import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { changesCommand } from './history.ts';
 import { keysCommand } from './keys.ts';
+import { limitsCommand } from './limits.ts';
 import { domainsCommand, plansCommand, tenantsCommand } from './manage.ts';
 import { diffCommand, reloadCommand, upgradeCommand } from './operate.ts';
 import { schemaCommand } from './schema.ts';
@@ -13,6 +14,7 @@ import { serveCommand } from './serve.ts';
 import { simulate } from './simulate.ts';
 import { storeCommand } from './storecopy.ts';
 import { tokenCommand } from './token.ts';
+import { usageCommand } from './usage.ts';
 import { VERSION } from './version.ts';
 
 const commands: (() => Command)[] = [
@@ -31,6 +33,8 @@ const commands: (() => Command)[] = [
   domainsCommand,
   tokenCommand,
   changesCommand,
+  usageCommand,
+  limitsCommand,
   storeCommand,
   simulate,
   // One line for each command.

@@ -4,6 +4,8 @@ import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import { authorizeConfig } from '../policy/authorize/config.ts';
 import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
+import type { PricesConfig } from '../policy/price/config.ts';
+import type { BudgetConfig, LimitConfig } from '../policy/quota/config.ts';
 import { type ModelConfig, modelConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
 import type { Config } from './file.ts';
@@ -22,6 +24,8 @@ export interface Parts {
   /** Undefined when it is wrong, or not there. */
   chaos: ChaosConfig | undefined;
   access: AccessConfig | undefined;
+  /** Undefined when one of them is wrong. */
+  money: { prices: PricesConfig; limits: LimitConfig[]; budgets: BudgetConfig[] } | undefined;
   plans: [string, PlanConfig][];
   tenants: [string, TenantConfig][];
   defaultPlan: string | undefined;
@@ -47,6 +51,7 @@ export function partsOf(config: Config): Parts {
     admin: config.admin,
     chaos: config.chaos,
     access: config.access,
+    money: { prices: config.prices, limits: config.limits, budgets: config.budgets },
     plans: Object.entries(config.plans),
     tenants: Object.entries(config.tenants),
     defaultPlan: config.authorize.defaultPlan,
@@ -83,6 +88,7 @@ export function partsOfWrong(value: unknown): Parts {
     memoryLimits: [],
     chaos: chaosConfig.safeParse(file.chaos).data,
     access: accessConfig.safeParse(file.access).data,
+    money: undefined,
     plans: readable(Object.entries(record(file.plans)), (part) => planConfig.safeParse(part), partial),
     tenants: readable(Object.entries(record(file.tenants)), (part) => tenantConfig.safeParse(part), partial),
     defaultPlan: authorizeConfig.safeParse(file.authorize).data?.defaultPlan,
