@@ -2,8 +2,7 @@
 import type { Operation, RequestPeek } from '../ai/ai.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 import type { Demand } from '../policy/quota/quota.ts';
-import type { Passage } from './passage.ts';
-import { creditsFor } from './price.ts';
+import { creditsFor, type Priced } from './cost.ts';
 
 /** Bytes of JSON that make a token of the prompt, at least: what is reserved too much comes back. */
 const BYTES_PER_TOKEN = 3;
@@ -13,7 +12,7 @@ const OUTPUT_TOKENS = 1024;
 const NOTHING: Demand = { tokens: 0, inputTokens: 0, outputTokens: 0, bytes: 0, credits: 0 };
 
 /** What is known of a request. */
-interface Request extends Pick<Passage, 'price' | 'snapshot'> {
+interface Request extends Priced {
   readonly exchange: Exchange;
   readonly operation: Operation | undefined;
   readonly peek: RequestPeek | undefined;

@@ -26,9 +26,9 @@ import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { costOfPassage } from './cost.ts';
 import { usedBy } from './demand.ts';
 import { grpcFields } from './grpc.ts';
-import { costOfPassage } from './price.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 

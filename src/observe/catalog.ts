@@ -5,6 +5,7 @@
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
 import type { MetricDefinition, MetricKind } from './definition.ts';
+import { USAGE_METRICS } from './usagecatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
 
@@ -280,25 +281,7 @@ export const SUPERVISOR_METRICS = {
     [],
     'Batches of DPoP proofs that Redis did not answer.',
   ),
-  ledgerEntries: metric(
-    'counter',
-    'gatehouse_ledger_entries_total',
-    ['result'],
-    'Entries of usage journals that were read; `result` is added, or repeated (the ledger had them: they were read again after a restart).',
-  ),
-  ledgerLag: metric(
-    'gauge',
-    'gatehouse_ledger_lag_seconds',
-    [],
-    'For how long usage has waited in journals because the store takes nothing; below a second while all is well.',
-    { unit: 'seconds', merge: 'last' },
-  ),
-  budgetAlerts: metric(
-    'counter',
-    'gatehouse_budget_alerts_total',
-    ['budget', 'percent'],
-    'Alerts of budgets: so many times this share of one was spent.',
-  ),
+  ...USAGE_METRICS,
   directorySyncedAt: metric(
     'gauge',
     'gatehouse_directory_synced_timestamp_seconds',

@@ -1,4 +1,4 @@
-/** How much is granted beyond what is asked for now. */
+/** How much is granted beyond what requests wait for. */
 
 /** Share of what is free that one wish may take: the rest is for the others. */
 const WISH_SHARE = 4;
