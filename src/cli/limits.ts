@@ -26,8 +26,6 @@ export function limitsCommand(): Command {
   })
     .option('--limit <count>', 'at most this many (default: 100)')
     .addHelpText('after', EXIT_CODES);
-  // What stands behind `raise` is for it, not for the list.
-  list.enablePositionalOptions();
   const act = (name: string, what: string) =>
     documentCommand(name, what, async (flags, [rule, key]) => {
       const { to, by, for: time } = flags;

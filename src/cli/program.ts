@@ -45,6 +45,8 @@ export function makeProgram(): Command {
   const program = new Command('gatehouse')
     .description('The front door for AI: one program between people and models.')
     .version(VERSION)
+    // What stands behind `limits raise` is for it, not for `limits`.
+    .enablePositionalOptions()
     .showHelpAfterError('(add --help to see how it is used)');
   for (const command of commands) program.addCommand(command().copyInheritedSettings(program));
   return program;
