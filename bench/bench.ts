@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { cpus, loadavg, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HELP, type Options, parseOptions } from './arguments.ts';
+import { makeCallers } from './measure/callers.ts';
 import { type PeerResult, REFERENCE, type Round, sumErrors, summarise } from './measure/figures.ts';
 import { makeCertificate, pin } from './measure/machine.ts';
 import { runRound } from './measure/round.ts';
@@ -38,6 +39,8 @@ interface Entry {
   peer: Peer;
   rounds: Round[];
   stand?: Stand | undefined;
+  /** A stand of the scenario that this one is compared to. */
+  base?: Stand | undefined;
   skipped?: string;
 }
 
@@ -56,7 +59,10 @@ async function runScenario(scenario: Scenario, peers: readonly Peer[], options: 
       }
     }
   } finally {
-    for (const { stand } of entries) await stand?.close();
+    for (const { stand, base } of entries) {
+      await stand?.close();
+      await base?.close();
+    }
   }
   return toResult(scenario, entries);
 }
@@ -70,7 +76,9 @@ async function takeTurn(entry: Entry, scenario: Scenario, ground: Ground, times:
       entry.stand = undefined;
     }
     entry.stand ??= await openStand(entry.peer, scenario, ground);
-    return await runRound(entry.stand, scenario, times);
+    const round = await runRound(entry.stand, scenario, times);
+    if (scenario.over !== undefined) await addOver(entry, scenario.over, round, ground, times);
+    return round;
   } catch (error) {
     return { figures: {}, errors: { [error instanceof Error ? error.message : String(error)]: 1 } };
   } finally {
@@ -79,6 +87,17 @@ async function takeTurn(entry: Entry, scenario: Scenario, ground: Ground, times:
       entry.stand = undefined;
     }
   }
+}
+
+/** Measures the scenario that this one is compared to on the same peer, so that what slows the machine slows both. */
+async function addOver(entry: Entry, name: string, round: Round, ground: Ground, times: typeof FULL): Promise<void> {
+  const scenario = SCENARIOS.find((one) => one.name === name);
+  if (!scenario || round.figures.cpu === undefined || reasonToSkip(entry.peer, scenario, ground.certificate)) return;
+  const steps = scenario.steps.filter(({ kind }) => kind === 'closed');
+  entry.base ??= await openStand(entry.peer, { ...scenario, steps }, ground);
+  const base = await runRound(entry.base, { ...scenario, steps }, times);
+  if (base.figures.cpu !== undefined) round.figures.added = round.figures.cpu - base.figures.cpu;
+  Object.assign(round.errors, base.errors);
 }
 
 function toResult(scenario: Scenario, entries: readonly Entry[]): ScenarioResult {
@@ -97,7 +116,8 @@ function toResult(scenario: Scenario, entries: readonly Entry[]): ScenarioResult
       const result = { peer: peer.name, version: peer.version() ?? '', figures, errors: sumErrors(rounds) };
       return { ...result, ...(skipped !== undefined && { skipped }) };
     });
-  return { scenario: scenario.name, title: scenario.title, unit: scenario.unit, peers };
+  const { name, title, unit, over } = scenario;
+  return { scenario: name, title, unit, peers, ...(over !== undefined && { over }) };
 }
 
 /** Makes a round's latencies added ones; without a direct run in the same round there are none. */
@@ -156,7 +176,7 @@ async function main(): Promise<number> {
   const [load = 0] = loadavg();
   if (load > 0.5) say(`this machine is busy (load ${load.toFixed(1)}): figures and ratios are only a hint`);
   if (pinning.proxy.length === 0) say('not pinned: without taskset and two cores the figures are noisier');
-  const ground: Ground = { folder, pinning, certificate: makeCertificate(folder) };
+  const ground: Ground = { folder, pinning, certificate: makeCertificate(folder), callers: makeCallers(folder) };
   const results: ScenarioResult[] = [];
   for (const scenario of SCENARIOS) {
     if (options.scenarios.length > 0 && !options.scenarios.includes(scenario.name)) continue;

@@ -1,5 +1,6 @@
 /** The named scenarios: what is asked, how it is answered, and what is measured. */
 import type { Answer } from './load/channel.ts';
+import type { Caller } from './measure/callers.ts';
 import { eachRoute } from './peers/routes.ts';
 import { FAILOVER, OVERLOAD, RELOAD, type TrialPlan } from './trial/plan.ts';
 
@@ -7,6 +8,8 @@ import { FAILOVER, OVERLOAD, RELOAD, type TrialPlan } from './trial/plan.ts';
 export type Step =
   /** Closed loop: CPU per unit, rate, busy share, memory under load. */
   | { kind: 'closed'; connections: number; keepAlive: boolean; most: number }
+  /** The same over HTTP/2 by h2load: this many streams at once on each connection. */
+  | { kind: 'http2'; connections: number; streams: number }
   /** Requests at a fixed rate: latency, taken against the direct run. `events` > 0: time to the first event. */
   | { kind: 'paced'; connections: number; perSecond: number; events: number; answer?: Answer }
   /** Streams with a steady flow: CPU per relayed event. */
@@ -27,6 +30,10 @@ export interface Scenario {
   tls: boolean;
   everything: boolean;
   routes: { hosts: number; paths: number };
+  /** Who calls; every peer has to let in just these. Everybody may where it is left out. */
+  caller?: Caller;
+  /** Name of the scenario to which the CPU per request is compared, measured anew in each round. */
+  over?: string;
   /** Whether each round gets a newly started proxy; else one stands through all rounds. */
   fresh: boolean;
   steps: Step[];
@@ -78,6 +85,37 @@ export const SCENARIOS: readonly Scenario[] = [
     title: '4,000 open streams, an event every 2 s each',
     fresh: true,
     steps: [{ kind: 'open', streams: 4000, eventsPerSecond: 0.5 }],
+  },
+  {
+    ...small,
+    name: 'apikey',
+    title: 'relay for callers with 5,000 API keys in turn (HAProxy: deny unless the key is in its map)',
+    caller: 'apiKey',
+    over: 'relay',
+    steps: [CLOSED],
+  },
+  {
+    ...small,
+    name: 'jwt',
+    title: 'relay for a caller with a token, RS256 (HAProxy: jwt_verify, expiry and audience)',
+    caller: 'jwt',
+    over: 'relay',
+    steps: [CLOSED],
+  },
+  {
+    ...small,
+    name: 'dpop',
+    title: 'relay for a caller with a bound token and a new ES256 proof for each request',
+    caller: 'dpop',
+    over: 'jwt',
+    steps: [CLOSED],
+  },
+  {
+    ...small,
+    name: 'h2',
+    title: 'relay over HTTP/2 without TLS, 8 connections with 8 streams each',
+    over: 'relay',
+    steps: [{ kind: 'http2', connections: 8, streams: 8 }],
   },
   { ...small, name: 'tls', title: 'relay with TLS from the client', tls: true, steps: [CLOSED, PACED] },
   {
@@ -154,11 +192,12 @@ export const FULL: Times = { warmUp: 1.5, measure: 3, settle: 3, reloads: 100, k
 /** Times of a quick run. */
 export const QUICK: Times = { warmUp: 0.7, measure: 1.2, settle: 1.5, reloads: 20, kills: 3, overload: 4 };
 
-/** The request heads of a scenario: one, or a spread over its routes. */
-export function requestHeads(scenario: Scenario, fields: string): string[] {
+/** The request heads of a scenario: one, or a spread over its callers or routes. */
+export function requestHeads(scenario: Scenario, fields: string, callers: readonly string[] = ['']): string[] {
   const common = `Content-Type: application/json\r\nAccept: */*\r\nUser-Agent: bench/1.0\r\n${fields}`;
   const head = (host: string, path: string) => `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${common}`;
-  if (scenario.routes.hosts === 0) return [head('gateway.bench', '/v1/chat/completions')];
+  if (scenario.routes.hosts === 0)
+    return callers.map((caller) => `${head('gateway.bench', '/v1/chat/completions')}${caller}`);
   const all: string[] = [];
   eachRoute(scenario.routes, ({ host, path }) => all.push(head(host, `${path}v1/chat/completions`)));
   // Every 37th of them, taken in strides, so that neighbours in the list are not asked for in a row.

@@ -6,10 +6,13 @@
 
 import { authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
 import { authorize, permitModel } from './gatehouse/authorize.ts';
+import { answerPreflight } from './gatehouse/cors.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
 import { price } from './gatehouse/price.ts';
+import { awaitPlace } from './gatehouse/queue.ts';
+import { holdForService, serve } from './gatehouse/serve.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
 import {
   admit,
@@ -37,11 +40,13 @@ const pipeline: readonly Stage[] = [
   identify, // request id, API, error shape
   guard, // loops, methods that end here
   proveDomain, // challenges of certification authorities
+  answerPreflight, // what browsers ask before a page of another origin may call
   route, // host, path, method, fields, query → route
   admit, // refuse the least important while the worker is overloaded
   authenticate, // key, token or certificate → who calls
   authorize, // tenant, plan and rules of the route, where the head is enough to know
   limit, // requests, concurrency and bytes that are left, where the head is enough to know
+  holdForService, // hold the body where Gatehouse itself answers
   peek, // hold the body where its model is needed
   readModel, // model, stream, user out of the body
   authenticateByModel, // the same, where the model has decided on the route
@@ -49,9 +54,11 @@ const pipeline: readonly Stage[] = [
   chooseModel, // model → version → upstream; /v1/models
   price, // what its tokens and seconds will cost
   limitByModel, // the same by model, and tokens: reserved before they are sent
+  serve, // token service: what the supervisor answers
   chaos, // faults on purpose, where somebody switched them on
   compose, // target, fields and body as the upstream gets them
   awaitProbe, // after a breaker's openFor: who may try
+  awaitPlace, // where all servers have as many requests as they may
   forward, // endpoint, retries, the answer back
 ];
 

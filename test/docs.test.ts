@@ -70,6 +70,7 @@ const SECRETS = {
   ALICE_KEY: 'gh_live_000A7dl5PEW67zZCpFU9uKaHnGgOvQKAR0qNdTm',
   BATCH_KEY: 'another-key-that-is-long-enough',
   GATEHOUSE_PEPPER: 'a-pepper-of-at-least-thirty-two-characters',
+  ADMIN_TOKEN: 'an-admin-token-of-the-tests',
   OLD_PEPPER: 'another-pepper-of-at-least-thirty-two-characters',
 };
 

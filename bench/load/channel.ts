@@ -1,5 +1,6 @@
 /** What the bench and its helper processes (load generator, stand-in upstream, endpoints) say to each other over IPC. */
 import type { Outcomes } from './outcome.ts';
+import type { ProofMaker } from './proof.ts';
 
 /** How the stand-in upstream answers. */
 export type Answer =
@@ -54,6 +55,8 @@ export interface Target {
   ca?: string;
   /** Whole request heads without the framing fields, to take turns with; each ends in CRLF. */
   heads: string[];
+  /** Each request gets a proof of its own. */
+  proof?: ProofMaker;
   /** Bytes of the JSON request body. */
   bodyBytes: number;
   /** Expected length of the response body; 0 = any but the same each time. */

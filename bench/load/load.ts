@@ -8,6 +8,7 @@ import type { LoadOrder, LoadReport, Target } from './channel.ts';
 import { Connection, type Watcher } from './client.ts';
 import { openRun } from './open.ts';
 import { noOutcomes, type Outcome } from './outcome.ts';
+import { type ProofMaker, proofField } from './proof.ts';
 
 const MOST_LATENCIES = 1_000_000;
 
@@ -23,6 +24,7 @@ let run: Run | undefined;
 let report = emptyReport();
 let requests: Buffer[] = [];
 let turn = 0;
+let proof: ProofMaker | undefined;
 
 function emptyReport(): LoadReport {
   return { requests: 0, events: 0, errors: {}, latencies: [], outcomes: noOutcomes(), openStreams: 0 };
@@ -39,7 +41,10 @@ function ended(outcome: Outcome, us: number): void {
 
 function nextRequest(): Buffer {
   if (turn >= requests.length) turn = 0;
-  return requests[turn++]!;
+  const request = requests[turn++]!;
+  if (!proof) return request;
+  const line = request.indexOf('\r\n') + 2;
+  return Buffer.concat([request.subarray(0, line), Buffer.from(proofField(proof)), request.subarray(line)]);
 }
 
 function compose(target: Target, stream: boolean, keepAlive = true): void {
@@ -49,6 +54,7 @@ function compose(target: Target, stream: boolean, keepAlive = true): void {
     Buffer.from(`${head}${connection}Content-Length: ${body.length}\r\n\r\n${body}`),
   );
   turn = 0;
+  proof = target.proof;
 }
 
 function probe(target: Target): void {

@@ -5,7 +5,7 @@ import { median, spread } from './statistics.ts';
 /** What is measured, and how it is written and compared. */
 export interface Measure {
   key: MeasureKey;
-  /** Column title; `%` stands for the scenario's unit. */
+  /** Column title; `%` stands for the scenario's unit, `@` for the scenario that it is compared to. */
   title: string;
   unit: 'µs' | 'ms' | 'KiB' | 'MiB' | '/s' | '%' | 'share' | 'count';
   /** How the rounds become one figure: their median unless said; what was lost in one round must not vanish in it. */
@@ -24,12 +24,13 @@ export interface Measure {
  * the capacity, `wasted` work in percent, times to right answers and until a reload has `effect` in ms.
  */
 export type MeasureKey =
-  | ('cpu' | 'rate' | 'busy' | 'p50' | 'p99' | 'memory' | 'perStream')
+  | ('cpu' | 'added' | 'rate' | 'busy' | 'p50' | 'p99' | 'memory' | 'perStream')
   | ('sent' | Outcome | 'share' | 'lost' | 'goodput' | 'wasted' | 'answer50' | 'answer99' | 'effect');
 
 /** Every measure, in the order of the table's columns. */
 export const MEASURES: readonly Measure[] = [
   { key: 'cpu', title: 'CPU/%', unit: 'µs', band: 0.1, floor: 0.5 },
+  { key: 'added', title: 'more than @', unit: 'µs' },
   { key: 'rate', title: '%/s', unit: '/s' },
   { key: 'busy', title: 'busy', unit: '%' },
   { key: 'p50', title: 'added p50', unit: 'µs', band: 0.3, floor: 50 },

@@ -3,6 +3,7 @@ import type { Answer, LoadReport, UpstreamReport } from '../load/channel.ts';
 import { isDirect } from '../peers/direct.ts';
 import type { Scenario, Step, Times } from '../scenarios.ts';
 import type { Round } from './figures.ts';
+import { loadHttp2 } from './http2load.ts';
 import { cpuOfTree, memoryOfTree } from './process.ts';
 import { connectionsOf, type Stand } from './stand.ts';
 import { quantile } from './statistics.ts';
@@ -44,6 +45,8 @@ function run(stand: Stand, scenario: Scenario, step: Step, times: Times, round: 
   switch (step.kind) {
     case 'closed':
       return runClosed(stand, scenario, step, times, round);
+    case 'http2':
+      return runHttp2(stand, scenario, step, times, round);
     case 'paced':
       return runPaced(stand, scenario, step, times, round);
     case 'flow':
@@ -111,6 +114,31 @@ async function runClosed(
   if (units === 0) return blame(round, 'no request was answered');
   round.figures.cpu = cpu / units;
   round.figures.rate = (units / wall) * 1e6;
+  round.figures.busy = (cpu / wall) * 100;
+}
+
+/** The answers are counted at the upstream, for h2load tells its counts at its end only. */
+async function runHttp2(
+  stand: Stand,
+  scenario: Scenario,
+  step: Extract<Step, { kind: 'http2' }>,
+  times: Times,
+  round: Round,
+): Promise<void> {
+  const ended = loadHttp2(stand, step, 3 * times.warmUp + times.measure, scenario.requestBytes);
+  await sleep(2 * times.warmUp);
+  await stand.upstream.ask<UpstreamReport>({ do: 'report' });
+  const cpuBefore = cpuOfTree(stand.pid);
+  const wallBefore = performance.now();
+  await sleep(times.measure);
+  const { requests } = await stand.upstream.ask<UpstreamReport>({ do: 'report' });
+  const cpu = cpuOfTree(stand.pid) - cpuBefore;
+  const wall = (performance.now() - wallBefore) * 1000;
+  round.figures.memory = memoryOfTree(stand.pid) / MIB;
+  for (const [what, count] of Object.entries(await ended)) blame(round, what, count);
+  if (requests === 0) return blame(round, 'no request was answered');
+  round.figures.cpu = cpu / requests;
+  round.figures.rate = (requests / wall) * 1e6;
   round.figures.busy = (cpu / wall) * 100;
 }
 

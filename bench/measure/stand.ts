@@ -3,8 +3,9 @@ import { mkdirSync } from 'node:fs';
 import { answerBody } from '../load/body.ts';
 import type { LoadOrder, ProbeReport, Target, UpstreamOrder, UpstreamReport } from '../load/channel.ts';
 import { isDirect } from '../peers/direct.ts';
-import { freePorts, type Peer, type Running, type Setup, startProcess } from '../peers/peer.ts';
+import { freePorts, type Peer, type Running, type Setup, startProcess, versionOf } from '../peers/peer.ts';
 import { requestHeads, type Scenario } from '../scenarios.ts';
+import type { CallerSet } from './callers.ts';
 import { descriptorLimit } from './limits.ts';
 import { type Certificate, Helper, isolatedNetwork, type Network, type Pinning } from './machine.ts';
 
@@ -15,6 +16,8 @@ export interface Ground {
   folder: string;
   pinning: Pinning;
   certificate: Certificate | undefined;
+  /** Keys and tokens of this run. */
+  callers: CallerSet;
 }
 
 /** A peer that is up and has answered one request rightly. */
@@ -23,6 +26,11 @@ export interface Stand {
   /** Process whose tree is measured; 0 for the direct run. */
   pid: number;
   target: Target;
+  /** Port of HTTP/2, where the scenario has it. */
+  http2Port: number;
+  pinning: Pinning;
+  /** A folder of its own. */
+  folder: string;
   load: Helper<LoadOrder>;
   upstream: Helper<UpstreamOrder>;
   alive(): boolean;
@@ -41,6 +49,12 @@ export function reasonToSkip(peer: Peer, scenario: Scenario, certificate: Certif
   }
   if (isDirect(peer) && !scenario.steps.some(({ kind }) => kind === 'paced')) return 'nothing to compare with';
   const tls = scenario.tls ? certificate : undefined;
+  if (scenario.steps.some(({ kind }) => kind === 'http2')) {
+    if (!peer.http2) return 'no HTTP/2 without TLS set up here';
+    if (versionOf('h2load', ['--version'], /(\d+\.\S+)/) === undefined)
+      return 'its load comes from h2load, which is not here: apt-get install nghttp2-client';
+  }
+  if (scenario.caller !== undefined && !peer.admits?.includes(scenario.caller)) return 'cannot tell these callers here';
   return peer.cannot?.({ everything: scenario.everything, routes: scenario.routes, ...(tls && { tls }) });
 }
 
@@ -79,7 +93,9 @@ export async function openStand(peer: Peer, scenario: Scenario, ground: Ground):
       ...{ folder, port, spare, upstreamPort, everything: scenario.everything, routes: scenario.routes },
       connections: connectionsOf(scenario),
       streaming: scenario.steps.some((step) => step.kind === 'flow' || step.kind === 'open' || 'answer' in step),
+      http2: scenario.steps.some(({ kind }) => kind === 'http2'),
       ...(tls && { tls }),
+      ...(scenario.caller && { callers: { ...ground.callers, by: scenario.caller } }),
     };
     const running = isDirect(peer) ? undefined : start(peer, setup, ground, network);
     if (running) closing.push(() => running.stop());
@@ -87,12 +103,20 @@ export async function openStand(peer: Peer, scenario: Scenario, ground: Ground):
       host: '127.0.0.1',
       port: running ? port : upstreamPort,
       ...(tls && running && { ca: tls.pem }),
-      heads: requestHeads(scenario, peer.fields?.(setup) ?? ''),
+      heads: requestHeads(
+        scenario,
+        peer.fields?.(setup) ?? '',
+        scenario.caller && ground.callers.fields(scenario.caller),
+      ),
+      ...(scenario.caller === 'dpop' && { proof: ground.callers.proof }),
       bodyBytes: scenario.requestBytes,
       expectBytes: 0,
     };
     const stand: Stand = {
       ...{ peer, pid: running?.pid ?? 0, target, load, upstream, close },
+      http2Port: peer.http2?.(setup) ?? 0,
+      pinning: ground.pinning,
+      folder,
       alive: () => running?.alive() ?? true,
       output: () => running?.output() ?? '',
     };

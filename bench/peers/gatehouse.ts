@@ -2,6 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { AUDIENCE, type Caller, type Callers, ISSUER } from '../measure/callers.ts';
 import { gatehouseTrial } from './gatehouse-trial.ts';
 import { repositoryRoot } from './install.ts';
 import { type Peer, type Setup, versionOf } from './peer.ts';
@@ -30,6 +31,8 @@ function gatehouse(node: string, nodeVersion: string | undefined): Peer {
       if (!nodeVersion || !existsSync(cli)) return undefined;
       return versionOf(node, [cli, '--version'], /(\d+\.\d+\.\S+)/);
     },
+    http2: ({ port }) => port,
+    admits: ['apiKey', 'jwt', 'dpop'],
     trial: gatehouseTrial(node, cli),
     configure(setup) {
       const file = `${setup.folder}/gatehouse.yaml`;
@@ -39,9 +42,16 @@ function gatehouse(node: string, nodeVersion: string | undefined): Peer {
   };
 }
 
+/** Who may come in. The nonce of DPoP is off, because the clients of the bench read no answers. */
+function access({ by, keys, issuerKey }: Callers & { by: Caller }): object {
+  if (by === 'apiKey') return { keys: keys.map((key, at) => ({ name: `caller-${at}`, key })) };
+  const issuer = { issuer: ISSUER, audiences: [AUDIENCE], keys: [`file:${issuerKey}`] };
+  return { issuers: { bench: issuer }, dpop: { nonce: 'off' } };
+}
+
 /** The configuration of one scenario; all that it does not name stays at its default. */
 export function configuration(setup: Setup): object {
-  const { port, spare, upstreamPort, tls, everything, routes, folder } = setup;
+  const { port, spare, upstreamPort, tls, everything, routes, folder, callers, http2 } = setup;
   const list: object[] = [];
   eachRoute(routes, ({ number, host, path }) =>
     list.push({ name: `route-${number}`, match: { host, path: `${path}*` }, upstream: 'bench' }),
@@ -51,12 +61,14 @@ export function configuration(setup: Setup): object {
       name: 'inference',
       match: { path: '/v1/*' },
       ...(everything ? { models: ['bench-model'] } : { upstream: 'bench' }),
+      ...(callers && { access: { anyOf: [callers.by === 'apiKey' ? 'apiKey' : 'jwt'] } }),
     });
   }
   return {
     listeners: {
       public: {
         address: `127.0.0.1:${port}`,
+        ...(http2 && { protocols: ['http1', 'http2'] }),
         ...(tls && { tls: { certificates: [{ certificate: tls.certificate, key: tls.key }] } }),
       },
     },
@@ -69,6 +81,7 @@ export function configuration(setup: Setup): object {
     ...(everything && {
       models: { 'bench-model': { versions: [{ name: 'stable', upstream: 'bench' }] } },
     }),
+    ...(callers && { access: access(callers) }),
     routes: list,
   };
 }

@@ -1,5 +1,6 @@
 /** HAProxy, the reference: one thread, connections reused on both sides, nothing on that the others do not do as well. */
 import { writeFileSync } from 'node:fs';
+import { AUDIENCE, ISSUER } from '../measure/callers.ts';
 import { descriptorLimit } from '../measure/limits.ts';
 import { haproxyTrial } from './haproxy-trial.ts';
 import { type Peer, type Setup, versionOf } from './peer.ts';
@@ -12,6 +13,9 @@ export const haproxy: Peer = {
     'one thread, http-reuse always, forwarded fields and a unique id; its log to a file where the scenario has one',
   missing: 'apt-get install haproxy',
   version: () => versionOf('haproxy', ['-v'], /version (\d+\.\d+\.\d+)/),
+  admits: ['apiKey', 'jwt'],
+  // It knows the preface of HTTP/2 when it sees it.
+  http2: ({ port }) => port,
   trial: haproxyTrial,
   configure(setup) {
     const file = `${setup.folder}/haproxy.cfg`;
@@ -21,6 +25,30 @@ export const haproxy: Peer = {
     return { command: 'sh', args: ['-c', `exec haproxy -db -q -f ${file} > ${setup.folder}/access.log`] };
   },
 };
+
+/** Lets in whom the scenario names. The credential stays here, as Gatehouse keeps it. */
+function admission({ callers, folder }: Setup): string[] {
+  if (!callers) return [];
+  const drop = '  http-request del-header Authorization';
+  if (callers.by === 'apiKey') {
+    writeFileSync(`${folder}/keys.map`, `${callers.keys.map((key, at) => `${key} caller-${at}`).join('\n')}\n`);
+    return [
+      `  http-request deny deny_status 401 unless { http_auth_bearer,map_str(${folder}/keys.map) -m found }`,
+      drop,
+    ];
+  }
+  return [
+    '  http-request set-var(txn.token) http_auth_bearer',
+    "  http-request set-var(txn.exp) var(txn.token),jwt_payload_query('$.exp','int')",
+    '  http-request set-var(txn.now) date()',
+    "  http-request deny deny_status 401 unless { var(txn.token),jwt_header_query('$.alg') -m str RS256 }",
+    `  http-request deny deny_status 401 unless { var(txn.token),jwt_payload_query('$.iss') -m str ${ISSUER} }`,
+    `  http-request deny deny_status 401 unless { var(txn.token),jwt_payload_query('$.aud') -m str ${AUDIENCE} }`,
+    '  http-request deny deny_status 401 if { var(txn.exp),sub(txn.now) -m int lt 0 }',
+    `  http-request deny deny_status 401 unless { var(txn.token),jwt_verify(RS256,"${callers.issuerKey}") -m int 1 }`,
+    drop,
+  ];
+}
 
 function configuration(setup: Setup): string {
   const { port, upstreamPort, folder, everything, tls, routes } = setup;
@@ -54,6 +82,7 @@ function configuration(setup: Setup): string {
     `  http-request set-header X-Forwarded-Proto ${tls ? 'https' : 'http'}`,
     '  http-request set-header X-Forwarded-Host %[req.hdr(host)]',
   ];
+  lines.push(...admission(setup));
   const backends = ['servers'];
   if (routes.hosts > 0) {
     const map: string[] = [];

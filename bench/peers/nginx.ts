@@ -10,6 +10,8 @@ export const nginx: Peer = {
     'one worker, keep-alive upstream, no buffering of bodies; access log through a 32 KiB buffer where there is one',
   missing: 'apt-get install nginx-light (or nginx)',
   version: () => versionOf('nginx', ['-v'], /nginx\/(\S+)/),
+  // Before 1.25.1 a port without TLS speaks one of the two versions only.
+  http2: ({ spare }) => spare[1]!,
   trial: nginxTrial,
   configure(setup) {
     const file = `${setup.folder}/nginx.conf`;
@@ -28,7 +30,8 @@ function configuration(setup: Setup): string {
   const secure = tls
     ? `  ssl_certificate ${tls.certificate};\n  ssl_certificate_key ${tls.key};\n  ssl_protocols TLSv1.2 TLSv1.3;\n  ssl_session_cache shared:bench:1m;\n`
     : '';
-  let servers = `  server { ${listen} default_server backlog=4096; location / { proxy_pass http://${everything ? '$pool' : 'servers'}; } }\n`;
+  const also = setup.http2 ? `listen 127.0.0.1:${setup.spare[1]} http2 backlog=4096;` : '';
+  let servers = `  server { ${listen} default_server backlog=4096; ${also} location / { proxy_pass http://${everything ? '$pool' : 'servers'}; } }\n`;
   for (let host = 0; host < routes.hosts; host++) {
     servers += `  server { ${listen}; server_name h${host}.bench;\n`;
     for (let path = 0; path < routes.paths; path++) {

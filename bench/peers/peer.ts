@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createWriteStream, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import type { Caller, Callers } from '../measure/callers.ts';
 import type { Start } from './start.ts';
 import type { TrialPeer } from './trial.ts';
 
@@ -20,6 +21,10 @@ export interface Setup {
   everything: boolean;
   /** Hosts `h0.bench` … each with paths `/p0/…` …, hosts × paths routes in all; 0 × 0 = one route for all. */
   routes: { hosts: number; paths: number };
+  /** Who is let in, and by what; everybody where it is left out. */
+  callers?: Callers & { by: Caller };
+  /** HTTP/2 without TLS has to be served as well. */
+  http2: boolean;
   /** Whether streams are relayed, whose events must not wait for each other. */
   streaming: boolean;
   /** Connections that stand open at the most. */
@@ -37,6 +42,10 @@ export interface Peer {
   missing: string;
   /** Why it cannot take part in this scenario, or undefined when it can. */
   cannot?(setup: Pick<Setup, 'tls' | 'everything' | 'routes'>): string | undefined;
+  /** Callers that it can tell from others. */
+  admits?: readonly Caller[];
+  /** The port on which it serves HTTP/2 without TLS, if it does. */
+  http2?(setup: Pick<Setup, 'port' | 'spare'>): number;
   /** Writes its configuration into the folder and says how to start it. */
   configure(setup: Setup): Start;
   /** Fields that its requests need besides the usual ones, each ending in CRLF. */

@@ -16,7 +16,7 @@ after(() => rmSync(folder, { recursive: true }));
 
 const setup: Setup = {
   ...{ folder, port: 18080, spare: [18081], upstreamPort: 18082, connections: 64 },
-  ...{ everything: false, streaming: false, routes: { hosts: 0, paths: 0 } },
+  ...{ everything: false, streaming: false, http2: false, routes: { hosts: 0, paths: 0 } },
 };
 
 test('every scenario gives Gatehouse a configuration that is YAML and names its upstream', () => {

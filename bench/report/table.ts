@@ -6,13 +6,15 @@ export interface ScenarioResult {
   scenario: string;
   title: string;
   unit: string;
+  /** The scenario that it is compared to. */
+  over?: string;
   peers: PeerResult[];
 }
 
 /** One scenario's table, with what went wrong and who took no part beneath it. */
-export function renderScenario({ scenario, title, unit, peers }: ScenarioResult): string {
+export function renderScenario({ scenario, title, unit, over, peers }: ScenarioResult): string {
   const measures = MEASURES.filter(({ key }) => peers.some(({ figures }) => figures[key]));
-  const header = ['peer', ...measures.map((measure) => measure.title.replace('%', unit))];
+  const header = ['peer', ...measures.map((measure) => measure.title.replace('%', unit).replace('@', over ?? ''))];
   const rows = peers
     .filter(({ skipped }) => skipped === undefined)
     .map((peer) => [
@@ -28,12 +30,16 @@ export function renderScenario({ scenario, title, unit, peers }: ScenarioResult)
 }
 
 /** One figure, such as `24.3 µs ±4% (1.12×)`; `-` when there is none. */
-export function renderFigure({ unit }: Measure, figure: Figure | undefined, isReference = false): string {
+export function renderFigure(
+  { key, unit }: Pick<Measure, 'key' | 'unit'>,
+  figure: Figure | undefined,
+  isReference = false,
+): string {
   if (!figure || Number.isNaN(figure.value)) return '-';
   const value = unit === '/s' ? `${Math.round(figure.value).toLocaleString('en')}/s` : withUnit(figure.value, unit);
   if (unit === '/s' || unit === '%' || unit === 'share' || unit === 'count') return value;
   const noise = figure.spread >= 0.005 ? ` ±${Math.round(figure.spread * 100)}%` : '';
-  const ratio = figure.ratio === undefined || isReference ? '' : ` (${figure.ratio.toFixed(2)}×)`;
+  const ratio = figure.ratio === undefined || isReference || key === 'added' ? '' : ` (${figure.ratio.toFixed(2)}×)`;
   return `${value}${noise}${ratio}`;
 }
 

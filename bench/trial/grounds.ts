@@ -59,7 +59,7 @@ export interface Grounds {
 }
 
 /** Starts everything and waits until a request is answered rightly. @throws Error that says what came instead. */
-export async function openGrounds(peer: Peer, plan: TrialPlan, ground: Ground): Promise<Grounds> {
+export async function openGrounds(peer: Peer, plan: TrialPlan, ground: Omit<Ground, 'callers'>): Promise<Grounds> {
   const folder = `${ground.folder}/${plan.kind}-${peer.name}-${Math.random().toString(36).slice(2, 8)}`;
   mkdirSync(folder, { recursive: true });
   const closing: (() => Promise<void> | void)[] = [];

@@ -15,7 +15,12 @@ const PATIENCE = 10;
 const ASK_AGAIN = 3;
 
 /** Runs one round on a newly started proxy. */
-export async function runTrial(peer: Peer, plan: TrialPlan, ground: Ground, times: Times): Promise<Round> {
+export async function runTrial(
+  peer: Peer,
+  plan: TrialPlan,
+  ground: Omit<Ground, 'callers'>,
+  times: Times,
+): Promise<Round> {
   const round: Round = { figures: {}, errors: {} };
   const grounds = await openGrounds(peer, plan, ground);
   try {

@@ -74,6 +74,17 @@ export interface UpstreamStatus {
   levels?: LevelStatus[];
 }
 
+/** The queue of an upstream. */
+export interface QueueStatus {
+  upstream: string;
+  waiting: number;
+  length: number;
+  /** What a newcomer of least importance would wait, as it goes now. */
+  estimatedWaitMs: number;
+  classes: { priority: number; waiting: number; tenants: number; oldestMs: number }[];
+  endpoints: { name: string; limit: number; granted: number; used: number; adaptive?: object }[];
+}
+
 /** A fault that is injected on purpose. */
 export interface FaultStatus {
   name: string;
@@ -168,6 +179,8 @@ export interface AdminHandle {
     /** Switches the one of this name off, all without one; how many it were. */
     stop(name: string | undefined): number;
   };
+  /** Who waits for a place at a server, and which limits hold there. */
+  queues?(): QueueStatus[];
   breakers?: {
     list(): BreakerStatus[];
     /** Opens or closes a breaker until told otherwise, or leaves it to its rules; false: there is no such endpoint. */

@@ -5,6 +5,7 @@ import { json } from './answer.ts';
 import { openApi } from './openapi.ts';
 import type { Operation } from './operation.ts';
 import { admins } from './resources/admins.ts';
+import { clients } from './resources/clients.ts';
 import { operationsOf } from './resources/crud.ts';
 import { domains } from './resources/domains.ts';
 import { history } from './resources/history.ts';
@@ -34,6 +35,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...operationsOf(tenants),
   ...operationsOf(plans),
   ...operationsOf(domains),
+  ...operationsOf(clients),
   ...operationsOf(revocations),
   ...operationsOf(admins),
   ...usageOperations,

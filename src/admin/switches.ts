@@ -43,6 +43,14 @@ export const switches: readonly Operation[] = [
   },
   {
     ...look,
+    path: '/api/queue',
+    tag: 'queue',
+    what: 'who waits for a place at a server, and which limits hold there',
+    answer: z.object({ queues: z.array(z.looseObject({ upstream: z.string(), waiting: z.number() })) }),
+    run: ({ handle }) => json(200, { queues: handle.queues?.() ?? [] }),
+  },
+  {
+    ...look,
     path: '/api/breakers',
     tag: 'breakers',
     what: 'breakers that are not closed; POST ?upstream=…&endpoint=…&state=open, closed or auto forces one',

@@ -7,13 +7,17 @@ import type { GatehouseError } from '../kernel/error.ts';
 import type { Protocol } from '../kernel/exchange.ts';
 import type { Allowances } from './allowance.ts';
 import * as anthropicAllowance from './anthropic/allowance.ts';
+import { MessageEnding } from './anthropic/ending.ts';
 import * as anthropicError from './anthropic/error.ts';
 import * as anthropicModels from './anthropic/models.ts';
 import * as anthropicStream from './anthropic/stream.ts';
 import { UsageReader as AnthropicUsage } from './anthropic/usage.ts';
+import { type StreamEnding, StreamGuard, type TokenAllowance } from './guard.ts';
 import { ChunkUsageHider, type UsageHider } from './hide.ts';
 import * as openaiAllowance from './openai/allowance.ts';
+import { ChunkEnding } from './openai/ending.ts';
 import * as openaiError from './openai/error.ts';
+import { ResponseEnding } from './openai/incomplete.ts';
 import * as openaiModels from './openai/models.ts';
 import * as openaiStream from './openai/stream.ts';
 import { UsageReader as OpenAiUsage } from './openai/usage.ts';
@@ -22,9 +26,13 @@ import { problemBody } from './problem.ts';
 import { JsonTap, SseTap, type UsageReader, type UsageTap } from './tap.ts';
 
 export { clampTokens } from './clamp.ts';
+export type { StreamGuard, TokenAllowance } from './guard.ts';
 export type { UsageHider } from './hide.ts';
 export type { ModelEntry, Operation, OperationName } from './operation.ts';
+export { answersOf, boundOf, costsTokens } from './output.ts';
 export { PeekFault, peekRequest, RequestPeek } from './peek.ts';
+export { promptTokens } from './prompt.ts';
+export { TokenRatios } from './ratio.ts';
 export { modelIdOf, recognize } from './recognize.ts';
 export { type RequestChange, rewriteRequest } from './rewrite.ts';
 export type { UsageProgress, UsageTap } from './tap.ts';
@@ -45,6 +53,25 @@ export function usageTap(operation: Operation, kind: 'json' | 'sse'): UsageTap {
  */
 export function usageHider(operation: Operation): UsageHider {
   return new ChunkUsageHider(usageReader(operation), contentKeys(operation));
+}
+
+/**
+ * A rewrite that ends a stream in its protocol when its tokens are not allowed any more. `wantsUsage`: the client has asked for
+ * usage in the stream. `next`: what rewrites the events that pass.
+ */
+export function streamGuard(
+  operation: Operation,
+  wantsUsage: boolean,
+  allowance: TokenAllowance,
+  next: UsageHider | undefined,
+): StreamGuard {
+  return new StreamGuard(allowance, streamEnding(operation, wantsUsage, allowance), contentKeys(operation), next);
+}
+
+function streamEnding({ protocol, name }: Operation, wantsUsage: boolean, about: TokenAllowance): StreamEnding {
+  if (protocol === 'anthropic') return new MessageEnding();
+  if (name === 'responses') return new ResponseEnding(about.promptTokens);
+  return new ChunkEnding(name === 'chat', about.promptTokens, about.answers, wantsUsage);
 }
 
 /** The body of an error answer in the client's protocol; its content type is `errorContentType`. */

@@ -1,20 +1,13 @@
 /** Bounds what a request may let be generated, by splicing bytes: everything else stays as the client wrote it. */
 import { JsonCursor } from './json.ts';
 import { KeySet } from './keys.ts';
-import type { Operation, OperationName } from './operation.ts';
+import type { Operation } from './operation.ts';
+import { boundOf } from './output.ts';
 import { PeekFault } from './peek.ts';
 import { readNumber } from './text.ts';
 import { members } from './tools.ts';
 
 const BOUNDS = new KeySet(['max_tokens', 'max_completion_tokens', 'max_output_tokens']);
-/** Key that bounds an operation that does not say it; those that generate no tokens have none. */
-const KEY: Partial<Record<OperationName, string>> = {
-  chat: 'max_tokens',
-  text_completion: 'max_tokens',
-  messages: 'max_tokens',
-  responses: 'max_output_tokens',
-};
-
 /**
  * The body with no bound above `most`: larger ones are replaced, and one is put in where the request has none and the operation
  * generates tokens. The body itself when nothing changes. It must be one that `peekRequest` has read.
@@ -35,7 +28,7 @@ export function clampTokens(body: Buffer, most: number, operation: Operation | u
     return undefined;
   });
   if (fault !== undefined) return fault;
-  const key = operation === undefined ? undefined : KEY[operation.name];
+  const key = operation === undefined ? undefined : boundOf(operation);
   if (!bounded && key !== undefined) return withBound(body, key, most);
   if (from === 0) return body;
   return Buffer.concat([...pieces, body.subarray(from)]);

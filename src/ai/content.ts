@@ -20,18 +20,33 @@ export class ContentWatch {
 
   /** True when the event carries generated content. */
   has(bytes: Buffer, start: number, end: number): boolean {
+    return this.find(bytes, start, end) >= 0;
+  }
+
+  /** Position behind the first key whose value is generated content, or -1. */
+  find(bytes: Buffer, start: number, end: number): number {
     const hintKey = this.#hintKey;
     if (hintKey !== undefined) {
       const at = start + this.#hint;
       const behind = at + hintKey.length;
       if (behind < end && bytes[at - 1] === QUOTE && bytes[behind] === QUOTE && same(bytes, at, hintKey)) {
-        if (filled(bytes, behind + 1, end)) return true;
+        if (filled(bytes, behind + 1, end)) return behind + 1;
       }
     }
     return this.#search(bytes, start, end);
   }
 
-  #search(bytes: Buffer, start: number, end: number): boolean {
+  /** The same from somewhere inside an event, which has no say about where the next one has it. */
+  next(bytes: Buffer, from: number, end: number): number {
+    const hint = this.#hint;
+    const hintKey = this.#hintKey;
+    const at = this.#search(bytes, from, end);
+    this.#hint = hint;
+    this.#hintKey = hintKey;
+    return at;
+  }
+
+  #search(bytes: Buffer, start: number, end: number): number {
     const keys = this.#keys;
     let i = start;
     while (i < end) {
@@ -46,11 +61,11 @@ export class ContentWatch {
         if (key.length === length && same(bytes, from, key) && filled(bytes, i, end)) {
           this.#hint = from - start;
           this.#hintKey = key;
-          return true;
+          return i;
         }
       }
     }
-    return false;
+    return -1;
   }
 }
 

@@ -9,7 +9,17 @@ function good(text: string | Buffer): RequestPeek {
   return peek;
 }
 
-const OURS = ['model', 'stream', 'stream_options', 'user', 'max_tokens', 'max_completion_tokens', 'max_output_tokens'];
+const OURS = [
+  'model',
+  'stream',
+  'stream_options',
+  'user',
+  'max_tokens',
+  'max_completion_tokens',
+  'max_output_tokens',
+  'n',
+  'best_of',
+];
 
 /** A JSON string token for the text, with characters escaped at random. */
 function token(text: string, escaped: readonly boolean[]): string {

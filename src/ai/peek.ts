@@ -57,6 +57,8 @@ export class RequestPeek {
   user: string | undefined = undefined;
   /** Largest of `max_tokens`, `max_completion_tokens` and `max_output_tokens`; undefined when none is given. */
   maxTokens: number | undefined = undefined;
+  /** How many answers are asked for: the larger of `n` and `best_of`; 1 when neither is given. */
+  choices = 1;
   /** Just behind the opening brace of the top-level object. */
   objectStart = -1;
   /** The top-level object has no member. */
@@ -72,11 +74,14 @@ const KEYS = new KeySet([
   'max_tokens',
   'max_completion_tokens',
   'max_output_tokens',
+  'n',
+  'best_of',
 ]);
 const MODEL = 0;
 const STREAM = 1;
 const STREAM_OPTIONS = 2;
 const USER = 3;
+const N = 7;
 const OPTIONS = new KeySet(['include_usage']);
 
 /**
@@ -167,6 +172,10 @@ function take(
     if (first !== 123 && first !== 110) return new PeekFault('"stream_options" must be an object', start, name);
   } else if (key === USER) {
     if (first === QUOTE) peek.user = decode(body, start, end);
+  } else if (key >= N) {
+    // Some servers take "5" for 5; what is no number they refuse.
+    const count = first === QUOTE ? Number(decode(body, start, end)) : readNumber(body, start, end);
+    if (Number.isFinite(count)) peek.choices = Math.max(peek.choices, count);
   } else if (first !== 110) {
     const count = first === 45 || (first >= 48 && first <= 57) ? readNumber(body, start, end) : Number.NaN;
     if (!Number.isFinite(count)) return new PeekFault(`"${name}" must be a number`, start, name);

@@ -26,6 +26,7 @@ export interface GatewayState {
   readonly chaos: ChaosBoard;
   documents(): Promise<Store>;
   readonly usage: NodeUsage;
+  queues: NonNullable<AdminHandle['queues']>;
 }
 
 /** Makes the handle. `measure` brings the supervisor's own metrics up to date. */
@@ -67,6 +68,7 @@ export function adminHandle(
       },
       stop: (name) => state.chaos.stop(name),
     },
+    queues: () => state.queues(),
     breakers: {
       list: () => supervisor.endpoints.breakers(),
       force: (upstream, endpoint, to) => supervisor.endpoints.force(upstream, endpoint, to),

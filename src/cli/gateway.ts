@@ -2,30 +2,26 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Admin, Outcome } from '../admin/admin.ts';
-import { type Config, dataFolder, type Loaded, type NotLoaded } from '../config/config.ts';
+import type { Config, Loaded, NotLoaded } from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Events } from '../kernel/event.ts';
 import type { Snapshot as Metrics } from '../observe/observe.ts';
 import { Overview, processReader } from '../observe/observe.ts';
-import { TokenAuthority } from '../policy/access/jwt/authority.ts';
-import { Registry } from '../policy/authorize/authorize.ts';
 import { ChaosBoard } from '../policy/chaos/board.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import { Services, Supervisor } from '../supervisor/supervisor.ts';
 import { adminHandle } from './adminhandle.ts';
-import { certificatesFor } from './certificates.ts';
+import { Desks } from './desks.ts';
 import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
+import type { Gateway } from './gatewayhandle.ts';
 import { Held } from './held.ts';
-import { keyCopies } from './keycopies.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
-import { NodeLimits } from './nodelimits.ts';
-import { NodeUsage } from './nodeusage.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
-import { State, type StateParts } from './state.ts';
+import { askPredecessor } from './successor.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -49,26 +45,6 @@ export interface GatewayParts {
   reloading?: (ended: Outcome | undefined) => void;
   /** Ends the start, if it is still under way; `startGateway` then rejects. */
   abort?: AbortSignal;
-}
-
-/** A running gateway. */
-export interface Gateway {
-  /** Listener name → where clients reach it, as a URL (or `unix:/path`). */
-  readonly urls: ReadonlyMap<string, string>;
-  readonly adminUrl: string;
-  reload(): Promise<Outcome>;
-  /** Starts the program anew beside this one and hands over to it. */
-  upgrade(): Promise<Outcome>;
-  /** Whether requests are answered: what a watchdog wants to know. */
-  readonly ready: boolean;
-  /** How long requests under way may take. */
-  readonly drainMs: number;
-  /** Opens the access log file anew (after it was renamed). */
-  reopenLog(): Promise<void>;
-  /** Drains for at most `deadlineMs`; resolves with how many workers had to be killed. */
-  stop(deadlineMs: number): Promise<number>;
-  /** Ends the workers at once; `stop` then resolves. */
-  kill(): void;
 }
 
 /** A larger young generation spares collections under load; a worker near its memory limit may ask for one. */
@@ -104,24 +80,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const chaos: ChaosBoard = new ChaosBoard(clock, notify, () => supervisor.chaosChanged());
   const ejections = new Ejections();
   const services = new Services();
-  const certificates = certificatesFor(clock, services, notify, own);
-  const registry = new Registry();
-  const limits = new NodeLimits(clock, loaded.config, services, registry);
-  const synced = () => own.directorySynced();
-  const folder = dataFolder(process.env);
-  const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
-  const kept = new State({ registry, clock, events, services, notice: notify, folder, synced, domains });
-  const usage = new NodeUsage({
-    clock,
-    folder,
-    owner: pseudonym,
-    limits,
-    store: () => kept.store,
-    notice: notify,
-    metrics: own.usage,
-  });
-  const copies = keyCopies(() => kept.store);
-  const tokens = new TokenAuthority(clock, events, services, copies);
+  const { config } = loaded;
+  const desks = new Desks({ clock, events, services, notice: notify, own, config, env: process.env, owner: pseudonym });
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -145,7 +105,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       levels.retire(worker);
       endpoints.gone(String(worker));
       ejections.gone(worker);
-      limits.gone(worker);
+      desks.gone(worker);
     },
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);
@@ -163,17 +123,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     prepare: async (config) => {
       await log.prepare(config.log.access);
       await admin?.prepare(config.admin.address);
-      limits.prepare(config);
-      await kept.prepare(config);
-      // Before the workers take tokens of new issuers.
-      await tokens.configure(config.access);
+      await desks.prepare(config);
     },
     settle: async (accepted) => {
       own.reloaded(accepted);
-      if (accepted) await certificates.update(supervisor.snapshot.config, supervisor.snapshot.files);
+      await desks.settle(accepted, supervisor.snapshot);
       log.settle(accepted);
-      limits.settle(accepted);
-      if (!accepted) await tokens.configure(supervisor.snapshot.config.access);
       if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
@@ -185,8 +140,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const measure = () => {
     const count = { starting: 0, ready: 0, draining: 0, ended: 0 };
     for (const { state } of supervisor.status().workers) count[state]++;
-    own.tokens.read(tokens.status());
-    usage.measure();
+    desks.measure();
     own.workers(count.starting, count.ready, count.draining);
   };
   const state = {
@@ -197,9 +151,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     upgrade: () => gateway.upgrade(),
     upgrading: () => upgrade.underWay,
     levels: (upstream: string) => levels.of(upstream),
-    documents: () => kept.open(supervisor.snapshot.config.store),
-    usage,
+    documents: () => desks.kept.open(supervisor.snapshot.config.store),
+    usage: desks.usage,
     chaos,
+    queues: () => desks.queues.authority.standings(),
   };
   let admin: Held<Admin> | undefined;
   try {
@@ -212,18 +167,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     });
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
-    await certificates.start(loaded.config, loaded.files);
-    await kept.prepare(loaded.config);
-    await usage.start();
-    await tokens.configure(loaded.config.access);
+    await desks.start(loaded, await askPredecessor(clock));
     await supervisor.start();
-    certificates.begin();
+    desks.begin();
   } catch (error) {
-    certificates.stop();
+    desks.leave();
     await supervisor.kill();
-    await usage.close();
-    await kept.close();
-    tokens.close();
+    await desks.close();
     await admin?.close();
     await log.close();
     throw error;
@@ -234,15 +184,17 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     notice: notify,
     sockets: () => [...supervisor.sockets(), { name: ADMIN, fd: held.now?.fd ?? -1 }],
     generation: () => supervisor.snapshot.generation,
+    counted: () => desks.limits.handOver(),
+    takeBack: (served) => desks.limits.takeBack(served),
     leave: async () => {
       await held.close((one) => one.close(true));
-      certificates.stop();
+      desks.leave();
       await supervisor.leave(drainMs());
     },
     comeBack: async () => {
-      await certificates.start(supervisor.snapshot.config, supervisor.snapshot.files);
+      await desks.comeBack(supervisor.snapshot);
       await supervisor.comeBack();
-      certificates.begin();
+      desks.begin();
       await held.reopen();
       parts.back?.();
     },
@@ -274,12 +226,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       supervisor.reopenLogs();
     },
     async stop(deadlineMs) {
-      certificates.stop();
+      desks.leave();
       upgrade.stop();
       const killed = await supervisor.stop(deadlineMs);
-      await usage.close();
-      await kept.close();
-      tokens.close();
+      await desks.close();
       await held.close();
       await log.close();
       return killed;

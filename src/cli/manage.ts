@@ -9,6 +9,7 @@ import {
   facts,
   list,
   print,
+  remark,
   show,
   table,
   write,
@@ -58,7 +59,11 @@ function manageCommand({ name, one, what, columns, example }: Managed): Command 
       documentCommand('create', `make a ${one}`, async (flags, [id = '']) => {
         const made = await create(flags, name, { ...written(flags), id });
         if (flags.json) print(JSON.stringify(made));
-        else print(`${made.id} is made`);
+        else if (made.secret === undefined) print(`${made.id} is made`);
+        else {
+          remark(`${made.id} is made. This is its secret; it is shown now and never again:`);
+          print(String(made.secret));
+        }
       }),
     ),
   );
@@ -116,4 +121,15 @@ export const domainsCommand = (): Command =>
     columns: ['id', 'tenant', 'listener', 'acme'],
     example: `  gatehouse domains create chat.example.com --set tenant=acme --set acme=true
   gatehouse domains create ai.example.org -f domain.yaml`,
+  });
+
+/** `gatehouse clients`. */
+export const clientsCommand = (): Command =>
+  manageCommand({
+    name: 'clients',
+    one: 'client',
+    what: 'manage clients of the token service: programs that ask for tokens',
+    columns: ['id', 'name', 'tenant', 'plan', 'grants', 'scopes', 'public', 'disabled'],
+    example: `  SECRET=$(gatehouse clients create batch --set tenant=acme --set 'scopes=[inference]')
+  gatehouse clients create cli --set public=true --set 'grants=[device, refresh]'`,
   });

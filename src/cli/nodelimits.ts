@@ -1,16 +1,61 @@
-/** The limits of this node: one authority for all its workers, kept in step with the configuration. */
+/**
+ * The limits of this node, kept in step with the configuration: what it counts by itself, and with `redis` what all nodes count
+ * together. Workers ask one service for both.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { limitsOf, storedRules } from '../gatehouse.ts';
 import type { Clock } from '../kernel/clock.ts';
+import type { NoticeEvent } from '../kernel/event.ts';
 import type { Registry } from '../policy/authorize/authorize.ts';
-import { allRules, type LeaseAsk, LocalAuthority, type Rule } from '../policy/quota/quota.ts';
+import {
+  allRules,
+  type Counted,
+  isLong,
+  JournalStore,
+  LEASE_SCRIPT,
+  type LeaseAsk,
+  type LeaseGrant,
+  LocalAuthority,
+  PooledAuthority,
+  type Rule,
+  SharedStore,
+  type SharedStoreStatus,
+} from '../policy/quota/quota.ts';
+import type { Redis } from '../store/redis.ts';
 import type { Services } from '../supervisor/supervisor.ts';
 
 /** Name of the service that workers ask for leases. */
 export const QUOTA_SERVICE = 'quota';
 
+/** Holder of what the process before this one still has in hand; workers count from 0 or 1 on. */
+const BEFORE_US = -1;
+
 /** Every limit of a configuration. */
 const rulesOf = (config: Config) => allRules(limitsOf(config));
+
+/** What `NodeLimits` is made of. */
+export interface NodeLimitsParts {
+  clock: Clock;
+  config: Config;
+  services: Services;
+  /** Plans and tenants of the store. */
+  registry: Registry;
+  notice(notice: NoticeEvent): void;
+  /** The store that nodes share, by the configuration in force or about to be. */
+  redis(): Redis | undefined;
+  /** Where limits of an hour and more are written down. */
+  folder: string;
+}
+
+/** For metrics. */
+export interface LimitsStatus {
+  keys: number;
+  evicted: number;
+  asks: number;
+  store: Readonly<SharedStoreStatus> | undefined;
+}
 
 /** See the file's head. */
 export class NodeLimits {
@@ -19,25 +64,45 @@ export class NodeLimits {
   before: (asks: readonly LeaseAsk[]) => Promise<void> | undefined = () => undefined;
   /** Told of all rules whenever they change. */
   configured: (rules: readonly Rule[]) => void = () => {};
+  readonly #parts: NodeLimitsParts;
+  readonly #pool: PooledAuthority;
+  readonly #long: PooledAuthority;
+  #journal: JournalStore | undefined;
+  #store: SharedStore | undefined;
   #config: Config;
   #next: Config | undefined;
-  readonly #registry: Registry;
   #epoch = -1;
+  #asks = 0;
+  #started = false;
 
-  /** `registry`: plans and tenants of the store. */
-  constructor(clock: Clock, config: Config, services: Services, registry: Registry) {
-    this.authority = new LocalAuthority(clock);
-    this.#config = config;
-    this.#registry = registry;
+  constructor(parts: NodeLimitsParts) {
+    this.#parts = parts;
+    this.authority = new LocalAuthority(parts.clock);
+    const lost = (ask: LeaseAsk): LeaseGrant => ({ ...ask, retryAfterMs: 0, ttlMs: 0, resetMs: 0, lost: true });
+    this.#pool = new PooledAuthority(parts.clock, async (asks) => this.#store?.ask(asks) ?? asks.map(lost));
+    this.#long = new PooledAuthority(parts.clock, async (asks) => this.#journal?.ask(asks) ?? asks.map(lost));
+    this.#config = parts.config;
     this.#configure();
-    services.provide(QUOTA_SERVICE, (payload, worker) => {
-      if (this.#epoch !== this.#registry.epoch) this.#configure();
+    parts.services.provide(QUOTA_SERVICE, (payload, worker) => {
       const asks = payload as LeaseAsk[];
+      if (this.#epoch !== this.#parts.registry.epoch) this.#configure();
       const first = this.before(asks);
-      return first === undefined
-        ? this.authority.exchange(worker, asks)
-        : first.then(() => this.authority.exchange(worker, asks));
+      return first === undefined ? this.#exchange(worker, asks) : first.then(() => this.#exchange(worker, asks));
     });
+  }
+
+  /**
+   * Reaches the store, if there is one; resolves when it was reached, or was not. `counted`: what the process before this one
+   * has handed over.
+   */
+  async start(counted: readonly Counted[] = []): Promise<void> {
+    this.authority.takeOver(counted, BEFORE_US);
+    // Its requests have ended by then.
+    if (counted.length > 0) this.#parts.clock.after(this.#config.drainTimeout, () => this.authority.gone(BEFORE_US));
+    this.#started = true;
+    this.#open();
+    await this.#parts.redis()?.opened;
+    await this.#store?.start();
   }
 
   /** A configuration is about to be tried: workers may ask about its limits from now on, and still about the old ones. */
@@ -55,20 +120,109 @@ export class NodeLimits {
 
   /** Every rule in force. */
   get rules(): Rule[] {
-    return [...storedRules(this.#registry), ...rulesOf(this.#config)];
-  }
-
-  /** Of a name that comes twice the later one holds: the configuration before the store, the next before the one in force. */
-  #configure(): void {
-    this.#epoch = this.#registry.epoch;
-    const next = this.#next === undefined ? [] : rulesOf(this.#next);
-    const rules = [...storedRules(this.#registry), ...rulesOf(this.#config), ...next];
-    this.authority.configure(rules);
-    this.configured(rules);
+    return [...storedRules(this.#parts.registry), ...rulesOf(this.#config)];
   }
 
   /** A worker has gone for good. */
   gone(worker: number): void {
     this.authority.gone(worker);
+    this.#pool.gone(worker);
+    this.#long.gone(worker);
+  }
+
+  /** Another process is to take over: says what is counted, and grants only a part from now on. */
+  handOver(): Counted[] {
+    this.#journal?.release();
+    return this.authority.handOver();
+  }
+
+  /** It has gone again. */
+  takeBack(served: boolean): void {
+    this.authority.takeBack(served);
+    this.#open();
+  }
+
+  status(): LimitsStatus {
+    const keys = this.authority.size + this.#pool.size + (this.#journal?.size ?? 0);
+    return { keys, evicted: this.authority.evicted, asks: this.#asks, store: this.#store?.status };
+  }
+
+  /** Gives everything back. */
+  async close(): Promise<void> {
+    await this.#long.close();
+    this.#journal?.close();
+    await this.#pool.close();
+    await this.#store?.close();
+  }
+
+  /** Of a name that comes twice the later one holds: the configuration before the store, the next before the one in force. */
+  #configure(): void {
+    const { clock, notice, redis, registry } = this.#parts;
+    this.#epoch = registry.epoch;
+    const next = this.#next === undefined ? [] : rulesOf(this.#next);
+    const rules: Rule[] = [...storedRules(registry), ...rulesOf(this.#config), ...next];
+    const settings = (this.#next ?? this.#config).redis;
+    if (settings !== undefined && this.#store === undefined) {
+      this.#store = new SharedStore({
+        clock,
+        notice,
+        node: randomBytes(9).toString('base64url'),
+        prefix: () => redis()?.prefix ?? '',
+        nodes: () => (this.#next ?? this.#config).redis?.nodes ?? 0,
+        run: async (keys, args) => {
+          const link = redis();
+          if (link === undefined) throw new Error('none is configured');
+          return link.script(LEASE_SCRIPT, keys, args);
+        },
+        told: () => !this.#pool.untold,
+      });
+    } else if (settings === undefined && this.#store !== undefined) {
+      void this.#store.close();
+      this.#store = undefined;
+    }
+    const shared = settings === undefined ? [] : rules.filter(({ scope }) => scope === 'shared');
+    // What was spent of a budget is known by the ledger.
+    const kept = (rule: Rule) => isLong(rule) && rule.budget === undefined;
+    const own = rules.filter((rule) => !shared.includes(rule) && !kept(rule));
+    const long = rules.filter((rule) => !shared.includes(rule) && kept(rule));
+    if (long.length > 0 && this.#journal === undefined) {
+      this.#journal = new JournalStore(join(this.#parts.folder, 'limits.jsonl'), clock, notice);
+      this.#open();
+    }
+    this.#journal?.configure(long);
+    this.#long.configure(long);
+    this.#store?.configure(shared);
+    this.#pool.configure(shared);
+    this.authority.configure(own);
+    this.configured(rules);
+  }
+
+  /** Not before the process before us has let go of the file. */
+  #open(): void {
+    if (!this.#started) return;
+    try {
+      this.#journal?.open();
+    } catch (error) {
+      const message = `limits of an hour and more are refused, their file cannot be used: ${(error as Error).message}`;
+      this.#parts.notice({ level: 'error', message });
+    }
+  }
+
+  #exchange(worker: number, asks: readonly LeaseAsk[]): LeaseGrant[] | Promise<LeaseGrant[]> {
+    this.#asks += asks.length;
+    const parts = [this.authority, this.#pool, this.#long];
+    const of = asks.map(({ rule }) => (this.#pool.has(rule) ? 1 : this.#long.has(rule) ? 2 : 0));
+    if (of.every((one) => one === 0)) return this.authority.exchange(worker, asks);
+    const answers = parts.map((part, i) => {
+      const some = asks.filter((_, at) => of[at] === i);
+      return some.length === 0 ? [] : part.exchange(worker, some);
+    });
+    const join = (grants: readonly (readonly LeaseGrant[])[]): LeaseGrant[] => {
+      const next = [0, 0, 0];
+      return of.map((one) => grants[one]?.[(next[one] as number)++] as LeaseGrant);
+    };
+    return answers.some((one) => one instanceof Promise)
+      ? Promise.all(answers).then(join)
+      : join(answers as LeaseGrant[][]);
   }
 }

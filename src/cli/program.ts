@@ -7,8 +7,9 @@ import { demoCommand } from './demo.ts';
 import { changesCommand } from './history.ts';
 import { keysCommand } from './keys.ts';
 import { limitsCommand } from './limits.ts';
-import { domainsCommand, plansCommand, tenantsCommand } from './manage.ts';
+import { clientsCommand, domainsCommand, plansCommand, tenantsCommand } from './manage.ts';
 import { diffCommand, reloadCommand, upgradeCommand } from './operate.ts';
+import { queueCommand } from './queue.ts';
 import { schemaCommand } from './schema.ts';
 import { serveCommand } from './serve.ts';
 import { simulate } from './simulate.ts';
@@ -31,11 +32,13 @@ const commands: (() => Command)[] = [
   tenantsCommand,
   plansCommand,
   domainsCommand,
+  clientsCommand,
   tokenCommand,
   changesCommand,
   usageCommand,
   limitsCommand,
   storeCommand,
+  queueCommand,
   simulate,
   // One line for each command.
 ];

@@ -7,7 +7,7 @@ import { systemClock } from '../kernel/clock.ts';
 import { parseDuration } from '../kernel/limit.ts';
 import { createOpLog } from '../observe/observe.ts';
 import { inheritedFrom } from '../supervisor/supervisor.ts';
-import type { Gateway } from './gateway.ts';
+import type { Gateway } from './gatewayhandle.ts';
 import { startUnlessStopped, stopOnSignal } from './signals.ts';
 import { tellPredecessor, tellProblems } from './successor.ts';
 import { Systemd } from './systemd.ts';

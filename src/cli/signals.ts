@@ -1,6 +1,7 @@
 /** What signals do to a command that serves: `serve` and `demo`. */
-import type { Gateway, GatewayParts } from './gateway.ts';
+import type { GatewayParts } from './gateway.ts';
 import { startGateway } from './gateway.ts';
+import type { Gateway } from './gatewayhandle.ts';
 
 /** Starts the gateway. SIGTERM or SIGINT meanwhile takes down what has come up; undefined then. Rejects as `startGateway`. */
 export async function startUnlessStopped(

@@ -55,6 +55,7 @@ export class State {
     try {
       const store = await this.open(config.store);
       if (this.#unfollow === undefined && servesDomains(config)) await this.#follow(store);
+      this.#warnShadowed(config);
     } catch (error) {
       const why = `the store cannot be read: ${(error as Error).message}`;
       if (!standsAlone(config)) throw new Error(why);
@@ -95,6 +96,22 @@ export class State {
     }
   }
 
+  /** Of one name the configuration holds; who changes the other one wonders why nothing happens. */
+  #warnShadowed({ plans, tenants }: Config): void {
+    const { registry, notice } = this.#parts;
+    const both = [
+      ...Object.keys(plans)
+        .filter((name) => registry.plans.has(name))
+        .map((name) => `plan ${name}`),
+      ...Object.keys(tenants)
+        .filter((name) => registry.tenants.has(name))
+        .map((name) => `tenant ${name}`),
+    ];
+    if (both.length === 0) return;
+    const what = `in the configuration and in the store: ${both.slice(0, 10).join(', ')}${both.length > 10 ? ' and more' : ''}`;
+    notice({ level: 'warn', message: `${what}; the configuration's hold, and changes of the others do nothing` });
+  }
+
   async #follow(store: Store): Promise<void> {
     const { clock, domains, notice } = this.#parts;
     this.#unfollow = await followDomains(store, clock, domains, notice);
@@ -120,12 +137,17 @@ function servesDomains({ listeners }: Config): boolean {
 }
 
 function needsStore(config: Config): boolean {
-  return servesDomains(config) || ledgerOn(config) || config.routes.some(({ access }) => access !== undefined);
+  return (
+    servesDomains(config) ||
+    ledgerOn(config) ||
+    config.routes.some(({ access, service }) => (access ?? service) !== undefined)
+  );
 }
 
 /** All that is needed of it stands in the configuration too. */
 function standsAlone({ routes, access, plans, tenants, ledger, budgets }: Config): boolean {
   if (ledger.required || budgets.length > 0) return false;
+  if (routes.some(({ service }) => service !== undefined)) return false;
   // Whose plan is not known would have no limits.
   const lost = access.keys.some(
     ({ plan, tenant }) =>

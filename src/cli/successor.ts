@@ -3,6 +3,8 @@
  * starts, so a new version that was installed meanwhile takes over.
  */
 import { spawn } from 'node:child_process';
+import type { Clock } from '../kernel/clock.ts';
+import type { Counted } from '../policy/quota/quota.ts';
 import { HANDOVER, type Inherited } from '../supervisor/supervisor.ts';
 
 /** The process that is to take over. */
@@ -20,13 +22,16 @@ export interface Successor {
 }
 
 /** What it says to the process before it. Another version may say something else. */
-type Word = { type: 'serving' } | { type: 'problems'; problems: readonly string[] };
+type Word = { type: 'serving' } | { type: 'limits' } | { type: 'problems'; problems: readonly string[] };
+
+/** How long the process before us may take to say what it has counted (milliseconds); one of an older version never does. */
+const COUNTED_MS = 2000;
 
 /** First descriptor after standard streams and the channel. */
 const FIRST_FD = 4;
 
-/** Starts it. Throws as `spawn` does. */
-export function startSuccessor(sockets: readonly Inherited[]): Successor {
+/** Starts it. `counted`: what it is told of limits, when it asks for that. Throws as `spawn` does. */
+export function startSuccessor(sockets: readonly Inherited[], counted: () => unknown): Successor {
   const handed = sockets.map(({ name, address }, i) => ({ name, address, fd: FIRST_FD + i }));
   const env: NodeJS.ProcessEnv = { ...process.env, [HANDOVER]: JSON.stringify(handed) };
   // They were for this process, by its number.
@@ -39,6 +44,7 @@ export function startSuccessor(sockets: readonly Inherited[]): Successor {
   const serving = new Promise<void>((done) => {
     child.on('message', (message: Word) => {
       if (message.type === 'serving') done();
+      else if (message.type === 'limits') child.send({ type: 'limits', counted: counted() });
       else if (message.type === 'problems') problems.push(...message.problems);
     });
   });
@@ -55,6 +61,20 @@ export function startSuccessor(sockets: readonly Inherited[]): Successor {
     stop: () => void child.kill('SIGTERM'),
     kill: () => void child.kill('SIGKILL'),
   };
+}
+
+/** Asks the process before us, if there is one, what it has counted: from then on it leaves limits to us. */
+export async function askPredecessor(clock: Clock): Promise<readonly Counted[]> {
+  if (process.env[HANDOVER] === undefined || process.send === undefined) return [];
+  process.on('error', () => {});
+  return new Promise((done) => {
+    const late = clock.after(COUNTED_MS, () => done([]));
+    process.once('message', (message: { type: string; counted?: readonly Counted[] }) => {
+      late.cancel();
+      done(message.type === 'limits' && Array.isArray(message.counted) ? message.counted : []);
+    });
+    process.send?.({ type: 'limits' } satisfies Word);
+  });
 }
 
 /** Says to the process before us, if there is one, why we do not start. */

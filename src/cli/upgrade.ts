@@ -16,6 +16,10 @@ export interface Leaver {
   /** The sockets to hand down. */
   sockets(): Inherited[];
   generation(): number;
+  /** What limits have counted; from then on they are left to the successor. */
+  counted(): unknown;
+  /** It has gone; `served`: after it had begun to serve. */
+  takeBack(served: boolean): void;
   /** Stops accepting and lets requests end; resolves when all have. The sockets stay open. */
   leave(): Promise<void>;
   /** Serves again, after `leave` has been called. */
@@ -54,7 +58,7 @@ export class Upgrade {
       return { ok: false, problems: all };
     };
     try {
-      const successor = startSuccessor(this.#leaver.sockets());
+      const successor = startSuccessor(this.#leaver.sockets(), () => this.#leaver.counted());
       this.#successor = successor;
       const how = await new Promise<string>((done) => {
         const late = clock.after(PATIENCE_MS, () => {
@@ -65,6 +69,7 @@ export class Upgrade {
         void successor.gone.then(done).then(() => late.cancel());
       });
       if (how !== 'serving') {
+        this.#leaver.takeBack(false);
         const { problems } = successor;
         const where = problems.length === 0 ? '; what it printed says why' : '';
         return refuse(`the new process ${how} before it served${where}`, problems);
@@ -91,6 +96,7 @@ export class Upgrade {
       return;
     }
     notice({ level: 'error', message: `the process that took over ${ended}; process ${process.pid} serves again` });
+    this.#leaver.takeBack(true);
     try {
       await this.#leaver.comeBack();
     } catch (error) {

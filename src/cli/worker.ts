@@ -11,12 +11,15 @@ import { ISSUER_KEYS, KeyTable, Tokens } from '../policy/access/access.ts';
 import { Registry } from '../policy/authorize/authorize.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
 import type { LeaseGrant } from '../policy/quota/quota.ts';
+import type { ServiceAnswer } from '../policy/token/token.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
+import type { BusyNote, QueueAnswer } from '../upstream/queue/queue.ts';
 import { followKinds } from './kinds.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
 import { QUOTA_SERVICE } from './nodelimits.ts';
+import { QUEUE_SERVICE } from './nodequeues.ts';
 import { watchLoop } from './stuck.ts';
 import { VERSION } from './version.ts';
 import { WorkerLog } from './workerlog.ts';
@@ -31,6 +34,8 @@ const STUCK_MS = 5000;
 const DRAIN_MS = 30_000;
 /** How long the supervisor may take to note which keys were used. */
 const USES_MS = 30_000;
+/** How long a service may take to answer a request. */
+const SERVICE_MS = 10_000;
 
 /** What the supervisor says by the arguments of the process. */
 const [, , slot = '0', pseudonym = 'gatehouse'] = process.argv;
@@ -124,6 +129,8 @@ function runWorker(): void {
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
             tls,
             askProbe: link.askProbe,
+            askQueue: (ask, timeoutMs) => link.ask(QUEUE_SERVICE, ask, timeoutMs) as Promise<QueueAnswer | undefined>,
+            askService: (service, request) => link.ask(service, request, SERVICE_MS) as Promise<ServiceAnswer>,
             askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
             keys,
             registry,
@@ -184,6 +191,7 @@ function runWorker(): void {
   });
   const tokens = new Tokens(systemClock, link.ask);
   followKinds(link, { keys, tokens, registry });
+  link.follow(QUEUE_SERVICE, { load() {}, change: (note) => gatehouse?.queues.queues.told(note as BusyNote) });
   link.follow(ISSUER_KEYS, tokens);
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));

@@ -10,7 +10,7 @@ const NAMED = ['name', 'url'] as const;
 
 /** Settings that may hold credentials: that they changed is told, what they hold is not. */
 const SECRET =
-  /\.rewrite\.(request|response)Headers\.(set|add)[.[]|^access\.(pepper|dpop\.redis|keys\[[^\]]*\]\.hash)|^store\.url$|^admin\.access\.(tokens\[[^\]]*\]\.hash|sessionSecret|oidc\.clientSecret)/;
+  /\.rewrite\.(request|response)Headers\.(set|add)[.[]|^access\.(pepper|dpop\.redis|keys\[[^\]]*\]\.hash)|^(store|redis)\.url$|^admin\.access\.(tokens\[[^\]]*\]\.hash|sessionSecret|oidc\.clientSecret)/;
 
 /**
  * One line for each difference: `upstreams.a: added`, `upstreams.a.timeouts.idle: 30s → 10s`. Empty when both are the

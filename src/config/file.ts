@@ -10,8 +10,10 @@ import { chaosConfig } from '../policy/chaos/config.ts';
 import { overloadConfig } from '../policy/overload/config.ts';
 import { pricesConfig } from '../policy/price/config.ts';
 import { budgetsConfig, limitsConfig } from '../policy/quota/config.ts';
+import { signupConfig, tokensConfig } from '../policy/token/config.ts';
 import { modelConfig } from '../route/config.ts';
 import { ledgerConfig, storeConfig } from '../store/config.ts';
+import { redisConfig } from '../store/redisconfig.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 import { planConfig, tenantConfig } from './plans.ts';
 import { wholeRouteConfig } from './route.ts';
@@ -57,6 +59,8 @@ export const configSchema = z.strictObject({
     .min(1, 'expected at least one route')
     .describe('Which request goes where. The most specific match wins; among equals, the first in the file.'),
   access: accessConfig,
+  tokens: tokensConfig,
+  signup: signupConfig,
   plans: z
     .record(idField, planConfig)
     .default({})
@@ -79,6 +83,7 @@ export const configSchema = z.strictObject({
   overload: overloadConfig,
   chaos: chaosConfig,
   store: storeConfig.describe('Where keys, tenants, plans, domains and the usage ledger are kept.'),
+  redis: redisConfig.optional().describe('Redis or Valkey in which several nodes count their limits together.'),
   log: logConfig.describe('What is written about requests.'),
 });
 

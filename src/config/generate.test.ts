@@ -36,7 +36,16 @@ const pair = makeCertificate({ name: 'example' });
 for (const file of readdirSync(join(ROOT, 'examples')).filter((name) => name.endsWith('.yaml'))) {
   test(`examples/${file} is right, without warnings`, () => {
     const result = loadConfig(join(ROOT, 'examples', file), {
-      env: { ALICE_KEY: 'a key of sixteen or more'.replaceAll(' ', '-'), BATCH_KEY: 'another-key-that-is-long-enough' },
+      env: {
+        ALICE_KEY: 'a key of sixteen or more'.replaceAll(' ', '-'),
+        BATCH_KEY: 'another-key-that-is-long-enough',
+        TRIAL_KEY: 'a-key-of-a-trial-of-ours',
+        TEAM_KEY: 'the-key-of-a-whole-team',
+        ADMIN_KEY: 'the-key-of-an-administrator',
+        ADMIN_TOKEN: 'an-admin-token-of-the-tests',
+        GATEHOUSE_PEPPER: 'a-pepper-of-at-least-thirty-two-characters',
+        BATCH_SECRET: 'a-secret-of-more-than-24-characters',
+      },
       readFile: (path) => {
         if (!path.includes('/examples/tls/')) return readFileSync(path);
         return Buffer.from(path.endsWith('.key') ? pair.key : pair.certificate);

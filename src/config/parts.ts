@@ -6,6 +6,7 @@ import { authorizeConfig } from '../policy/authorize/config.ts';
 import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
 import type { PricesConfig } from '../policy/price/config.ts';
 import type { BudgetConfig, LimitConfig } from '../policy/quota/config.ts';
+import { type SignupConfig, signupConfig, type TokensConfig, tokensConfig } from '../policy/token/config.ts';
 import { type ModelConfig, modelConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
 import type { Config } from './file.ts';
@@ -26,6 +27,8 @@ export interface Parts {
   access: AccessConfig | undefined;
   /** Undefined when one of them is wrong. */
   money: { prices: PricesConfig; limits: LimitConfig[]; budgets: BudgetConfig[] } | undefined;
+  tokens: TokensConfig | undefined;
+  signup: SignupConfig | undefined;
   plans: [string, PlanConfig][];
   tenants: [string, TenantConfig][];
   defaultPlan: string | undefined;
@@ -52,6 +55,8 @@ export function partsOf(config: Config): Parts {
     chaos: config.chaos,
     access: config.access,
     money: { prices: config.prices, limits: config.limits, budgets: config.budgets },
+    tokens: config.tokens,
+    signup: config.signup,
     plans: Object.entries(config.plans),
     tenants: Object.entries(config.tenants),
     defaultPlan: config.authorize.defaultPlan,
@@ -89,6 +94,8 @@ export function partsOfWrong(value: unknown): Parts {
     chaos: chaosConfig.safeParse(file.chaos).data,
     access: accessConfig.safeParse(file.access).data,
     money: undefined,
+    tokens: tokensConfig.safeParse(file.tokens).data,
+    signup: signupConfig.safeParse(file.signup).data,
     plans: readable(Object.entries(record(file.plans)), (part) => planConfig.safeParse(part), partial),
     tenants: readable(Object.entries(record(file.tenants)), (part) => tenantConfig.safeParse(part), partial),
     defaultPlan: authorizeConfig.safeParse(file.authorize).data?.defaultPlan,

@@ -27,8 +27,18 @@ export function checkRoutes(parts: Parts, report: Report): void {
 }
 
 function checkTarget(path: Path, route: RouteConfig, parts: Parts, report: Report): void {
-  if (route.upstream === undefined && route.models === undefined && !parts.partial.has(route)) {
+  const { service, upstream, models } = route;
+  if ((upstream ?? models ?? service) === undefined && !parts.partial.has(route)) {
     report.at(path, 'the route leads nowhere; add "upstream" (for any HTTP service) or "models" (for models)');
+  }
+  if (service !== undefined && (upstream ?? models) !== undefined) {
+    report.at([...path, 'service'], 'Gatehouse itself answers here; take "upstream" and "models" out', 'key');
+  }
+  if (service === 'tokens' && parts.whole && parts.tokens === undefined) {
+    report.at([...path, 'service'], 'the token service has no settings; add "tokens" at the top, with an "issuer"');
+  }
+  if (service === 'signup' && parts.whole && parts.signup === undefined) {
+    report.at([...path, 'service'], 'nothing says what a trial is; add "signup" at the top, with a "plan"');
   }
   if (route.upstream !== undefined && route.models !== undefined) {
     report.at([...path, 'upstream'], 'a route has either "upstream" or "models", not both; take one out', 'key');

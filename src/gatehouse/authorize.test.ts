@@ -193,7 +193,7 @@ test('a condition that cannot be told is counted', () => {
 test('a request that sets no bound gets that of the plan, and a larger one is clamped where the plan says so', () => {
   const { send } = makeWorker(settings);
   const body = (who: string, more: object) => JSON.parse(String(send(CHAT, as(who), chat(more)).forwarded?.body));
-  assert.equal(body('free', {}).max_tokens, 100);
+  assert.equal(body('free', {}).max_completion_tokens, 100);
   assert.equal(body('paid', { max_tokens: 5000 }).max_tokens, 1000);
   assert.equal(body('paid', { max_completion_tokens: 5000, max_tokens: 3 }).max_completion_tokens, 1000);
   assert.equal(body('paid', { max_tokens: 7 }).max_tokens, 7);

@@ -2,11 +2,16 @@
  * Limits of route, plan and everything. Asked as early as they can be known: by the head, or when the body's model is known;
  * all of them together, so that nothing is taken where one of them refuses.
  */
+import { clampTokens, PeekFault } from '../ai/ai.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import { refusalFor } from '../policy/quota/quota.ts';
-import { flushCorked } from '../socket/wire.ts';
-import { demandOf } from './demand.ts';
+import { flushCorked } from '../socket/cork.ts';
+import { demandOf, moreOutput } from './demand.ts';
+import { Meter } from './meter.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
+
+/** What the body tells how much of it is needed. */
+const COUNTED: ReadonlySet<string> = new Set(['tokens', 'inputTokens', 'outputTokens', 'credits']);
 
 /** Limits that the head is enough for. */
 export function limit(passage: Passage): Step {
@@ -15,7 +20,12 @@ export function limit(passage: Passage): Step {
   if (worker.quota.isFree(snapshot.quota) || found.needsModel) return undefined;
   const limits = worker.quota.limitsFor(snapshot.quota, found.index, exchange);
   if (limits.length === 0) return undefined;
-  for (let i = 0; i < limits.length; i++) if (limits[i]?.needsBody) return undefined;
+  for (let i = 0; i < limits.length; i++) {
+    if (limits[i]?.needsBody) {
+      passage.counted = limits.some(({ rule }) => COUNTED.has(rule.unit));
+      return undefined;
+    }
+  }
   return enter(passage, limits);
 }
 
@@ -30,6 +40,8 @@ export function limitByModel(passage: Passage): Step {
 
 function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['admission']>[0]): Step {
   const { worker, exchange } = passage;
+  if (passage.body !== undefined && limits.some(({ rule }) => COUNTED.has(rule.unit)))
+    passage.meter = new Meter(passage, limits, (outputTokens) => moreOutput(passage, outputTokens));
   const admission = worker.quota.admission(limits, exchange, demandOf(passage), (exhausted) => {
     if (exchange.outcome !== 'open') return;
     if (exhausted === undefined) worker.proceed(passage);
@@ -37,7 +49,16 @@ function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['
     flushCorked();
   });
   passage.admission = admission;
+  if (passage.meter !== undefined) passage.meter.admission = admission;
   const verdict = admission.begin();
   if (verdict === 'wait') return ANSWERED;
   return verdict === undefined ? undefined : (refusalFor(verdict) satisfies GatehouseError);
+}
+
+/** Tells the server how much it may generate, where only the limit says so. */
+export function tellBound(passage: Passage): void {
+  const { body, meter, operation } = passage;
+  if (body === undefined || meter === undefined || meter.told === 0) return;
+  const bounded = clampTokens(body, meter.told, operation);
+  if (!(bounded instanceof PeekFault)) passage.body = bounded;
 }

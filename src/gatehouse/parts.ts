@@ -6,6 +6,8 @@ import type { KeyTable, KeyUses, Tokens } from '../policy/access/access.ts';
 import type { Registry } from '../policy/authorize/authorize.ts';
 import type { Readings, Share } from '../policy/overload/overload.ts';
 import type { AskAuthority } from '../policy/quota/quota.ts';
+import type { ServiceAnswer, ServiceRequest } from '../policy/token/token.ts';
+import type { AskQueue } from '../upstream/queue/queue.ts';
 import type { Lookup } from '../upstream/resolve.ts';
 import type { UpstreamParts } from '../upstream/upstream.ts';
 import type { SnapshotInput } from './snapshot.ts';
@@ -40,10 +42,14 @@ export interface WorkerParts {
   used?: (uses: KeyUses) => void;
   /** Whom to ask for leases of limits; this worker grants them itself when left out, as in a process that is alone. */
   askAuthority?: AskAuthority;
+  /** Whom to ask for places at servers; this worker grants them itself when left out. */
+  askQueue?: AskQueue;
   /** What is known for the check of tokens. */
   tokens?: Tokens;
   /** Why what requests use cannot be written down; '' while it can. */
   ledgerTrouble?: () => string;
+  /** Whom to ask for what a service of ours answers; nobody when left out. */
+  askService?: (service: string, request: ServiceRequest) => Promise<ServiceAnswer>;
   /** Whom to ask before a breaker's probe; nobody when left out, as in a process that is alone. */
   askProbe?: UpstreamParts['askProbe'];
 }

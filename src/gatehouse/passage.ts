@@ -1,11 +1,12 @@
 /** One request's way through the pipeline: what the stages have found out, and what ends it. */
 import {
-  allowanceLines,
   errorBody,
   errorContentType,
   type Operation,
   type RequestPeek,
+  type StreamGuard,
   streamError,
+  type TokenRatios,
   type UsageProgress,
 } from '../ai/ai.ts';
 import type { Price } from '../ai/cost.ts';
@@ -14,7 +15,7 @@ import type { Request } from '../http/request.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
-import type { Exchange, Outcome, ResponseHead, Usage } from '../kernel/exchange.ts';
+import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
 import type { TlsShared } from '../listen/tlsshared.ts';
 import type { AccessGate } from '../policy/access/access.ts';
@@ -24,11 +25,19 @@ import type { Overload } from '../policy/overload/overload.ts';
 import type { Admission, Quota } from '../policy/quota/quota.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
+import type { Forward } from '../upstream/forward.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
+import type { Order, Ticket } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { costOfPassage } from './cost.ts';
-import { usedBy } from './demand.ts';
+import { usageOf } from './demand.ts';
 import { grpcFields } from './grpc.ts';
+import { leftLines } from './leftlines.ts';
+import type { Meter } from './meter.ts';
+import type { OpenCalls } from './opencalls.ts';
+import { orderOf } from './order.ts';
+import type { WorkerParts } from './parts.ts';
+import { REASONS } from './reasons.ts';
+import { settle } from './settle.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -52,6 +61,12 @@ export interface PassageHost {
   /** Knows the challenges of certification authorities that are under way. */
   readonly tls: TlsShared;
   readonly quota: Quota;
+  /** Requests of callers that are known, on their way. */
+  readonly callers: OpenCalls;
+  /** Whom to ask for what a service of ours answers. */
+  readonly askService: WorkerParts['askService'];
+  /** What is known about how models count. */
+  readonly ratios: TokenRatios;
   /** Requests that are here now. */
   readonly underWay: number;
   /** Name of this instance in Via. */
@@ -102,6 +117,12 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** The answer is read for usage. */
   reads = false;
   progress: UsageProgress | undefined = undefined;
+  /** A limit counts its tokens, so its body has to be read. */
+  counted = false;
+  /** Its tokens, where limits count them. */
+  meter: Meter | undefined = undefined;
+  /** Ends its stream when they are used up. */
+  guard: StreamGuard | undefined = undefined;
   /** What was claimed of its limits; undefined where there are none. */
   admission: Admission | undefined = undefined;
   /** What its use costs; undefined where nothing has a price. */
@@ -116,17 +137,38 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** Bytes of the body that count as held. */
   held = 0;
   upgrade = '';
+  /** Importance, from 0 to 100. */
+  priority = 0;
+  /** It waits for a place at a server. */
+  ticket: Ticket | undefined = undefined;
   patience = Number.POSITIVE_INFINITY;
+  /** On its way to an upstream for a caller who is known. */
+  forwarding: Forward | undefined = undefined;
+  /** Place among the open calls; -1: none. */
+  slot = -1;
 
   constructor(exchange: Exchange, worker: PassageHost) {
     this.exchange = exchange;
     this.head = exchange.head as Request;
     this.worker = worker;
     this.snapshot = worker.snapshot;
+    exchange.owner = this;
   }
 
   get upstream(): Upstream {
     return this.destination as Upstream;
+  }
+
+  order(waitedMs: number, patienceMs: number): Order {
+    return orderOf(this, waitedMs, patienceMs);
+  }
+
+  /** The client has left while no part of the pipeline held its request. */
+  abandoned(error: GatehouseError): void {
+    const { exchange } = this;
+    if (exchange.outcome !== 'open') return;
+    this.ended(exchange, 'client_aborted', error);
+    exchange.inbound.abort();
   }
 
   shape(head: ResponseHead): ResponseShape | undefined {
@@ -135,9 +177,13 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
 
   responseFields(head: FieldSection, drop: number): string {
     const changes = this.route?.responseFields;
-    const left = this.#leftLines();
-    if (changes === undefined) return head.lines(drop) + left;
-    return head.linesWhere(drop, (name) => !leavesOut(changes, name)) + changes.lines + left;
+    const cors = this.#corsLines();
+    const left = cors + leftLines(this);
+    if (changes === undefined && cors === '') return head.lines(drop) + left;
+    // What the server says about pages of other origins it says to us.
+    const goes = (name: string) => cors === '' || !name.startsWith('access-control-');
+    if (changes === undefined) return head.linesWhere(drop, goes) + left;
+    return head.linesWhere(drop, (name) => goes(name) && !leavesOut(changes, name)) + changes.lines + left;
   }
 
   get tokens(): number {
@@ -186,6 +232,11 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.#send(200, type, '', text, 'completed');
   }
 
+  /** Answers with what a service of ours has decided. `fields`: lines with CRLF, the content type among them. */
+  answerWhole(status: number, fields: string, text: string): void {
+    this.#send(status, '', fields, text, status < 400 ? 'completed' : 'denied');
+  }
+
   /** Says what may be asked for here (RFC 9110 §9.3.7). */
   answerOptions(): void {
     this.#send(200, '', ALLOW, '', 'completed');
@@ -198,7 +249,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const body = Buffer.from(text);
     const content = type === '' ? '' : `Content-Type: ${type}\r\n`;
     const own = `x-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n`;
-    const fields = `${content}${own}${more}${this.#leftLines()}`;
+    const fields = `${content}${own}${more}${this.#corsLines()}${leftLines(this)}`;
     exchange.status = status;
     exchange.responseBytes = body.length;
     this.ended(exchange, outcome, error);
@@ -207,33 +258,26 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     inbound.end('');
   }
 
-  /** What the caller has left of its limits. */
-  #leftLines(): string {
-    const { admission, exchange, worker } = this;
-    if (admission === undefined) return '';
-    const now = worker.clock.now();
-    const [requests, tokens] = [admission.left('requests', now), admission.left('tokens', now)];
-    const [inputTokens, outputTokens] = [admission.left('inputTokens', now), admission.left('outputTokens', now)];
-    if ((requests ?? tokens ?? inputTokens ?? outputTokens) === undefined) return '';
-    return allowanceLines(exchange.protocol, { requests, tokens, inputTokens, outputTokens }, worker.clock.wall());
+  /** What pages of other origins may do, where the route says something about them. */
+  #corsLines(): string {
+    const cors = this.route === undefined ? undefined : this.snapshot.cors[this.route.index];
+    return cors === undefined ? '' : cors.lines(this.head.get('origin'));
   }
 
   cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string {
-    if (shape === undefined || this.operation === undefined || !exchange.stream || this.progress?.atBoundary !== true)
-      return '';
+    if (shape === undefined || this.operation === undefined || !exchange.stream) return '';
+    if ((this.guard ?? this.progress)?.atBoundary !== true) return '';
     return streamError(this.operation, error);
   }
 
   ended(exchange: Exchange, outcome: Outcome, error: GatehouseError | undefined): void {
     exchange.outcome = outcome;
     exchange.error = error;
-    exchange.usage = this.progress === undefined ? undefined : settle(this.progress, outcome);
+    exchange.usage = usageOf(this, outcome);
     exchange.endedAt = this.worker.clock.now();
-    if (this.price !== undefined) exchange.cost = costOfPassage(this, exchange);
-    if (this.admission !== undefined) {
-      if (exchange.cost > 0) exchange.charges = this.admission.charges();
-      this.admission.end(usedBy(this));
-    }
+    if (this.slot >= 0) this.worker.callers.remove(this);
+    this.ticket?.cancel();
+    settle(this);
     this.worker.events.emit('requestEnded', exchange);
     this.worker.held -= this.held;
     this.held = 0;
@@ -241,43 +285,5 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   }
 }
 
-/** Usage as reported. Of a stream that was cut what was generated so far is known by its pieces only, and was paid for. */
-function settle(progress: UsageProgress, outcome: Outcome): Usage | undefined {
-  const { usage, tokens } = progress;
-  if (outcome === 'completed' || tokens <= (usage?.outputTokens ?? 0)) return usage;
-  return {
-    inputTokens: usage?.inputTokens ?? 0,
-    outputTokens: tokens,
-    cachedInputTokens: usage?.cachedInputTokens ?? 0,
-    reasoningTokens: usage?.reasoningTokens ?? 0,
-  };
-}
-
 /** Methods that pass, as far as this gateway is concerned. */
 const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
-
-const REASONS = new Map([
-  [200, 'OK'],
-  [400, 'Bad Request'],
-  [401, 'Unauthorized'],
-  [403, 'Forbidden'],
-  [404, 'Not Found'],
-  [405, 'Method Not Allowed'],
-  [408, 'Request Timeout'],
-  [411, 'Length Required'],
-  [413, 'Content Too Large'],
-  [414, 'URI Too Long'],
-  [415, 'Unsupported Media Type'],
-  [417, 'Expectation Failed'],
-  [421, 'Misdirected Request'],
-  [429, 'Too Many Requests'],
-  [431, 'Request Header Fields Too Large'],
-  [499, 'Client Closed Request'],
-  [500, 'Internal Server Error'],
-  [501, 'Not Implemented'],
-  [502, 'Bad Gateway'],
-  [503, 'Service Unavailable'],
-  [504, 'Gateway Timeout'],
-  [505, 'HTTP Version Not Supported'],
-  [508, 'Loop Detected'],
-]);

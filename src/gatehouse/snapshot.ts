@@ -5,6 +5,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { ListenerConfig } from '../listen/config.ts';
 import type { Access, AccessGate, CompiledAccess } from '../policy/access/access.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
+import { issuerConfig } from '../policy/access/jwt/config.ts';
 import { Permissions, type Registry } from '../policy/authorize/authorize.ts';
 import {
   type AuthorizeConfig,
@@ -14,11 +15,14 @@ import {
   type TenantFacts,
 } from '../policy/authorize/config.ts';
 import type { ChaosConfig } from '../policy/chaos/config.ts';
+import type { CorsConfig } from '../policy/cors/config.ts';
+import { Cors } from '../policy/cors/cors.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
 import { type PricesConfig, pricesConfig } from '../policy/price/config.ts';
 import { PriceTable } from '../policy/price/price.ts';
 import type { BudgetConfig, LimitConfig } from '../policy/quota/config.ts';
 import { budgetLimits, type CompiledQuota, type Quota, type QuotaConfig } from '../policy/quota/quota.ts';
+import { OWN_ISSUER, ownIssuer, type TokensConfig } from '../policy/token/config.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
 import { compileModels, type ModelTable } from '../route/model.ts';
 import { compileRoutes, type Router } from '../route/route.ts';
@@ -32,13 +36,19 @@ export interface SnapshotInput {
     listeners: Record<string, ListenerConfig>;
     upstreams: Record<string, UpstreamConfig>;
     models: Record<string, ModelConfig>;
-    routes: (RouteConfig & { limits?: LimitConfig[]; authorize?: RouteRules | undefined })[];
+    routes: (RouteConfig & {
+      limits?: LimitConfig[];
+      authorize?: RouteRules | undefined;
+      cors?: CorsConfig | undefined;
+    })[];
     limits?: LimitConfig[];
     budgets?: BudgetConfig[];
     prices?: PricesConfig;
     ledger?: LedgerConfig;
     chaos?: ChaosConfig;
     access?: AccessConfig;
+    /** No tokens of our own when left out. */
+    tokens?: TokensConfig | undefined;
     plans?: Record<string, PlanFacts & { limits: LimitConfig[] }>;
     tenants?: Record<string, TenantFacts & { limits: LimitConfig[] }>;
     authorize?: AuthorizeConfig;
@@ -66,6 +76,13 @@ export function limitsOf(config: SnapshotInput['config']): QuotaConfig {
   return { limits: [...limits, ...budgetLimits(budgets)], routes: byRoute, plans, tenants };
 }
 
+/** Who may come in: with tokens of our own as well, where there are any. */
+function accessOf({ access = accessConfig.parse({}), tokens }: SnapshotInput['config']): AccessConfig {
+  if (tokens === undefined) return access;
+  const own = issuerConfig.parse(ownIssuer(tokens));
+  return { ...access, issuers: { ...access.issuers, [OWN_ISSUER]: own } };
+}
+
 /** The text of a file the configuration names. Throws when the supervisor did not send it. */
 export function fileReader(files: Record<string, string>): (path: string) => string {
   return (path) => {
@@ -89,6 +106,8 @@ export class Snapshot {
   readonly permissions: Permissions;
   readonly quota: CompiledQuota;
   readonly prices: PriceTable;
+  /** By the place of the route; undefined where pages of other origins are not spoken of. */
+  readonly cors: readonly (Cors | undefined)[];
 
   /**
    * Throws when something cannot be compiled; nothing is kept then. Upstreams that did not change are taken over, and of
@@ -99,7 +118,7 @@ export class Snapshot {
     this.router = compileRoutes(input.config.routes);
     this.models = compileModels(input.config.models, parts.clock as Clock);
     this.access = parts.access.compile(
-      input.config.access ?? accessConfig.parse({}),
+      accessOf(input.config),
       input.config.routes.map(({ access }) => access),
       before?.access,
     );
@@ -113,6 +132,7 @@ export class Snapshot {
         registry: parts.registry,
       },
     );
+    this.cors = routes.map(({ cors }) => cors && new Cors(cors));
     this.quota = parts.quota.compile(limitsOf(input.config));
     const readText = fileReader(input.files);
     const { zone, region } = input.config;

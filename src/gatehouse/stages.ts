@@ -5,11 +5,13 @@ import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { CREDENTIAL } from '../policy/access/access.ts';
+import { priorityOf } from '../route/config.ts';
 import { leavesOut } from '../route/route.ts';
 import { Forward } from '../upstream/forward.ts';
 import { grpcTimeout, isGrpc } from './grpc.ts';
 import { holdBody } from './hold.ts';
 import { hashKey, stickyKey } from './keys.ts';
+import { tellBound } from './limit.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
 
 /** Fields written anew for the next hop, beside the forwarding ones. */
@@ -105,10 +107,21 @@ export function route(passage: Passage): Step {
   return undefined;
 }
 
+/** What a client asks for, where that is less than it may have: a word, or a whole number. */
+function lowered(priority: number, asked: string | undefined): number {
+  if (asked === undefined) return priority;
+  if (asked === 'realtime' || asked === 'batch' || asked === 'test') return Math.min(priority, priorityOf(asked));
+  return /^\d{1,3}$/.test(asked) ? Math.min(priority, Number(asked)) : priority;
+}
+
 /** Refuses what is new and not important enough, while the worker has more than it can carry. */
 export function admit(passage: Passage): Step {
-  const { worker } = passage;
-  return worker.overload.admit((passage.route as NonNullable<typeof passage.route>).priority, worker.underWay);
+  const { worker, head } = passage;
+  const found = passage.route as NonNullable<typeof passage.route>;
+  passage.priority = found.priority;
+  const { priorityHeader } = found.config;
+  if (priorityHeader !== undefined) passage.priority = lowered(found.priority, head.get(priorityHeader.toLowerCase()));
+  return worker.overload.admit(passage.priority, worker.underWay);
 }
 
 /** Holds and peeks into the body, where the route or the upstream's API asks for it. */
@@ -118,7 +131,7 @@ export function peek(passage: Passage): Step {
   const { judgesBody } = passage;
   if (operation === undefined && !found.needsModel && found.config.models === undefined && !judgesBody)
     return undefined;
-  const plain = found.config.upstream !== undefined && !found.needsModel && !judgesBody;
+  const plain = found.config.upstream !== undefined && !found.needsModel && !judgesBody && !passage.counted;
   if (plain && passage.snapshot.upstreams.get(found.config.upstream as string)?.config.protocol === 'http')
     return undefined;
   if (exchange.requestLength === LENGTH_NONE || operation?.hasBody === false) return undefined;
@@ -235,7 +248,7 @@ export function compose(passage: Passage): Step {
   passage.host = found.host ?? (config.host === 'preserve' ? head.authority : config.host);
   passage.upgrade = config.http2 === undefined ? head.upgrade : '';
   passage.hashKey = hashKey(passage.upstream.hashSource, passage);
-  passage.reads = operation !== undefined && config.protocol !== 'http';
+  passage.reads = operation !== undefined && (config.protocol !== 'http' || passage.meter !== undefined);
   const { peek: seen, body } = passage;
   if (seen !== undefined && body !== undefined) {
     passage.asksUsage = passage.reads && operation?.asksUsage === true && seen.stream && !seen.includeUsage;
@@ -249,6 +262,7 @@ export function compose(passage: Passage): Step {
     }
   }
   const { inbound } = exchange;
+  tellBound(passage);
   let drop = REPLACED | replacedForwarding(inbound);
   // What proves who calls is for us.
   if (passage.gate?.takesCredential) drop |= CREDENTIAL | KNOWN.dpop;
@@ -275,6 +289,11 @@ export function awaitProbe(passage: Passage): Step {
 
 /** Sends it; what follows is up to the upstream room. */
 export function forward(passage: Passage): Step {
-  new Forward(passage.exchange, passage, passage);
+  const forwarding = new Forward(passage.exchange, passage, passage);
+  // What was refused at once is over already.
+  if (passage.exchange.identity !== undefined && passage.exchange.outcome === 'open') {
+    passage.forwarding = forwarding;
+    passage.worker.callers.add(passage);
+  }
   return ANSWERED;
 }

@@ -1,4 +1,5 @@
 /** One worker's data plane: listeners, the snapshot in force, and the run of the pipeline. */
+import { TokenRatios } from '../ai/ai.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
@@ -14,12 +15,14 @@ import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
 import { type AskAuthority, allRules, LocalAuthority, Quota } from '../policy/quota/quota.ts';
 import { priorityOf } from '../route/config.ts';
+import { flushCorked } from '../socket/cork.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
-import { flushCorked } from '../socket/wire.ts';
 import { HttpDate } from './date.ts';
 import { Doors } from './doors.ts';
 import { EndpointNews } from './endpointnews.ts';
+import { LocalQueues } from './localqueues.ts';
+import { OpenCalls } from './opencalls.ts';
 import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { untilQuiet } from './quiet.ts';
@@ -45,6 +48,11 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly registry: Registry;
   /** How much they may use. */
   readonly quota: Quota;
+  readonly ratios = new TokenRatios();
+  readonly callers: OpenCalls;
+  /** Places at servers, and who waits for them. */
+  readonly queues: LocalQueues;
+  readonly askService: WorkerParts['askService'];
   readonly #alone: LocalAuthority | undefined;
   readonly #intake: Intake;
   readonly #chaosRun: ChaosRun;
@@ -70,6 +78,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.createdAt = Math.floor(parts.clock.wall() / 1000);
     this.#deadlines = new Deadlines(parts.clock);
     this.access = new Access(parts);
+    this.askService = parts.askService;
     this.registry = parts.registry ?? new Registry();
     this.#alone = parts.askAuthority === undefined ? new LocalAuthority(parts.clock) : undefined;
     const ask: AskAuthority = async (asks) => {
@@ -78,10 +87,12 @@ export class Worker implements ListenerHandler, PassageHost {
     };
     const stored = storedLimits(this.registry);
     this.quota = new Quota({ clock: parts.clock, events: parts.events, ask: parts.askAuthority ?? ask, stored });
+    this.queues = new LocalQueues(parts, this.#deadlines);
     this.snapshot = this.#compile(input, undefined);
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
     });
+    this.callers = new OpenCalls(parts.clock, () => [this.access.epoch, this.snapshot.access]);
     this.tls = parts.tls ?? new TlsShared();
     this.overload = new Overload(parts);
     const { clock, descriptors } = parts;
@@ -160,9 +171,7 @@ export class Worker implements ListenerHandler, PassageHost {
   }
 
   onAborted(exchange: Exchange, error: GatehouseError): void {
-    if (exchange.outcome !== 'open') return;
-    new Passage(exchange, this).ended(exchange, 'client_aborted', error);
-    exchange.inbound.abort();
+    (exchange.owner ?? new Passage(exchange, this)).abandoned(error);
   }
 
   /** Runs the stages from where the passage stands. */
@@ -247,6 +256,7 @@ export class Worker implements ListenerHandler, PassageHost {
   }
 
   #configure({ config }: SnapshotInput): void {
+    this.queues.configure(config.upstreams);
     this.#configureAlone({ config });
     this.#chaosRun.configure(config.chaos);
     const priorities = config.routes.map(({ priority }) => priorityOf(priority));
@@ -264,7 +274,8 @@ export class Worker implements ListenerHandler, PassageHost {
     const { clock, events, lookup, askProbe } = this.#parts;
     const optional = { ...(lookup && { lookup }), ...(askProbe && { askProbe }) };
     const { access, quota, registry } = this;
-    const parts = { clock, events, deadlines: this.#deadlines, access, quota, registry, ...optional };
+    const { queues } = this.queues;
+    const parts = { clock, events, deadlines: this.#deadlines, access, quota, registry, queues, ...optional };
     return new Snapshot(input, parts, before);
   }
 }

@@ -124,3 +124,8 @@ export class ManualClock implements Clock {
     };
   }
 }
+
+/** Runs `what` when all events have been handled that this turn of the event loop has brought: before it waits for others. */
+export function atTurnsEnd(what: () => void): void {
+  setImmediate(what);
+}

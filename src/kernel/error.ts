@@ -38,6 +38,8 @@ const TABLE = {
   load_shed: [503, 'http_request_denied', false],
   quota_unavailable: [503, 'proxy_internal_response', false],
   ledger_unavailable: [503, 'proxy_internal_response', false],
+  queue_full: [503, 'connection_limit_reached', false],
+  queue_timeout: [503, 'connection_limit_reached', false],
   overloaded: [503, 'connection_limit_reached', false],
   draining: [503, 'proxy_internal_response', true],
   connect_timeout: [504, 'connection_timeout', false],

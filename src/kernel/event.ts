@@ -69,6 +69,19 @@ export interface LimitedEvent {
   exchange: Exchange;
 }
 
+/** A request waits for a place at a server. */
+export interface QueueEnteredEvent {
+  upstream: string;
+  /** From 0 to 100. */
+  priority: number;
+}
+
+/** It waits no more: it has a place (`served`), its client has gone (`left`), or it was refused for another reason. */
+export interface QueueLeftEvent extends QueueEnteredEvent {
+  waitedMs: number;
+  end: 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost';
+}
+
 /** Something an operator should read. */
 export interface NoticeEvent {
   level: 'info' | 'warn' | 'error';
@@ -88,6 +101,8 @@ export interface EventMap {
   overload: OverloadEvent;
   limited: LimitedEvent;
   breakerChanged: BreakerEvent;
+  queueEntered: QueueEnteredEvent;
+  queueLeft: QueueLeftEvent;
   authFailed: AuthFailedEvent;
   notice: NoticeEvent;
 }
@@ -107,6 +122,8 @@ export class Events {
     overload: [],
     limited: [],
     breakerChanged: [],
+    queueEntered: [],
+    queueLeft: [],
     authFailed: [],
     notice: [],
   };

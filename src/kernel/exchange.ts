@@ -147,6 +147,12 @@ export type Protocol = 'openai' | 'anthropic' | 'grpc' | 'http';
 /** Why and how an exchange ended. */
 export type Outcome = 'open' | 'completed' | 'denied' | 'failed' | 'client_aborted' | 'upstream_aborted';
 
+/** Who sees to an exchange while its body has no taker. */
+export interface ExchangeOwner {
+  /** The client has left. */
+  abandoned(error: GatehouseError): void;
+}
+
 /**
  * What is known about one request while it passes, filled in by the stages. Observers read it when it has ended and
  * must not keep it. Times are monotonic milliseconds; 0 means "has not happened".
@@ -155,6 +161,7 @@ export class Exchange {
   /** The client's side; a stage may put a decorator around it before anything has been answered. */
   inbound: Inbound;
   readonly head: RequestHead;
+  owner: ExchangeOwner | undefined = undefined;
   /** Length of the request body as framed. */
   readonly requestLength: BodyLength;
   /** Unique id, also sent as `x-request-id`. */
@@ -177,6 +184,8 @@ export class Exchange {
   outcome: Outcome = 'open';
   error: GatehouseError | undefined = undefined;
   tries = 0;
+  /** Field lines, with CRLF, that its answer gets besides, such as a nonce for the next proof. */
+  answerLines = '';
   /** Most bytes of body that the route takes; the listener's own limit holds besides. */
   bodyLimit = Number.POSITIVE_INFINITY;
   requestBytes = 0;
@@ -214,6 +223,8 @@ export interface Tap {
 export interface Rewrite {
   /** Takes a slice in and passes slices on. */
   data(buffer: Buffer, start: number, end: number, pass: (buffer: Buffer, start: number, end: number) => void): void;
+  /** It has ended the response by itself: the rest is not wanted, and the try is to be cancelled. */
+  readonly done?: boolean;
   /** Passes on what was held back. */
   end(pass: (buffer: Buffer, start: number, end: number) => void): void;
 }

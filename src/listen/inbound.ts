@@ -198,7 +198,10 @@ export class ServerExchange implements Inbound, PayloadSink {
 
   #finish(): void {
     // Both have sent FIN.
-    if (this.#tunnel) return this.#host.close();
+    if (this.#tunnel) {
+      this.#host.close();
+      return;
+    }
     const reusable = this.#response.keepAlive && this.#reusable;
     if (!reusable || this.#body.done || this.#host.eof) {
       this.#host.finished(reusable && this.#body.done);

@@ -4,7 +4,11 @@
  * the names that every Prometheus client library gives them.
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
-import type { MetricDefinition, MetricKind } from './definition.ts';
+import { type MetricDefinition, metric } from './definition.ts';
+import { LIMIT_METRICS } from './limitcatalog.ts';
+import { OVERLOAD_METRICS } from './overloadcatalog.ts';
+import { PLACE_METRICS, QUEUE_METRICS } from './queuecatalog.ts';
+import { SERVICE_METRICS } from './servicecatalog.ts';
 import { USAGE_METRICS } from './usagecatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
@@ -15,16 +19,6 @@ const DURATION = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 6
 const FIRST = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60];
 /** OpenTelemetry's advice for `gen_ai.server.time_per_output_token`, begun earlier for small models. */
 const PER_TOKEN = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5];
-
-function metric(
-  kind: MetricKind,
-  name: string,
-  labels: readonly string[],
-  help: string,
-  more: Partial<MetricDefinition> = {},
-): MetricDefinition {
-  return { kind, name, labels, help, ...more };
-}
 
 /** Counted by each worker, from the events of its requests and connections. */
 export const WORKER_METRICS = {
@@ -76,7 +70,7 @@ export const WORKER_METRICS = {
     'counter',
     'gatehouse_tokens_total',
     [...PATH, 'type'],
-    'Tokens as the providers report them. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
+    'Tokens as the providers report them; under limits by estimate where they do not. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
     { otel: 'gen_ai.client.token.usage' },
   ),
   wasted: metric(
@@ -100,12 +94,7 @@ export const WORKER_METRICS = {
     { unit: 'bytes', otel: 'http.server.response.body.size' },
   ),
   tries: metric('counter', 'gatehouse_upstream_tries_total', ['upstream'], 'Times a request was sent to an endpoint.'),
-  retries: metric(
-    'counter',
-    'gatehouse_upstream_retries_total',
-    ['upstream'],
-    'Tries beyond the first of each request.',
-  ),
+  retries: metric('counter', 'gatehouse_upstream_retries_total', ['upstream'], 'Tries beyond a first one.'),
   errors: metric(
     'counter',
     'gatehouse_errors_total',
@@ -117,6 +106,12 @@ export const WORKER_METRICS = {
     'gatehouse_denied_total',
     ['code', 'rule'],
     'Requests that were refused, by error code and by the rule that decided.',
+  ),
+  limited: metric(
+    'counter',
+    'gatehouse_limit_exceeded_total',
+    ['rule', 'result'],
+    'Requests that were over a limit; `result` is refused, or observed where the limit only watches.',
   ),
   authFailures: metric(
     'counter',
@@ -152,20 +147,7 @@ export const WORKER_METRICS = {
     ['upstream', 'endpoint', 'to'],
     'Times an endpoint was taken out (`to` is down) or came back (up), counted in each worker.',
   ),
-  pressure: metric(
-    'gauge',
-    'gatehouse_overload_pressure_ratio',
-    ['resource'],
-    'Share of a limit of `overload` that the most burdened worker has used up: memory, heap, loopDelay.',
-    { unit: 'ratio', merge: 'max' },
-  ),
-  shedding: metric(
-    'gauge',
-    'gatehouse_overload_shedding_ratio',
-    [],
-    'How much the most burdened worker refuses because of it, from 0 (nothing) to 1 (everything new).',
-    { unit: 'ratio', merge: 'max' },
-  ),
+  ...OVERLOAD_METRICS,
   breakerState: metric(
     'gauge',
     'gatehouse_upstream_breaker_state',
@@ -179,6 +161,7 @@ export const WORKER_METRICS = {
     ['upstream', 'endpoint', 'to'],
     'Times a breaker changed; `to` is open, half_open or closed. Counted in the worker that found it out.',
   ),
+  ...QUEUE_METRICS,
   logLines: metric('counter', 'gatehouse_log_lines_total', ['log'], 'Log lines handed on for writing.'),
   logDropped: metric(
     'counter',
@@ -228,6 +211,7 @@ export const PROCESS_METRICS = {
 
 /** Counted by the supervisor. */
 export const SUPERVISOR_METRICS = {
+  ...PLACE_METRICS,
   workers: metric('gauge', 'gatehouse_workers', ['state'], 'Workers by state: starting, ready, draining.'),
   exits: metric(
     'counter',
@@ -248,6 +232,7 @@ export const SUPERVISOR_METRICS = {
     'Configuration reloads; `result` is applied or rejected (the old configuration stays).',
   ),
   ...CERTIFICATE_METRICS,
+  ...SERVICE_METRICS,
   issuerKeys: metric(
     'gauge',
     'gatehouse_jwks_keys',
@@ -268,6 +253,7 @@ export const SUPERVISOR_METRICS = {
     ['issuer', 'result'],
     'Times the keys of an issuer were fetched; `result` is ok or failed (the last good ones stay in use).',
   ),
+  ...LIMIT_METRICS,
   dpopProofs: metric(
     'gauge',
     'gatehouse_dpop_proofs_remembered',

@@ -87,3 +87,14 @@ export function familyOf(
     values,
   };
 }
+
+/** One definition. */
+export function metric(
+  kind: MetricKind,
+  name: string,
+  labels: readonly string[],
+  help: string,
+  more: Partial<MetricDefinition> = {},
+): MetricDefinition {
+  return { kind, name, labels, help, ...more };
+}

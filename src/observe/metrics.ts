@@ -8,6 +8,7 @@ import { WORKER_METRICS as M } from './catalog.ts';
 import { OVERFLOW } from './definition.ts';
 import { under } from './fragments.ts';
 import { Path, PathFamilies } from './path.ts';
+import { QueueMetrics } from './queuemetrics.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
 
 /** Most combinations kept at hand; beyond that the table is forgotten and refilled from the registry. */
@@ -54,12 +55,14 @@ export class Metrics {
   readonly #errors: Pairs;
   readonly #denied: Pairs;
   readonly #faults: Pairs;
+  readonly #limited: Pairs;
   readonly #authFailures: Family<Counter>;
   readonly #tenants: Pairs;
   readonly #endpointUp: Family<Gauge>;
   readonly #endpointChanges: Family<Counter>;
   readonly #pressure: Family<Gauge>;
   readonly #shedding: Gauge;
+  readonly #queues: QueueMetrics;
   readonly #breakerState: Family<Gauge>;
   readonly #breakerChanges: Family<Counter>;
   readonly #logLines: Family<Counter>;
@@ -87,12 +90,14 @@ export class Metrics {
     this.#errors = new Pairs(registry.counter(M.errors));
     this.#denied = new Pairs(registry.counter(M.denied));
     this.#faults = new Pairs(registry.counter(M.faults));
+    this.#limited = new Pairs(registry.counter(M.limited));
     this.#authFailures = registry.counter(M.authFailures);
     this.#tenants = new Pairs(registry.counter(M.tenantRequests));
     this.#endpointUp = registry.gauge(M.endpointUp);
     this.#endpointChanges = registry.counter(M.endpointChanges);
     this.#pressure = registry.gauge(M.pressure);
     this.#shedding = registry.gauge(M.shedding).with();
+    this.#queues = new QueueMetrics(registry);
     this.#breakerState = registry.gauge(M.breakerState);
     this.#breakerChanges = registry.counter(M.breakerChanges);
     this.#logLines = registry.counter(M.logLines);
@@ -112,6 +117,9 @@ export class Metrics {
       events.on('overload', (state) => this.overload(state)),
       events.on('breakerChanged', (change) => this.breakerChanged(change)),
       events.on('authFailed', ({ method, reason, route }) => this.#authFailures.with(method, reason, route).inc()),
+      events.on('limited', ({ rule, observed }) => this.#limited.inc(rule, observed ? 'observed' : 'refused')),
+      events.on('queueEntered', (entered) => this.#queues.entered(entered)),
+      events.on('queueLeft', (left) => this.#queues.left(left)),
       events.on('notice', (notice) => this.notice(notice)),
     ];
     return () => {

@@ -3,6 +3,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '../kernel/clock.ts';
 import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S, WORKER_METRICS as W } from './catalog.ts';
+import { LimitMetrics } from './limits.ts';
+import { PlaceMetrics } from './places.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
 import { TokenMetrics } from './tokens.ts';
 import { UsageMetrics } from './usage.ts';
@@ -128,8 +130,10 @@ export class SupervisorMetrics {
   readonly #expiry: Family<Gauge>;
   readonly #issued: Family<Counter>;
   #expiring: readonly (readonly [string, string])[] = [];
+  readonly places: PlaceMetrics;
   readonly tokens: TokenMetrics;
   readonly usage: UsageMetrics;
+  readonly limits: LimitMetrics;
   readonly #clock: Clock;
 
   constructor(registry: Registry, clock: Clock) {
@@ -141,8 +145,10 @@ export class SupervisorMetrics {
     this.#appliedAt = registry.gauge(S.reloadedAt).with();
     this.#directorySyncedAt = registry.gauge(S.directorySyncedAt).with();
     this.#logDropped = registry.counter(W.logDropped);
+    this.places = new PlaceMetrics(registry);
     this.tokens = new TokenMetrics(registry);
     this.usage = new UsageMetrics(registry);
+    this.limits = new LimitMetrics(registry);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
     this.#expiry = registry.gauge(S.certificateExpiry);
     this.#issued = registry.counter(S.certificatesIssued);

@@ -23,6 +23,7 @@ export class TokenMetrics {
   readonly #fetches: Family<Counter>;
   readonly #proofs: Gauge;
   readonly #redisFailures: Counter;
+  readonly #requests: Family<Counter>;
   /** Totals at the reading before, by what they are of. */
   readonly #before = new Map<string, number>();
 
@@ -32,6 +33,12 @@ export class TokenMetrics {
     this.#fetches = registry.counter(S.issuerKeysFetches);
     this.#proofs = registry.gauge(S.dpopProofs).with();
     this.#redisFailures = registry.counter(S.dpopRedisFailures).with();
+    this.#requests = registry.counter(S.serviceRequests);
+  }
+
+  /** A service of ours has answered a request. */
+  answered(endpoint: string, result: string): void {
+    this.#requests.with(endpoint, result).inc();
   }
 
   /** Call before metrics are shown. */

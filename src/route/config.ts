@@ -1,5 +1,6 @@
 /** Settings of routes and models: which request goes where. */
 import { z } from 'zod';
+import { PRIORITIES } from '../kernel/priority.ts';
 import { name, sizeOnly } from '../kernel/schema.ts';
 
 const oneOrMore = <T extends z.ZodType>(item: T) =>
@@ -59,6 +60,12 @@ export const routeConfig = z.strictObject({
   name: name.describe('Name in metrics, logs and errors.'),
   match: matchConfig,
   upstream: name.optional().describe('Upstream that answers, for any HTTP service.'),
+  service: z
+    .enum(['tokens', 'signup'])
+    .optional()
+    .describe(
+      'What Gatehouse itself answers here: `tokens` is the token service (OAuth 2), `signup` lets people begin a trial. Their settings stand under these names at the top.',
+    ),
   models: z
     .array(
       z
@@ -121,12 +128,15 @@ export const routeConfig = z.strictObject({
     })
     .default('batch')
     .describe(
-      'Importance when the gateway is overloaded, from 0 to 100 (`realtime` is 90, `batch` 50, `test` 10): what is less important is refused earlier.',
+      'Importance when the gateway is overloaded and in the queues of upstreams, from 0 to 100 (`realtime` is 90, `batch` 50, `test` 10): what is less important is refused earlier, and waits longer.',
+    ),
+  priorityHeader: fieldName
+    .optional()
+    .describe(
+      'Field by which a client may say that its request is less important than `priority`: the same words or a number.',
     ),
 });
 
-/** What the words for importance stand for. */
-const PRIORITIES = { realtime: 90, batch: 50, test: 10 } as const;
 type Priority = keyof typeof PRIORITIES | number;
 
 /** Importance of a route's requests, from 0 to 100. */

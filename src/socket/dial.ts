@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 import { type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
+import { flushCorked } from './cork.ts';
 import {
   type NativeHandle,
   type NativeRequest,
@@ -11,7 +12,7 @@ import {
   tcpSocket,
 } from './native.ts';
 import type { WireOwner } from './owner.ts';
-import { flushCorked, Wire } from './wire.ts';
+import { Wire } from './wire.ts';
 
 /** Where to connect. */
 export interface DialTarget {

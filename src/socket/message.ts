@@ -1,7 +1,9 @@
 /** Writing one message to a wire: head, framed body, end. The same for requests and responses. */
 import { writeChunkSize } from '../http/chunked.ts';
 import { type BodyLength, LENGTH_CHUNKED } from '../kernel/exchange.ts';
-import { SCRATCH_BYTES, scratchBuffer, type Wire } from './wire.ts';
+import { scratchBuffer } from './cork.ts';
+import { SCRATCH_BYTES } from './gather.ts';
+import type { Wire } from './wire.ts';
 
 /** Room for a chunk's size line and its CRLF. */
 const CHUNK_OVERHEAD = 16;

@@ -1,5 +1,6 @@
 /** A wire that remembers what was written, for tests without sockets. */
-import { scratchBuffer, type Wire } from './wire.ts';
+import { scratchBuffer } from './cork.ts';
+import type { Wire } from './wire.ts';
 
 /** The wire, and all that was written on it so far, as Latin-1. */
 export function recordingWire() {

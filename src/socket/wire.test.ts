@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { SCRATCH_BYTES } from './gather.ts';
 import type { NativeHandle } from './native.ts';
 import type { WireOwner } from './owner.ts';
 import { reportExceptions } from './report.ts';
-import { READ_BYTES, SCRATCH_BYTES, Wire } from './wire.ts';
+import { READ_BYTES, Wire } from './wire.ts';
 
 /** A wire and the plain socket at its other end. */
 async function pair(t: TestContext, owner: Partial<WireOwner>): Promise<[Wire, Socket]> {

@@ -3,7 +3,10 @@
  * writes are composed in one scratch buffer and leave in one system call. Memory is held per socket only for bytes that
  * the kernel would not take.
  */
+
+import { Cork, flushCorked, HIGH_WATER, holdWrites, releaseWrites, scratchBuffer } from './cork.ts';
 import { UV_EALREADY, UV_EOF, UV_EPROTO } from './errno.ts';
+import { SCRATCH_BYTES } from './gather.ts';
 import { type NativeHandle, type NativeRequest, readResult, WriteRequest, writesOn } from './native.ts';
 import type { WireOwner } from './owner.ts';
 import { reportException } from './report.ts';
@@ -11,34 +14,13 @@ import { sendFin, Turns } from './turns.ts';
 
 /** Bytes read at once. */
 export const READ_BYTES = 65_536;
-/** What fits the scratch buffer: a head or framing with a piece of body. */
-export const SCRATCH_BYTES = 20_480;
-/** Bytes that may wait in memory for a slow peer before `write` says false. */
-const HIGH_WATER = 16_384;
 
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
-let scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 let spare: NativeRequest = new WriteRequest();
 /** The reader's own buffer while its bytes pass: may be written on without a copy. */
 let passing: Buffer | undefined;
 /** The kernel did not take all of it, so the reader needs another one. */
 let passingKept = false;
-
-/** The wire whose output waits in the scratch buffer for the end of the turn, and how much of it. */
-let corked: Wire | undefined;
-let corkedBytes = 0;
-/** Within a read, output is collected and leaves in one write at its end. */
-let reading = false;
-
-/** The buffer into which `Wire.reserve` lets write. Ask again after each `reserve`. */
-export function scratchBuffer(): Buffer {
-  return scratch;
-}
-
-/** Sends what was collected on any wire, at the end of work that no read started. */
-export function flushCorked(): void {
-  if (corked !== undefined) corked.flush();
-}
 
 function onWritten(this: NativeRequest, status: number): void {
   (this.wire as Wire).written(status, (this.buffer as { length: number }).length);
@@ -49,10 +31,8 @@ function onRead(this: NativeHandle): Uint8Array | undefined {
 }
 
 /** A connected socket: TCP, unix or (after its handshake) TLS. */
-export class Wire {
+export class Wire extends Cork {
   owner: WireOwner;
-  /** Bytes handed over but not yet taken by the kernel. */
-  pending = 0;
   /** After a failed write go on reading what the peer has sent. */
   readsOut = false;
   /** A write has failed: nothing more is sent. */
@@ -63,12 +43,11 @@ export class Wire {
   /** A buffer of its own while big reads pass, so that they can be written on without a copy. */
   #own: Buffer | undefined = undefined;
   #reading = false;
-  /** Nothing is sent or reported any more. */
-  closed = false;
   /** Of a TLS handle, which takes one write at a time. */
   readonly #turns: Turns | undefined;
 
   constructor(handle: NativeHandle, owner: WireOwner, release?: () => void) {
+    super();
     this.#handle = handle;
     this.owner = owner;
     this.#release = release;
@@ -99,56 +78,23 @@ export class Wire {
     return this.closed ? 0 : this.#handle.writeQueueSize;
   }
 
-  /**
-   * Makes room for `bytes` (at most SCRATCH_BYTES) in the scratch buffer and returns where to write them; `commit` then
-   * says where they end. No other wire may be written to in between.
-   */
-  reserve(bytes: number): number {
-    if (corked !== this) {
-      if (corked !== undefined) corked.flush();
-      corked = this;
-    } else if (corkedBytes + bytes > SCRATCH_BYTES) {
-      this.flush();
-      corked = this;
-    }
-    return corkedBytes;
-  }
-
-  /** What was reserved has been written up to `end`. False: wait for `onDrain` before the next write. */
-  commit(end: number): boolean {
-    corkedBytes = end;
-    if (!reading) this.flush();
-    return this.pending <= HIGH_WATER && !this.closed;
-  }
-
-  /** Sends what was collected. */
-  flush(): void {
-    if (corked !== this) return;
-    const length = corkedBytes;
-    corked = undefined;
-    corkedBytes = 0;
-    if (this.closed || length === 0) return;
-    const view = new Uint8Array(scratch.buffer as ArrayBuffer, 0, length);
-    if (this.#send(view)) scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
-  }
-
   /** Sends a text, one byte per character. False as in `commit`. */
   writeText(text: string): boolean {
     if (text.length > SCRATCH_BYTES) return this.writeOwned(Buffer.from(text, 'latin1'));
     const at = this.reserve(text.length);
-    return this.commit(at + scratch.write(text, at, 'latin1'));
+    return this.commit(at + scratchBuffer().write(text, at, 'latin1'));
   }
 
   /** Sends bytes; the slice may be reused when this returns. False as in `commit`. */
   write(buffer: Buffer, start: number, end: number): boolean {
     if (end - start <= SCRATCH_BYTES) {
       const at = this.reserve(end - start);
-      buffer.copy(scratch, at, start, end);
+      buffer.copy(scratchBuffer(), at, start, end);
       return this.commit(at + end - start);
     }
     if (buffer === passing) {
       this.flush();
-      if (!this.closed && this.#send(buffer.subarray(start, end))) passingKept = true;
+      if (!this.closed && this.send(buffer.subarray(start, end))) passingKept = true;
       return this.pending <= HIGH_WATER && !this.closed;
     }
     const copy = Buffer.allocUnsafeSlow(end - start);
@@ -159,7 +105,7 @@ export class Wire {
   /** Sends a buffer that nobody changes afterwards. False as in `commit`. */
   writeOwned(buffer: Uint8Array): boolean {
     this.flush();
-    if (!this.closed) this.#send(buffer);
+    if (!this.closed) this.send(buffer);
     return this.pending <= HIGH_WATER && !this.closed;
   }
 
@@ -199,7 +145,7 @@ export class Wire {
     const own = this.#own;
     passing = own;
     passingKept = false;
-    reading = true;
+    holdWrites();
     try {
       this.owner.onBytes(own ?? shared, 0, result);
     } catch (error) {
@@ -207,9 +153,8 @@ export class Wire {
       this.#break(UV_EPROTO);
       reportException(error);
     }
-    reading = false;
     passing = undefined;
-    if (corked !== undefined) corked.flush();
+    releaseWrites();
     if (this.closed) return undefined;
     if (own === undefined ? result === READ_BYTES : passingKept) {
       this.#own = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -237,13 +182,13 @@ export class Wire {
     turns.busy = false;
     for (let next = turns.next(); next !== undefined; next = turns.next()) {
       this.pending -= next.length;
-      this.#send(next);
+      this.send(next);
     }
     if (turns.ending && !turns.busy && !this.closed) sendFin(this.#handle);
   }
 
   /** True when the native side goes on using `view` after this returns. */
-  #send(view: Uint8Array): boolean {
+  protected send(view: Uint8Array): boolean {
     if (this.mute) return false;
     if (this.#turns?.busy) {
       this.#turns.wait(view);
@@ -269,10 +214,7 @@ export class Wire {
   #close(): void {
     if (this.closed) return;
     this.closed = true;
-    if (corked === this) {
-      corked = undefined;
-      corkedBytes = 0;
-    }
+    this.dropCollected();
     if (this.#release) this.#release();
     else this.#handle.close();
   }

@@ -5,84 +5,30 @@
 import type { Response } from '../http/response.ts';
 import type { Timer } from '../kernel/clock.ts';
 import { GatehouseError } from '../kernel/error.ts';
-import {
-  type BodyLength,
-  type Exchange,
-  type InboundSink,
-  LENGTH_NONE,
-  type OutboundSink,
-  type ResponseHead,
-} from '../kernel/exchange.ts';
+import { type BodyLength, LENGTH_NONE, type ResponseHead } from '../kernel/exchange.ts';
+import { flushCorked } from '../socket/cork.ts';
 import type { Carrier } from './carrier.ts';
 import { DISCARDED_BYTES, discarded } from './discard.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Hedge, type HedgeOwner, mayHedge, sendHedge } from './hedge.ts';
+import { nowhere } from './nowhere.ts';
 import { requestHead } from './outgoing.ts';
-import type { ForwardPlan } from './plan.ts';
-import { isIdempotent, Replay } from './replay.ts';
+import type { UpstreamQueue } from './queue/upstreamqueue.ts';
+import { Replay } from './replay.ts';
 import { answerRetry, retryPause } from './retry.ts';
+import { Try } from './try.ts';
 import { tryGivenUp } from './verdict.ts';
-import type { StreamWatch } from './watch.ts';
 
-const NEVER = Number.POSITIVE_INFINITY;
+const UNREPEATABLE = ['upstream_reset', 'the server failed, and the request could not be sent again'] as const;
 
 /** The tries; what becomes of the answer is said by the class that extends this one. */
-export abstract class Attempts implements OutboundSink, HedgeOwner {
-  protected readonly exchange: Exchange;
-  protected readonly plan: ForwardPlan;
-  /** The request may be sent twice. */
-  protected readonly idempotent: boolean;
-  protected endpoint: Endpoint | undefined = undefined;
-  protected connection: Carrier | undefined = undefined;
-  /** When the try was sent. */
-  protected triedAt: number;
-  /** The try is the probe of its endpoint's breaker, which has not had its word yet. */
-  protected probe = false;
-  /** The answer has begun: no other try any more. */
-  protected headSent = false;
-  /** What has been sent of a relayed body; undefined when there is none. */
-  protected replay: Replay | undefined = undefined;
-  /** Set when the request is complete. */
-  protected requestTrailers: string | undefined = undefined;
-  /** Between two tries. */
-  protected pausing = false;
-  /** Counted among the upstream's retries (not for tries that found no connection). */
-  protected retrying = false;
-  protected watch: StreamWatch | undefined = undefined;
-  readonly #totalAt: number;
+export abstract class Attempts extends Try implements HedgeOwner {
   #started = false;
   #tried: number[] | undefined = undefined;
   #retries = 0;
   /** Until the next try, or until the request is hedged. */
   #timer: Timer | undefined = undefined;
   #hedge: Hedge | undefined = undefined;
-
-  constructor(exchange: Exchange, plan: ForwardPlan) {
-    this.exchange = exchange;
-    this.plan = plan;
-    const { upstream } = plan;
-    const now = upstream.clock.now();
-    this.triedAt = now;
-    this.#totalAt = now + Math.min(upstream.config.timeouts.total, plan.patience);
-    this.idempotent =
-      isIdempotent(exchange.head.method) ||
-      upstream.config.retries.nonIdempotent ||
-      (upstream.hedgeAfter > 0 && mayHedge(exchange, plan));
-    exchange.upstream = upstream.name;
-    exchange.forwardedAt = now;
-    upstream.budget.active++;
-  }
-
-  abstract onInterim(head: ResponseHead): void;
-  abstract onResponseHead(head: ResponseHead, length: BodyLength): void;
-  abstract onResponseData(buffer: Buffer, start: number, end: number): void;
-  abstract onResponseEnd(trailers: string): void;
-  abstract onOutboundDrain(): void;
-  abstract onOutboundError(error: GatehouseError, sent: boolean, reused: boolean): void;
-  /** Takes the request body. */
-  protected abstract get sink(): InboundSink;
-  /** Answers with an error of our own. */
-  protected abstract fail(error: GatehouseError): void;
 
   /** The first try. */
   protected begin(): void {
@@ -94,6 +40,10 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
 
   #try(): void {
     const { upstream, hashKey } = this.plan;
+    if (upstream.queue !== undefined && this.#started && upstream.full) {
+      this.#awaitPlace(upstream.queue);
+      return;
+    }
     let endpoint =
       upstream.pick(hashKey, this.#tried) ??
       (this.#tried === undefined ? undefined : upstream.pick(hashKey, undefined));
@@ -109,11 +59,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
       connection = endpoint?.acquire(this.exchange.inbound);
     }
     if (endpoint === undefined || connection === undefined) {
-      const why = full
-        ? `all connections to the servers of upstream ${upstream.name} are in use (pool.connections)`
-        : `no server of upstream ${upstream.name} is available`;
-      const detail = { retryAfterMs: full ? 1000 : upstream.retryAfter() };
-      this.fail(new GatehouseError(full ? 'overloaded' : 'no_endpoint', why, detail));
+      this.fail(nowhere(upstream, full));
       return;
     }
     const probe = endpoint.standing.probing;
@@ -122,8 +68,20 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     this.endpoint = endpoint;
     this.connection = connection;
     this.probe = probe;
-    endpoint.inflight++;
+    this.seat = endpoint.enter();
     this.#request(connection, endpoint);
+  }
+
+  /** Another try waits for a place, as the first one did before it began. */
+  #awaitPlace(queue: UpstreamQueue): void {
+    const { exchange, plan } = this;
+    const now = plan.upstream.clock.now();
+    this.#pause();
+    this.#timer = queue.enter(plan.order(now - exchange.forwardedAt, this.totalAt - now), (error) => {
+      if (error === undefined) this.#tryAgain();
+      else this.fail(error);
+      flushCorked();
+    });
   }
 
   #request(connection: Carrier, endpoint: Endpoint): void {
@@ -132,7 +90,14 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     const length: BodyLength = plan.body === undefined ? requestLength : plan.body.length;
     const { perTry } = plan.upstream.config.timeouts;
     const text = requestHead(plan, head.method, endpoint.authority, length);
-    connection.start(this, head.method, text, length, this.#totalAt, perTry > 0 ? this.triedAt + perTry : NEVER);
+    connection.start(
+      this,
+      head.method,
+      text,
+      length,
+      this.totalAt,
+      perTry > 0 ? this.triedAt + perTry : Number.POSITIVE_INFINITY,
+    );
     if (stream) this.watch?.began();
     if (plan.body !== undefined) {
       if (!this.#started) {
@@ -146,7 +111,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
       if (length !== LENGTH_NONE && length !== 0) this.replay = new Replay(plan.upstream.config.retries.replay);
       inbound.start(this.sink);
     } else {
-      for (const piece of this.replay?.pieces ?? []) connection.write(piece, 0, piece.length);
+      this.replay?.send(connection);
       if (this.requestTrailers !== undefined) connection.end(this.requestTrailers);
       else inbound.resume();
     }
@@ -208,10 +173,14 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     if (costs) this.#count();
     if (pause === 0) this.#tryAgain();
     else {
-      this.pausing = true;
-      if (this.requestTrailers === undefined) this.exchange.inbound.pause();
+      this.#pause();
       this.#timer = this.plan.upstream.clock.after(pause, () => this.#tryAgain());
     }
+  }
+
+  #pause(): void {
+    this.pausing = true;
+    if (this.requestTrailers === undefined) this.exchange.inbound.pause();
   }
 
   #tryAgain(): void {
@@ -219,22 +188,20 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     this.#timer = undefined;
     this.triedAt = this.plan.upstream.clock.now();
     // More of the body has come meanwhile than may be kept.
-    if (this.plan.body === undefined && this.replay?.complete === false)
-      this.fail(new GatehouseError('upstream_reset', 'the server failed, and the request could not be sent again'));
+    if (this.plan.body === undefined && this.replay?.complete === false) this.fail(new GatehouseError(...UNREPEATABLE));
     else this.#try();
   }
 
   /** Sends the request a second time, while the first one is still unanswered. */
   #sendAgain(): void {
     this.#timer = undefined;
-    const { upstream, body } = this.plan;
-    const whole = body !== undefined || (this.requestTrailers !== undefined && this.replay?.complete !== false);
+    const { exchange, plan, replay, requestTrailers, retrying } = this;
+    const { config, budget } = plan.upstream;
+    const whole = plan.body !== undefined || (requestTrailers !== undefined && replay?.complete !== false);
     if (!whole || this.headSent || this.connection === undefined) return;
-    if (this.exchange.tries >= upstream.config.retries.attempts || (!this.retrying && !upstream.budget.mayRetry(false)))
-      return;
+    if (exchange.tries >= config.retries.attempts || (!retrying && !budget.mayRetry(false))) return;
     const tried = [...(this.#tried ?? []), this.endpoint?.index ?? -1];
-    const trailers = this.requestTrailers ?? '';
-    this.#hedge = sendHedge(this.exchange, this.plan, tried, this.#totalAt, this.replay, trailers, this);
+    this.#hedge = sendHedge(exchange, plan, tried, this.totalAt, replay, requestTrailers ?? '', this);
     if (this.#hedge !== undefined) this.#count();
   }
 
@@ -260,6 +227,7 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
     this.connection?.abort();
     this.leaveEndpoint();
     this.endpoint = hedge.endpoint;
+    this.seat = hedge.seat;
     this.connection = hedge.connection;
     this.triedAt = hedge.startedAt;
     this.probe = hedge.probe;
@@ -268,9 +236,8 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
   }
 
   #count(): void {
-    if (this.retrying) return;
+    if (!this.retrying) this.plan.upstream.budget.retried();
     this.retrying = true;
-    this.plan.upstream.budget.retried();
   }
 
   /** No second sending, and none to come. */
@@ -284,7 +251,8 @@ export abstract class Attempts implements OutboundSink, HedgeOwner {
   protected leaveEndpoint(): void {
     const endpoint = this.endpoint;
     if (endpoint === undefined) return;
-    endpoint.inflight--;
+    endpoint.leave(this.seat);
+    this.seat = undefined;
     this.endpoint = undefined;
     tryGivenUp(endpoint, this.probe);
     this.probe = false;

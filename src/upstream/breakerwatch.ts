@@ -32,7 +32,7 @@ export class BreakerWatch {
     for (const endpoint of this.#endpoints) {
       const { standing } = endpoint;
       if (standing.breaker === undefined || standing.breaker.state !== 'open' || endpoint.weight <= 0) continue;
-      if (tried?.includes(endpoint.index) || endpoint.inflight >= endpoint.maxInflight) continue;
+      if (tried?.includes(endpoint.index) || !(endpoint.hasRoom || endpoint.inflight === 0)) continue;
       if (standing.takeProbe(now)) return endpoint;
     }
     return undefined;

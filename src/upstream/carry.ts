@@ -1,6 +1,7 @@
 /** The endpoints of a changed upstream: those that stay are the same objects, with connections, health and load. */
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
-import { Endpoint, type EndpointParts } from './endpoint.ts';
+import { Endpoint } from './endpoint.ts';
+import type { EndpointParts } from './endpointparts.ts';
 
 /** An endpoint that stays, with the place and settings that it is to have. */
 export interface Carried {

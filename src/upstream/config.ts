@@ -1,7 +1,9 @@
 /** Settings of the upstreams: which servers answer, how load is spread, and how long we wait. */
 import { z } from 'zod';
 import { count, duration, name, percent, size } from '../kernel/schema.ts';
+import { hedgingConfig } from './hedging.ts';
 import { upstreamHttp2 } from './http2/config.ts';
+import { adaptiveConfig, maxConcurrency, queueConfig } from './queue/config.ts';
 
 /** `upstreams.NAME.endpoints[]`. */
 export const endpointConfig = z.strictObject({
@@ -14,6 +16,7 @@ export const endpointConfig = z.strictObject({
     .describe('Where the server is: http://HOST:PORT, https://HOST:PORT or unix:/path/of.sock.'),
   name: name.optional().describe('Name in metrics and logs; the URL without scheme when left out.'),
   weight: z.number().int().min(0).max(1000).default(1).describe('Share of the load, relative to the others; 0 drains.'),
+  maxConcurrency,
   zone: name
     .optional()
     .describe("Availability zone; endpoints in the gateway's own `zone` come first. Unset: as near as can be."),
@@ -103,21 +106,6 @@ export const breakerConfig = z
   })
   .describe(
     'Circuit breaker of each endpoint, shared by all workers: open, it lets nothing through; then one probe decides.',
-  );
-
-/** `upstreams.NAME.hedging`. */
-export const hedgingConfig = z
-  .strictObject({
-    after: duration('1s', '1ms').describe('No answer for this long: the request is also sent to another endpoint.'),
-    header: z
-      .string()
-      .regex(/^[A-Za-z0-9-]+$/, 'expected a field name')
-      .default('idempotency-key')
-      .describe('Field by which a request of any method declares that sending it twice does no harm.'),
-    all: z.boolean().default(false).describe('Every request of this upstream may be sent twice (embeddings, say).'),
-  })
-  .describe(
-    'Hedging of requests that are idempotent by method, by declaration or by `all`: the first answer counts. Each costs a retry of the budget.',
   );
 
 /** `upstreams.NAME.passive.successRate`. */
@@ -284,6 +272,8 @@ export const upstreamConfig = z.strictObject({
     .prefault({})
     .describe('Trying again, at another endpoint where there is one.'),
   hedging: hedgingConfig.optional(),
+  queue: queueConfig,
+  adaptive: adaptiveConfig.optional(),
   keepAliveComments: duration('0').describe(
     'Silence after which an event stream gets a comment, so that nobody before us takes it for dead; 0: none.',
   ),

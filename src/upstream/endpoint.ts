@@ -5,7 +5,6 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ChunkedLimits } from '../http/chunked.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { ErrorCode } from '../kernel/error.ts';
-import type { Events } from '../kernel/event.ts';
 import type { Inbound } from '../kernel/exchange.ts';
 import type { Deadlines } from '../socket/deadlines.ts';
 import type { Dial, DialTarget } from '../socket/dial.ts';
@@ -14,35 +13,13 @@ import { endpointName, parseEndpointUrl } from './address.ts';
 import type { Carrier } from './carrier.ts';
 import type { EndpointConfig, UpstreamConfig } from './config.ts';
 import { ClientConnection } from './connection.ts';
+import { bodyLimits, type EndpointParts } from './endpointparts.ts';
 import type { ConnectionHost } from './host.ts';
 import { Http2Pool } from './http2/pool.ts';
 import { bringForward, clientOf } from './perclient.ts';
-import { type Lookup, Resolver } from './resolve.ts';
-import { type AgentWord, type AskProbe, Standing } from './standing.ts';
-
-/** What all endpoints of an upstream share. */
-export interface EndpointParts {
-  clock: Clock;
-  events: Events;
-  deadlines: Deadlines;
-  lookup: Lookup;
-  dial: Dial;
-  tls: TlsOptions;
-  askProbe: AskProbe | undefined;
-  /** Whether one more endpoint may be ejected now. */
-  mayEject(): boolean;
-  /** Availability or weight has changed. */
-  changed(endpoint: Endpoint): void;
-}
-
-function bodyLimits({ limits }: UpstreamConfig): ChunkedLimits {
-  return {
-    body: Number.POSITIVE_INFINITY,
-    chunkExtensions: 1 << 20,
-    trailers: limits.head,
-    fields: limits.fields,
-  };
-}
+import type { Seats } from './queue/seats.ts';
+import { Resolver } from './resolve.ts';
+import { type AgentWord, Standing } from './standing.ts';
 
 /** One server. Also what a balancer chooses from. */
 export class Endpoint implements ConnectionHost {
@@ -64,6 +41,8 @@ export class Endpoint implements ConnectionHost {
   inflight = 0;
   /** Most requests under way that its agent allows. */
   maxInflight = Number.POSITIVE_INFINITY;
+  /** Places that this worker was granted here; undefined: nothing limits the requests at once. */
+  seats: Seats | undefined = undefined;
   available = true;
   /** When it came back, in monotonic milliseconds; -1 when it has never been away. */
   recoveredAt = -1;
@@ -255,6 +234,25 @@ export class Endpoint implements ConnectionHost {
     if (!this.#closing) this.standing.failed(code, startedAt);
   }
 
+  /** Another request may be sent to it now. */
+  get hasRoom(): boolean {
+    return this.inflight < this.maxInflight && (this.seats === undefined || this.seats.room);
+  }
+
+  /** A request is sent to it; `leave` gets what this returns when it has ended. */
+  enter(): Seats | undefined {
+    this.inflight++;
+    const { seats } = this;
+    if (seats !== undefined) seats.take();
+    return seats;
+  }
+
+  /** A request has ended. */
+  leave(seat: Seats | undefined): void {
+    this.inflight--;
+    if (seat !== undefined) seat.free();
+  }
+
   /** What active health checks say. */
   setHealthy(healthy: boolean, reason: string): void {
     this.standing.setHealthy(healthy, reason);
@@ -277,7 +275,7 @@ export class Endpoint implements ConnectionHost {
         this.#http2.close();
       }
     }
-    this.#parts.changed(this);
+    this.#parts.changed();
   }
 
   #dnsFailed(message: string): void {

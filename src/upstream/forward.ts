@@ -31,6 +31,8 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
   #shape: ResponseShape | undefined = undefined;
   #pass: ((buffer: Buffer, start: number, end: number) => void) | undefined = undefined;
   #over = false;
+  /** The first token is waited for, to be measured. */
+  #measuring = false;
   /** A tunnel: directions that still go on. The exchange is over when both have ended. */
   #directions = 0;
 
@@ -130,6 +132,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     const fields = answerFields(plan, exchange.id, response, length);
     const shape = plan.shape(head);
     this.#shape = shape;
+    if (this.seat !== undefined) this.#measure(shape !== undefined, now);
     let outgoing = length;
     if (shape?.rewrite !== undefined) {
       if (length > 0) outgoing = LENGTH_CHUNKED;
@@ -139,12 +142,24 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     exchange.inbound.head(head.status, head.reason, fields, outgoing);
   }
 
+  /** What tells how busy the server is: its first token; where answers are not read, their head. How long a whole answer takes does not. */
+  #measure(read: boolean, now: number): void {
+    if (this.exchange.status >= 400) return;
+    if (read) this.#measuring = this.exchange.stream;
+    else this.seat?.measured(now - this.triedAt);
+  }
+
   onResponseData(buffer: Buffer, start: number, end: number): void {
     const shape = this.#shape;
     if (shape !== undefined) {
       if (shape.tap !== undefined) shape.tap.data(buffer, start, end);
+      if (this.#measuring && this.exchange.firstTokenAt > 0) {
+        this.#measuring = false;
+        this.seat?.measured(this.exchange.firstTokenAt - this.triedAt);
+      }
       if (shape.rewrite !== undefined && this.#pass !== undefined) {
         shape.rewrite.data(buffer, start, end, this.#pass);
+        if (shape.rewrite.done) this.#cutShort();
         return;
       }
     }
@@ -176,6 +191,15 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     inbound.end(trailers);
   }
 
+  /** What reads along has ended the answer: complete for the client, cancelled for the server. */
+  #cutShort(): void {
+    const { connection } = this;
+    if (connection === undefined) return;
+    this.#completed();
+    connection.abort();
+    this.exchange.inbound.end('');
+  }
+
   #completed(): void {
     const { status, firstByteAt } = this.exchange;
     this.connection = undefined;
@@ -194,16 +218,8 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     const probe = this.probe;
     this.probe = false;
     tryFailed(endpoint, error.code, this.triedAt, probe, reused);
-    if (this.headSent) {
-      const event = this.#end.cutEvent(this.exchange, this.#shape, error);
-      const { inbound } = this.exchange;
-      if (event !== '') {
-        const bytes = Buffer.from(event);
-        inbound.write(bytes, 0, bytes.length);
-      }
-      this.#finish('upstream_aborted', error);
-      inbound.abort();
-    } else this.goOn(error, sent);
+    if (this.headSent) this.#cutOff('upstream_aborted', error);
+    else this.goOn(error, sent);
   }
 
   // ---- streams
@@ -222,6 +238,28 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
   }
 
   // ---- the end
+
+  /** Ends it for a reason of our own: before the answer has begun by an error, in a stream by an event that says why. */
+  cut(error: GatehouseError): void {
+    if (this.#over) return;
+    const connection = this.connection;
+    this.connection = undefined;
+    connection?.abort();
+    if (this.headSent) this.#cutOff('denied', error);
+    else this.fail(error);
+  }
+
+  /** What has begun is seen to be cut. */
+  #cutOff(outcome: Outcome, error: GatehouseError): void {
+    const { inbound } = this.exchange;
+    const event = this.#end.cutEvent(this.exchange, this.#shape, error);
+    if (event !== '') {
+      const bytes = Buffer.from(event);
+      inbound.write(bytes, 0, bytes.length);
+    }
+    this.#finish(outcome, error);
+    inbound.abort();
+  }
 
   protected fail(error: GatehouseError): void {
     const exchange = this.exchange;

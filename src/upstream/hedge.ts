@@ -5,6 +5,7 @@ import type { Carrier } from './carrier.ts';
 import type { Endpoint } from './endpoint.ts';
 import { requestHead } from './outgoing.ts';
 import type { ForwardPlan } from './plan.ts';
+import type { Seats } from './queue/seats.ts';
 import type { Replay } from './replay.ts';
 import { isIdempotent } from './replay.ts';
 import { tryFailed, tryGivenUp } from './verdict.ts';
@@ -24,6 +25,13 @@ export function mayHedge(exchange: Exchange, plan: ForwardPlan): boolean {
   return isIdempotent(head.method) || hedging.all || head.get(hedging.header.toLowerCase()) !== undefined;
 }
 
+/** Whether a request may be sent again though the server may have begun with it. */
+export function mayRepeat(exchange: Exchange, plan: ForwardPlan): boolean {
+  const { config, hedgeAfter } = plan.upstream;
+  if (isIdempotent(exchange.head.method) || config.retries.nonIdempotent) return true;
+  return hedgeAfter > 0 && mayHedge(exchange, plan);
+}
+
 /** One sending; everything that it cannot decide goes to its owner. */
 export class Hedge implements OutboundSink {
   readonly endpoint: Endpoint;
@@ -32,6 +40,8 @@ export class Hedge implements OutboundSink {
   readonly startedAt: number;
   /** It is the probe of the endpoint's breaker. */
   readonly probe: boolean;
+  /** Its place at the endpoint. */
+  readonly seat: Seats | undefined;
   readonly #owner: HedgeOwner;
 
   constructor(endpoint: Endpoint, connection: Carrier, startedAt: number, owner: HedgeOwner) {
@@ -40,7 +50,7 @@ export class Hedge implements OutboundSink {
     this.startedAt = startedAt;
     this.probe = endpoint.standing.probing;
     this.#owner = owner;
-    endpoint.inflight++;
+    this.seat = endpoint.enter();
   }
 
   onInterim(): void {}
@@ -56,7 +66,7 @@ export class Hedge implements OutboundSink {
   onOutboundDrain(): void {}
 
   onOutboundError(error: GatehouseError, _sent: boolean, reused: boolean): void {
-    this.endpoint.inflight--;
+    this.endpoint.leave(this.seat);
     tryFailed(this.endpoint, error.code, this.startedAt, this.probe, reused);
     this.#owner.hedgeFailed();
   }
@@ -73,7 +83,7 @@ export class Hedge implements OutboundSink {
   /** The other one was faster, or the exchange is over. */
   cancel(): void {
     this.connection.abort();
-    this.endpoint.inflight--;
+    this.endpoint.leave(this.seat);
     tryGivenUp(this.endpoint, this.probe);
   }
 }
@@ -108,7 +118,7 @@ export function sendHedge(
   const text = requestHead(plan, method, endpoint.authority, length);
   connection.start(hedge, method, text, length, totalAt, perTry > 0 ? now + perTry : Number.POSITIVE_INFINITY);
   if (body !== undefined) connection.write(body, 0, body.length);
-  for (const piece of replay?.pieces ?? []) connection.write(piece, 0, piece.length);
+  replay?.send(connection);
   connection.end(trailers);
   return hedge;
 }

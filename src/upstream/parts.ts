@@ -6,6 +6,7 @@ import type { Deadlines } from '../socket/deadlines.ts';
 import type { Dial } from '../socket/dial.ts';
 import type { Home } from './balance/levels.ts';
 import type { UpstreamConfig } from './config.ts';
+import type { Queues } from './queue/queue.ts';
 import type { Lookup } from './resolve.ts';
 import type { AskProbe } from './standing.ts';
 
@@ -24,6 +25,8 @@ export interface UpstreamParts {
   dial?: Dial;
   /** Whom to ask before a breaker's probe; nobody when left out. */
   askProbe?: AskProbe | undefined;
+  /** Places at servers, and who waits for them; without it nothing waits. */
+  queues?: Queues;
 }
 
 /** TLS settings towards an upstream's endpoints. `readText` throws for a file that was not read. */

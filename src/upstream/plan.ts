@@ -2,6 +2,7 @@
 import type { FieldSection } from '../http/fields.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import type { Exchange, Outcome, ResponseHead, Rewrite, Tap } from '../kernel/exchange.ts';
+import type { Order } from './queue/upstreamqueue.ts';
 import type { Upstream } from './upstream.ts';
 
 /** How the answer is looked at or changed on its way. */
@@ -28,6 +29,8 @@ export interface ForwardPlan {
   readonly upgrade: string;
   /** Pieces of generated content that the answer has shown so far; 0 where nobody counts them. */
   readonly tokens: number;
+  /** How the request stands in a queue, for a try that has no place; `waitedMs`: since the first one. */
+  order(waitedMs: number, patienceMs: number): Order;
   /** Looks at the response head and chooses what watches or changes the body; undefined: it passes unseen. */
   shape(head: ResponseHead): ResponseShape | undefined;
   /** Field lines for the client out of the server's, without the kinds in `drop`. */

@@ -60,4 +60,9 @@ export class Replay {
   get pieces(): readonly Buffer[] {
     return this.#pieces;
   }
+
+  /** Sends all of it again. */
+  send(to: { write(buffer: Buffer, start: number, end: number): boolean }): void {
+    for (const piece of this.#pieces) to.write(piece, 0, piece.length);
+  }
 }

@@ -11,9 +11,11 @@ import { BreakerWatch } from './breakerwatch.ts';
 import { RetryBudget } from './budget.ts';
 import { type Carried, carryOver } from './carry.ts';
 import type { UpstreamConfig } from './config.ts';
-import type { Endpoint, EndpointParts } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { EndpointParts } from './endpointparts.ts';
 import { compareOutliers } from './outlier.ts';
 import { tlsOptions, type UpstreamParts } from './parts.ts';
+import type { UpstreamQueue } from './queue/upstreamqueue.ts';
 import { systemLookup } from './resolve.ts';
 import type { WatchLimits } from './watch.ts';
 
@@ -40,6 +42,8 @@ export class Upstream {
   readonly retryStatuses: ReadonlySet<number> | undefined;
   /** What is watched in streams; undefined: nothing. */
   readonly watchLimits: WatchLimits | undefined;
+  /** Where requests wait for a place; undefined: nothing limits the requests at once. */
+  readonly queue: UpstreamQueue | undefined;
   #balancer: Balancer;
   /** Endpoints of the configuration before that stay, with the settings they are to have. */
   readonly #carried: Carried[];
@@ -94,6 +98,8 @@ export class Upstream {
     this.#panic = new Panic(config.panicThreshold, endpoints, (...news) => this.#tellPanic('', ...news));
     this.#ramp = new Ramp(parts.clock, config.slowStart, endpoints, () => this.#balancer.changed());
     this.#comparing = compareOutliers(parts.clock, config.passive, endpoints);
+    this.queue = parts.queues?.of(name, config);
+    if (before === undefined) this.#seat();
   }
 
   /** Resolves host names. Serving may start before; endpoints without an address then fail to connect. */
@@ -110,8 +116,39 @@ export class Upstream {
     // Made anew, for the places and weights it was made of have changed.
     this.#levels?.close();
     this.#balancer = this.#makeBalancer();
+    this.#seat();
     this.#begin();
     this.#changed();
+  }
+
+  /** Gives the endpoints that have a limit their places. */
+  #seat(): void {
+    const { queue, config } = this;
+    for (const [index, { maxConcurrency }] of config.endpoints.entries()) {
+      const endpoint = this.endpoints[index] as Endpoint;
+      const limited = maxConcurrency !== undefined || config.adaptive !== undefined;
+      endpoint.seats = limited ? queue?.seats(endpoint.id) : undefined;
+    }
+    queue?.adopt(config, () => this.#usable());
+  }
+
+  /** Names of the endpoints that a request may be sent to, if there is a place. */
+  #usable(): string[] {
+    const all = (this.#panic.all ?? this.endpoints) as readonly Endpoint[];
+    const panic = this.#panic.all !== undefined;
+    return all.filter(({ available, weight }) => (panic || available) && weight > 0).map(({ id }) => id);
+  }
+
+  /** Whether only the wait for a place keeps a request from being sent. `tried` may be used again. */
+  get full(): boolean {
+    let full = false;
+    const panic = this.#panic.all !== undefined;
+    for (const endpoint of this.endpoints) {
+      if (!(endpoint.available || panic) || endpoint.weight <= 0) continue;
+      if (endpoint.hasRoom) return false;
+      full ||= endpoint.seats !== undefined;
+    }
+    return full;
   }
 
   /** From now on it is in use. */
@@ -157,11 +194,12 @@ export class Upstream {
       if (probe !== undefined) return probe;
     }
     const { all } = this.#panic;
-    if (all !== undefined) return pickInPanic(all, tried, this.clock) as Endpoint | undefined;
+    if (all !== undefined) {
+      const open = this.queue === undefined ? all : (all as readonly Endpoint[]).filter(({ hasRoom }) => hasRoom);
+      return pickInPanic(open, tried, this.clock) as Endpoint | undefined;
+    }
     const endpoint = this.#balancer.pick(key, tried) as Endpoint | undefined;
-    return endpoint === undefined || endpoint.inflight < endpoint.maxInflight
-      ? endpoint
-      : this.#besides(endpoint, key, tried);
+    return endpoint === undefined || endpoint.hasRoom ? endpoint : this.#besides(endpoint, key, tried);
   }
 
   /** Where only the probe of a breaker may find an endpoint: resolves when it is known who sends it. Else undefined. */
@@ -170,12 +208,12 @@ export class Upstream {
     return this.#breakers.decision(this.clock);
   }
 
-  /** Another endpoint than one that has all the requests its agent allows. */
+  /** Another endpoint than one that has all the requests it may have. */
   #besides(full: Endpoint, key: string | undefined, tried: Tried): Endpoint | undefined {
     const out = tried === undefined ? [full.index] : [...tried, full.index];
     for (;;) {
       const endpoint = this.#balancer.pick(key, out) as Endpoint | undefined;
-      if (endpoint === undefined || endpoint.inflight < endpoint.maxInflight) return endpoint;
+      if (endpoint === undefined || endpoint.hasRoom) return endpoint;
       out.push(endpoint.index);
     }
   }
@@ -233,5 +271,6 @@ export class Upstream {
     this.#panic.judge(this.#levels !== undefined);
     this.#ramp.start();
     this.#balancer.changed();
+    this.queue?.changed();
   }
 }

@@ -61,4 +61,7 @@ test('a limit that only observes refuses nothing, and says what it would have re
   });
   t.after(stop);
   for (let i = 0; i < 20; i++) assert.equal((await ask(gateway)).status, 200);
+  assert.ok(
+    (await gateway.metricReaches('gatehouse_limit_exceeded_total{rule="ai/watch",result="observed"}', 1)) <= 15,
+  );
 });

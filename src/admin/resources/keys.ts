@@ -85,6 +85,7 @@ export const keys: Resource<KeyDocument> = {
     const over = beyond(wanted, undefined, around);
     if (over !== undefined) return over;
     const { store, now, pepper } = around;
+    if (pepper === '') return problem(409, 'no_pepper', NO_PEPPER);
     const owned = await ownedBy(store, wanted.tenant, wanted.principal);
     const made = createKey(withMilliseconds(wanted, TIMES) as KeyOrder, owned.keys, { pepper, now });
     if ('refused' in made) return refused(made.refused);
@@ -159,6 +160,9 @@ async function rotate(
   ];
   return { wanted, also: [ownership(owned, [...usable, id, document.id])], answered: 1 };
 }
+
+const NO_PEPPER =
+  'Keys are hashed under a secret of yours, and none is set. Write access: { pepper: "${GATEHOUSE_PEPPER}" } into the configuration and start the gateway with GATEHOUSE_PEPPER=$(openssl rand -base64 32); keep that value.';
 
 const refused = (why: string): Answer => problem(409, 'refused', `${why.charAt(0).toUpperCase()}${why.slice(1)}.`);
 

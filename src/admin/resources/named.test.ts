@@ -75,3 +75,19 @@ test('domains: the key is never shown, and what does not fit is refused', async 
   }
   assert.equal((await ask('operator', 'POST /api/v1/domains', { id: 'a.example.com', acme: true })).status, 201);
 });
+
+test('clients of the token service: a secret once, and none for those who cannot keep one', async (t) => {
+  const { ask, store } = await startApi(t);
+  const made = await ask('admin', 'POST /api/v1/clients', { id: 'batch', tenant: 'acme', scopes: ['inference'] });
+  assert.deepEqual([made.status, made.body.public], [201, false]);
+  const secret = String(made.body.secret);
+  assert.match(secret, /^gh_client_/);
+  const changed = await ask('admin', 'PATCH /api/v1/clients/batch', { name: 'nightly' }, { 'if-match': made.etag });
+  assert.deepEqual([changed.status, changed.body.secret, changed.body.hash], [200, undefined, undefined]);
+  const kept = await store.get<{ hash: string }>('client', 'batch');
+  assert.equal(kept?.value.hash.length, 43, 'a change keeps the secret');
+  assert.ok(!JSON.stringify([kept, await store.history()]).includes(secret));
+  const open = { id: 'cli', public: true };
+  assert.equal((await ask('admin', 'POST /api/v1/clients', open)).status, 422, 'it could not prove that it is itself');
+  assert.equal((await ask('admin', 'POST /api/v1/clients', { ...open, grants: ['device'] })).status, 201);
+});

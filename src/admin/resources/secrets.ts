@@ -7,6 +7,7 @@ import { ADMIN_TOKEN_KIND } from './admindocument.ts';
 const SECRETS: Readonly<Record<string, readonly string[]>> = {
   [KEY_KIND]: ['hash', 'pepper'],
   [ADMIN_TOKEN_KIND]: ['hash'],
+  client: ['hash'],
   domain: ['key'],
 };
 

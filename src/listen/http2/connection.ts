@@ -170,7 +170,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
     const fault = request instanceof HttpFault ? request : undefined;
     const head = request instanceof HttpFault ? new Request() : request;
     const exchange = new Http2Exchange(this, id, head);
-    this.streams.set(id, exchange);
+    this.add(exchange);
     exchange.remoteEnded = ended;
     if (this.#requests >= runtime.limits.requestsPerConnection) this.drain();
     if (fault !== undefined) {

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Events } from '../../kernel/event.ts';
+import type { Identity } from '../../kernel/identity.ts';
 import { ApiKeys } from './apikeys.ts';
 import type { Authenticator } from './authenticator.ts';
 import { Certificates } from './certificates.ts';
@@ -17,6 +18,7 @@ import { type KeyUses, UsedKeys } from './used.ts';
 export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
 export type { KeyDocument } from './document.ts';
 export { AccessGate } from './gate.ts';
+export { requestUri } from './jwt/jwt.ts';
 export { ISSUER_KEYS, Tokens } from './jwt/tokens.ts';
 export { mintKey } from './key.ts';
 export {
@@ -35,8 +37,9 @@ export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts'
 export { packRevocation, REVOCATION_KIND, revocationConsumer, revocationDocument } from './revocations.ts';
 export { CREDENTIAL } from './shown.ts';
 export { KeyTable } from './table.ts';
-export { Throttle } from './throttle.ts';
+export { networkOf, Throttle } from './throttle.ts';
 export type { KeyUses } from './used.ts';
+export { type Vouched, Voucher } from './vouch.ts';
 
 /** What the room needs. */
 export interface AccessParts {
@@ -93,6 +96,11 @@ export class Access {
     return { config, methods, gates, uniform: gates.every((gate) => gate === gates[0]) };
   }
 
+  /** Rises whenever a credential may have been taken back. */
+  get epoch(): number {
+    return this.#keys.epoch + this.tokens.revocations.epoch;
+  }
+
   /** Tells which keys were used, before the process ends. */
   flush(): void {
     this.#used.flush();
@@ -109,6 +117,11 @@ export class Access {
       new Certificates(clock, certificates),
     ];
   }
+}
+
+/** Whether a credential has been taken back since it let somebody in. */
+export function takenBack({ methods }: CompiledAccess, identity: Identity): boolean {
+  return methods.some((one) => one.takenBack?.(identity) === true);
 }
 
 /** The gates of a configuration. */

@@ -97,6 +97,12 @@ export class ApiKeys implements Authenticator {
     return this.#verify(credential, exchange);
   }
 
+  /** A key that has expired was not taken back: what it began may end. */
+  takenBack({ method, credential, expiresAt }: Identity): boolean {
+    if (method !== 'apiKey' || this.#clock.wall() >= expiresAt) return false;
+    return !this.#table.holds(credential) && !this.#declared.holds(credential);
+  }
+
   /** What still holds of a key that was verified. */
   #admit(found: Verified, exchange: Exchange): AuthVerdict {
     const { identity } = found;

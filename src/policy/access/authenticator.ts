@@ -79,6 +79,8 @@ export interface Authenticator {
   guessable?(credential: string): boolean;
   /** Challenges for who has shown nothing, beside `Bearer realm="…"`; such as `DPoP algs="ES256 EdDSA"`. */
   readonly challenges?: readonly string[];
+  /** Whether somebody has taken the credential of this identity back since, so that even what runs has to end. */
+  takenBack?(identity: Identity): boolean;
   /** Looks at what TLS says, where no credential was shown; undefined: nothing there to go by. */
   fromConnection?(exchange: Exchange): AuthVerdict | undefined;
 }

@@ -14,6 +14,8 @@ const FIRST_ROWS = 64;
 export class KeyTable {
   /** Rises whenever the row is changed, filled or emptied: who remembers a row remembers its version. */
   versions = new Uint32Array(FIRST_ROWS);
+  /** Rises whenever a key is changed or taken out. */
+  epoch = 0;
   #digests = new Uint8Array(FIRST_ROWS * DIGEST_BYTES);
   #notBefore = new Float64Array(FIRST_ROWS);
   #expiresAt = new Float64Array(FIRST_ROWS);
@@ -124,11 +126,18 @@ export class KeyTable {
     return ((this.#flags[row] as number) & DISABLED) !== 0;
   }
 
+  /** Whether a key is there and not switched off, by its id. */
+  holds(id: string): boolean {
+    const row = this.#findId(id);
+    return row >= 0 && !this.disabled(row);
+  }
+
   #findId(id: string): number {
     return this.#byId.find(this.#texts.hashOf(id), (row) => this.#texts.firstIs(this.#text[row] as number, id));
   }
 
   #empty(row: number): void {
+    this.epoch++;
     this.#byDigest.remove(row);
     this.#byId.remove(row);
     this.#texts.drop(this.#text[row] as number);

@@ -13,6 +13,10 @@ export interface ActiveLimit {
   /** Counts and reports, and refuses nothing. */
   readonly observe: boolean;
   readonly needsBody: boolean;
+  /** Output tokens to reserve for a request that does not bound its output. */
+  readonly output: number;
+  /** Units that can ever be free at once. */
+  readonly most: number;
 }
 
 /** How much of each unit: what a request may use, and in the end what it has used. */
@@ -21,6 +25,10 @@ export type Demand = Readonly<Record<Exclude<Unit, 'requests' | 'concurrency'>, 
 /** What the room tells of a request that is over a limit. */
 export type Report = (exhausted: Exhausted, observed: boolean) => void;
 
+function unitsOf(demand: Partial<Demand>, unit: Unit): number {
+  return unit === 'requests' || unit === 'concurrency' ? 0 : (demand[unit] ?? 0);
+}
+
 /** Claims that are taken together, or not at all. */
 class Claims implements Waiter {
   readonly claims: Claim[] = [];
@@ -28,6 +36,8 @@ class Claims implements Waiter {
   readonly #decided: (exhausted: Exhausted | undefined) => void;
   /** taken: to be settled; over: nothing more to do. */
   #state: 'asking' | 'taken' | 'over' = 'asking';
+  /** More that is being asked for. */
+  #extension: Claims | undefined = undefined;
 
   constructor(leases: Leases, decided: (exhausted: Exhausted | undefined) => void) {
     this.#leases = leases;
@@ -51,7 +61,29 @@ class Claims implements Waiter {
     if (verdict !== 'wait') this.#decided(verdict);
   }
 
+  /** Takes more for some of these claims. */
+  extend(more: Partial<Demand>, decided: (granted: boolean) => void): Exhausted | 'wait' | undefined {
+    if (this.#state !== 'taken') return 'wait';
+    const grown = this.claims.filter(({ lease: { owner } }) => unitsOf(more, owner.rule.unit) > 0);
+    const extension = new Claims(this.#leases, (exhausted) => {
+      this.#extension = undefined;
+      if (exhausted === undefined) this.#adopt(grown, more);
+      decided(exhausted === undefined);
+    });
+    for (const { lease, rule } of grown) extension.claims.push({ lease, units: unitsOf(more, rule.unit), rule });
+    const verdict = extension.begin();
+    if (verdict === 'wait') this.#extension = extension;
+    else if (verdict === undefined) this.#adopt(grown, more);
+    return verdict;
+  }
+
+  /** What was taken is settled with the rest. */
+  #adopt(grown: readonly Claim[], more: Partial<Demand>): void {
+    for (const claim of grown) claim.units += unitsOf(more, claim.lease.owner.rule.unit);
+  }
+
   end(used: Demand): void {
+    this.#extension?.end(used);
     if (this.#state === 'asking') this.#leases.forget(this.claims, this);
     if (this.#state === 'taken') {
       for (const { lease, units } of this.claims) {
@@ -103,6 +135,15 @@ export class Admission {
     const verdict = this.#enforced.begin();
     if (verdict !== 'wait') this.#enter(verdict);
     return verdict;
+  }
+
+  /**
+   * Reserves more of the units that `more` names, all or nothing; 'wait': `decided` tells. One after the other: not while one is
+   * being decided.
+   */
+  extend(more: Partial<Demand>, decided: (granted: boolean) => void): boolean | 'wait' {
+    const verdict = this.#enforced.extend(more, decided);
+    return verdict === 'wait' ? verdict : verdict === undefined;
   }
 
   /** Units of one kind that are reserved; infinite when none are counted. */

@@ -4,77 +4,17 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { spareOf } from './ahead.ts';
-import { CalendarCounter, type Counter } from './counter.ts';
+import { type Account, type Book, evict } from './book.ts';
+import { CalendarCounter } from './counter.ts';
+import { handOver, takeBack, takeOver } from './handover.ts';
 import type { Holding } from './holding.ts';
 import { KeyLimits } from './keylimits.ts';
-import { type Counters, countersOf, type Rule, sameRefill } from './rule.ts';
+import type { Authority, Counted, LeaseAsk, LeaseGrant } from './protocol.ts';
+import { countersOf, type Rule, sameRefill } from './rule.ts';
 import { nearestFirst, type Standing, standingOf } from './standing.ts';
-
-/**
- * What a holder says about one key of one rule. Sums run from the beginning of `epoch`, so a message that is lost or comes twice
- * changes nothing: the next one says it again.
- */
-export interface LeaseAsk {
-  rule: string;
-  key: string;
-  /** Which of the leases that the holder had for this key, growing. */
-  epoch: number;
-  /** Sum of what it has been granted, as far as it knows. */
-  granted: number;
-  /** Sum of the units that it holds no more. */
-  back: number;
-  /** Sum of the units that were used; more than `back` where more was used than was reserved. */
-  used: number;
-  /** Units that requests wait for. */
-  need: number;
-  /** The smallest request that waits: less than this is of no use. */
-  least: number;
-  /** Units it would like to have beside, for requests to come. */
-  wish: number;
-}
-
-/** What it is told. */
-export interface LeaseGrant {
-  /** Sum of what it has been granted in this epoch. */
-  granted: number;
-  /** When less than `least` could be granted: milliseconds after which asking again makes sense; infinite: never. */
-  retryAfterMs: number;
-  /** Milliseconds from the question on, after which units in hand must not be used; infinite where one process decides alone. */
-  ttlMs: number;
-  /** Units of the limit that are free after this, and milliseconds until all of them are. */
-  free: number;
-  resetMs: number;
-}
-
-/** Grants leases to holders. */
-export interface Authority {
-  /** One batch of a holder; grants in the same order. */
-  exchange(holder: number, asks: readonly LeaseAsk[]): LeaseGrant[] | Promise<LeaseGrant[]>;
-  /** A holder has died. */
-  gone(holder: number): void;
-}
-
-interface Account {
-  counter: Counter;
-  /** Units that this key has beyond the limit of the rule; negative: less. */
-  extra: number;
-  /** Units that the ledger has and no worker of ours has told, of the period `outsideIn`. */
-  outside: number;
-  outsideIn: number;
-  /** Few workers, so a list. */
-  holdings: Holding[];
-}
-
-interface Book {
-  rule: Rule;
-  counters: Counters;
-  accounts: Map<string, Account>;
-}
 
 /** When a worker may ask again about a rule that is not known here (yet), in milliseconds. */
 const UNKNOWN_RULE_MS = 50;
-/** Accounts looked at for each new one, when a rule has as many as it may. */
-const EVICT_STEP = 8;
 
 /** The authority of one process. */
 export class LocalAuthority implements Authority {
@@ -82,6 +22,9 @@ export class LocalAuthority implements Authority {
   readonly #books = new Map<string, Book>();
   readonly #maxKeys: number;
   readonly #keyLimits = new KeyLimits();
+  #nodes = 1;
+  /** Keys that are not known yet are for the process that takes over. */
+  #handed = false;
   /** Accounts that were dropped while something was counted, because strangers made too many. */
   evicted = 0;
 
@@ -100,12 +43,37 @@ export class LocalAuthority implements Authority {
       const book = this.#books.get(rule.name);
       if (book !== undefined && sameRefill(book.rule, rule)) {
         book.rule = rule;
-        book.counters.setLimit(rule.limit);
+        book.counters.setLimit(rule.limit, this.#nodes);
         for (const [key, account] of book.accounts) account.extra = this.#extraOf(rule, key);
       } else {
-        this.#books.set(rule.name, { rule, counters: countersOf(rule, this.#clock), accounts: new Map() });
+        const counters = countersOf(rule, this.#clock);
+        counters.setLimit(rule.limit, this.#nodes);
+        this.#books.set(rule.name, { rule, counters, accounts: new Map() });
       }
     }
+  }
+
+  /** Grants no more than one of so many nodes may. */
+  divide(nodes: number): void {
+    this.#nodes = nodes;
+    for (const { rule, counters } of this.#books.values()) counters.setLimit(rule.limit, nodes);
+  }
+
+  /** Units of a key that are used or held. */
+  counted(rule: string, key: string): number {
+    const book = this.#books.get(rule);
+    const account = book?.accounts.get(key);
+    if (book === undefined || account === undefined) return 0;
+    const now = this.#clock.now();
+    return Math.max(0, book.counters.make(now).free(now) - account.counter.free(now));
+  }
+
+  /** Counts units as used that nobody has reported. */
+  spend(rule: string, key: string, units: number): void {
+    const book = this.#books.get(rule);
+    if (book === undefined || units <= 0) return;
+    const now = this.#clock.now();
+    this.#account(book, key, now).counter.settle(0, units, now);
   }
 
   exchange(holder: number, asks: readonly LeaseAsk[]): LeaseGrant[] {
@@ -194,6 +162,27 @@ export class LocalAuthority implements Authority {
     return this.#keyLimits.of(rule, key) - rule.limit;
   }
 
+  /** Another process is to go on; see `handOver`. From now on nothing is granted of keys that are not known. */
+  handOver(): Counted[] {
+    this.#handed = true;
+    return handOver(this.#books.values(), this.#clock.now());
+  }
+
+  /** The other process has gone; see `takeBack`. */
+  takeBack(served: boolean): void {
+    this.#handed = false;
+    takeBack(this.#books.values(), served, this.#clock.now());
+  }
+
+  /** Goes on for another process; see `takeOver`. */
+  takeOver(counted: readonly Counted[], holder: number): void {
+    const now = this.#clock.now();
+    for (const one of counted) {
+      const book = this.#books.get(one.rule);
+      if (book !== undefined) takeOver(book, one, holder, now, () => this.#account(book, one.key, now));
+    }
+  }
+
   /** Accounts of all rules. */
   get size(): number {
     let size = 0;
@@ -212,9 +201,16 @@ export class LocalAuthority implements Authority {
         free: 0,
         resetMs: 0,
       };
+    if (this.#handed && book.rule.budget === undefined && !book.accounts.has(ask.key))
+      return { granted: ask.granted, retryAfterMs: 0, ttlMs: 0, free: 0, resetMs: 0, lost: true };
     const account = this.#account(book, ask.key, now);
     const { counter, extra } = account;
     const holding = this.#holding(account, holder, ask, now);
+    if (ask.granted > holding.granted) {
+      // By whoever decided before us, or beside us.
+      counter.hold(ask.granted - holding.granted, now);
+      holding.granted = ask.granted;
+    }
     const back = Math.max(0, Math.min(ask.back, holding.granted) - holding.back);
     const used = Math.max(0, ask.used - holding.used);
     if (back > 0 || used > 0) counter.settle(back, used, now);
@@ -240,7 +236,7 @@ export class LocalAuthority implements Authority {
   }
 
   #holding({ counter, holdings }: Account, holder: number, ask: LeaseAsk, now: number): Holding {
-    const { epoch, granted, back, used } = ask;
+    const { epoch, granted, heardBack: back, heardUsed: used } = ask;
     for (let i = holdings.length - 1; i >= 0; i--) {
       const one = holdings[i] as Holding;
       if (one.holder !== holder) continue;
@@ -266,32 +262,16 @@ export class LocalAuthority implements Authority {
       }
       return account;
     }
-    if (!book.rule.known && accounts.size >= this.#maxKeys) this.#evict(book, now);
+    if (!book.rule.known && accounts.size >= this.#maxKeys && evict(book, now, this.#maxKeys)) this.evicted++;
     account = {
       counter: book.counters.make(now),
       extra: this.#extraOf(book.rule, key),
       outside: 0,
       outsideIn: 0,
       holdings: [],
+      given: 0,
     };
     accounts.set(key, account);
     return account;
-  }
-
-  /** Makes room: empty accounts among the oldest first; when there are none, the oldest of which nothing is held. */
-  #evict({ accounts }: Book, now: number): void {
-    let oldest: string | undefined;
-    let looked = 0;
-    for (const [key, { counter, holdings }] of accounts) {
-      if (counter.empty(now)) {
-        accounts.delete(key);
-        if (accounts.size < this.#maxKeys) return;
-      } else if (oldest === undefined && holdings.every(({ granted, back }) => granted === back)) oldest = key;
-      if (++looked >= EVICT_STEP) break;
-    }
-    if (oldest !== undefined && accounts.size >= this.#maxKeys) {
-      accounts.delete(oldest);
-      this.evicted++;
-    }
   }
 }

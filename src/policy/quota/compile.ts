@@ -29,6 +29,8 @@ export function rulesOf(limits: readonly LimitConfig[], where: string): NamedLim
       limit: unit === 'credits' ? Math.round(units * COST_UNIT) : units,
       refill: refillOf(config, rate),
       known: config.key.every((part) => KNOWN_PARTS.has(part)),
+      scope: config.scope,
+      onStoreLoss: config.onStoreLoss,
       ...(config.budget === undefined ? {} : { budget: config.budget }),
     };
     return { config, rule };
@@ -48,11 +50,17 @@ export function budgetLimits(budgets: readonly BudgetConfig[]): LimitConfig[] {
       window: 'calendar',
       timeZone,
       mode,
+      // The ledger tells each node what the others have spent.
+      scope: 'node',
       onStoreLoss: 'localShare',
+      output: BUDGET_OUTPUT,
       budget,
     };
   });
 }
+
+/** Output tokens that a budget reserves money for where a request does not bound its output. */
+const BUDGET_OUTPUT = 4096;
 
 /** What names of budgets begin with where they stand among limits. */
 export const BUDGET = 'budget:';

@@ -48,6 +48,15 @@ export const limitConfig = z
     outputTokens: amount('tokens').describe('Output tokens in a time.'),
     bytes: amount('bytes').describe('Bytes of bodies, both ways, in a time.'),
     credits: amount('credits').describe('Money in a time, in the currency of the price table, such as `5/day`.'),
+    output: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(4096)
+      .describe(
+        'Output tokens that are reserved for a request that does not bound its output itself. The upstream is told this bound; only streams may go on beyond, as long as there is more to be had. Of limits on tokens and credits.',
+      ),
     concurrency: z.number().int().min(1).max(1_000_000).optional().describe('Requests under way at once.'),
     burst: z
       .number()
@@ -72,6 +81,12 @@ export const limitConfig = z
       .enum(['enforce', 'observe'])
       .default('enforce')
       .describe('`observe` counts and reports what it would refuse, and refuses nothing.'),
+    scope: z
+      .enum(['shared', 'node'])
+      .default('shared')
+      .describe(
+        'With `redis`: `shared` counts for all nodes together, `node` for each node by itself. Without it every limit is of the node.',
+      ),
     onStoreLoss: z
       .enum(['refuse', 'localShare'])
       .default('localShare')

@@ -1,4 +1,7 @@
 /** What a worker has in hand of one limit for one key. */
+
+import type { Holding } from './holding.ts';
+import type { LeaseAsk } from './protocol.ts';
 import { leaseMs, type Rule } from './rule.ts';
 
 /** What all leases of one rule in one worker share. */
@@ -44,6 +47,8 @@ export class Lease {
   takenBefore = 0;
   /** A question about it is on its way. */
   asking = false;
+  /** Something has come up meanwhile that is to be told or asked next. */
+  wanted = false;
   /** It stands in the list of those that the next sweep looks at. */
   listed = false;
   /** Until then it is in vain to ask for `refused` units or more; and when it will make sense, as the authority last said. */
@@ -55,13 +60,19 @@ export class Lease {
   sweptAt = 0;
   /** When idle units must not be used any more. */
   expiresAt = Number.POSITIVE_INFINITY;
+  /** When to ask for more time, if anything is in hand. */
+  renewAt = Number.POSITIVE_INFINITY;
+  /** Which data the authority's last answer was from. */
+  home = '';
+  /** What others have of it in turn, where this process is an authority itself. */
+  holdings: Holding[] | undefined = undefined;
   /** Units of the limit that were free when it was last asked. */
   free: number;
   /** When all of them will be. */
   resetAt = 0;
   /** Units that waiting requests need together. */
   need = 0;
-  waiters: { waiter: Waiter; units: number }[] = [];
+  waiters: { waiter: Waiter; units: number; least: number }[] = [];
 
   constructor(owner: LeaseRule, key: string, epoch: number) {
     this.owner = owner;
@@ -88,6 +99,38 @@ export class Lease {
     this.back += kept;
     this.used += used;
     this.idle += taken - kept;
+  }
+
+  /** What is not in use goes back. */
+  giveBack(): void {
+    this.back += this.idle;
+    this.idle = 0;
+  }
+
+  /** What is to be said about it to the authority. */
+  question(): LeaseAsk {
+    const { owner, key, epoch, granted, back, used, need, idle, waiters, free, home } = this;
+    let least = waiters[0]?.least ?? 0;
+    for (const one of waiters) least = Math.min(least, one.least);
+    // What is in hand already need not be asked for.
+    if (least > 0) least = Math.max(1, least - idle);
+    const wish = Math.max(0, Math.max(this.taken, this.takenBefore) * 2 - idle);
+    const { backTold: heardBack, usedTold: heardUsed } = this;
+    return {
+      rule: owner.rule.name,
+      key,
+      epoch,
+      granted,
+      back,
+      used,
+      need: Math.max(least, need - idle),
+      least,
+      wish,
+      heardBack,
+      heardUsed,
+      free,
+      home,
+    };
   }
 
   /** Something is to be told. */

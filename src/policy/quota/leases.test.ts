@@ -12,6 +12,8 @@ const ruleOf = (limit: number, refill: Refill, unit: Rule['unit'] = 'requests'):
   limit,
   refill,
   known: true,
+  scope: 'shared',
+  onStoreLoss: 'refuse',
 });
 
 const weather = fc.record({

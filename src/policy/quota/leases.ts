@@ -3,14 +3,16 @@
  * missing the authority is asked, in one batch for all requests of a turn. What is not used goes back soon.
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
-import type { LeaseAsk, LeaseGrant } from './authority.ts';
 import { Lease, LeaseRule, type Waiter } from './lease.ts';
-import { type Rule, sameRefill } from './rule.ts';
+import type { LeaseAsk, LeaseGrant } from './protocol.ts';
+import { mostOf, type Rule, sameRefill } from './rule.ts';
 
 /** Units of one limit that a request needs. */
 export interface Claim {
   lease: Lease;
   units: number;
+  /** Less than `units`, where so few are of use too. */
+  least?: number;
   /** The limit as the configuration of this request has it. */
   rule: Rule;
 }
@@ -32,10 +34,18 @@ export type AskAuthority = (asks: LeaseAsk[]) => Promise<readonly LeaseGrant[]>;
 const SWEEP_MS = 50;
 /** Leases that one rule may have: beyond, those with nothing in hand are dropped at once. */
 const MAX_LEASES = 100_000;
+/** As many leases are looked at to make room for a new one. */
+const LOOK_MOST = 32;
 /** A refusal is believed for this long at most: units that others held may have come back (milliseconds). */
 const BELIEF_MS = 100;
 /** When the authority cannot be reached, ask again after this many milliseconds. */
 const UNREACHED_MS = 250;
+
+/**
+ * Of what a request has not used of its reservation, this part of a limit goes back at once: others may be waiting for just that.
+ * Less stays for the next request here.
+ */
+const LUMP_SHARE = 32;
 
 /** See the file's head. */
 export class Leases {
@@ -83,9 +93,11 @@ export class Leases {
       const claim = claims[i] as Claim;
       const { lease, units } = claim;
       if (lease.idle >= units && lease.expiresAt > now) continue;
+      if ((claim.least ?? units) > mostOf(claim.rule))
+        return { rule: claim.rule, key: lease.key, retryAfterMs: Number.POSITIVE_INFINITY, lost: false };
       const refusal = refusalOf(claim, now);
       if (refusal !== undefined) return refusal;
-      lease.waiters.push({ waiter, units });
+      lease.waiters.push({ waiter, units, least: claim.least ?? units });
       lease.need += units;
       this.#want(lease);
       return 'wait';
@@ -112,6 +124,18 @@ export class Leases {
   settle(lease: Lease, taken: number, used: number): void {
     lease.settle(taken, used);
     if (!lease.listed) this.#list(lease);
+    const { permits, rule } = lease.owner;
+    if (permits || taken - used < rule.limit / LUMP_SHARE) return;
+    lease.giveBack();
+    this.#want(lease);
+  }
+
+  /** Takes over units that others have in hand and that were granted to nobody here; the authority learns of them. */
+  adopt(lease: Lease, units: number): void {
+    if (units <= 0) return;
+    lease.granted += units;
+    lease.flight += units;
+    if (!lease.listed) this.#list(lease);
   }
 
   /** Tells and gives back everything; for a worker that ends. Resolves when the authority has been told. */
@@ -122,7 +146,7 @@ export class Leases {
     this.#listed = [];
     for (const lease of all) {
       lease.listed = false;
-      giveBack(lease);
+      lease.giveBack();
     }
     const telling = all.filter((lease) => lease.untold);
     if (telling.length > 0) await this.#exchange(telling);
@@ -135,6 +159,7 @@ export class Leases {
   }
 
   #want(lease: Lease): void {
+    lease.wanted = lease.asking;
     if (lease.asking) return;
     lease.asking = true;
     if (this.#wanting.push(lease) > 1) return;
@@ -146,8 +171,10 @@ export class Leases {
   }
 
   async #exchange(leases: readonly Lease[]): Promise<void> {
-    const asks = leases.map(askOf);
     const sentAt = this.#clock.now();
+    // What must not be used any more goes back before anything new comes, which would last longer.
+    for (const lease of leases) if (lease.expiresAt <= sentAt) lease.giveBack();
+    const asks = leases.map((lease) => lease.question());
     let grants: readonly LeaseGrant[] | undefined;
     try {
       grants = await this.#ask(asks);
@@ -160,24 +187,34 @@ export class Leases {
       const ask = asks[i] as LeaseAsk;
       const grant = grants?.[i];
       lease.asking = false;
-      lease.lost = grant === undefined;
-      if (grant === undefined) {
+      lease.lost = grant === undefined || grant.lost === true;
+      if (grant === undefined || grant.lost === true) {
         lease.refused = 0;
-        lease.emptyUntil = lease.retryAt = now + UNREACHED_MS;
+        // Not all at once.
+        lease.emptyUntil = lease.retryAt = now + UNREACHED_MS * (1 + this.#clock.random() / 4);
       } else {
+        const expiresAt = sentAt + grant.ttlMs;
+        // What a node grants itself gives what it had from the store no more time.
+        if (grant.own !== true || lease.idle === 0 || expiresAt < lease.expiresAt) {
+          lease.expiresAt = expiresAt;
+          lease.renewAt = sentAt + grant.ttlMs / 2;
+        }
         lease.idle += grant.granted - lease.granted;
         lease.granted = grant.granted;
-        lease.backTold = ask.back;
-        lease.usedTold = ask.used;
+        if (grant.own !== true) {
+          lease.backTold = ask.back;
+          lease.usedTold = ask.used;
+          lease.home = grant.home ?? '';
+        }
         lease.free = grant.free;
         lease.resetAt = now + grant.resetMs;
-        lease.expiresAt = sentAt + grant.ttlMs;
         lease.refused = ask.least;
         lease.emptyUntil = now + Math.min(grant.retryAfterMs, BELIEF_MS);
         lease.retryAt = now + grant.retryAfterMs;
       }
       if (!lease.listed && !lease.quiet) this.#list(lease);
       wake(lease);
+      if (lease.wanted && grant !== undefined) this.#want(lease);
     }
   }
 
@@ -188,14 +225,15 @@ export class Leases {
     for (const lease of this.#listed) {
       if (now >= lease.sweptAt + lease.owner.leaseMs) {
         lease.sweptAt = now;
-        if (lease.taken === 0 || lease.expiresAt <= now) giveBack(lease);
+        if (lease.taken === 0 || lease.expiresAt <= now) lease.giveBack();
         else if (lease.idle > lease.taken * 2) {
           lease.back += lease.idle - lease.taken * 2;
           lease.idle = lease.taken * 2;
         }
         lease.takenBefore = lease.taken;
         lease.taken = 0;
-        if (!lease.asking && (lease.untold || lease.lost)) telling.push(lease);
+        const renew = now >= lease.renewAt && (lease.idle > 0 || lease.flight > 0);
+        if (!lease.asking && (lease.untold || lease.lost || renew)) telling.push(lease);
       }
       if (lease.quiet && telling.at(-1) !== lease) lease.listed = false;
       else stay.push(lease);
@@ -211,31 +249,33 @@ export class Leases {
     }
   }
 
-  #dropQuiet(owner: LeaseRule): void {
-    for (const [key, lease] of owner.leases) {
-      if (lease.quiet) owner.leases.delete(key);
-      if (owner.leases.size < MAX_LEASES) return;
+  /** Something is to be told to the authority. */
+  get untold(): boolean {
+    return this.#listed.some((lease) => lease.untold);
+  }
+
+  /** Leases of all rules. */
+  get size(): number {
+    let size = 0;
+    for (const { leases } of this.#rules.values()) size += leases.size;
+    return size;
+  }
+
+  #dropQuiet({ leases }: LeaseRule): void {
+    let looked = 0;
+    for (const [key, lease] of leases) {
+      leases.delete(key);
+      // In use: looked at again after all others, so that nobody looks through all of them for each new one.
+      if (!lease.quiet) leases.set(key, lease);
+      if (leases.size < MAX_LEASES || ++looked >= LOOK_MOST) return;
     }
   }
 }
 
-function giveBack(lease: Lease): void {
-  lease.back += lease.idle;
-  lease.idle = 0;
-}
-
-function askOf(lease: Lease): LeaseAsk {
-  const { owner, key, epoch, granted, back, used, need, idle, waiters } = lease;
-  let least = waiters[0]?.units ?? 0;
-  for (const { units } of waiters) least = Math.min(least, units);
-  const wish = Math.max(0, Math.max(lease.taken, lease.takenBefore) * 2 - idle);
-  return { rule: owner.rule.name, key, epoch, granted, back, used, need, least, wish };
-}
-
 /** Why there is no point in asking for so many units now. */
-function refusalOf({ lease, units, rule }: Claim, now: number): Exhausted | undefined {
+function refusalOf({ lease, units, least, rule }: Claim, now: number): Exhausted | undefined {
   const { key, emptyUntil, refused, retryAt, lost } = lease;
-  if (now >= emptyUntil || units < refused) return undefined;
+  if (now >= emptyUntil || (least ?? units) - lease.idle < refused) return undefined;
   return { rule, key, retryAfterMs: Math.max(1, retryAt - now), lost };
 }
 

@@ -7,15 +7,21 @@ import { needsBody, rulesOf } from './compile.ts';
 import type { LimitConfig } from './config.ts';
 import { compileKey, sayKey } from './key.ts';
 import { type AskAuthority, type Exhausted, Leases } from './leases.ts';
+import { mostOf } from './rule.ts';
 
-export { Admission, type Demand } from './admission.ts';
-export { type LeaseAsk, type LeaseGrant, LocalAuthority } from './authority.ts';
+export { type ActiveLimit, Admission, type Demand } from './admission.ts';
+export { LocalAuthority } from './authority.ts';
 export { allRules, budgetLimits, describeLimits, rulesOf } from './compile.ts';
 export { sayKey, usageOf } from './key.ts';
 export type { AskAuthority, Exhausted } from './leases.ts';
 export { CalendarPeriod } from './period.ts';
+export { PooledAuthority } from './pool.ts';
+export type { Counted, LeaseAsk, LeaseGrant } from './protocol.ts';
 export { refusalFor } from './refusal.ts';
 export type { Rule } from './rule.ts';
+export { isLong, JournalStore } from './shared/journal.ts';
+export { LEASE_SCRIPT } from './shared/script.ts';
+export { SharedStore, type SharedStoreStatus } from './shared/store.ts';
 export type { Standing } from './standing.ts';
 
 /** Limits by where they stand in the configuration. */
@@ -121,6 +127,8 @@ export class Quota {
       owner: this.#leases.rule(rule),
       keyOf: compileKey(config.key),
       observe: config.mode === 'observe',
+      output: config.output,
+      most: mostOf(rule),
       needsBody: needsBody(config, rule),
     }));
   }

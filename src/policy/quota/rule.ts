@@ -34,6 +34,10 @@ export interface Rule {
   refill: Refill;
   /** Its keys come from callers that were authenticated, so no stranger can make more of them. */
   known: boolean;
+  /** Counted for all nodes together where they have a store in common, or for each by itself. */
+  scope: 'shared' | 'node';
+  /** What happens while that store cannot be reached. */
+  onStoreLoss: 'refuse' | 'localShare';
   /** It is a budget: what was spent is known from the ledger, and its end is told otherwise. */
   budget?: BudgetTerms;
 }
@@ -54,6 +58,11 @@ const LEASE_MOST = 2000;
 /** A lease lasts this part of a window, so that little of a limit lies idle in other workers' hands. */
 const LEASE_SHARE = 40;
 
+/** Units that can ever be free at once. */
+export function mostOf({ refill, limit }: Rule): number {
+  return refill.type === 'bucket' ? refill.burst : limit;
+}
+
 /** How long a worker keeps what it has not used, in milliseconds. */
 export function leaseMs({ refill }: Rule): number {
   if (refill.type === 'held') return 200;
@@ -69,7 +78,8 @@ export function sameRefill(before: Rule, after: Rule): boolean {
 /** Makes the counters of one rule; `limit` may change while they live. */
 export interface Counters {
   make(now: number): Counter;
-  setLimit(limit: number): void;
+  /** `nodes`: it is divided by so many, rounded down. */
+  setLimit(limit: number, nodes: number): void;
 }
 
 /** The counters of `rule`. */
@@ -80,8 +90,8 @@ export function countersOf(rule: Rule, clock: Clock): Counters {
       const window = new SlidingWindow(limit, refill.windowMs);
       return {
         make: () => new SlidingCounter(window),
-        setLimit: (next) => {
-          window.limit = next;
+        setLimit: (next, nodes) => {
+          window.limit = Math.floor(next / nodes);
         },
       };
     }
@@ -89,8 +99,9 @@ export function countersOf(rule: Rule, clock: Clock): Counters {
       const bucket = new Bucket(limit, refill.windowMs, refill.burst);
       return {
         make: (now) => new BucketCounter(bucket, now),
-        setLimit: (next) => {
-          bucket.perMs = next / refill.windowMs;
+        setLimit: (next, nodes) => {
+          bucket.perMs = next / refill.windowMs / nodes;
+          bucket.burst = Math.floor(refill.burst / nodes);
         },
       };
     }
@@ -98,8 +109,8 @@ export function countersOf(rule: Rule, clock: Clock): Counters {
       const period = new CalendarPeriod(limit, refill.every, refill.timeZone, clock);
       return {
         make: (now) => new CalendarCounter(period, now),
-        setLimit: (next) => {
-          period.limit = next;
+        setLimit: (next, nodes) => {
+          period.limit = Math.floor(next / nodes);
         },
       };
     }
@@ -107,8 +118,8 @@ export function countersOf(rule: Rule, clock: Clock): Counters {
       const held = { limit };
       return {
         make: () => new PermitCounter(held),
-        setLimit: (next) => {
-          held.limit = next;
+        setLimit: (next, nodes) => {
+          held.limit = Math.floor(next / nodes);
         },
       };
     }

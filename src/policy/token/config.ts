@@ -176,3 +176,24 @@ export function ownIssuer({ issuer, audiences, algorithm }: TokensConfig) {
     principalPrefix: '',
   };
 }
+
+/** `signup`. */
+export const signupConfig = z
+  .strictObject({
+    plan: word.describe('Plan of those who sign up; it has a `trialPeriod`.'),
+    scopes: z.array(scope).max(64).default([]).describe('Scopes of their keys.'),
+    perDay: count(100, 1, 1_000_000).describe('Trials that may begin in a day (UTC).'),
+    perNetwork: count(3, 1, 1_000_000).describe(
+      'Trials that may begin in a day from one address; an IPv6 network of 64 bits counts as one.',
+    ),
+    emailDomains: z
+      .array(z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'expected a domain in lower case, such as example.com'))
+      .max(1000)
+      .default([])
+      .describe('Domains of e-mail addresses that may sign up; all when empty. The address itself is not verified.'),
+  })
+  .optional()
+  .describe('Trials for everybody. A route with `service: signup` leads to it; without one nobody can sign up.');
+
+/** `signup` after defaults. */
+export type SignupConfig = NonNullable<z.output<typeof signupConfig>>;

@@ -83,7 +83,7 @@ export class SigningKeys {
   #peppers: readonly string[];
   #records: readonly KeyRecord[] = [];
   #signers = new Map<string, Signer>();
-  #told = '';
+  #told = '[]';
   #running: Promise<void> | undefined = undefined;
 
   constructor(parts: KeyParts, schedule: Schedule, peppers: readonly string[]) {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { ServiceAnswer } from './wire.ts';
 
-const escape = (text: string): string =>
+const escaped = (text: string): string =>
   text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[^\x20-\x7e]/g, (c) => `&#${c.codePointAt(0)};`);
 
 const STYLE =
@@ -37,11 +37,11 @@ export function codePage(
   status = 200,
   more: ServiceAnswer['fields'] = [],
 ): ServiceAnswer {
-  const told = wrong === '' ? '' : `<p class="wrong" role="alert">${escape(wrong)}</p>`;
+  const told = wrong === '' ? '' : `<p class="wrong" role="alert">${escaped(wrong)}</p>`;
   return page(
     status,
     `${told}<form method="post"><label for="code">Code that the device shows</label>` +
-      `<input id="code" name="user_code" value="${escape(userCode)}" maxlength="16" autocomplete="off" autocapitalize="characters" required>` +
+      `<input id="code" name="user_code" value="${escaped(userCode)}" maxlength="16" autocomplete="off" autocapitalize="characters" required>` +
       '<label for="key">Your API key</label>' +
       '<input id="key" name="key" type="password" maxlength="256" autocomplete="off" required>' +
       '<button>Go on</button></form>',
@@ -60,18 +60,18 @@ export interface Asked {
 
 /** Asks whether it is meant: whoever was sent a link by somebody else sees here what it would open (RFC 8628 §5.4). */
 export function decisionPage({ client, scopes, address, principal, userCode }: Asked, ticket: string): ServiceAnswer {
-  const may = scopes.length === 0 ? 'nothing in particular' : scopes.map(escape).join(', ');
+  const may = scopes.length === 0 ? 'nothing in particular' : scopes.map(escaped).join(', ');
   return page(
     200,
-    `<dl><dt>Program</dt><dd>${escape(client)}</dd><dt>asks from</dt><dd>${escape(address)}</dd>` +
-      `<dt>to act as</dt><dd>${escape(principal)}</dd><dt>and may</dt><dd>${may}</dd><dt>Code</dt><dd>${escape(userCode)}</dd></dl>` +
+    `<dl><dt>Program</dt><dd>${escaped(client)}</dd><dt>asks from</dt><dd>${escaped(address)}</dd>` +
+      `<dt>to act as</dt><dd>${escaped(principal)}</dd><dt>and may</dt><dd>${may}</dd><dt>Code</dt><dd>${escaped(userCode)}</dd></dl>` +
       '<p>Let it in only if you started it yourself and it shows this code.</p>' +
-      `<form method="post"><input type="hidden" name="ticket" value="${escape(ticket)}">` +
+      `<form method="post"><input type="hidden" name="ticket" value="${escaped(ticket)}">` +
       '<button name="decision" value="approve">Let it in</button><button name="decision" value="deny">No</button></form>',
   );
 }
 
 /** It is decided, or cannot be any more. */
 export function endPage(sentence: string, status = 200): ServiceAnswer {
-  return page(status, `<p role="status">${escape(sentence)}</p>`);
+  return page(status, `<p role="status">${escaped(sentence)}</p>`);
 }

@@ -16,7 +16,8 @@ import { json, OAuthError, published, readForm, type ServiceAnswer, type Service
 
 export { hashSecret } from './client.ts';
 export type { Ended, KeyChange, Proved, PublicKey, Subject, TokenNames, TokenParts } from './parts.ts';
-export { json, SERVICE_BODY_MAX, SERVICE_FIELDS, type ServiceAnswer, type ServiceRequest } from './wire.ts';
+export { Signup, type Trial } from './signup.ts';
+export { SERVICE_BODY_MAX, SERVICE_FIELDS, type ServiceAnswer, type ServiceRequest } from './wire.ts';
 
 /** Most and least time between two looks at the keys that sign. */
 const LOOK_MS = [250, 30_000] as const;

@@ -10,7 +10,8 @@ import {
   writeFrameHead,
   writeUint32,
 } from '../../http/http2/frame.ts';
-import { scratchBuffer, type Wire } from '../wire.ts';
+import { scratchBuffer } from '../cork.ts';
+import type { Wire } from '../wire.ts';
 import { FloodBudget } from './budget.ts';
 import type { SessionLimits } from './host.ts';
 

@@ -58,8 +58,14 @@ export abstract class Http2Streams<S extends Http2Stream> extends Http2Output im
     this.left();
   }
 
+  protected add(stream: S): void {
+    this.streams.set(stream.id, stream);
+    this.wire.gathers = this.streams.size > 1;
+  }
+
   protected remove(stream: HostedStream): void {
     this.streams.delete(stream.id);
+    this.wire.gathers = this.streams.size > 1;
     stream.drop();
   }
 

@@ -81,7 +81,7 @@ export class ClientSession extends Http2Session<ClientStream> implements ClientH
     this.requests++;
     if (this.requests >= this.config.pool.requestsPerConnection || this.#nextId > LAST_ID) this.leaving = true;
     const stream = new ClientStream(this, id, what);
-    this.streams.set(id, stream);
+    this.add(stream);
     this.#compose(head);
     const ended = length === LENGTH_NONE || length === 0;
     this.sendBlock(id, ended);

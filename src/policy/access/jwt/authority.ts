@@ -5,12 +5,15 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../../../kernel/clock.ts';
 import type { Events } from '../../../kernel/event.ts';
-import type { DpopConfig, IssuersConfig } from './config.ts';
+import type { Redis } from '../../../store/redis.ts';
+import type { DpopConfig, IssuerConfig, IssuersConfig } from './config.ts';
 import { fetchJson } from './fetchjson.ts';
 import { JwksKeeper, type KeeperStatus, type KeyCopies } from './jwks.ts';
+import type { PublicJwk } from './key.ts';
 import { PROOFS } from './proofasker.ts';
 import { RedisProofs } from './redisproofs.ts';
-import { type Claimed, claimIn, claimsFrom, ReplaySet } from './replay.ts';
+import { type Claimed, claimIn, claimsFrom, type ProofClaim, ReplaySet } from './replay.ts';
+import { type IssuerKeys, sourceOf } from './source.ts';
 import { ISSUER_KEYS, type TokenNews } from './tokens.ts';
 
 /** At the start the keys of issuers are waited for so long, in milliseconds: then tokens are refused (503) until they come. */
@@ -45,20 +48,27 @@ export type { KeyCopies } from './jwks.ts';
 /** See the file's head. */
 export class TokenAuthority {
   readonly #clock: Clock;
-  readonly #events: Events;
   readonly #services: AuthorityServices;
   readonly #keeper: JwksKeeper;
   readonly #used: ReplaySet;
   readonly #random = randomBytes(32);
   #secret = '';
   #redis: RedisProofs | undefined = undefined;
-  #redisUrl: string | undefined = undefined;
+  #link: Redis | undefined = undefined;
+  readonly #connect: () => Redis | undefined;
+  #own: IssuerKeys | undefined = undefined;
   #claim: (claims: ReturnType<typeof claimsFrom>) => readonly Claimed[] | Promise<readonly Claimed[]> = () => [];
 
-  /** Registers with `services`; call `configure` before workers are started. */
-  constructor(clock: Clock, events: Events, services: AuthorityServices, copies?: KeyCopies) {
+  /** Registers with `services`; call `configure` before workers are started. `redis`: where several gateways remember proofs. */
+  constructor(
+    clock: Clock,
+    events: Events,
+    services: AuthorityServices,
+    copies?: KeyCopies,
+    redis: () => Redis | undefined = () => undefined,
+  ) {
+    this.#connect = redis;
     this.#clock = clock;
-    this.#events = events;
     this.#services = services;
     this.#used = new ReplaySet(clock, 0);
     this.#keeper = new JwksKeeper({
@@ -68,16 +78,37 @@ export class TokenAuthority {
       fetch: (url, options) => fetchJson(clock, url, options),
       changed: (keys) => services.push(ISSUER_KEYS, { keys: [keys] }),
     });
-    services.publish(ISSUER_KEYS, () => [{ nonceSecret: this.#secret, keys: this.#keeper.all() }]);
+    services.publish(ISSUER_KEYS, () => [
+      { nonceSecret: this.#secret, keys: [...this.#keeper.all(), ...(this.#own === undefined ? [] : [this.#own])] },
+    ]);
     services.provide(ISSUER_KEYS, (payload) => {
       const { name, missing } = payload as { name: string; missing: boolean };
-      return this.#keeper.want(String(name), missing === true);
+      return name === this.#own?.name ? this.#own : this.#keeper.want(String(name), missing === true);
     });
     services.provide(PROOFS, (payload) => this.#claim(claimsFrom(payload)));
   }
 
-  /** Settings are in force. Resolves when the keys of new issuers are there, or after two seconds without them. */
-  async configure({ issuers, dpop, pepper }: AuthoritySettings): Promise<void> {
+  /** The issuer that this gateway is itself: its keys are told to workers, and never fetched. */
+  setOwn(name: string, config: IssuerConfig, keys: readonly PublicJwk[]): void {
+    this.#own = { name, source: sourceOf(config), keys };
+    this.#services.push(ISSUER_KEYS, { keys: [this.#own] });
+  }
+
+  /** Of the nonces of DPoP. */
+  get nonceSecret(): Buffer {
+    return Buffer.from(this.#secret, 'base64url');
+  }
+
+  /** Claims a proof that was shown to this process. */
+  async claim(proof: ProofClaim): Promise<Claimed> {
+    return (await this.#claim([proof]))[0] ?? 'unavailable';
+  }
+
+  /**
+   * Settings are in force. Resolves when the keys of new issuers are there, or after two seconds without them. `issues`: this
+   * gateway issues tokens itself.
+   */
+  async configure({ issuers, dpop, pepper }: AuthoritySettings, issues = false): Promise<void> {
     const [first] = pepper;
     const secret = createHmac('sha256', first ?? this.#random)
       .update('gatehouse dpop nonces')
@@ -87,11 +118,10 @@ export class TokenAuthority {
       this.#services.push(ISSUER_KEYS, { nonceSecret: secret });
     }
     this.#used.most = dpop.proofs;
-    const wanted = Object.values(issuers).some((one) => one.dpop !== 'off') ? dpop.redis : undefined;
-    if (wanted !== this.#redisUrl) {
-      this.#redis?.close();
-      this.#redisUrl = wanted;
-      this.#redis = wanted === undefined ? undefined : new RedisProofs(wanted, this.#clock, this.#events);
+    const wanted = issues || Object.values(issuers).some((one) => one.dpop !== 'off') ? this.#connect() : undefined;
+    if (wanted !== this.#link) {
+      this.#link = wanted;
+      this.#redis = wanted === undefined ? undefined : new RedisProofs(wanted, this.#clock);
     }
     const redis = this.#redis;
     this.#claim = claimIn(this.#used, redis && ((claims) => redis.claim(claims)), dpop.withoutRedis);
@@ -109,6 +139,5 @@ export class TokenAuthority {
 
   close(): void {
     this.#keeper.close();
-    this.#redis?.close();
   }
 }

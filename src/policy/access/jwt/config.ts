@@ -211,7 +211,9 @@ export const dpopConfig = z
       .string()
       .regex(/^(rediss?:\/\/|unix:)/, 'expected redis://HOST:PORT, rediss://HOST:PORT or unix:/path')
       .optional()
-      .describe('Redis or Valkey in which several gateways remember proofs together, such as `rediss://cache:6379`.'),
+      .describe(
+        'Redis or Valkey in which several gateways remember proofs together, where it is another than that of `redis`.',
+      ),
     withoutRedis: z
       .enum(['refuse', 'local'])
       .default('refuse')

@@ -3,7 +3,18 @@ import { describe, test } from 'node:test';
 import { normalUri } from './proof.ts';
 import { PROOFS } from './proofasker.ts';
 import { claimsFrom, ReplaySet } from './replay.ts';
-import { boundTo, CLAIMS, gateFor, NOW, nameOf, pairFor, proofOf, type Shown, tokenOf } from './token.fixture.ts';
+import {
+  boundTo,
+  CLAIMS,
+  exchangeWith,
+  gateFor,
+  NOW,
+  nameOf,
+  pairFor,
+  proofOf,
+  type Shown,
+  tokenOf,
+} from './token.fixture.ts';
 
 const issuer = pairFor('ES256', 'ec-1');
 const device = pairFor('ES256');
@@ -165,7 +176,7 @@ describe('a DPoP proof', () => {
   });
 
   test('without the nonce of the day is told it, and this counts as no attempt', async () => {
-    const { send, clock } = dpopGate({}, {});
+    const { send, clock, jwt } = dpopGate({}, {});
     const first = await send(proofOf(device, token));
     assert.ok('failed' in first && first.harmless);
     assert.equal(first.error, 'use_dpop_nonce');
@@ -176,6 +187,11 @@ describe('a DPoP proof', () => {
     clock.advance(300_000);
     const later = { nonce, iat: NOW + 300 };
     assert.equal(nameOf(await send(proofOf(device, token, later))), alice);
+    // A nonce that ages is renewed with the answer (RFC 9449 §8.2).
+    const aging = exchangeWith({ fields: [['dpop', proofOf(device, token, { ...later, jti: 'aging' })]] });
+    assert.equal(nameOf(await jwt.authenticate('dpop', token, aging)), alice);
+    assert.match(aging.answerLines, /^DPoP-Nonce: [\w-]+\r\n$/);
+    assert.doesNotMatch(aging.answerLines, new RegExp(nonce));
     clock.advance(300_000);
     assert.equal(nameOf(await send(proofOf(device, token, { nonce, iat: NOW + 600 }))), 'use_dpop_nonce');
   });

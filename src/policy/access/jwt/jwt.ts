@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Exchange } from '../../../kernel/exchange.ts';
+import type { Identity } from '../../../kernel/identity.ts';
 import type { Authenticator, AuthFailure, AuthVerdict, CredentialScheme } from '../authenticator.ts';
 import { GenerationCache } from './cache.ts';
 import { type DpopConfig, type IssuersConfig, TOKEN_MAX } from './config.ts';
@@ -37,6 +38,8 @@ export class JwtAuthenticator implements Authenticator {
   readonly #wrong = new GenerationCache<Fault>(WRONG);
   #wrongEpoch = -1;
   readonly #checker: ProofChecker;
+  /** Identities → the tokens that they were made of, for what runs when those are revoked. */
+  readonly #checked: WeakMap<Identity, CheckedToken>;
 
   /** `before`: the one in force; what it knows of issuers that have not changed is taken over. */
   constructor({ issuers, dpop, rememberedTokens }: JwtSettings, tokens: Tokens, before?: JwtAuthenticator) {
@@ -47,6 +50,7 @@ export class JwtAuthenticator implements Authenticator {
       this.#issuers.set(config.issuer, same ? old : new Issuer(name, config, tokens));
     }
     this.#known = before?.remembers === rememberedTokens ? before.#known : new GenerationCache(rememberedTokens);
+    this.#checked = before === undefined ? new WeakMap() : before.#checked;
     this.remembers = rememberedTokens;
     this.#checker = new ProofChecker(dpop, tokens);
     const takes = Object.values(issuers).some((one) => one.dpop !== 'off');
@@ -87,6 +91,11 @@ export class JwtAuthenticator implements Authenticator {
     const { issuer } = token;
     if (!token.key.live || this.#issuers.get(issuer.config.issuer) !== issuer) return 'again';
     return this.#revoked(token) ? 'revoked' : undefined;
+  }
+
+  takenBack(identity: Identity): boolean {
+    const token = this.#checked.get(identity);
+    return token !== undefined && this.#revoked(token);
   }
 
   #revoked(token: CheckedToken): boolean {
@@ -141,6 +150,7 @@ export class JwtAuthenticator implements Authenticator {
     }
     if (this.#revoked(checked)) return FAULTS.revoked;
     this.#known.set(hash, checked);
+    this.#checked.set(checked.identity, checked);
     return this.#admit(checked, scheme, hash, exchange);
   }
 
@@ -163,7 +173,7 @@ export class JwtAuthenticator implements Authenticator {
     const text = head.get('dpop');
     if (text === undefined || head.count('dpop') !== 1) return FAULTS.proofMissing;
     const now = this.#tokens.clock.wall();
-    const subject = { method: head.method, uri: uriOf(exchange), tokenHash, jkt: token.jkt };
+    const subject = { method: head.method, uri: requestUri(exchange), tokenHash, jkt: token.jkt };
     const proof = this.#checker.check(text, subject, now);
     if (proof === 'nonce') return nonceFault(this.#checker.nonce(now));
     if (typeof proof === 'string') return FAULTS[proof];
@@ -171,14 +181,16 @@ export class JwtAuthenticator implements Authenticator {
     if (proofs === undefined) return FAULTS.replayUnavailable;
     return proofs.claim(proof).then((claimed) => {
       if (claimed === 'replayed') return FAULTS.proofReplayed;
-      return claimed === 'fresh' ? token.identity : FAULTS.replayUnavailable;
+      if (claimed !== 'fresh') return FAULTS.replayUnavailable;
+      // So that the client need not be refused once when the nonce runs out.
+      if (proof.nextNonce !== '') exchange.answerLines += `DPoP-Nonce: ${proof.nextNonce}\r\n`;
+      return token.identity;
     });
   }
 }
 
 /** The request's address as its client sees it: what trusted hops say about the name counts. */
-function uriOf(exchange: Exchange): string {
-  const { head, inbound } = exchange;
+export function requestUri({ head, inbound }: Exchange): string {
   const named = inbound.peer.trusted ? head.get('x-forwarded-host')?.split(',')[0]?.trim() : undefined;
   return normalUri(`${inbound.scheme}://${named || head.authority}${head.path}`);
 }

@@ -33,6 +33,12 @@ export class Nonces {
     return nonce === this.#current || nonce === this.#previous;
   }
 
+  /** Whether a nonce that is accepted will soon not be. */
+  ages(nonce: unknown, now: number): boolean {
+    this.#turn(now);
+    return nonce !== this.#current;
+  }
+
   #turn(now: number): void {
     const period = Math.floor(now / this.#periodMs);
     if (period === this.#period) return;

@@ -22,10 +22,10 @@ export interface ProofSubject {
   method: string;
   /** As `normalUri` writes it. */
   uri: string;
-  /** SHA-256 of the token in base64url (`ath`). */
-  tokenHash: string;
-  /** Thumbprint of the key that the token is bound to. */
-  jkt: string;
+  /** SHA-256 of the token in base64url (`ath`); undefined where a token is asked for and there is none yet. */
+  tokenHash: string | undefined;
+  /** Thumbprint of the key that the token is bound to; undefined where any will do. */
+  jkt: string | undefined;
 }
 
 /** A proof that holds, unless it was used before. */
@@ -34,6 +34,10 @@ export interface Proof {
   id: string;
   /** Wall clock, milliseconds since 1970: from then on the proof is too old anyway. */
   expiresAt: number;
+  /** Thumbprint of the key that has signed it. */
+  jkt: string;
+  /** Nonce for the next one, where that of this one ages (RFC 9449 §8.2); '' else. */
+  nextNonce: string;
 }
 
 /** Checks proofs. */
@@ -76,7 +80,7 @@ export class ProofChecker {
     const { jti, htm, htu, iat, ath, nonce } = claims;
     if (typeof jti !== 'string' || jti === '' || jti.length > JTI_MAX) return 'proofMalformed';
     if (typeof htu !== 'string' || typeof iat !== 'number') return 'proofMalformed';
-    if (key.thumbprint !== subject.jkt) return 'proofKey';
+    if (subject.jkt !== undefined && key.thumbprint !== subject.jkt) return 'proofKey';
     if (htm !== subject.method) return 'proofMethod';
     // A request that names no host has no address to compare.
     if (subject.uri === '' || normalUri(htu) !== subject.uri) return 'proofAddress';
@@ -85,12 +89,14 @@ export class ProofChecker {
     const expiresAt = iat * 1000 + maxAge + clockSkew;
     if (!(now < expiresAt && now >= iat * 1000 - clockSkew)) return 'proofTime';
     if (!key.check(alg, parsed.signed, parsed.signature)) return 'proofSignature';
+    let nextNonce = '';
     if (this.#config.nonce === 'required') {
       const nonces = this.#current();
       if (nonces === undefined) return 'replayUnavailable';
       if (!nonces.accepts(nonce, now)) return 'nonce';
+      if (nonces.ages(nonce, now)) nextNonce = nonces.current(now);
     }
-    return { id: sha256(`${key.thumbprint}${jti}`).slice(0, 22), expiresAt };
+    return { id: sha256(`${key.thumbprint}${jti}`).slice(0, 22), expiresAt, jkt: key.thumbprint, nextNonce };
   }
 
   #keyOf(jwk: unknown): VerificationKey | undefined {

@@ -91,6 +91,7 @@ export function exchangeWith({
   const get = (name: string) => fields.find(([one]) => one === name)?.[1];
   const count = (name: string) => fields.filter(([one]) => one === name).length;
   return {
+    answerLines: '',
     head: { method, path, authority, get, count },
     inbound: {
       scheme,

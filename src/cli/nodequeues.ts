@@ -1,0 +1,45 @@
+/** The queues of this node: one authority over the places at servers for all its workers, kept in step with the configuration. */
+import type { Config } from '../config/config.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Services } from '../supervisor/supervisor.ts';
+import { type QueueAsk, QueueAuthority } from '../upstream/queue/queue.ts';
+import { workersOf } from './machine.ts';
+
+/** Name of the service that grants places, and of the changes that tell where somebody waits. */
+export const QUEUE_SERVICE = 'queue';
+
+/** See the file's head. */
+export class NodeQueues {
+  readonly authority: QueueAuthority;
+  #config: Config;
+  #next: Config | undefined;
+
+  constructor(clock: Clock, config: Config, services: Services) {
+    this.authority = new QueueAuthority(clock, (note) => services.push(QUEUE_SERVICE, note));
+    this.#config = config;
+    this.#configure(config);
+    services.provide(QUEUE_SERVICE, (ask, worker) => this.authority.serve(worker, ask as QueueAsk));
+  }
+
+  /** A configuration is about to be tried: workers may ask about its upstreams from now on, and still about the old ones. */
+  prepare(config: Config): void {
+    this.#next = config;
+    this.#configure(config, { ...this.#config.upstreams, ...config.upstreams });
+  }
+
+  /** It is in force, or was refused. */
+  settle(accepted: boolean): void {
+    if (accepted && this.#next !== undefined) this.#config = this.#next;
+    this.#next = undefined;
+    this.#configure(this.#config);
+  }
+
+  /** A worker has gone for good. */
+  gone(worker: number): void {
+    this.authority.gone(worker);
+  }
+
+  #configure(config: Config, upstreams = config.upstreams): void {
+    this.authority.configure(upstreams, workersOf(config));
+  }
+}

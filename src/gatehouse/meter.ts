@@ -1,0 +1,133 @@
+/** The tokens of one request under limits: estimated before it is sent, counted while it streams, known at its end. */
+import {
+  answersOf,
+  boundOf,
+  costsTokens,
+  type Operation,
+  promptTokens,
+  type RequestPeek,
+  type TokenAllowance,
+  type TokenRatios,
+} from '../ai/ai.ts';
+import type { Exchange } from '../kernel/exchange.ts';
+import type { ActiveLimit, Admission, Demand } from '../policy/quota/quota.ts';
+
+/** What is known of a request. */
+export interface Metered {
+  readonly exchange: Exchange;
+  readonly operation: Operation | undefined;
+  readonly peek: RequestPeek | undefined;
+  readonly body: Buffer | undefined;
+  readonly worker: { readonly ratios: TokenRatios };
+}
+
+/** The rest of an allowance at which a stream asks for more. */
+const AHEAD = 0.5;
+/** A stream that could get no more asks for half as much, down to so many tokens. */
+const LEAST_STEP = 16;
+/**
+ * Where the server knows the bound, only as much above it as weighing can be wrong by means that it ignores the bound. The
+ * count of pieces is never too high.
+ */
+const DOUBT_SHARE = 1.5;
+const DOUBT_TOKENS = 32;
+
+/** See the file's head. */
+export class Meter implements TokenAllowance {
+  /** About the prompt's tokens by the bytes alone. */
+  readonly estimate: number;
+  /** The same, by what is known of the model. */
+  readonly promptTokens: number;
+  readonly answers: number;
+  /** Output tokens that are reserved. */
+  outputTokens = 0;
+  /** What the server is told it may generate for each answer; 0: the client's own bound, or none. */
+  told = 0;
+  /** The reservation is enforced on a stream. */
+  guards = false;
+  /** Set when the reservation stands: a stream may ask it for more. */
+  admission: Admission | undefined = undefined;
+  /** What is asked for next; 0: nothing more. */
+  #step = 0;
+  #asking = false;
+  readonly #moreOf: (outputTokens: number) => Partial<Demand>;
+
+  /** `moreOf`: what more output costs. */
+  constructor(request: Metered, limits: readonly ActiveLimit[], moreOf: (outputTokens: number) => Partial<Demand>) {
+    this.#moreOf = moreOf;
+    const { operation, peek, body, exchange, worker } = request;
+    const costs = operation !== undefined && body !== undefined && costsTokens(operation);
+    this.estimate = costs ? promptTokens(body) : 0;
+    this.promptTokens = Math.ceil(this.estimate * worker.ratios.of(exchange.model));
+    const generates = costs && boundOf(operation) !== undefined;
+    this.answers =
+      !generates || peek === undefined || body === undefined ? 1 : answersOf(operation as Operation, peek, body);
+    if (generates) this.#reserve(peek, exchange.stream, limits);
+  }
+
+  #reserve(peek: RequestPeek | undefined, stream: boolean, limits: readonly ActiveLimit[]): void {
+    const { answers } = this;
+    let each = Number.POSITIVE_INFINITY;
+    let watched = Number.POSITIVE_INFINITY;
+    let room = Number.POSITIVE_INFINITY;
+    for (const { rule, observe, output, most } of limits) {
+      const { unit } = rule;
+      if (unit !== 'tokens' && unit !== 'outputTokens' && unit !== 'credits') continue;
+      watched = Math.min(watched, output);
+      if (observe) continue;
+      each = Math.min(each, output);
+      if (unit !== 'credits') room = Math.min(room, unit === 'tokens' ? most - this.promptTokens : most);
+    }
+    this.guards = each !== Number.POSITIVE_INFINITY;
+    if (peek?.maxTokens !== undefined) {
+      this.outputTokens = Math.ceil(Math.max(0, peek.maxTokens)) * answers;
+      return;
+    }
+    if (!this.guards) {
+      this.outputTokens = watched === Number.POSITIVE_INFINITY ? 0 : watched * answers;
+      return;
+    }
+    const wanted = each * answers;
+    const told = Math.max(1, Math.floor(Math.min(wanted, room) / answers));
+    this.outputTokens = told * answers;
+    // Without `peek` the body is none that could be changed.
+    if (stream && told === each) this.#step = wanted;
+    else if (peek !== undefined) this.told = told;
+  }
+
+  allows(pieces: number, tokens: number): boolean {
+    if (this.#step === 0) {
+      const { outputTokens } = this;
+      return pieces <= outputTokens && tokens <= outputTokens * DOUBT_SHARE + DOUBT_TOKENS;
+    }
+    const total = Math.max(pieces, tokens);
+    if (!this.#asking && this.outputTokens - total < this.#step * AHEAD) this.#ask();
+    return total <= this.outputTokens;
+  }
+
+  #ask(): void {
+    const { admission } = this;
+    while (admission !== undefined && this.#step >= LEAST_STEP) {
+      const step = this.#step;
+      const verdict = admission.extend(this.#moreOf(step), (granted) => this.#answered(step, granted));
+      if (verdict === 'wait') {
+        this.#asking = true;
+        return;
+      }
+      if (verdict) {
+        this.outputTokens += step;
+        return;
+      }
+      this.#step = Math.floor(step / 2);
+    }
+    this.#step = Math.max(this.#step, 1);
+    this.admission = undefined;
+  }
+
+  #answered(step: number, granted: boolean): void {
+    this.#asking = false;
+    if (granted) this.outputTokens += step;
+    else this.#step = Math.floor(step / 2);
+    if (!granted) this.#ask();
+  }
+}

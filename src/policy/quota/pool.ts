@@ -1,0 +1,169 @@
+/**
+ * An authority that has nothing of its own: what it grants to workers it has leased from a store that several nodes share, or
+ * that outlives this process. To the store it is a holder with leases (leases.ts), as workers are to it.
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import type { Holding } from './holding.ts';
+import type { Lease, LeaseRule, Waiter } from './lease.ts';
+import { type AskAuthority, type Claim, type Exhausted, Leases } from './leases.ts';
+import type { Authority, LeaseAsk, LeaseGrant } from './protocol.ts';
+import type { Rule } from './rule.ts';
+
+/** When a worker may ask again about a rule that is not known here (yet), in milliseconds. */
+const UNKNOWN_RULE_MS = 50;
+
+/** A worker's question that waits for the store. */
+class Asking implements Waiter {
+  readonly #pool: PooledAuthority;
+  readonly #claim: Claim & { least: number };
+  readonly #holding: Holding;
+  readonly #wish: number;
+  readonly #done: (grant: LeaseGrant) => void;
+
+  constructor(
+    pool: PooledAuthority,
+    claim: Claim & { least: number },
+    holding: Holding,
+    wish: number,
+    done: (grant: LeaseGrant) => void,
+  ) {
+    this.#pool = pool;
+    this.#claim = claim;
+    this.#holding = holding;
+    this.#wish = wish;
+    this.#done = done;
+  }
+
+  retry(): void {
+    const grant = this.#pool.draw(this.#claim, this.#holding, this.#wish, this);
+    if (grant !== undefined) this.#done(grant);
+  }
+}
+
+/** See the file's head. */
+export class PooledAuthority implements Authority {
+  readonly #clock: Clock;
+  readonly #leases: Leases;
+  readonly #rules = new Map<string, LeaseRule>();
+
+  /** `ask` reaches the store. */
+  constructor(clock: Clock, ask: AskAuthority) {
+    this.#clock = clock;
+    this.#leases = new Leases(clock, ask);
+  }
+
+  /** Goes over to these rules. */
+  configure(rules: readonly Rule[]): void {
+    this.#rules.clear();
+    for (const rule of rules) this.#rules.set(rule.name, this.#leases.rule(rule));
+  }
+
+  /** Whether it counts a rule of this name. */
+  has(rule: string): boolean {
+    return this.#rules.has(rule);
+  }
+
+  exchange(holder: number, asks: readonly LeaseAsk[]): LeaseGrant[] | Promise<LeaseGrant[]> {
+    let waits = false;
+    const grants = asks.map((ask) => {
+      const grant = this.#serve(holder, ask);
+      if (grant instanceof Promise) waits = true;
+      return grant;
+    });
+    return waits ? Promise.all(grants) : (grants as LeaseGrant[]);
+  }
+
+  gone(holder: number): void {
+    for (const { leases, permits } of this.#rules.values()) {
+      for (const lease of leases.values()) {
+        const { holdings } = lease;
+        for (let i = (holdings?.length ?? 0) - 1; i >= 0; i--) {
+          if (holdings?.[i]?.holder !== holder) continue;
+          const [{ granted, back }] = holdings.splice(i, 1) as [Holding];
+          this.#leases.settle(lease, granted - back, permits ? 0 : granted - back);
+        }
+      }
+    }
+  }
+
+  /** Something that workers have used is still to be told to the store. */
+  get untold(): boolean {
+    return this.#leases.untold;
+  }
+
+  /** Keys of all rules that this node holds or has lately held something of. */
+  get size(): number {
+    return this.#leases.size;
+  }
+
+  /** Tells and gives back everything; what workers hold stays held. */
+  close(): Promise<void> {
+    return this.#leases.close();
+  }
+
+  /** Grants what is in hand, or says why nothing is; undefined: `waiter` is told when there may be some. */
+  draw(claim: Claim & { least: number }, holding: Holding, wish: number, waiter: Waiter): LeaseGrant | undefined {
+    const { lease, units: need, least } = claim;
+    const now = this.#clock.now();
+    const some = lease.expiresAt > now ? Math.floor(Math.min(need, lease.idle)) : 0;
+    if (some < need && (some < least || some <= 0)) {
+      const verdict = this.#leases.take([claim], waiter);
+      if (verdict === 'wait') return undefined;
+      return grantOf(lease, holding, now, verdict);
+    }
+    // The other workers' part of what is left stays here.
+    const more = some < need ? 0 : Math.max(0, Math.min(wish, Math.floor((lease.idle - some) / 2)));
+    holding.granted += some + more;
+    this.#leases.take([{ lease, units: some + more, rule: claim.rule }], waiter);
+    return grantOf(lease, holding, now, undefined);
+  }
+
+  #serve(holder: number, ask: LeaseAsk): LeaseGrant | Promise<LeaseGrant> {
+    const owner = this.#rules.get(ask.rule);
+    if (owner === undefined)
+      return { granted: ask.granted, retryAfterMs: UNKNOWN_RULE_MS, ttlMs: UNKNOWN_RULE_MS, free: 0, resetMs: 0 };
+    const lease = this.#leases.lease(owner, ask.key);
+    const holding = this.#holding(lease, holder, ask);
+    const back = Math.max(0, Math.min(ask.back, holding.granted) - holding.back);
+    const used = Math.max(0, ask.used - holding.used);
+    holding.back += back;
+    holding.used += used;
+    if (back > 0 || used > 0) this.#leases.settle(lease, back, used);
+    if (ask.need <= 0) return grantOf(lease, holding, this.#clock.now(), undefined);
+    const claim = { lease, units: ask.need, least: ask.least, rule: owner.rule };
+    let done: (grant: LeaseGrant) => void = () => {};
+    const later = new Promise<LeaseGrant>((resolve) => {
+      done = resolve;
+    });
+    return this.draw(claim, holding, ask.wish, new Asking(this, claim, holding, ask.wish, done)) ?? later;
+  }
+
+  #holding(lease: Lease, holder: number, ask: LeaseAsk): Holding {
+    lease.holdings ??= [];
+    const { holdings } = lease;
+    for (let i = holdings.length - 1; i >= 0; i--) {
+      const one = holdings[i] as Holding;
+      if (one.holder !== holder) continue;
+      if (one.epoch === ask.epoch) return one;
+      // It began anew, and holds nothing of what it had before.
+      if (one.epoch < ask.epoch && one.granted === one.back) holdings.splice(i, 1);
+    }
+    const { epoch, granted, heardBack: back, heardUsed: used } = ask;
+    const holding = { holder, epoch, granted, back, used };
+    holdings.push(holding);
+    // What it had from whoever was here before us counts as granted by us.
+    this.#leases.adopt(lease, granted - back);
+    return holding;
+  }
+}
+
+function grantOf(lease: Lease, holding: Holding, now: number, exhausted: Exhausted | undefined): LeaseGrant {
+  return {
+    granted: holding.granted,
+    retryAfterMs: exhausted?.retryAfterMs ?? 0,
+    ttlMs: Math.max(0, lease.expiresAt - now),
+    free: Math.max(0, lease.free + lease.idle),
+    resetMs: Math.max(0, lease.resetAt - now),
+    ...(exhausted?.lost ? { lost: true } : {}),
+  };
+}

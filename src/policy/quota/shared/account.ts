@@ -1,0 +1,220 @@
+/**
+ * What a shared store does with one lease, as plain state and one function. The store's script (script.ts) is the same in Lua,
+ * line for line; a test runs both side by side. Times are milliseconds of the store.
+ */
+
+/** One node's question about one key. */
+export interface StoreAsk {
+  /** Sliding, bucket, calendar, held. */
+  type: 's' | 'b' | 'c' | 'h';
+  limit: number;
+  /** Milliseconds; of a calendar limit 0. */
+  windowMs: number;
+  burst: number;
+  /** When the calendar period began, and how long it still lasts. */
+  period: number;
+  left: number;
+  /** Nodes that are missing may be spending their share of the limit on their own. */
+  share: boolean;
+  epoch: number;
+  granted: number;
+  back: number;
+  used: number;
+  /** What of `back` and `used` the store has heard for certain. */
+  heardBack: number;
+  heardUsed: number;
+  /** Units that this node has used in the window that runs, for a store that has lost the account. */
+  again: number;
+  need: number;
+  least: number;
+  wish: number;
+}
+
+/** What the store says to it. */
+export interface StoreGrant {
+  granted: number;
+  retryAfterMs: number;
+  free: number;
+  resetMs: number;
+}
+
+/** What one node has of an account: epoch, granted, back, used, and until when. */
+export type NodeHolding = [number, number, number, number, number];
+
+/** One limit for one key, as it stands in the store. */
+export interface StoreAccount {
+  /** Held by nodes. */
+  h: number;
+  /** Used. */
+  u: number;
+  /** Slot and units by turns, oldest first. */
+  s: number[];
+  /** Level of a bucket, and when it was brought up to date. */
+  l: number;
+  a: number;
+  /** Start of the calendar period. */
+  p: number;
+  n: Record<string, NodeHolding>;
+}
+
+/** As in counter.ts. */
+const SLOTS = 64;
+const UNKNOWN_WAIT = 1000;
+/** How much longer than it counts an account is kept (milliseconds). */
+const SPARE_MS = 60_000;
+
+/** An account of which nothing is counted. */
+export function newAccount(ask: StoreAsk, now: number): StoreAccount {
+  return { h: 0, u: 0, s: [], l: ask.burst, a: now, p: ask.period, n: {} };
+}
+
+function settle(account: StoreAccount, ask: StoreAsk, back: number, used: number, at: number): void {
+  account.h -= back;
+  if (ask.type === 'b') account.l = Math.min(ask.burst - account.h, account.l + back - used);
+  else if (ask.type === 'c') account.u += used;
+  else if (ask.type === 's' && used > 0) {
+    account.u += used;
+    const slot = Math.floor(at / (ask.windowMs / SLOTS));
+    const last = account.s.length - 2;
+    if (last >= 0 && (account.s[last] as number) >= slot) account.s[last + 1] = (account.s[last + 1] as number) + used;
+    else account.s.push(slot, used);
+  }
+}
+
+function hold(account: StoreAccount, units: number): void {
+  account.h += units;
+  account.l -= units;
+}
+
+const endOf = (slot: number, windowMs: number) => (slot + 1) * (windowMs / SLOTS) + windowMs;
+
+function bringUp(account: StoreAccount, ask: StoreAsk, now: number): void {
+  if (ask.type === 'b') {
+    account.l = Math.min(ask.burst - account.h, account.l + ((now - account.a) * ask.limit) / ask.windowMs);
+    account.a = now;
+  } else if (ask.type === 'c') {
+    if (ask.period > account.p) {
+      account.p = ask.period;
+      account.u = 0;
+    }
+  } else if (ask.type === 's') {
+    const slots = account.s;
+    let gone = 0;
+    while (gone < slots.length && endOf(slots[gone] as number, ask.windowMs) <= now) {
+      account.u -= slots[gone + 1] as number;
+      gone += 2;
+    }
+    if (gone > 0) slots.splice(0, gone);
+    if (slots.length === 0) account.u = 0;
+  }
+}
+
+function freeOf(account: StoreAccount, ask: StoreAsk): number {
+  if (ask.type === 'b') return account.l;
+  if (ask.type === 'h') return ask.limit - account.h;
+  return ask.limit - account.h - account.u;
+}
+
+function retryAfter(account: StoreAccount, ask: StoreAsk, units: number, now: number): number {
+  if (units > (ask.type === 'b' ? ask.burst : ask.limit)) return Number.POSITIVE_INFINITY;
+  let free = freeOf(account, ask);
+  if (free >= units) return UNKNOWN_WAIT;
+  if (ask.type === 'c') return free + account.h >= units ? UNKNOWN_WAIT : Math.max(1, ask.left);
+  if (ask.type === 'b') {
+    if (units > ask.burst - account.h) return UNKNOWN_WAIT;
+    return Math.max(1, Math.ceil(((units - free) * ask.windowMs) / ask.limit));
+  }
+  if (ask.type === 's') {
+    for (let i = 0; i < account.s.length; i += 2) {
+      free += account.s[i + 1] as number;
+      if (free >= units) return Math.max(1, endOf(account.s[i] as number, ask.windowMs) - now);
+    }
+  }
+  return UNKNOWN_WAIT;
+}
+
+function resetOf(account: StoreAccount, ask: StoreAsk, now: number): number {
+  if (ask.type === 'c') return ask.left;
+  if (ask.type === 'b') return ((ask.burst - account.l) * ask.windowMs) / ask.limit;
+  if (ask.type === 'h') return 0;
+  if (account.h > 0) return ask.windowMs;
+  const last = account.s.length - 2;
+  return last < 0 ? 0 : Math.max(0, endOf(account.s[last] as number, ask.windowMs) - now);
+}
+
+/** What may be granted ahead, as in authority.ts. */
+function spareOf(limit: number, spare: number): number {
+  return Math.floor(Math.min(spare > limit / 2 ? limit / 32 : limit / 128, spare / 4));
+}
+
+/** What a node held that has not been heard of in time is taken for used; permits come back. */
+function lapse(account: StoreAccount, ask: StoreAsk, node: string, at: number): void {
+  const [, granted, back] = account.n[node] as NodeHolding;
+  delete account.n[node];
+  settle(account, ask, granted - back, ask.type === 'h' ? 0 : granted - back, at);
+}
+
+/**
+ * Serves one question. `missing`: share of the nodes that are not heard of at the moment; `ttlMs`: how long a node may use what
+ * it is granted.
+ */
+export function serveLease(
+  account: StoreAccount,
+  node: string,
+  ask: StoreAsk,
+  now: number,
+  ttlMs: number,
+  missing: number,
+): StoreGrant {
+  bringUp(account, ask, now);
+  const lapsed = Object.keys(account.n).filter((name) => (account.n[name] as NodeHolding)[4] <= now);
+  for (const name of lapsed.sort()) lapse(account, ask, name, (account.n[name] as NodeHolding)[4]);
+  let holding = account.n[node];
+  if (holding !== undefined && holding[0] !== ask.epoch) {
+    // What was sent before what we know already; nobody waits for an answer to it.
+    if (holding[0] > ask.epoch) return { granted: ask.granted, retryAfterMs: UNKNOWN_WAIT, free: 0, resetMs: 0 };
+    lapse(account, ask, node, now);
+    holding = undefined;
+  }
+  if (holding === undefined) {
+    holding = [ask.epoch, ask.granted, ask.heardBack, ask.heardUsed, 0];
+    account.n[node] = holding;
+    hold(account, ask.granted - ask.heardBack);
+    if (ask.again > 0) settle(account, ask, 0, ask.again, now);
+  } else if (ask.granted > holding[1]) {
+    // The node has granted itself of its share, while we could not be reached.
+    hold(account, ask.granted - holding[1]);
+    holding[1] = ask.granted;
+  }
+  const back = Math.max(0, Math.min(ask.back, holding[1]) - holding[2]);
+  const used = Math.max(0, ask.used - holding[3]);
+  if (back > 0 || used > 0) settle(account, ask, back, used, now);
+  holding[2] += back;
+  holding[3] += used;
+  const free = Math.floor(freeOf(account, ask) - (ask.share ? ask.limit * missing : 0));
+  let units = 0;
+  let retryAfterMs = 0;
+  if (ask.need > 0 && free < ask.least) retryAfterMs = retryAfter(account, ask, ask.least, now);
+  else {
+    units = Math.max(0, Math.min(ask.need, free));
+    if (units === ask.need) units += Math.max(0, Math.min(ask.wish, spareOf(ask.limit, free - units)));
+    hold(account, units);
+    holding[1] += units;
+  }
+  holding[4] = now + ttlMs;
+  return {
+    granted: holding[1],
+    retryAfterMs,
+    free: Math.max(0, free - units),
+    resetMs: resetOf(account, ask, now),
+  };
+}
+
+/** How long the account has to be kept when nobody asks, in milliseconds. */
+export function keepMs(account: StoreAccount, ask: StoreAsk, ttlMs: number): number {
+  let keep = 0;
+  if (ask.type === 's') keep = ask.windowMs + ask.windowMs / SLOTS;
+  else if (ask.type === 'c') keep = ask.left;
+  else if (ask.type === 'b') keep = ((ask.burst - account.l) * ask.windowMs) / ask.limit;
+  return Math.ceil(keep) + ttlMs + (account.u > 0 || account.h > 0 ? SPARE_MS : 0);
+}

@@ -1,0 +1,213 @@
+/**
+ * Limits of an hour and more on a node of its own, kept on the disk: a restart, or a crash, forgets nothing. What workers may
+ * use is written down before they get it, so after a crash it counts as used, and nothing is ever granted twice.
+ *
+ * The file has one line per change: key, until when it is kept, and the account; the last line of a key holds. The process may
+ * die at any time; power that fails may cost the last second.
+ */
+import { closeSync, fsync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Clock, Timer } from '../../../kernel/clock.ts';
+import type { NoticeEvent } from '../../../kernel/event.ts';
+import { CalendarPeriod, SteadyWall } from '../period.ts';
+import type { LeaseAsk, LeaseGrant } from '../protocol.ts';
+import type { Rule } from '../rule.ts';
+import { keepMs, newAccount, type StoreAccount, serveLease } from './account.ts';
+import { storeAsk } from './lines.ts';
+
+/** A window is worth writing down from this length on (milliseconds). */
+const LONG_MS = 3_600_000;
+/** Lines beyond what is needed, before the file is written anew. */
+const WASTE = 10_000;
+/** How often the disk is told to keep what was written (milliseconds). */
+const SYNC_MS = 1000;
+/** Nothing else decides about these limits, so a lease lasts until the process ends. */
+const FOREVER = 1e15;
+const NODE = 'node';
+
+interface Kept {
+  account: StoreAccount;
+  until: number;
+}
+
+type Line = [key: string, until: number, account: StoreAccount];
+
+/** Whether a limit has to outlive a restart. Buckets refill from nothing: what they forget is their burst, at most. */
+export function isLong({ refill }: Rule): boolean {
+  return refill.type === 'calendar' || (refill.type === 'sliding' && refill.windowMs >= LONG_MS);
+}
+
+/** See the file's head. */
+export class JournalStore {
+  readonly #path: string;
+  readonly #clock: Clock;
+  readonly #wall: SteadyWall;
+  readonly #notice: (notice: NoticeEvent) => void;
+  readonly #accounts = new Map<string, Kept>();
+  readonly #rules = new Map<string, { rule: Rule; period: CalendarPeriod | undefined }>();
+  #fd: number | undefined;
+  #lines = 0;
+  #dirty = false;
+  readonly #timer: Timer;
+
+  /** Call `open`. */
+  constructor(path: string, clock: Clock, notice: (notice: NoticeEvent) => void) {
+    this.#path = path;
+    this.#clock = clock;
+    this.#notice = notice;
+    this.#wall = new SteadyWall(clock);
+    this.#timer = clock.every(SYNC_MS, () => {
+      if (!this.#dirty || this.#fd === undefined) return;
+      this.#dirty = false;
+      fsync(this.#fd, () => {});
+    });
+  }
+
+  /** Accounts that are kept. */
+  get size(): number {
+    return this.#accounts.size;
+  }
+
+  /** Goes over to these rules. */
+  configure(rules: readonly Rule[]): void {
+    const before = new Map(this.#rules);
+    this.#rules.clear();
+    for (const rule of rules) {
+      const { refill } = rule;
+      const same = before.get(rule.name)?.rule.refill;
+      const keeps = JSON.stringify(same) === JSON.stringify(refill);
+      const period =
+        refill.type !== 'calendar'
+          ? undefined
+          : keeps
+            ? before.get(rule.name)?.period
+            : new CalendarPeriod(rule.limit, refill.every, refill.timeZone, this.#clock);
+      this.#rules.set(rule.name, { rule, period });
+    }
+  }
+
+  /** One batch; what it grants is written down before it is known to anybody. */
+  async ask(asks: readonly LeaseAsk[]): Promise<LeaseGrant[]> {
+    if (this.#fd === undefined) return asks.map(refused);
+    const now = Math.floor(this.#wall.now());
+    let text = '';
+    const grants = asks.map((ask): LeaseGrant => {
+      const known = this.#rules.get(ask.rule);
+      if (known === undefined) return { granted: ask.granted, retryAfterMs: 50, ttlMs: FOREVER, free: 0, resetMs: 0 };
+      const { rule, period } = known;
+      const key = `${rule.name}:${JSON.stringify(rule.refill)}:${ask.key}`;
+      const question = storeAsk(ask, rule, period, this.#clock.now(), 0);
+      const found = this.#accounts.get(key);
+      const account = found !== undefined && found.until > now ? found.account : newAccount(question, now);
+      const { granted, retryAfterMs, free, resetMs } = serveLease(account, NODE, question, now, FOREVER, 0);
+      const until = now + keepMs(account, question, 0);
+      this.#accounts.set(key, { account, until });
+      text += `${JSON.stringify([key, until, account] satisfies Line)}\n`;
+      this.#lines++;
+      return { granted, retryAfterMs, ttlMs: FOREVER, free, resetMs };
+    });
+    try {
+      if (text !== '') writeSync(this.#fd, text);
+      this.#dirty = true;
+      if (this.#lines > this.#accounts.size * 2 + WASTE) this.#compact();
+    } catch (error) {
+      this.#notice({
+        level: 'error',
+        message: `limits of an hour and more are refused, ${this.#path} cannot be written: ${(error as Error).message}`,
+      });
+      return asks.map(refused);
+    }
+    return grants;
+  }
+
+  /** Reads the file, at first or after `release`; throws when it cannot be read or written. What was held counts as used. */
+  open(): void {
+    if (this.#fd !== undefined) return;
+    this.#accounts.clear();
+    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+    const now = Math.floor(this.#wall.now());
+    for (const line of readLines(this.#path)) {
+      const [key, until, account] = line;
+      this.#accounts.set(key, { account, until });
+    }
+    for (const [key, { account, until }] of this.#accounts) {
+      if (until <= now) this.#accounts.delete(key);
+      else settleAll(key, account, now);
+    }
+    this.#compact();
+  }
+
+  /** Another process goes on with the file; until `open`, nothing is granted here. */
+  release(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  close(): void {
+    this.#timer.cancel();
+    this.release();
+  }
+
+  /** Writes the file anew, with what still counts. */
+  #compact(): void {
+    const now = this.#wall.now();
+    const next = `${this.#path}.new`;
+    const fd = openSync(next, 'w', 0o600);
+    let text = '';
+    for (const [key, { account, until }] of this.#accounts) {
+      if (until <= now) {
+        this.#accounts.delete(key);
+        continue;
+      }
+      text += `${JSON.stringify([key, until, account] satisfies Line)}\n`;
+      if (text.length > 1_000_000) {
+        writeSync(fd, text);
+        text = '';
+      }
+    }
+    writeSync(fd, text);
+    renameSync(next, this.#path);
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = fd;
+    this.#lines = this.#accounts.size;
+  }
+}
+
+const refused = (ask: LeaseAsk): LeaseGrant => ({
+  granted: ask.granted,
+  retryAfterMs: 0,
+  ttlMs: 0,
+  free: 0,
+  resetMs: 0,
+  lost: true,
+});
+
+/** Whoever held something is gone: it was used. */
+function settleAll(key: string, account: StoreAccount, now: number): void {
+  let rest = 0;
+  for (const [, granted, back] of Object.values(account.n)) rest += granted - back;
+  account.n = {};
+  account.h -= rest;
+  if (rest <= 0) return;
+  account.u += rest;
+  const windowMs = /"windowMs":(\d+)/.exec(key)?.[1];
+  if (windowMs !== undefined) account.s.push(Math.floor(now / (Number(windowMs) / 64)), rest);
+}
+
+/** The lines that are whole: the last one may not be. */
+function* readLines(path: string): Generator<Line> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  for (const line of text.split('\n')) {
+    try {
+      if (line !== '') yield JSON.parse(line) as Line;
+    } catch {
+      // Cut off by a crash, before anybody was told of it.
+    }
+  }
+}

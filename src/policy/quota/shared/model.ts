@@ -1,0 +1,119 @@
+/** The shared store's script (script.ts) on plain data in this process: the same words, the same answers. */
+import { keepMs, newAccount, type StoreAccount, type StoreAsk, serveLease } from './account.ts';
+import { ASK_FIELDS, HEAD_FIELDS } from './script.ts';
+
+/** A clock of the store that runs ahead by more than this is not believed (milliseconds). */
+const SPARE_MS = 60_000;
+
+interface Kept {
+  account: StoreAccount;
+  until: number;
+}
+
+/** See the file's head. */
+export class ModelStore {
+  readonly #time: () => number;
+  #last: number | undefined;
+  #offset = 0;
+  #boot: string | undefined;
+  readonly #nodes = new Map<string, number>();
+  readonly #accounts = new Map<string, Kept>();
+
+  /** `time`: the store's own clock, whole milliseconds. */
+  constructor(time: () => number) {
+    this.#time = time;
+  }
+
+  /** Accounts that are kept. */
+  get size(): number {
+    return this.#accounts.size;
+  }
+
+  /** Runs the script. */
+  run(keys: readonly string[], args: readonly string[]): unknown[] {
+    const [node = '', seenText, home, elapsedText, ttlText, missText, forgetText, fresh, what] = args;
+    const [ttl, missAfter, forgetAfter] = [Number(ttlText), Number(missText), Number(forgetText)];
+    this.#boot ??= fresh as string;
+    const boot = this.#boot;
+    const now = this.#now(Number(seenText), home === boot ? Number(elapsedText) : -1);
+    if (what === 'leave') {
+      this.#nodes.delete(node);
+      return [String(now), boot];
+    }
+    const looks = what === 'beat' || what === 'look';
+    if (looks) {
+      if (home !== boot)
+        for (const name of args.slice(HEAD_FIELDS))
+          if (!this.#nodes.has(name)) this.#nodes.set(name, now - missAfter - 1);
+      if (what === 'beat') this.#nodes.set(node, now);
+      for (const [name, at] of this.#nodes) if (at <= now - forgetAfter) this.#nodes.delete(name);
+    }
+    const all = this.#nodes.size;
+    const missing = [...this.#nodes.values()].filter((at) => at < now - missAfter).length;
+    const head = [String(now), boot, all, missing];
+    if (looks)
+      return [...head, ...[...this.#nodes].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1)).map(([name]) => name)];
+    return [
+      ...head,
+      ...keys.slice(2).map((key, i) => this.#serve(key, args, i, node, now, ttl, all > 0 ? missing / all : 0)),
+    ];
+  }
+
+  #now(seen: number, elapsed: number): number {
+    const wall = this.#time();
+    let now = wall + this.#offset;
+    if (this.#last !== undefined) {
+      const most = Math.max(this.#last, seen + elapsed);
+      if (elapsed >= 0 && now > most + SPARE_MS) {
+        this.#offset -= Math.floor(now - most);
+        now = wall + this.#offset;
+      }
+      if (now < this.#last) {
+        this.#offset += this.#last - now;
+        now = this.#last;
+      }
+    }
+    this.#last = now;
+    return now;
+  }
+
+  #serve(
+    key: string,
+    args: readonly string[],
+    i: number,
+    node: string,
+    now: number,
+    ttl: number,
+    missing: number,
+  ): string {
+    const fields = args.slice(HEAD_FIELDS + i * ASK_FIELDS, HEAD_FIELDS + (i + 1) * ASK_FIELDS);
+    const n = (at: number) => Number(fields[at]);
+    const home = fields[17];
+    const wall = this.#time();
+    const found = this.#accounts.get(key);
+    const kept = found !== undefined && found.until > wall ? found : undefined;
+    const ask: StoreAsk = {
+      type: fields[0] as StoreAsk['type'],
+      limit: n(1),
+      windowMs: n(2),
+      burst: n(3),
+      period: n(4),
+      left: n(5),
+      share: fields[6] === '1',
+      epoch: n(7),
+      granted: n(8),
+      back: n(9),
+      used: n(10),
+      heardBack: n(11),
+      heardUsed: n(12),
+      again: home === '' || (home === this.#boot && kept !== undefined) ? 0 : n(13),
+      need: n(14),
+      least: n(15),
+      wish: n(16),
+    };
+    const account = kept?.account ?? newAccount(ask, now);
+    const { granted, retryAfterMs, free, resetMs } = serveLease(account, node, ask, now, ttl, missing);
+    this.#accounts.set(key, { account, until: wall + keepMs(account, ask, ttl) });
+    return `${granted} ${retryAfterMs === Number.POSITIVE_INFINITY ? 'inf' : retryAfterMs} ${free} ${resetMs}`;
+  }
+}

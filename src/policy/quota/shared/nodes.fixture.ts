@@ -1,0 +1,101 @@
+/** Simulated nodes, each with workers, around one simulated store that delays, loses, and is cut off. */
+import type { ManualClock } from '../../../kernel/clock.ts';
+import { SimulatedWorker, type Use, type Weather } from '../leases.fixture.ts';
+import { PooledAuthority } from '../pool.ts';
+import type { Rule } from '../rule.ts';
+import { ModelStore } from './model.ts';
+import { SharedStore } from './store.ts';
+
+/** The store, with what lies between it and the nodes. */
+export class SimulatedStore {
+  readonly #clock: ManualClock;
+  readonly weather: Weather;
+  model: ModelStore;
+  /** How far its wall clock is off. */
+  ahead = 0;
+  /** Nobody reaches it. */
+  down = false;
+
+  constructor(clock: ManualClock, weather: Weather) {
+    this.#clock = clock;
+    this.weather = weather;
+    this.model = this.#empty();
+  }
+
+  /** It has lost all its data. */
+  lose(): void {
+    this.model = this.#empty();
+  }
+
+  /** One call of a node. */
+  run(cut: () => boolean, keys: string[], args: string[]): Promise<unknown> {
+    const clock = this.#clock;
+    const { delayMost, loss, timeout } = this.weather;
+    return new Promise((done, failed) => {
+      const timer = clock.after(timeout, () => failed(new Error('no answer')));
+      if (clock.random() < loss) return;
+      clock.after(clock.random() * delayMost, () => {
+        if (cut() || this.down) return;
+        const answer = this.model.run(keys, args);
+        if (clock.random() < loss) return;
+        clock.after(clock.random() * delayMost, () => {
+          timer.cancel();
+          if (!cut()) done(answer);
+        });
+      });
+    });
+  }
+
+  #empty(): ModelStore {
+    return new ModelStore(() => Math.floor(this.#clock.wall() + this.ahead));
+  }
+}
+
+let names = 0;
+
+/** One node. */
+export class SimulatedNode {
+  readonly store: SharedStore;
+  readonly pool: PooledAuthority;
+  readonly workers: SimulatedWorker[] = [];
+  readonly #born: () => SimulatedWorker;
+  /** It does not reach the store. */
+  cut = false;
+  alive = true;
+
+  constructor(clock: ManualClock, rule: Rule, store: SimulatedStore, weather: Weather, workers: number, uses: Use[]) {
+    const name = `node${++names}`;
+    this.store = new SharedStore({
+      clock,
+      node: name,
+      prefix: () => '',
+      nodes: () => 0,
+      notice: () => {},
+      told: () => !this.pool.untold,
+      run: (keys, args) => store.run(() => this.cut || !this.alive, keys, args),
+    });
+    this.pool = new PooledAuthority(clock, (asks) => this.store.ask(asks));
+    this.store.configure([rule]);
+    this.pool.configure([rule]);
+    void this.store.start();
+    let holders = 0;
+    this.#born = () => new SimulatedWorker(++holders, clock, rule, this.pool, weather, uses);
+    for (let i = 0; i < workers; i++) this.workers.push(this.#born());
+  }
+
+  /** Dies with its workers. */
+  kill(): void {
+    this.alive = false;
+    for (const worker of this.workers) worker.alive = false;
+    void this.store.close();
+  }
+
+  /** A worker dies, and another one comes. */
+  killWorker(clock: ManualClock, i: number): void {
+    const worker = this.workers[i];
+    if (worker === undefined) return;
+    worker.alive = false;
+    clock.after(clock.random() * 50, () => this.pool.gone(worker.holder));
+    this.workers[i] = this.#born();
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Who grants the places at servers: there is one for all workers of a node. A worker takes a request only to a place that it
+ * was granted, so a server never sees more than its limit; and all who wait, wait here, in one order.
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import { endpointName } from '../address.ts';
+import type { UpstreamConfig } from '../config.ts';
+import { Desk } from './desk.ts';
+import type { BusyNote, QueueAnswer, QueueAsk } from './message.ts';
+import type { DeskConfig, QueueStanding } from './standing.ts';
+
+/** The places of an upstream; undefined where nothing limits it, and so nothing waits. */
+export function deskOf(config: UpstreamConfig): DeskConfig | undefined {
+  const places = new Map<string, number>();
+  for (const endpoint of config.endpoints) {
+    if (endpoint.maxConcurrency !== undefined || config.adaptive !== undefined)
+      places.set(endpointName(endpoint), endpoint.maxConcurrency ?? Number.POSITIVE_INFINITY);
+  }
+  return places.size === 0 ? undefined : { queue: config.queue, adaptive: config.adaptive, places };
+}
+
+/** See the file's head. */
+export class QueueAuthority {
+  readonly #clock: Clock;
+  readonly #tell: (note: BusyNote) => void;
+  readonly #desks = new Map<string, Desk>();
+  #configured = new Set<string>();
+  #workers = 1;
+
+  /** `tell` reaches all workers. */
+  constructor(clock: Clock, tell: (note: BusyNote) => void) {
+    this.#clock = clock;
+    this.#tell = tell;
+  }
+
+  /** Goes over to these upstreams; others are forgotten as soon as nothing of them is in use. */
+  configure(upstreams: Readonly<Record<string, UpstreamConfig>>, workers: number): void {
+    this.#workers = workers;
+    this.#configured = new Set();
+    for (const [name, config] of Object.entries(upstreams)) {
+      const desk = deskOf(config);
+      if (desk === undefined) continue;
+      this.#configured.add(name);
+      const known = this.#desks.get(name);
+      if (known !== undefined) known.configure(desk);
+      else {
+        const tell = (busy: boolean) => this.#tell({ upstream: name, busy });
+        this.#desks.set(name, new Desk(name, desk, this.#clock, tell));
+      }
+    }
+    this.#forget();
+  }
+
+  /** What a worker says; the answer to a request that waits comes later. */
+  serve(worker: number, ask: QueueAsk): Promise<QueueAnswer> | QueueAnswer | undefined {
+    const desk = this.#desks.get(ask.upstream);
+    if (ask.type === 'wait') {
+      // A worker that is behind us by a configuration: nothing limits that upstream any more, nothing counts it either.
+      if (desk === undefined) return { type: 'refused', reason: 'full', ahead: 0, waitMs: 0 };
+      return new Promise((resolve) => desk.wait(worker, ask, this.#workers, resolve));
+    }
+    if (ask.type === 'leave') desk?.leave(worker, ask.id);
+    else {
+      desk?.note(worker, ask);
+      this.#forget();
+    }
+    return undefined;
+  }
+
+  /** A worker has died. */
+  gone(worker: number): void {
+    for (const desk of this.#desks.values()) desk.gone(worker);
+    this.#forget();
+  }
+
+  /** Every queue that there is. */
+  standings(): QueueStanding[] {
+    return [...this.#desks.values()].map(({ standing }) => standing);
+  }
+
+  #forget(): void {
+    if (this.#desks.size === this.#configured.size) return;
+    for (const [name, desk] of this.#desks) if (!this.#configured.has(name) && desk.idle) this.#desks.delete(name);
+  }
+}

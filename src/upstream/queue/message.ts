@@ -1,0 +1,74 @@
+/** What workers and the one that grants places say to each other. Plain data, for it may cross processes. */
+
+/** A request that wants a place. */
+export interface WaitAsk {
+  type: 'wait';
+  upstream: string;
+  /** Of the worker that asks, unique while it waits. */
+  id: number;
+  /** Importance, from 0 to 100. */
+  priority: number;
+  /** Whose share it takes. */
+  tenant: string;
+  /** Relative share of that tenant. */
+  weight: number;
+  /** Expected work, in tokens; at least 1. */
+  cost: number;
+  /** How long it can wait, in milliseconds. */
+  patienceMs: number;
+  /** How long it has waited already (a try that failed), in milliseconds. */
+  waitedMs: number;
+  /** Endpoints that this worker may use now. */
+  usable: readonly string[];
+}
+
+/** It waits no more. */
+export interface LeaveNote {
+  type: 'leave';
+  upstream: string;
+  id: number;
+}
+
+/** What has changed at one worker. */
+export interface SeatNote {
+  type: 'seats';
+  upstream: string;
+  /** Endpoint → places that the worker gives back. */
+  back: Readonly<Record<string, number>>;
+  /** Endpoint → places in use there, where that has changed. */
+  used: Readonly<Record<string, number>>;
+  /** Endpoint → times to the first token that were measured, in milliseconds. */
+  samples: Readonly<Record<string, readonly number[]>>;
+  /** Endpoints that this worker may use now. */
+  usable: readonly string[];
+}
+
+/** Everything a worker may say. */
+export type QueueAsk = WaitAsk | LeaveNote | SeatNote;
+
+/** Why somebody was not let in. */
+export type RefusedFor = 'full' | 'evicted' | 'late';
+
+/** The answer to `WaitAsk`; the others have none. */
+export type QueueAnswer =
+  | {
+      type: 'granted';
+      endpoint: string;
+      /** Further places there, for requests to come. */
+      ahead: number;
+      /** As in `BusyNote`: a worker that is new has not heard it. */
+      busy: boolean;
+    }
+  | {
+      type: 'refused';
+      reason: RefusedFor /** Waiting before it, and how long that would take. */;
+      ahead: number;
+      waitMs: number;
+    }
+  | { type: 'left' };
+
+/** Told to every worker: whether somebody waits, so that nobody keeps places that are not in use. */
+export interface BusyNote {
+  upstream: string;
+  busy: boolean;
+}

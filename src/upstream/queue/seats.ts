@@ -1,0 +1,60 @@
+/** What a worker has of one endpoint's places. */
+
+/** Whose places they are. */
+export interface SeatsOwner {
+  /** Times to the first token are wanted. */
+  readonly adaptive: boolean;
+  /** A request was sent. */
+  touched(): void;
+  /** A place has become free. */
+  freed(): void;
+}
+
+/** Times to the first token that are kept until they are told. */
+const MOST_SAMPLES = 64;
+
+/** See the file's head. */
+export class Seats {
+  readonly endpoint: string;
+  /** Places that this worker was granted. */
+  held = 0;
+  /** Requests that have one. */
+  used = 0;
+  /** Times to the first token, in milliseconds, since they were last told. */
+  samples: number[] = [];
+  /** `used` as it was last told. */
+  told = 0;
+  readonly #queue: SeatsOwner;
+
+  constructor(endpoint: string, queue: SeatsOwner) {
+    this.endpoint = endpoint;
+    this.#queue = queue;
+  }
+
+  /** A request may be sent now. */
+  get room(): boolean {
+    return this.used < this.held;
+  }
+
+  /** A request is sent. */
+  take(): void {
+    this.used++;
+    this.#queue.touched();
+  }
+
+  /** It has ended. */
+  free(): void {
+    this.used--;
+    this.#queue.freed();
+  }
+
+  /** The first token has come, so many milliseconds after the request was sent. */
+  measured(ms: number): void {
+    if (this.#queue.adaptive && this.samples.length < MOST_SAMPLES) this.samples.push(ms);
+  }
+
+  /** Places that nobody uses. More in use than granted (a breaker's probe) is nothing to give back. */
+  get idle(): number {
+    return Math.max(0, this.held - this.used);
+  }
+}

@@ -1,0 +1,125 @@
+/** A request that waits for a place. It has one end: called up, refused, or gone. */
+import { GatehouseError } from '../../kernel/error.ts';
+import { formatDuration } from '../../kernel/limit.ts';
+import type { Deadlines, Timed } from '../../socket/deadlines.ts';
+import type { QueueAnswer } from './message.ts';
+import type { Seats } from './seats.ts';
+
+/** Why a wait has ended. */
+export type WaitEnd = 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost';
+
+/** What a ticket needs of its queue. */
+export interface TicketHost {
+  readonly name: string;
+  readonly deadlines: Deadlines;
+  /** The longest wait, in milliseconds. */
+  readonly wait: number;
+  now(): number;
+  seats(endpoint: string): Seats | undefined;
+  /** Tells that it waits no more, though nobody has called it up. */
+  leave(id: number): void;
+  ended(ticket: Ticket, end: WaitEnd): void;
+}
+
+/** See the file's head. */
+export class Ticket implements Timed {
+  deadline: number;
+  slot = -1;
+  readonly id: number;
+  readonly priority: number;
+  readonly since: number;
+  readonly #host: TicketHost;
+  /** The request's own deadline comes before the end of the longest wait. */
+  readonly #own: boolean;
+  readonly #done: (error: GatehouseError | undefined) => void;
+  #over = false;
+
+  /** `done` is called once, unless it is cancelled: with nothing when there is a place, which is to be taken in the same turn. */
+  constructor(
+    host: TicketHost,
+    id: number,
+    priority: number,
+    patienceMs: number,
+    done: (error: GatehouseError | undefined) => void,
+  ) {
+    this.#host = host;
+    this.id = id;
+    this.priority = priority;
+    this.since = host.now();
+    this.#own = patienceMs < host.wait;
+    this.deadline = this.since + Math.min(patienceMs, host.wait);
+    this.#done = done;
+    host.deadlines.add(this);
+  }
+
+  /** The authority has answered. */
+  answered(answer: QueueAnswer): void {
+    if (answer.type === 'granted') {
+      const seats = this.#host.seats(answer.endpoint);
+      if (seats === undefined) return;
+      seats.held += 1 + answer.ahead;
+      // Who has left meanwhile leaves it to the next sweep.
+      if (!this.#over) this.#end('served', undefined);
+    } else if (answer.type === 'refused' && !this.#over) {
+      this.#end(answer.reason, refusal(this.#host.name, answer.reason, answer.ahead, answer.waitMs));
+    }
+  }
+
+  /** Nobody has answered. */
+  failed(): void {
+    const what = `nobody can say whether upstream ${this.#host.name} has a place; try again`;
+    if (!this.#over) this.#end('lost', new GatehouseError('queue_full', what, { retryAfterMs: 1000 }));
+  }
+
+  /** The client has left, or the request has ended otherwise. Calling it twice, or after the end, does nothing. */
+  cancel(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#host.deadlines.remove(this);
+    this.#host.leave(this.id);
+    this.#host.ended(this, 'left');
+  }
+
+  onDeadline(now: number): void {
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.#host.leave(this.id);
+    const waited = formatDuration(Math.round(now - this.since));
+    const { name } = this.#host;
+    if (this.#own)
+      this.#end(
+        'deadline',
+        new GatehouseError('total_timeout', `the request's time was over after ${waited} in the queue of ${name}`),
+      );
+    else
+      this.#end(
+        'timeout',
+        new GatehouseError('queue_timeout', `upstream ${name} had no place within ${waited} (queue.wait)`, {
+          retryAfterMs: this.#host.wait,
+        }),
+      );
+  }
+
+  #end(end: WaitEnd, error: GatehouseError | undefined): void {
+    this.#over = true;
+    this.#host.deadlines.remove(this);
+    this.#host.ended(this, end);
+    this.#done(error);
+  }
+}
+
+const WHY = {
+  full: 'as many requests wait for it as may (queue.length), and none of them is less important',
+  evicted: 'more important requests have taken its place in the queue',
+  late: 'its turn would not come in time',
+} as const;
+
+function refusal(upstream: string, reason: keyof typeof WHY, ahead: number, waitMs: number): GatehouseError {
+  const seconds = Math.max(1, Math.ceil(waitMs / 1000));
+  return new GatehouseError('queue_full', `upstream ${upstream} has no place for this request: ${WHY[reason]}`, {
+    retryAfterMs: seconds * 1000,
+    fields: [
+      ['x-gatehouse-queue-position', String(ahead + 1)],
+      ['x-gatehouse-queue-wait', String(seconds)],
+    ],
+  });
+}

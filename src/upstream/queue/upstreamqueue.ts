@@ -1,0 +1,200 @@
+/** A worker's end of one upstream's queue: the places it has, and its requests that wait. */
+import type { Clock } from '../../kernel/clock.ts';
+import type { GatehouseError } from '../../kernel/error.ts';
+import type { Events } from '../../kernel/event.ts';
+import type { Deadlines } from '../../socket/deadlines.ts';
+import type { UpstreamConfig } from '../config.ts';
+import type { QueueAnswer, QueueAsk } from './message.ts';
+import { Seats } from './seats.ts';
+import { Ticket, type TicketHost, type WaitEnd } from './ticket.ts';
+
+/** A request as its queue sees it. */
+export interface Order {
+  priority: number;
+  tenant: string;
+  weight: number;
+  /** Expected work, in tokens. */
+  cost: number;
+  /** How long it can wait, in milliseconds. */
+  patienceMs: number;
+  /** How long it has waited already, in milliseconds. */
+  waitedMs: number;
+}
+
+/** Speaks with the authority. A promise for `wait` asks; what it says otherwise means nothing. */
+export type AskQueue = (ask: QueueAsk, timeoutMs: number) => Promise<QueueAnswer | undefined>;
+
+/** What all queues of a worker share. */
+export interface QueueParts {
+  clock: Clock;
+  events: Events;
+  deadlines: Deadlines;
+  ask: AskQueue;
+  /** Asks for a look at this queue soon. */
+  sweep(queue: UpstreamQueue): void;
+}
+
+/** How long an answer may be late, beyond the longest wait (milliseconds). */
+const GRACE_MS = 10_000;
+
+/** See the file's head. Outlives configurations. */
+export class UpstreamQueue implements TicketHost {
+  readonly name: string;
+  wait = 0;
+  adaptive = false;
+  /** Plan → weight of its tenants. */
+  weights: Readonly<Record<string, number>> = {};
+  /** Somebody waits, here or in another worker: no place is kept that is not in use. */
+  busy = false;
+  /** Stands in the list of those that are to be looked at. */
+  listed = false;
+  /** Endpoints that may be used now, for the authority to know. */
+  #usable: () => readonly string[] = () => [];
+  readonly #parts: QueueParts;
+  readonly #seats = new Map<string, Seats>();
+  #ids = 0;
+  #flushing = false;
+  #toldUsable = '';
+  waiting = 0;
+
+  constructor(name: string, parts: QueueParts) {
+    this.name = name;
+    this.#parts = parts;
+  }
+
+  get deadlines(): Deadlines {
+    return this.#parts.deadlines;
+  }
+
+  now(): number {
+    return this.#parts.clock.now();
+  }
+
+  /** Goes over to other settings. `usable`: names of the endpoints that may be used now. */
+  adopt({ queue, adaptive }: UpstreamConfig, usable: () => readonly string[]): void {
+    this.wait = queue.wait;
+    this.weights = queue.weights;
+    this.adaptive = adaptive !== undefined;
+    this.#usable = usable;
+  }
+
+  /** The places at an endpoint. */
+  seats(endpoint: string): Seats {
+    let seats = this.#seats.get(endpoint);
+    if (seats === undefined) {
+      seats = new Seats(endpoint, this);
+      this.#seats.set(endpoint, seats);
+    }
+    return seats;
+  }
+
+  /** Waits for a place; `done` is called in a later turn, unless the ticket is cancelled. */
+  enter(order: Order, done: (error: GatehouseError | undefined) => void): Ticket {
+    const { priority, tenant, weight, cost, patienceMs, waitedMs } = order;
+    const ticket = new Ticket(this, ++this.#ids, priority, patienceMs, done);
+    const patience = Math.min(patienceMs, this.wait);
+    const usable = this.#usable();
+    const ask: QueueAsk = {
+      type: 'wait',
+      upstream: this.name,
+      id: ticket.id,
+      priority,
+      tenant,
+      weight,
+      cost,
+      patienceMs: patience,
+      waitedMs,
+      usable,
+    };
+    this.waiting++;
+    this.#parts.events.emit('queueEntered', { upstream: this.name, priority });
+    this.#parts.ask(ask, patience + GRACE_MS).then(
+      (answer) => {
+        if (answer !== undefined) ticket.answered(answer);
+        if (answer?.type !== 'granted') return;
+        // Never the other way: an answer may come after the note that was told after it.
+        if (answer.busy) this.busy = true;
+        this.touched();
+      },
+      () => ticket.failed(),
+    );
+    return ticket;
+  }
+
+  leave(id: number): void {
+    this.#say({ type: 'leave', upstream: this.name, id });
+  }
+
+  ended({ priority, since }: Ticket, end: WaitEnd): void {
+    this.waiting--;
+    const waitedMs = this.now() - since;
+    this.#parts.events.emit('queueLeft', { upstream: this.name, priority, waitedMs, end });
+  }
+
+  /** Somebody waits, or nobody any more. */
+  setBusy(busy: boolean): void {
+    this.busy = busy;
+    if (busy) this.flush();
+  }
+
+  /** A place has become free. */
+  freed(): void {
+    if (!this.busy) this.touched();
+    else if (!this.#flushing) {
+      this.#flushing = true;
+      queueMicrotask(() => {
+        this.#flushing = false;
+        this.flush();
+      });
+    }
+  }
+
+  /** Something is to be told some time. */
+  touched(): void {
+    if (!this.listed) this.#parts.sweep(this);
+  }
+
+  /** Which endpoints may be used has changed. */
+  changed(): void {
+    if (this.waiting > 0 && this.#usable().join('\n') !== this.#toldUsable) this.flush();
+  }
+
+  /** Gives back what is not in use while others wait, and tells what was measured. Whether there is more to come. */
+  flush(): boolean {
+    const back: Record<string, number> = {};
+    const used: Record<string, number> = {};
+    const samples: Record<string, readonly number[]> = {};
+    let news = false;
+    let active = this.waiting > 0;
+    for (const seats of this.#seats.values()) {
+      const { endpoint, idle } = seats;
+      if (this.busy && idle > 0) {
+        seats.held -= idle;
+        back[endpoint] = idle;
+        news = true;
+      }
+      if (seats.told !== seats.used) {
+        seats.told = seats.used;
+        used[endpoint] = seats.used;
+        news = true;
+      }
+      if (seats.samples.length > 0) {
+        samples[endpoint] = seats.samples;
+        seats.samples = [];
+        news = true;
+      }
+      if (seats.used > 0) active = true;
+    }
+    const usable = this.#usable();
+    const said = usable.join('\n');
+    if (news || (this.waiting > 0 && said !== this.#toldUsable)) {
+      this.#toldUsable = said;
+      this.#say({ type: 'seats', upstream: this.name, back, used, samples, usable });
+    }
+    return active || this.busy;
+  }
+
+  #say(ask: QueueAsk): void {
+    this.#parts.ask(ask, GRACE_MS).catch(() => {});
+  }
+}

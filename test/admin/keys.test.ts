@@ -1,0 +1,186 @@
+/** Keys by the command line and the admin API, on real processes. FAULTS row 42: a store that cannot be written. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
+import { CLI } from '../program.ts';
+
+const TOKEN = 'the-token-of-the-first-admin';
+
+interface Ended {
+  code: number;
+  out: string;
+  err: string;
+}
+
+interface Shown {
+  id: string;
+  key: string;
+  [name: string]: unknown;
+}
+
+async function start(
+  t: TestContext,
+): Promise<{ gateway: Gateway; path: string; run: (...args: string[]) => Promise<Ended> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-admin-'));
+  const path = join(folder, 'state.db');
+  const simulator = await startSimulator();
+  const gateway = await startGateway({
+    listeners: { public: { address: '127.0.0.1:0' } },
+    workers: 2,
+    store: { driver: 'sqlite', path, lockTimeout: '200ms' },
+    admin: {
+      address: '127.0.0.1:0',
+      access: { tokens: [{ name: 'first', token: TOKEN, role: 'admin' }] },
+      anonymous: ['metrics'],
+    },
+    access: { pepper: 'a pepper that is long enough for this test', failures: { burst: 100_000 } },
+    upstreams: { model: { protocol: 'openai', endpoints: [{ url: simulator.url }] } },
+    routes: [{ name: 'all', upstream: 'model', access: { anyOf: ['apiKey'], scopes: ['inference'] } }],
+  });
+  t.after(async () => {
+    await gateway.stop();
+    await simulator.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const run = (...args: string[]) =>
+    new Promise<Ended>((resolve) => {
+      const env = { ...process.env, GATEHOUSE_ADMIN_TOKEN: TOKEN };
+      const words = [CLI, ...args, '--admin', gateway.adminUrl];
+      execFile(process.execPath, words, { env }, (error, out, err) => {
+        resolve({ code: error ? Number(error.code) : 0, out: out.trim(), err });
+      });
+    });
+  return { gateway, path, run };
+}
+
+/** Statuses by which all workers answer a key: a connection each. */
+async function ask({ url }: Gateway, key: string): Promise<number[]> {
+  const answers = await Promise.all(
+    Array.from({ length: 12 }, () =>
+      fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}`, connection: 'close' } }),
+    ),
+  );
+  return [...new Set(answers.map(({ status }) => status))];
+}
+
+test('a key opens the door as soon as it is made, and no worker takes it a second after it was revoked', async (t) => {
+  const { gateway, run } = await start(t);
+  const made = await run('keys', 'create', '--principal', 'alice', '--tenant', 'acme', '--scope', 'inference');
+  assert.deepEqual([made.code, /^gh_live_\w{39}$/.test(made.out)], [0, true], made.err);
+  const key = made.out;
+  const deadline = performance.now() + 5000;
+  while ((await ask(gateway, key)).join() !== '200') {
+    assert.ok(performance.now() < deadline);
+    await setTimeout(20);
+  }
+  const listed = await run('keys', 'list', '--json', '--tenant', 'acme');
+  const [{ id }] = JSON.parse(listed.out) as [Shown];
+  const human = await run('keys', 'list');
+  assert.match(human.out, /^ID +PRINCIPAL +TENANT .*\nkey_\w+ +alice +acme +gh_live_\w+…\w+ +valid +inference$/);
+  const rotated = await run('keys', 'rotate', id, '--overlap', '1h', '--json');
+  const next = JSON.parse(rotated.out) as Shown;
+  const authorization = `Bearer ${TOKEN}`;
+  const revokedAt = performance.now();
+  const revoked = await fetch(`${gateway.adminUrl}/api/v1/keys/${id}/revoke`, {
+    method: 'POST',
+    headers: { authorization },
+  });
+  assert.equal(revoked.status, 200);
+  while ((await ask(gateway, key)).join() !== '401') await setTimeout(10);
+  const took = performance.now() - revokedAt;
+  t.diagnostic(`revoked in every worker after ${Math.round(took)} ms`);
+  assert.ok(took < 5000, `${took} ms`);
+  assert.deepEqual(await ask(gateway, next.key), [200]);
+  const changes = await run('changes', '--json');
+  assert.deepEqual(
+    (JSON.parse(changes.out) as { what: string }[]).map(({ what }) => what),
+    ['keys.revoke', 'keys.rotate', 'keys.rotate', 'keys.create'],
+  );
+  assert.ok(![key, next.key].some((secret) => `${changes.out}${gateway.logs}`.includes(secret)));
+  assert.match(gateway.logs, /"message":"first: keys.revoke key_/);
+
+  // What is wrong is told, with an exit code for each kind.
+  const wrong = await run('keys', 'create', '--principal', 'x', '--network', 'nonsense');
+  assert.deepEqual([wrong.code, /networks\[0\]: expected an IP address/.test(wrong.err)], [1, true], wrong.err);
+  assert.equal((await run('keys', 'show', 'none')).code, 1);
+  assert.equal((await run('keys', 'create', '--principal', 'x', '--expires', 'soon')).code, 2);
+  const nobody = await fetch(`${gateway.adminUrl}/api/status`);
+  assert.equal(nobody.status, 401);
+  assert.equal((await fetch(`${gateway.adminUrl}/metrics`)).status, 200);
+});
+
+test('tenants, plans, domains, admins and tokens by the command line', async (t) => {
+  const { run, gateway } = await start(t);
+  const ok = async (...args: string[]) => {
+    const { code, out, err } = await run(...args);
+    assert.equal(code, 0, `${args.join(' ')}: ${err}`);
+    return out;
+  };
+  await ok('plans', 'create', 'team', '--set', 'permissions.models=[small-*]');
+  await ok('tenants', 'create', 'acme', '--set', 'plan=team', '--set', 'name=Acme Inc.');
+  assert.match(await ok('tenants', 'list'), /acme +Acme Inc\. +team/);
+  assert.match(await ok('tenants', 'change', 'acme', '--set', 'labels.tier=gold'), /labels +\{"tier":"gold"\}/);
+  await ok('domains', 'create', 'chat.example.com', '--set', 'tenant=acme', '--set', 'acme=true');
+  assert.match(await ok('domains', 'show', 'chat.example.com'), /tenant +acme/);
+  const token = await ok('admins', 'create', '--name', 'vera', '--role', 'viewer');
+  const seen = await fetch(`${gateway.adminUrl}/api/status`, { headers: { authorization: `Bearer ${token}` } });
+  assert.equal(seen.status, 200);
+  const id = JSON.parse(await ok('token', 'revoke', '--id', 'jti-1', '--json')).id as string;
+  assert.match(await ok('token', 'revocations'), /jti-1/);
+  await ok('token', 'restore', id);
+  assert.equal(await ok('token', 'revocations', '--json'), '[]');
+  await ok('domains', 'delete', 'chat.example.com');
+  await ok('tenants', 'delete', 'acme');
+  assert.equal((await run('tenants', 'show', 'acme')).code, 1);
+});
+
+test('a store that is locked: writes say so, nothing is written by half, and requests go on', async (t) => {
+  const { gateway, path, run } = await start(t);
+  const key = (await run('keys', 'create', '--principal', 'alice', '--scope', 'inference')).out;
+  while ((await ask(gateway, key)).join() !== '200') await setTimeout(20);
+  const other = await openDatabase(path);
+  other.exec('BEGIN IMMEDIATE');
+  const refused = await run('keys', 'create', '--principal', 'bob');
+  assert.equal(refused.code, 1);
+  assert.match(refused.err, /lock.*Nothing was changed; requests go on/i);
+  assert.deepEqual(await ask(gateway, key), [200]);
+  assert.equal((await run('keys', 'list')).code, 0, 'reading goes on');
+  other.exec('ROLLBACK');
+  other.close();
+  assert.equal((await run('keys', 'create', '--principal', 'bob')).code, 0);
+  assert.equal(JSON.parse((await run('keys', 'list', '--json')).out).length, 2);
+});
+
+test('a store that is damaged: who manages it is told so, and keys of the configuration open the door', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-admin-'));
+  const path = join(folder, 'state.db');
+  writeFileSync(path, Buffer.alloc(65_536, 0x5a));
+  const simulator = await startSimulator();
+  const key = 'a-key-of-the-configuration';
+  const gateway = await startGateway({
+    listeners: { public: { address: '127.0.0.1:0' } },
+    store: { driver: 'sqlite', path },
+    access: { pepper: 'a pepper that is long enough for this test', keys: [{ name: 'alice', key }] },
+    upstreams: { model: { protocol: 'openai', endpoints: [{ url: simulator.url }] } },
+    routes: [{ name: 'all', upstream: 'model', access: { anyOf: ['apiKey'] } }],
+  });
+  t.after(async () => {
+    await gateway.stop();
+    await simulator.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ principal: 'bob' });
+  const refused = await fetch(`${gateway.adminUrl}/api/v1/keys`, { method: 'POST', headers, body });
+  const told = (await refused.json()) as { code: string; detail: string };
+  assert.deepEqual([refused.status, told.code], [503, 'store_corrupt'], told.detail);
+  assert.match(told.detail, /Nothing was changed; requests go on/);
+  assert.deepEqual(await ask(gateway, key), [200]);
+  assert.match(gateway.logs, /asks nobody who they are/, 'a port of this machine that is open is warned of');
+});

@@ -1,0 +1,168 @@
+/** The queue on real sockets, across real worker processes: the server never sees more than it may; who waits, waits in order. */
+import assert from 'node:assert/strict';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { startGateway } from '../gateway.ts';
+
+/** A server that answers after `ms`, and counts how many requests it has at once. */
+async function startServer(t: TestContext, ms: number) {
+  const seen = { now: 0, most: 0, order: [] as string[] };
+  const held: ServerResponse[] = [];
+  const server = createServer((request, response) => {
+    seen.now++;
+    seen.most = Math.max(seen.most, seen.now);
+    seen.order.push(String(request.headers['x-name'] ?? request.url));
+    let over = false;
+    const end = () => {
+      if (over) return;
+      over = true;
+      seen.now--;
+    };
+    response.on('close', end);
+    if (ms < 0) held.push(response);
+    else
+      setTimeout(() => {
+        end();
+        response.end('done');
+      }, ms);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  /** Answers the request that it has had longest. */
+  const answer = () => {
+    seen.now--;
+    const response = held.shift();
+    response?.removeAllListeners('close');
+    response?.end('done');
+  };
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, seen, held, answer };
+}
+
+async function gatewayFor(
+  t: TestContext,
+  url: string,
+  more: { workers?: number; maxConcurrency?: number; queue?: object; upstream?: object; route?: object } = {},
+) {
+  const gateway = await startGateway({
+    workers: more.workers ?? 1,
+    listeners: { public: { address: '127.0.0.1:0' } },
+    upstreams: {
+      app: {
+        endpoints: [{ url, maxConcurrency: more.maxConcurrency ?? 1 }],
+        queue: more.queue ?? {},
+        ...more.upstream,
+      },
+    },
+    routes: [
+      { name: 'live', match: { path: '/live/*' }, upstream: 'app', priority: 'realtime', ...more.route },
+      { name: 'test', match: { path: '/test/*' }, upstream: 'app', priority: 'test' },
+      { name: 'all', upstream: 'app' },
+    ],
+  });
+  t.after(() => gateway.stop());
+  return gateway;
+}
+
+const until = async (what: () => boolean, name: string) => {
+  for (let i = 0; i < 500 && !what(); i++) await pause(10);
+  assert.ok(what(), name);
+};
+
+test('two workers, four places: the server never sees five, and everybody is served', async (t) => {
+  const server = await startServer(t, 15);
+  const gateway = await gatewayFor(t, server.url, { workers: 2, maxConcurrency: 4 });
+  for (let round = 0; round < 3; round++) {
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => fetch(`${gateway.url}/${i}`)));
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+    await Promise.all(answers.map((answer) => answer.text()));
+    await pause(round * 80);
+  }
+  assert.equal(server.seen.most, 4);
+});
+
+test('the more important go first; those who leave, leave the queue', async (t) => {
+  const server = await startServer(t, -1);
+  const gateway = await gatewayFor(t, server.url);
+  const asked: Promise<unknown>[] = [fetch(`${gateway.url}/first`)];
+  await until(() => server.held.length === 1, 'the first request arrives');
+  const ask = async (path: string, signal?: AbortSignal) => {
+    asked.push(fetch(gateway.url + path, signal === undefined ? {} : { signal }).catch(() => {}));
+    await gateway.metricReaches('gatehouse_queue_entered_total', asked.length - 1);
+  };
+  const leaving = new AbortController();
+  for (const path of ['/test/1', '/batch/1', '/live/1', '/test/2', '/live/2']) await ask(path);
+  await ask('/live/gone', leaving.signal);
+  leaving.abort();
+  await gateway.metricReaches('gatehouse_queue_left_total{end="left"}', 1);
+  for (let i = 0; i < 6; i++) {
+    await until(() => server.held.length === 1, `request ${i} arrives`);
+    server.answer();
+  }
+  await Promise.all(asked);
+  assert.deepEqual(server.seen.order, ['/first', '/live/1', '/live/2', '/batch/1', '/test/1', '/test/2']);
+  assert.equal(server.seen.most, 1);
+});
+
+test('a full queue refuses the least important, and says what it would be to wait', async (t) => {
+  const server = await startServer(t, -1);
+  const gateway = await gatewayFor(t, server.url, { queue: { length: 2 } });
+  const first = fetch(`${gateway.url}/first`);
+  await until(() => server.held.length === 1, 'the first request arrives');
+  const evicted = fetch(`${gateway.url}/test/1`);
+  const batch = fetch(`${gateway.url}/batch`);
+  await gateway.metricReaches('gatehouse_queue_entered_total', 2);
+  const low = await fetch(`${gateway.url}/test/2`);
+  assert.equal(low.status, 503);
+  assert.match(low.headers.get('retry-after') ?? '', /^\d+$/);
+  assert.equal(low.headers.get('x-gatehouse-queue-position'), '3');
+  assert.match(low.headers.get('x-gatehouse-queue-wait') ?? '', /^\d+$/);
+  assert.match(low.headers.get('proxy-status') ?? '', /queue_full/);
+  const live = fetch(`${gateway.url}/live/1`);
+  assert.equal((await evicted).status, 503);
+  for (let i = 0; i < 3; i++) {
+    await until(() => server.held.length === 1, `request ${i} arrives`);
+    server.answer();
+  }
+  assert.deepEqual(
+    (await Promise.all([first, batch, live])).map(({ status }) => status),
+    [200, 200, 200],
+  );
+  assert.deepEqual(server.seen.order, ['/first', '/live/1', '/batch']);
+  await gateway.metricReaches('gatehouse_queue_left_total{end="evicted"}', 1);
+});
+
+test('who waits too long is told so; the place is not lost', async (t) => {
+  const server = await startServer(t, -1);
+  const gateway = await gatewayFor(t, server.url, { queue: { wait: '150ms' } });
+  const first = fetch(`${gateway.url}/first`);
+  await until(() => server.held.length === 1, 'the first request arrives');
+  const late = await fetch(`${gateway.url}/late`);
+  assert.equal(late.status, 503);
+  assert.match(late.headers.get('proxy-status') ?? '', /queue_timeout/);
+  server.answer();
+  assert.equal((await first).status, 200);
+  const next = fetch(`${gateway.url}/next`);
+  await until(() => server.held.length === 1, 'the next request arrives');
+  server.answer();
+  assert.equal((await next).status, 200);
+});
+
+test('a body that has not been read waits with its request, and arrives whole', async (t) => {
+  const server = await startServer(t, -1);
+  const gateway = await gatewayFor(t, server.url);
+  const first = fetch(`${gateway.url}/first`);
+  await until(() => server.held.length === 1, 'the first request arrives');
+  const second = fetch(`${gateway.url}/second`, { method: 'POST', body: 'x'.repeat(300_000) });
+  await gateway.metricReaches('gatehouse_queue_entered_total', 1);
+  server.answer();
+  await first;
+  await until(() => server.held.length === 1, 'the second request arrives');
+  server.answer();
+  assert.equal((await second).status, 200);
+});

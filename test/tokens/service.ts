@@ -1,0 +1,139 @@
+/** A gateway that issues tokens, two workers, a store in a file, and keys in it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { KEY_KIND } from '../../src/policy/access/access.ts';
+import { createKey, type KeyOrder, lookupsOf, type Minted } from '../../src/policy/access/lifecycle.ts';
+import { openStore } from '../../src/store/open.ts';
+import type { Store } from '../../src/store/store.ts';
+import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
+
+/** The pepper of the tests. */
+export const PEPPER = 'a pepper for tests, long enough for the schema';
+
+/** What a test has. */
+export interface TokenHouse {
+  gateway: Gateway;
+  issuer: string;
+  store: Store;
+  /** Puts a key into the store. */
+  key(order: Partial<KeyOrder>): Promise<Minted>;
+  /** Sends a form and gives status, fields and JSON. */
+  post(path: string, form: Record<string, string>, headers?: Record<string, string>): Promise<Answer>;
+  /** Statuses of 16 requests on connections of their own, each once: both workers answer. */
+  ask(token: string): Promise<number[]>;
+  restart(): Promise<void>;
+}
+
+/** What the service says in JSON, as far as tests read it. */
+export interface Told {
+  access_token: string;
+  refresh_token: string;
+  token_type: string;
+  issued_token_type: string;
+  scope: string;
+  error: string;
+  device_code: string;
+  user_code: string;
+  active: boolean;
+  interval: number;
+}
+
+/** An answer of the service. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  /** Of JSON; empty for anything else. */
+  body: Told;
+  text: string;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((done) => server.once('listening', done));
+  const { port } = server.address() as { port: number };
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** Starts it; it ends with the test. */
+export async function startTokenHouse(
+  t: TestContext,
+  tokens: Record<string, unknown> = {},
+  more: Record<string, unknown> = {},
+): Promise<TokenHouse> {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-oauth-'));
+  const path = join(folder, 'state.db');
+  const store = await openStore({ driver: 'sqlite', path, lockTimeout: 5000 }, folder, { clock: systemClock });
+  const simulator = await startSimulator();
+  const issuer = `http://127.0.0.1:${await freePort()}`;
+  const settings = {
+    listeners: { public: { address: issuer.slice(7) } },
+    workers: 2,
+    store: { driver: 'sqlite', path },
+    access: { pepper: PEPPER, failures: { burst: 1000 } },
+    tokens: { issuer, ...tokens },
+    upstreams: { model: { protocol: 'openai', endpoints: [{ url: simulator.url }] } },
+    routes: [
+      { name: 'api', match: { path: '/v1/*' }, upstream: 'model', access: { anyOf: ['jwt', 'apiKey'] } },
+      { name: 'tokens', match: { path: ['/oauth/*', '/.well-known/*'] }, service: 'tokens' },
+      ...(more.signup === undefined ? [] : [{ name: 'signup', match: { path: '/signup' }, service: 'signup' }]),
+    ],
+    ...more,
+  };
+  let gateway = await startGateway(settings);
+  t.after(async () => {
+    await gateway.stop();
+    await simulator.stop();
+    await store.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return {
+    get gateway() {
+      return gateway;
+    },
+    issuer,
+    store,
+    async key(order) {
+      const made = createKey({ principal: 'alice', ...order }, [], { pepper: PEPPER, now: Date.now() });
+      if ('refused' in made) throw new Error(made.refused);
+      const { document } = made;
+      await store.write([
+        { op: 'put', kind: KEY_KIND, id: document.id, value: document, expect: 0, lookups: lookupsOf(document) },
+      ]);
+      return made;
+    },
+    async post(at, form, headers = {}) {
+      const answer = await fetch(issuer + at, { method: 'POST', body: new URLSearchParams(form), headers });
+      const text = await answer.text();
+      const isJson = answer.headers.get('content-type') === 'application/json';
+      const body = (isJson ? JSON.parse(text) : {}) as Told;
+      return { status: answer.status, headers: answer.headers, body, text };
+    },
+    async ask(token) {
+      const answers = await Promise.all(
+        Array.from({ length: 16 }, () =>
+          fetch(`${issuer}/v1/models`, { headers: { authorization: `Bearer ${token}`, connection: 'close' } }),
+        ),
+      );
+      return [...new Set(answers.map(({ status }) => status))];
+    },
+    async restart() {
+      await gateway.stop();
+      gateway = await startGateway(settings);
+    },
+  };
+}
+
+/** Type of an API key as subject token. */
+export const API_KEY_TYPE = 'urn:gatehouse:params:oauth:token-type:api-key';
+
+/** The parameters that exchange a key. */
+export const exchangeOf = (key: string): Record<string, string> => ({
+  grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+  subject_token: key,
+  subject_token_type: API_KEY_TYPE,
+});
