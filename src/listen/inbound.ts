@@ -198,10 +198,7 @@ export class ServerExchange implements Inbound, PayloadSink {
 
   #finish(): void {
     // Both have sent FIN.
-    if (this.#tunnel) {
-      this.#host.close();
-      return;
-    }
+    if (this.#tunnel) return void this.#host.close();
     const reusable = this.#response.keepAlive && this.#reusable;
     if (!reusable || this.#body.done || this.#host.eof) {
       this.#host.finished(reusable && this.#body.done);
