@@ -123,6 +123,11 @@ export class NodeLimits {
     return [...storedRules(this.#parts.registry), ...rulesOf(this.#config)];
   }
 
+  /** Where a rule is counted that this process alone does not decide about; undefined: it does. */
+  elsewhere(rule: string): string | undefined {
+    return this.#pool.has(rule) ? 'by all nodes together' : this.#long.has(rule) ? 'on the disk' : undefined;
+  }
+
   /** A worker has gone for good. */
   gone(worker: number): void {
     this.authority.gone(worker);

@@ -157,6 +157,9 @@ export class Overrides {
     const rule = rules.find(({ name }) => name === ruleName || name === `budget:${ruleName}`);
     if (rule === undefined)
       return `there is no limit ${JSON.stringify(ruleName)}; there are ${rules.map(({ name }) => name).join(', ')}`;
+    const where = limits.elsewhere(rule.name);
+    if (where !== undefined)
+      return `limit ${rule.name} is counted ${where}, and is changed by the configuration: raise it there and reload`;
     if (typeof keyName !== 'string') return 'name the key as gatehouse limits shows it';
     const seen = limits.authority.keyNamed(rule.name, (key) => sayKey(key) === keyName);
     if (seen !== undefined) return { rule, key: seen };
