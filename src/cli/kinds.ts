@@ -2,6 +2,7 @@
 import { packPlan, packTenant } from '../config/config.ts';
 import {
   KEY_KIND,
+  type KeyNews,
   type KeyTable,
   keyConsumer,
   packKey,
@@ -11,6 +12,7 @@ import {
   type Tokens,
 } from '../policy/access/access.ts';
 import { PLAN_KIND, type Registry, TENANT_KIND } from '../policy/authorize/authorize.ts';
+import { OWN_ISSUER, TOKEN_LIFETIME_MAX_MS } from '../policy/token/config.ts';
 import { type DirectoryConsumer, followDirectory, type Link, topicOf } from '../supervisor/link.ts';
 import type { DirectoryKind } from '../supervisor/supervisor.ts';
 
@@ -35,6 +37,21 @@ export function directoryKinds(registry: Registry): readonly DirectoryKind[] {
   ];
 }
 
+/** Tokens hold a little longer than they say, since clocks differ; and `iat` counts in whole seconds. In milliseconds. */
+const SKEW_MS = 5 * 60_000;
+const SECOND_MS = 1000;
+
+/** A key that ends takes the tokens that were made of it along, here and at once: the store's own word is still on its way. */
+function endTokens({ clock, revocations }: Tokens): KeyNews {
+  const tokensOf = (value: string) => ({ kind: 'session' as const, issuer: OWN_ISSUER, value });
+  return {
+    ended(id) {
+      revocations.conclude({ ...tokensOf(id), forgetAt: clock.wall() + TOKEN_LIFETIME_MAX_MS + SKEW_MS });
+    },
+    usable: (id) => revocations.limit(tokensOf(id), clock.wall() - SECOND_MS),
+  };
+}
+
 /** Where a worker keeps its copies. */
 export interface Copies {
   keys: KeyTable;
@@ -47,7 +64,7 @@ export function followKinds(link: Pick<Link, 'follow' | 'notice'>, copies: Copie
   const consumers: Record<string, DirectoryConsumer> = {
     [PLAN_KIND]: copies.registry.planConsumer(),
     [TENANT_KIND]: copies.registry.tenantConsumer(),
-    [KEY_KIND]: keyConsumer(copies.keys),
+    [KEY_KIND]: keyConsumer(copies.keys, endTokens(copies.tokens)),
     [REVOCATION_KIND]: revocationConsumer(copies.tokens.revocations),
   };
   for (const [kind, consumer] of Object.entries(consumers)) {

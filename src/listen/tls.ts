@@ -170,7 +170,9 @@ export function secureDoor(parts: DoorParts): SecureDoor {
   return {
     accept(handle, early) {
       const socket = new Socket({ handle } as unknown as ConstructorParameters<typeof Socket>[0]);
+      let greeted = false;
       const timer = clock.after(handshakeMs, () => {
+        greeted = true;
         parts.onFailed('tls_handshake', 'it took too long');
         socket.destroy();
       });
@@ -180,9 +182,13 @@ export function secureDoor(parts: DoorParts): SecureDoor {
       };
       pending.add(socket);
       socket.on('error', () => socket.destroy());
-      socket.on('close', done);
+      socket.on('close', () => {
+        done();
+        if (!greeted) parts.onFailed('tls_handshake', 'the client has gone');
+      });
       if (early !== undefined && early.length > 0) socket.unshift(early);
       peekHello(socket, (hello: Hello | undefined) => {
+        greeted = true;
         const serverName = hello?.serverName ?? '';
         const proof = hello?.protocols.includes('acme-tls/1') ? shared.challengeFor(serverName) : undefined;
         if (proof !== undefined) {

@@ -71,7 +71,6 @@ export async function startTokenHouse(
   const simulator = await startSimulator();
   const issuer = `http://127.0.0.1:${await freePort()}`;
   const settings = {
-    listeners: { public: { address: issuer.slice(7) } },
     workers: 2,
     store: { driver: 'sqlite', path },
     access: { pepper: PEPPER, failures: { burst: 1000 } },
@@ -83,6 +82,7 @@ export async function startTokenHouse(
       ...(more.signup === undefined ? [] : [{ name: 'signup', match: { path: '/signup' }, service: 'signup' }]),
     ],
     ...more,
+    listeners: { public: { address: issuer.slice(7) }, ...(more.listeners as object | undefined) },
   };
   let gateway = await startGateway(settings);
   t.after(async () => {

@@ -4,6 +4,7 @@ import { mintKey } from '../../policy/access/access.ts';
 import { CLIENT_KIND, type ClientDocument, clientDocument } from '../../policy/token/config.ts';
 import { hashSecret } from '../../policy/token/token.ts';
 import { problem } from '../answer.ts';
+import { tokensBegin, tokensEnd } from './endedtokens.ts';
 import type { Resource } from './resource.ts';
 import { wrong } from './trouble.ts';
 
@@ -33,7 +34,7 @@ export const clients: Resource<ClientDocument> = {
   fixed: ['public'],
   ids: 'chosen',
   shown: ({ id: _, hash, ...rest }) => ({ ...rest, public: hash === undefined }),
-  make(id, { public: open, ...rest }: Order, { pepper }) {
+  async make(id, { public: open, ...rest }: Order, { store, now, pepper }) {
     const named = clientDocument.shape.id.safeParse(id);
     if (!named.success) return wrong([{ path: 'id', message: named.error.issues[0]?.message ?? 'wrong' }]);
     if (open && rest.grants.includes('clientCredentials')) {
@@ -41,14 +42,19 @@ export const clients: Resource<ClientDocument> = {
         { path: 'grants', message: 'a public client cannot prove that it is itself: no clientCredentials' },
       ]);
     }
-    if (open) return { id: named.data, value: { ...rest, id: named.data } };
+    const made = { ...rest, id: named.data };
+    const also = rest.disabled ? [] : await tokensBegin(store, 'client', named.data, now);
+    if (open) return { id: named.data, value: made, also };
     if (pepper === '') return problem(409, 'no_pepper', 'Secrets are hashed under access.pepper, and none is set.');
     const secret = `gh_client_${mintKey('live').slice('gh_live_'.length)}`;
-    return { id: named.data, value: { ...rest, id: named.data, hash: hashSecret(pepper, secret) }, once: { secret } };
+    return { id: named.data, value: { ...made, hash: hashSecret(pepper, secret) }, once: { secret }, also };
   },
-  changed: ({ id, value }, rest: Omit<Order, 'public'>) => ({
-    id,
-    value: { ...rest, id, ...(value.hash === undefined ? {} : { hash: value.hash }) },
-  }),
+  async changed({ id, value: { hash, disabled } }, rest: Omit<Order, 'public'>, { store, now }) {
+    const value = { ...rest, id, ...(hash === undefined ? {} : { hash }) };
+    if (rest.disabled === disabled) return { id, value };
+    const also = rest.disabled ? [tokensEnd('client', id, now)] : await tokensBegin(store, 'client', id, now);
+    return { id, value, also };
+  },
+  gone: async ({ id }, { now }) => [tokensEnd('client', id, now)],
   parentOf: ({ tenant }) => tenant,
 };

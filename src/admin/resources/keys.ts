@@ -18,6 +18,7 @@ import {
 } from '../../policy/access/access.ts';
 import type { Document } from '../../store/store.ts';
 import { type Answer, problem } from '../answer.ts';
+import { tokensBegin, tokensEnd } from './endedtokens.ts';
 import { ownedBy, ownership } from './keyowner.ts';
 import type { Acted, Action, Resource, Surroundings, Wanted } from './resource.ts';
 import { time, withMilliseconds, withTimes } from './times.ts';
@@ -95,7 +96,7 @@ export const keys: Resource<KeyDocument> = {
       id: document.id,
       value: document,
       once: { key: made.key },
-      also: [ownership(owned, [...usable, document.id])],
+      also: [ownership(owned, [...usable, document.id]), ...(await tokensBegin(store, 'session', document.id, now))],
     };
   },
   async changed({ id, value }, wanted: Change, around) {
@@ -106,7 +107,10 @@ export const keys: Resource<KeyDocument> = {
     const all = withMilliseconds({ models, notBefore, expiresAt, ...rest }, TIMES);
     const next = changeKey(value, all);
     const { store, now } = around;
-    if (isUsable(value, now) || !isUsable(next, now)) return { id, value: next };
+    if (!isUsable(next, now)) {
+      return { id, value: next, also: isUsable(value, now) ? [tokensEnd('session', id, now)] : [] };
+    }
+    if (isUsable(value, now)) return { id, value: next };
     const owned = await ownedBy(store, value.tenant, value.principal);
     const usable = owned.keys.filter((one) => one.id !== id && isUsable(one, now)).map((one) => one.id);
     if (usable.length >= KEYS_PER_PRINCIPAL) {
@@ -114,13 +118,15 @@ export const keys: Resource<KeyDocument> = {
         `${value.principal} has ${usable.length} keys already (${usable.join(' and ')}): revoke one first`,
       );
     }
-    return { id, value: next, also: [ownership(owned, [...usable, id])] };
+    const begin = await tokensBegin(store, 'session', id, now);
+    return { id, value: next, also: [ownership(owned, [...usable, id]), ...begin] };
   },
-  async gone({ id, value }, { store }) {
+  async gone({ id, value }, { store, now }) {
+    const ends = tokensEnd('session', id, now);
     const owned = await ownedBy(store, value.tenant, value.principal);
-    if (owned.version === 0) return [];
+    if (owned.version === 0) return [ends];
     const left = owned.keys.filter((one) => one.id !== id).map((one) => one.id);
-    return [ownership(owned, left), { op: 'delete', kind: KEY_USE_KIND, id }];
+    return [ownership(owned, left), { op: 'delete', kind: KEY_USE_KIND, id }, ends];
   },
   parentOf: ({ tenant }) => tenant,
   lookupsOf,
@@ -135,11 +141,15 @@ export const keys: Resource<KeyDocument> = {
     },
     {
       name: 'revoke',
-      what: 'revokes the key: every worker refuses it within a second',
+      what: 'revokes the key and the tokens that were made of it: every worker refuses them within a second',
       order: z.strictObject({}),
       unconditional: true,
       answer,
-      run: async ({ id, value }): Promise<Acted> => ({ wanted: [{ id, value: revokeKey(value) }], answered: 0 }),
+      run: async ({ id, value }, _: unknown, { now }): Promise<Acted> => ({
+        wanted: [{ id, value: revokeKey(value) }],
+        also: [tokensEnd('session', id, now)],
+        answered: 0,
+      }),
     },
   ] satisfies Action<KeyDocument>[],
 };
@@ -158,7 +168,8 @@ async function rotate(
     { id, value: old },
     { id: document.id, value: document, once: { key: secret } },
   ];
-  return { wanted, also: [ownership(owned, [...usable, id, document.id])], answered: 1 };
+  const ends = isUsable(old, now) ? [] : [tokensEnd('session', id, now)];
+  return { wanted, also: [ownership(owned, [...usable, id, document.id]), ...ends], answered: 1 };
 }
 
 const NO_PEPPER =

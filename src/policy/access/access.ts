@@ -15,7 +15,7 @@ import { KeyTable } from './table.ts';
 import { Throttle } from './throttle.ts';
 import { type KeyUses, UsedKeys } from './used.ts';
 
-export { KEY_KIND, KEY_USE_KIND, keyConsumer, packKey } from './directory.ts';
+export { KEY_KIND, KEY_USE_KIND, type KeyNews, keyConsumer, packKey } from './directory.ts';
 export type { KeyDocument } from './document.ts';
 export { AccessGate } from './gate.ts';
 export { requestUri } from './jwt/jwt.ts';
@@ -34,7 +34,13 @@ export {
   shownKey,
 } from './lifecycle.ts';
 export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts';
-export { packRevocation, REVOCATION_KIND, revocationConsumer, revocationDocument } from './revocations.ts';
+export {
+  packRevocation,
+  REVOCATION_KIND,
+  revocationConsumer,
+  revocationDocument,
+  revocationPut,
+} from './revocations.ts';
 export { CREDENTIAL } from './shown.ts';
 export { KeyTable } from './table.ts';
 export { networkOf, Throttle } from './throttle.ts';

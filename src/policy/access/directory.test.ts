@@ -77,3 +77,18 @@ for (const [what, change] of wrong) {
     for (const none of [null, 5, 'x', undefined]) assert.throws(() => packKey('k', none), { name: 'ZodError' });
   });
 }
+
+test('keys that end or come back are news once all have been told', () => {
+  const said: string[] = [];
+  const news = { ended: (id: string) => said.push(`${id} ended`), usable: (id: string) => said.push(`${id} usable`) };
+  const consumer = keyConsumer(new KeyTable(), news);
+  const packed = (id: string, disabled: boolean) => packKey(id, { id, hash, principal: 'alice', disabled });
+  consumer.begin();
+  consumer.put('a', packed('a', true));
+  consumer.complete();
+  assert.deepEqual(said, []);
+  consumer.put('a', packed('a', false));
+  consumer.put('a', packed('a', true));
+  consumer.remove('a');
+  assert.deepEqual(said, ['a usable', 'a ended', 'a ended']);
+});

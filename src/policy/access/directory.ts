@@ -85,13 +85,34 @@ function hasNoNames(labels: unknown): boolean {
 const NONE: string[] = [];
 const NO_LABELS = {};
 
+/** Told of keys that end or come back after all were told; what was so from the start is no news. */
+export interface KeyNews {
+  ended(id: string): void;
+  usable(id: string): void;
+}
+
 /** Puts what `packKey` gave into a table. */
-export function keyConsumer(table: KeyTable) {
+export function keyConsumer(table: KeyTable, news?: KeyNews) {
+  let complete = false;
   return {
-    begin: () => table.begin(),
-    put: (id: string, packed: unknown) => table.put(unpack(id, packed as Partial<KeyFacts>)),
-    remove: (id: string) => table.remove(id),
-    complete: () => table.complete(),
+    begin() {
+      complete = false;
+      table.begin();
+    },
+    put(id: string, packed: unknown) {
+      const facts = packed as Partial<KeyFacts>;
+      table.put(unpack(id, facts));
+      if (complete && facts.disabled === true) news?.ended(id);
+      else if (complete) news?.usable(id);
+    },
+    remove(id: string) {
+      table.remove(id);
+      if (complete) news?.ended(id);
+    },
+    complete() {
+      complete = true;
+      table.complete();
+    },
   };
 }
 

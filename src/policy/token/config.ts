@@ -9,6 +9,9 @@ export const CLIENT_KIND = 'client';
 /** The name of the service as issuer of tokens: in metrics, in revocations, and as `issuer` of an identity. */
 export const OWN_ISSUER = 'gatehouse';
 
+/** No token holds longer, in milliseconds. */
+export const TOKEN_LIFETIME_MAX_MS = 86_400_000;
+
 /** Grants by their names on the wire. */
 export const GRANTS = {
   clientCredentials: 'client_credentials',

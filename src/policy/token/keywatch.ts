@@ -3,6 +3,7 @@
  * revoked, deleted, or are to expire before their tokens would. How far it has read is kept, so that a key that was revoked
  * while no gateway ran is not overlooked.
  */
+import type { Put } from '../../store/store.ts';
 import { SIGNING_KEY_KIND } from './keys.ts';
 import type { TokenParts } from './parts.ts';
 
@@ -16,7 +17,10 @@ const NOTE_EVERY = 5000;
 /** After a failure it is tried again, in milliseconds. */
 const RETRY_MS = 1000;
 
-type WatchParts = Pick<TokenParts, 'clock' | 'store' | 'revocation' | 'notice' | 'keyChange'>;
+/** Tokens to come: what covers them covers all. */
+const NO_NAMES = { id: '', principal: '', client: '', family: '', issuedAt: Number.POSITIVE_INFINITY };
+
+type WatchParts = Pick<TokenParts, 'clock' | 'store' | 'revocation' | 'isRevoked' | 'notice' | 'keyChange'>;
 
 /** See the file's head. */
 export class KeyWatch {
@@ -76,15 +80,21 @@ export class KeyWatch {
       const found = await store.changesSince(this.#revision);
       const now = clock.wall();
       const forgetAt = now + this.lifetime + SKEW_MS;
-      const writes = found.changes.flatMap((change) => {
+      const writes: Put[] = [];
+      for (const change of found.changes) {
         const key = this.#parts.keyChange(change);
-        if (key === undefined) return [];
+        if (key === undefined) continue;
         const { id: value, ended, until } = key;
-        if (ended) return [revocation({ kind: 'session', value, forgetAt })];
-        if (until === undefined || until >= now + this.lifetime) return [];
+        if (ended) {
+          // Whoever revokes by the admin API has written it already.
+          const known = await this.#parts.isRevoked({ ...NO_NAMES, session: value });
+          if (!known) writes.push(revocation({ kind: 'session', value, forgetAt }));
+          continue;
+        }
+        if (until === undefined || until >= now + this.lifetime) continue;
         // Later tokens of it hold no longer than itself. One of this second may be the first of a key that was just made.
-        return [revocation({ kind: 'session', value, issuedUpTo: now - 1000, forgetAt })];
-      });
+        writes.push(revocation({ kind: 'session', value, issuedUpTo: now - 1000, forgetAt }));
+      }
       if (writes.length > 0) await store.write(writes, { who: 'gatehouse', what: 'tokens.endWithKey' });
       if (found.changes.some(({ kind }) => kind === SIGNING_KEY_KIND)) this.#rotated();
       this.#revision = found.revision;

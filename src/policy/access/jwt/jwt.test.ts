@@ -126,6 +126,21 @@ test('revocations come from the store, whole and as changes, and none is lost be
   assert.equal(nameOf(see(other)), alice);
 });
 
+test('what a worker has concluded by itself stays when revocations are told anew, until it is limited', () => {
+  const { see, revocations } = gateFor(all);
+  const named = { kind: 'id' as const, issuer: 'corporate', value: 'token-1' };
+  revocations.limit(named, (NOW - 5) * 1000);
+  assert.equal(nameOf(see(good)), alice);
+  revocations.conclude({ ...named, forgetAt: 1e15 });
+  assert.equal(nameOf(see(good)), 'revoked');
+  revocations.replace([]);
+  assert.equal(nameOf(see(good)), 'revoked');
+  const later = tokenOf(es, { ...CLAIMS, iat: NOW });
+  assert.equal(nameOf(see(later)), 'revoked');
+  revocations.limit(named, (NOW - 5) * 1000);
+  assert.deepEqual([see(good), see(later)].map(nameOf), ['revoked', alice]);
+});
+
 describe('a key that is not known', () => {
   const settings = { jwksUrl: 'https://login.example.com/jwks' };
   const config = gateFor([], settings).issuers.corporate;

@@ -30,11 +30,15 @@ const SWEEP_FROM = 1024;
 
 const keyOf = (kind: RevocationKind, issuer: string, name: string) => `${kind}\n${issuer}\n${name}`;
 
+type Entries = Map<string, { readonly upTo: number; readonly forgetAt: number }>;
+
 /** The revocations that are in force. */
 export class Revocations {
   readonly #clock: Clock;
   /** Key → when it can be forgotten, and up to when the tokens were issued. */
-  readonly #entries = new Map<string, { readonly upTo: number; readonly forgetAt: number }>();
+  readonly #entries: Entries = new Map();
+  /** What this worker has concluded by itself, in the same way; it stays when all others are told anew. */
+  readonly #concluded: Entries = new Map();
   #sweepFrom = SWEEP_FROM;
   /** Grows with every change. */
   epoch = 0;
@@ -59,6 +63,22 @@ export class Revocations {
     if (this.#entries.delete(keyOf(kind, issuer, name))) this.epoch++;
   }
 
+  /** Ends tokens here and now, by a conclusion of this worker's own: the store will say so, too, and until then it holds here. */
+  conclude({ kind, value: name, issuer = '', issuedUpTo = NEVER, forgetAt = NEVER }: Revocation): void {
+    this.#concluded.set(keyOf(kind, issuer, name), { upTo: issuedUpTo, forgetAt });
+    this.epoch++;
+    if (this.#concluded.size >= this.#sweepFrom) this.#sweep();
+  }
+
+  /** What was concluded holds for tokens issued up to then only. Nothing when nothing was. */
+  limit({ kind, value: name, issuer = '' }: Revocation, issuedUpTo: number): void {
+    const key = keyOf(kind, issuer, name);
+    const found = this.#concluded.get(key);
+    if (found === undefined || found.upTo <= issuedUpTo) return;
+    this.#concluded.set(key, { upTo: issuedUpTo, forgetAt: found.forgetAt });
+    this.epoch++;
+  }
+
   /** All that are in force from now on; what is not among them is taken back. */
   replace(all: readonly Revocation[]): void {
     this.#entries.clear();
@@ -68,7 +88,7 @@ export class Revocations {
 
   /** Whether a token is ended. `issuer`: its configured name. */
   covers(issuer: string, principal: string, names: Names): boolean {
-    if (this.#entries.size === 0) return false;
+    if (this.#entries.size === 0 && this.#concluded.size === 0) return false;
     return (
       this.#has('id', issuer, names.id, names) ||
       this.#has('principal', issuer, principal, names) ||
@@ -81,14 +101,19 @@ export class Revocations {
   /** Forgets what has run out. */
   #sweep(): void {
     const now = this.#clock.wall();
-    for (const [key, { forgetAt }] of this.#entries) if (forgetAt <= now) this.#entries.delete(key);
-    this.#sweepFrom = Math.max(SWEEP_FROM, 2 * this.#entries.size);
+    for (const entries of [this.#entries, this.#concluded]) {
+      for (const [key, { forgetAt }] of entries) if (forgetAt <= now) entries.delete(key);
+    }
+    this.#sweepFrom = Math.max(SWEEP_FROM, 2 * this.#entries.size, 2 * this.#concluded.size);
   }
 
   #has(kind: RevocationKind, issuer: string, name: string, { issuedAt }: Names): boolean {
     if (name === '') return false;
-    const own = this.#entries.get(keyOf(kind, issuer, name));
+    const key = keyOf(kind, issuer, name);
+    const own = this.#entries.get(key);
     if (own !== undefined && issuedAt <= own.upTo) return true;
+    const here = this.#concluded.get(key);
+    if (here !== undefined && issuedAt <= here.upTo) return true;
     const all = this.#entries.get(keyOf(kind, '', name));
     return all !== undefined && issuedAt <= all.upTo;
   }

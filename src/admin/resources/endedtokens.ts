@@ -1,0 +1,37 @@
+/**
+ * Tokens end with the key or client that they were made for: the writes that say so, for the transaction that ends it, so that
+ * no worker ever learns of the one without the other.
+ */
+import { REVOCATION_KIND, revocationPut } from '../../policy/access/access.ts';
+import { OWN_ISSUER, TOKEN_LIFETIME_MAX_MS } from '../../policy/token/config.ts';
+import type { Store, Write } from '../../store/store.ts';
+
+/** Tokens hold a little longer than they say: clocks differ. */
+const SKEW_MS = 5 * 60_000;
+/** `iat` counts in whole seconds: a token of this second may be the first of what has just come back. */
+const SECOND_MS = 1000;
+
+/** Whose tokens are meant: of a key (`session`), or of a client. */
+type Owner = 'session' | 'client';
+
+const forgottenAt = (now: number): number => now + TOKEN_LIFETIME_MAX_MS + SKEW_MS;
+
+/** The write that ends the tokens of a key or client, those to come as well. `now`: wall clock, milliseconds since 1970. */
+export function tokensEnd(kind: Owner, value: string, now: number): Write {
+  return revocationPut({ kind, issuer: OWN_ISSUER, value, forgetAt: forgottenAt(now) });
+}
+
+/**
+ * What is written when a key or client comes (back) under an id: its new tokens hold, those of before stay ended. Nothing where
+ * none have been.
+ */
+export async function tokensBegin(
+  store: Pick<Store, 'get'>,
+  kind: Owner,
+  value: string,
+  now: number,
+): Promise<readonly Write[]> {
+  const facts = { kind, issuer: OWN_ISSUER, value, forgetAt: forgottenAt(now) };
+  const ended = await store.get(REVOCATION_KIND, revocationPut(facts).id);
+  return ended === undefined ? [] : [revocationPut({ ...facts, issuedUpTo: now - SECOND_MS })];
+}
