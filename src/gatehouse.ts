@@ -10,6 +10,7 @@ import { answerPreflight } from './gatehouse/cors.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
+import { price } from './gatehouse/price.ts';
 import { awaitPlace } from './gatehouse/queue.ts';
 import { holdForService, serve } from './gatehouse/serve.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
@@ -29,6 +30,7 @@ import {
 } from './gatehouse/stages.ts';
 import { Worker } from './gatehouse/worker.ts';
 
+export { limitsOf } from './gatehouse/snapshot.ts';
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
 export { storedRules } from './gatehouse/storedlimits.ts';
 export { warmUp } from './gatehouse/warmup.ts';
@@ -50,6 +52,7 @@ const pipeline: readonly Stage[] = [
   authenticateByModel, // the same, where the model has decided on the route
   permitModel, // the same by model, tools and tokens
   chooseModel, // model → version → upstream; /v1/models
+  price, // what its tokens and seconds will cost
   limitByModel, // the same by model, and tokens: reserved before they are sent
   serve, // token service: what the supervisor answers
   chaos, // faults on purpose, where somebody switched them on

@@ -21,6 +21,7 @@ import { Router } from './router.ts';
 import { descriptorOf, removeStaleSocket, urlOf } from './socket.ts';
 
 export { isLoopback, parseAddress } from './address.ts';
+export { csv } from './csv.ts';
 export type { AdminHandle, AdminHealth, AdminStatus, Outcome } from './handle.ts';
 export { openApiDocument } from './operations.ts';
 export { redact } from './redact.ts';

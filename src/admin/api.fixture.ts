@@ -94,6 +94,7 @@ export async function startApi(t: TestContext, wrap: (store: Store) => Store = (
     upgrading: () => false,
     settings: () => settings,
     documents: { store: async () => wrap(store), pepper: () => 'a pepper that is long enough for the tests' },
+    ledger: () => store.ledger,
   };
   const admin = await startAdmin({ address: '127.0.0.1:0', handle, clock, notice: (one) => notices.push(one) });
   t.after(async () => {

@@ -1,4 +1,5 @@
 /** What the admin API knows of the rest: a narrow face that the supervisor implements. */
+import type { Ledger } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 import type { AdminConfig } from './config.ts';
 
@@ -136,11 +137,28 @@ export interface AdminDocuments {
   pepper(): string;
 }
 
+/** How something about a limit was taken: what stands now, or why nothing was done. */
+export type LimitChange = Promise<{ ok: true; value: object } | { ok: false; problems: readonly string[] }>;
+
+/** Limits and budgets while they run. `who` goes into the history. */
+export interface AdminLimits {
+  /** Who is near which limit, the nearest first, and what was changed. */
+  list(most: number): object;
+  raise(order: Readonly<Record<string, unknown>>, who: string): LimitChange;
+  restore(order: Readonly<Record<string, unknown>>, who: string): LimitChange;
+  release(order: Readonly<Record<string, unknown>>, who: string): LimitChange;
+}
+
 /** What the admin API asks. What is not a promise is answered from memory. */
 export interface AdminHandle {
   /** Settings of the port as they are in force. */
   settings(): Pick<AdminConfig, 'access' | 'anonymous'>;
   documents?: AdminDocuments;
+  /** What was used; undefined: none is kept. */
+  ledger?(): Ledger | undefined;
+  /** What prices are in. */
+  currency?(): string;
+  limits?: AdminLimits;
   /** The exposition text, `Rollup.render`. */
   metrics(openMetrics: boolean): string;
   status(): AdminStatus;

@@ -14,6 +14,7 @@ import { plans, tenants } from './resources/plans.ts';
 import { revocations } from './resources/revocations.ts';
 import { switches } from './switches.ts';
 import { systemOperations } from './system.ts';
+import { usageOperations } from './usage.ts';
 
 const description: Operation = {
   method: 'GET',
@@ -37,6 +38,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...operationsOf(clients),
   ...operationsOf(revocations),
   ...operationsOf(admins),
+  ...usageOperations,
   history,
   description,
   ...loginOperations,

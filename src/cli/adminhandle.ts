@@ -8,6 +8,7 @@ import { type ChaosBoard, describe, type RunningFault } from '../policy/chaos/bo
 import type { Store } from '../store/store.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { endpointName } from '../upstream/address.ts';
+import type { NodeUsage } from './nodeusage.ts';
 import { VERSION } from './version.ts';
 
 /** What the supervisor itself does not hold. */
@@ -24,6 +25,7 @@ export interface GatewayState {
   levels(upstream: string): LevelStatus[] | undefined;
   readonly chaos: ChaosBoard;
   documents(): Promise<Store>;
+  readonly usage: NodeUsage;
   queues: NonNullable<AdminHandle['queues']>;
 }
 
@@ -47,6 +49,9 @@ export function adminHandle(
       store: () => state.documents(),
       pepper: () => supervisor.snapshot.config.access.pepper[0] ?? '',
     },
+    ledger: () => state.usage.ledger,
+    currency: () => supervisor.snapshot.config.prices.currency,
+    limits: state.usage.desk,
     preview: () => state.preview(),
     reload: () => state.reload(),
     upgrade: () => state.upgrade(),

@@ -1,5 +1,5 @@
 /**
- * What runs in the supervisor beside the supervisor: the store and its directory, tokens, certificates, limits, queues. Each is
+ * What runs in the supervisor beside the supervisor: the store and its directory, tokens, certificates, limits, queues, the ledger of usage. Each is
  * kept in step with the configuration, and none is on the way of a request.
  */
 import type { Config } from '../config/config.ts';
@@ -14,6 +14,7 @@ import { certificatesFor } from './certificates.ts';
 import { keyCopies } from './keycopies.ts';
 import { NodeLimits } from './nodelimits.ts';
 import { NodeQueues } from './nodequeues.ts';
+import { NodeUsage } from './nodeusage.ts';
 import { RedisLinks } from './redislinks.ts';
 import { State, type StateParts } from './state.ts';
 import { TokenDesk } from './tokendesk.ts';
@@ -28,6 +29,8 @@ export interface DesksParts {
   own: Overview['metrics'];
   config: Config;
   env: NodeJS.ProcessEnv;
+  /** Name of this start, which journals of usage of its workers begin with. */
+  owner: string;
 }
 
 /** A configuration with the contents of the files that it names. */
@@ -41,13 +44,14 @@ export class Desks {
   readonly kept: State;
   readonly limits: NodeLimits;
   readonly queues: NodeQueues;
+  readonly usage: NodeUsage;
   readonly #certificates: ReturnType<typeof certificatesFor>;
   readonly #links: RedisLinks;
   readonly #tokens: TokenAuthority;
   readonly #issuer: TokenDesk;
   readonly #own: Overview['metrics'];
 
-  constructor({ clock, events, services, notice, own, config, env }: DesksParts) {
+  constructor({ clock, events, services, notice, own, config, env, owner }: DesksParts) {
     this.#own = own;
     const certificates = certificatesFor(clock, services, notice, own);
     const registry = new Registry();
@@ -69,6 +73,8 @@ export class Desks {
     this.kept = kept;
     this.queues = new NodeQueues(clock, config, services);
     this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
+    const { limits } = this;
+    this.usage = new NodeUsage({ clock, folder, owner, limits, store: () => kept.store, notice, metrics: own.usage });
     this.#tokens = tokens;
     this.#issuer = new TokenDesk({ clock, services, authority: tokens, notice }, () => kept.store, own.tokens);
   }
@@ -79,6 +85,7 @@ export class Desks {
     await this.kept.prepare(config);
     await this.#issuer.configure(config);
     await this.limits.start(counted);
+    await this.usage.start();
   }
 
   /** The workers serve. */
@@ -115,6 +122,7 @@ export class Desks {
   measure(): void {
     this.#own.tokens.read(this.#tokens.status());
     this.#own.limits.read(this.limits.status());
+    this.usage.measure();
     this.#own.places.read(this.queues.authority.standings());
   }
 
@@ -131,6 +139,7 @@ export class Desks {
   /** The workers have ended. */
   async close(): Promise<void> {
     this.#certificates.stop();
+    await this.usage.close();
     await this.kept.close();
     this.#issuer.close();
     await this.limits.close();

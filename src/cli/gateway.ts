@@ -81,7 +81,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const ejections = new Ejections();
   const services = new Services();
   const { config } = loaded;
-  const desks = new Desks({ clock, events, services, notice: notify, own, config, env: process.env });
+  const desks = new Desks({ clock, events, services, notice: notify, own, config, env: process.env, owner: pseudonym });
   const supervisor = new Supervisor<Config>({
     clock,
     events,
@@ -152,6 +152,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     upgrading: () => upgrade.underWay,
     levels: (upstream: string) => levels.of(upstream),
     documents: () => desks.kept.open(supervisor.snapshot.config.store),
+    usage: desks.usage,
     chaos,
     queues: () => desks.queues.authority.standings(),
   };

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { storedRules } from '../gatehouse.ts';
+import { limitsOf, storedRules } from '../gatehouse.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import type { Registry } from '../policy/authorize/authorize.ts';
@@ -33,7 +33,7 @@ export const QUOTA_SERVICE = 'quota';
 const BEFORE_US = -1;
 
 /** Every limit of a configuration. */
-const rulesOf = ({ limits, routes, plans, tenants }: Config) => allRules({ limits, routes, plans, tenants });
+const rulesOf = (config: Config) => allRules(limitsOf(config));
 
 /** What `NodeLimits` is made of. */
 export interface NodeLimitsParts {
@@ -60,6 +60,10 @@ export interface LimitsStatus {
 /** See the file's head. */
 export class NodeLimits {
   readonly authority: LocalAuthority;
+  /** Asked before anything is granted: what has to happen first, such as reading what was spent of a budget. */
+  before: (asks: readonly LeaseAsk[]) => Promise<void> | undefined = () => undefined;
+  /** Told of all rules whenever they change. */
+  configured: (rules: readonly Rule[]) => void = () => {};
   readonly #parts: NodeLimitsParts;
   readonly #pool: PooledAuthority;
   readonly #long: PooledAuthority;
@@ -79,7 +83,12 @@ export class NodeLimits {
     this.#long = new PooledAuthority(parts.clock, async (asks) => this.#journal?.ask(asks) ?? asks.map(lost));
     this.#config = parts.config;
     this.#configure();
-    parts.services.provide(QUOTA_SERVICE, (asks, worker) => this.#exchange(worker, asks as LeaseAsk[]));
+    parts.services.provide(QUOTA_SERVICE, (payload, worker) => {
+      const asks = payload as LeaseAsk[];
+      if (this.#epoch !== this.#parts.registry.epoch) this.#configure();
+      const first = this.before(asks);
+      return first === undefined ? this.#exchange(worker, asks) : first.then(() => this.#exchange(worker, asks));
+    });
   }
 
   /**
@@ -107,6 +116,16 @@ export class NodeLimits {
     if (accepted && this.#next !== undefined) this.#config = this.#next;
     this.#next = undefined;
     this.#configure();
+  }
+
+  /** Every rule in force. */
+  get rules(): Rule[] {
+    return [...storedRules(this.#parts.registry), ...rulesOf(this.#config)];
+  }
+
+  /** Where a rule is counted that this process alone does not decide about; undefined: it does. */
+  elsewhere(rule: string): string | undefined {
+    return this.#pool.has(rule) ? 'by all nodes together' : this.#long.has(rule) ? 'on the disk' : undefined;
   }
 
   /** A worker has gone for good. */
@@ -167,8 +186,10 @@ export class NodeLimits {
       this.#store = undefined;
     }
     const shared = settings === undefined ? [] : rules.filter(({ scope }) => scope === 'shared');
-    const own = rules.filter((rule) => !shared.includes(rule) && !isLong(rule));
-    const long = rules.filter((rule) => !shared.includes(rule) && isLong(rule));
+    // What was spent of a budget is known by the ledger.
+    const kept = (rule: Rule) => isLong(rule) && rule.budget === undefined;
+    const own = rules.filter((rule) => !shared.includes(rule) && !kept(rule));
+    const long = rules.filter((rule) => !shared.includes(rule) && kept(rule));
     if (long.length > 0 && this.#journal === undefined) {
       this.#journal = new JournalStore(join(this.#parts.folder, 'limits.jsonl'), clock, notice);
       this.#open();
@@ -178,6 +199,7 @@ export class NodeLimits {
     this.#store?.configure(shared);
     this.#pool.configure(shared);
     this.authority.configure(own);
+    this.configured(rules);
   }
 
   /** Not before the process before us has let go of the file. */
@@ -192,7 +214,6 @@ export class NodeLimits {
   }
 
   #exchange(worker: number, asks: readonly LeaseAsk[]): LeaseGrant[] | Promise<LeaseGrant[]> {
-    if (this.#epoch !== this.#parts.registry.epoch) this.#configure();
     this.#asks += asks.length;
     const parts = [this.authority, this.#pool, this.#long];
     const of = asks.map(({ rule }) => (this.#pool.has(rule) ? 1 : this.#long.has(rule) ? 2 : 0));

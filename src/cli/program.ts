@@ -6,6 +6,7 @@ import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { changesCommand } from './history.ts';
 import { keysCommand } from './keys.ts';
+import { limitsCommand } from './limits.ts';
 import { clientsCommand, domainsCommand, plansCommand, tenantsCommand } from './manage.ts';
 import { diffCommand, reloadCommand, upgradeCommand } from './operate.ts';
 import { queueCommand } from './queue.ts';
@@ -14,6 +15,7 @@ import { serveCommand } from './serve.ts';
 import { simulate } from './simulate.ts';
 import { storeCommand } from './storecopy.ts';
 import { tokenCommand } from './token.ts';
+import { usageCommand } from './usage.ts';
 import { VERSION } from './version.ts';
 
 const commands: (() => Command)[] = [
@@ -33,6 +35,8 @@ const commands: (() => Command)[] = [
   clientsCommand,
   tokenCommand,
   changesCommand,
+  usageCommand,
+  limitsCommand,
   storeCommand,
   queueCommand,
   simulate,
@@ -44,6 +48,8 @@ export function makeProgram(): Command {
   const program = new Command('gatehouse')
     .description('The front door for AI: one program between people and models.')
     .version(VERSION)
+    // What stands behind `limits raise` is for it, not for `limits`.
+    .enablePositionalOptions()
     .showHelpAfterError('(add --help to see how it is used)');
   for (const command of commands) program.addCommand(command().copyInheritedSettings(program));
   return program;

@@ -11,6 +11,7 @@ import type { Store } from '../store/store.ts';
 import { Directory, type Services } from '../supervisor/supervisor.ts';
 import { followDomains } from './domains.ts';
 import { directoryKinds } from './kinds.ts';
+import { ledgerOn } from './ledgeron.ts';
 import { keepSwept } from './sweep.ts';
 
 /** What a `State` is made of. */
@@ -58,7 +59,8 @@ export class State {
     } catch (error) {
       const why = `the store cannot be read: ${(error as Error).message}`;
       if (!standsAlone(config)) throw new Error(why);
-      this.#parts.notice({ level: 'warn', message: `${why}; only the keys in the configuration hold` });
+      const message = `${why}; only the keys in the configuration hold, and usage waits in its journals`;
+      this.#parts.notice({ level: 'warn', message });
     }
   }
 
@@ -135,11 +137,16 @@ function servesDomains({ listeners }: Config): boolean {
 }
 
 function needsStore(config: Config): boolean {
-  return servesDomains(config) || config.routes.some(({ access, service }) => (access ?? service) !== undefined);
+  return (
+    servesDomains(config) ||
+    ledgerOn(config) ||
+    config.routes.some(({ access, service }) => (access ?? service) !== undefined)
+  );
 }
 
 /** All that is needed of it stands in the configuration too. */
-function standsAlone({ routes, access, plans, tenants }: Config): boolean {
+function standsAlone({ routes, access, plans, tenants, ledger, budgets }: Config): boolean {
+  if (ledger.required || budgets.length > 0) return false;
   if (routes.some(({ service }) => service !== undefined)) return false;
   // Whose plan is not known would have no limits.
   const lost = access.keys.some(

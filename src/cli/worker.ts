@@ -1,7 +1,7 @@
 /** A worker process: the data plane, its observer, and the link to the supervisor, wired together. */
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
-import type { Config } from '../config/config.ts';
+import { type Config, dataFolder } from '../config/config.ts';
 import { createGatehouse, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
@@ -23,6 +23,7 @@ import { QUEUE_SERVICE } from './nodequeues.ts';
 import { watchLoop } from './stuck.ts';
 import { VERSION } from './version.ts';
 import { WorkerLog } from './workerlog.ts';
+import { WorkerUsage } from './workerusage.ts';
 
 /** Where the supervisor reads access log lines (`stdio[3]` of the fork). */
 const LOG_DESCRIPTOR = 3;
@@ -86,6 +87,8 @@ function runWorker(): void {
     observer.metrics.setEndpoints(endpoints);
   };
 
+  const folder = dataFolder(process.env);
+  const usage = new WorkerUsage({ clock: systemClock, events, folder, owner: pseudonym, pid: process.pid });
   const tls = new TlsShared();
   const takeTls = (news: unknown) => {
     for (const message of tls.take(news as TlsNews)) events.emit('notice', { level: 'error', message });
@@ -112,6 +115,7 @@ function runWorker(): void {
         workerCount = workersOf(input.config);
         if (gatehouse) await gatehouse.update(input);
         await observe(input.config);
+        usage.follow(input.config);
         if (!gatehouse) {
           const idPrefix = randomBytes(6).toString('hex');
           const descriptors = descriptorsOf();
@@ -132,6 +136,7 @@ function runWorker(): void {
             registry,
             used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),
             tokens,
+            ledgerTrouble: () => usage.trouble,
             relisten: (listener) => link.relisten(listener),
             ...(descriptors === undefined ? {} : { descriptors }),
           });
@@ -169,6 +174,7 @@ function runWorker(): void {
       },
       metrics: () => observer?.snapshot(),
       close: async () => {
+        usage.close();
         observer?.close();
         await accessLog.close();
         return new Promise((done) => log.end(() => done()));

@@ -10,6 +10,7 @@ import { checkAdmin } from './admincheck.ts';
 import { suggestion } from './nearest.ts';
 import type { Parts } from './parts.ts';
 import { checkPlans } from './plancheck.ts';
+import { checkPrices } from './pricecheck.ts';
 import type { Path, Report } from './problem.ts';
 import { checkResilience } from './resiliencecheck.ts';
 
@@ -25,6 +26,7 @@ export function crosscheck(parts: Parts, report: Report): void {
   if (parts.whole) checkUse(parts, report);
   checkProtocols(parts, report);
   checkAccess(parts, report);
+  checkPrices(parts, report);
   checkAdmin(parts, report);
   checkPlans(parts, report);
   if (parts.chaos !== undefined) checkChaos(parts.chaos, parts, report);

@@ -8,10 +8,11 @@ import { accessConfig } from '../policy/access/config.ts';
 import { authorizeConfig, idField } from '../policy/authorize/config.ts';
 import { chaosConfig } from '../policy/chaos/config.ts';
 import { overloadConfig } from '../policy/overload/config.ts';
-import { limitsConfig } from '../policy/quota/config.ts';
+import { pricesConfig } from '../policy/price/config.ts';
+import { budgetsConfig, limitsConfig } from '../policy/quota/config.ts';
 import { signupConfig, tokensConfig } from '../policy/token/config.ts';
 import { modelConfig } from '../route/config.ts';
-import { storeConfig } from '../store/config.ts';
+import { ledgerConfig, storeConfig } from '../store/config.ts';
 import { redisConfig } from '../store/redisconfig.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 import { planConfig, tenantConfig } from './plans.ts';
@@ -76,6 +77,9 @@ export const configSchema = z.strictObject({
   limits: limitsConfig.describe(
     'How much callers may use of everything together, by which key; routes have their own beside.',
   ),
+  prices: pricesConfig,
+  budgets: budgetsConfig,
+  ledger: ledgerConfig,
   overload: overloadConfig,
   chaos: chaosConfig,
   store: storeConfig.describe('Where keys, tenants, plans, domains and the usage ledger are kept.'),

@@ -110,6 +110,7 @@ const CAUSES: Partial<Record<ErrorCode, string>> = {
   expectation_failed: 'An `Expect` field with something other than 100-continue.',
   misdirected_request: 'The host is not one of the certificate that this connection was opened with.',
   rate_limited: 'A limit is used up. `Retry-After` says when to come back.',
+  insufficient_quota: 'A budget is spent. The message names it, and says when it begins anew.',
   quota_unavailable:
     'Several nodes share a limit and their store cannot be reached, and the limit says `onStoreLoss: refuse`.',
   head_too_large: 'The head is over `limits.head` or `limits.fields` of the listener.',
@@ -133,6 +134,8 @@ const CAUSES: Partial<Record<ErrorCode, string>> = {
   queue_timeout: 'The request has waited for a place at a server as long as it may (`queue.wait` of the upstream).',
   load_shed:
     'This gateway is near a limit of `overload` and refuses what is newest and least important. The rule names the limit.',
+  ledger_unavailable:
+    'What requests use cannot be written down (is the disk full?), and `ledger.required` says that then none may pass.',
   overloaded:
     'As many connections or requests as allowed are under way, or this machine has no socket left (`ulimit -n`).',
   draining: 'This process is being replaced. Try again at once.',

@@ -4,6 +4,8 @@ import { type ListenerConfig, listenerConfig } from '../listen/config.ts';
 import { type AccessConfig, accessConfig } from '../policy/access/config.ts';
 import { authorizeConfig } from '../policy/authorize/config.ts';
 import { type ChaosConfig, chaosConfig } from '../policy/chaos/config.ts';
+import type { PricesConfig } from '../policy/price/config.ts';
+import type { BudgetConfig, LimitConfig } from '../policy/quota/config.ts';
 import { type SignupConfig, signupConfig, type TokensConfig, tokensConfig } from '../policy/token/config.ts';
 import { type ModelConfig, modelConfig } from '../route/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
@@ -23,6 +25,8 @@ export interface Parts {
   /** Undefined when it is wrong, or not there. */
   chaos: ChaosConfig | undefined;
   access: AccessConfig | undefined;
+  /** Undefined when one of them is wrong. */
+  money: { prices: PricesConfig; limits: LimitConfig[]; budgets: BudgetConfig[] } | undefined;
   tokens: TokensConfig | undefined;
   signup: SignupConfig | undefined;
   plans: [string, PlanConfig][];
@@ -50,6 +54,7 @@ export function partsOf(config: Config): Parts {
     admin: config.admin,
     chaos: config.chaos,
     access: config.access,
+    money: { prices: config.prices, limits: config.limits, budgets: config.budgets },
     tokens: config.tokens,
     signup: config.signup,
     plans: Object.entries(config.plans),
@@ -88,6 +93,7 @@ export function partsOfWrong(value: unknown): Parts {
     memoryLimits: [],
     chaos: chaosConfig.safeParse(file.chaos).data,
     access: accessConfig.safeParse(file.access).data,
+    money: undefined,
     tokens: tokensConfig.safeParse(file.tokens).data,
     signup: signupConfig.safeParse(file.signup).data,
     plans: readable(Object.entries(record(file.plans)), (part) => planConfig.safeParse(part), partial),

@@ -2,6 +2,7 @@
 import { boundOf, type Operation, type RequestPeek, type StreamGuard, type UsageProgress } from '../ai/ai.ts';
 import type { Exchange, Outcome, Usage } from '../kernel/exchange.ts';
 import type { Demand } from '../policy/quota/quota.ts';
+import { creditsFor, type Priced } from './cost.ts';
 import type { Meter } from './meter.ts';
 
 /** Bytes of an answer that make a token, where its server reports none; and those that are around them. */
@@ -9,7 +10,7 @@ const BYTES_PER_TOKEN = 4;
 const ENVELOPE_BYTES = 300;
 
 /** What is known of a request. */
-interface Request {
+interface Request extends Priced {
   readonly exchange: Exchange;
   readonly operation: Operation | undefined;
   readonly peek: RequestPeek | undefined;
@@ -25,24 +26,26 @@ interface Ended extends Request {
 }
 
 /** What is reserved for a request. */
-export function demandOf({ body, exchange, meter }: Request): Demand {
+export function demandOf(request: Request): Demand {
+  const { body, exchange, meter } = request;
   const bytes = Math.max(0, body?.length ?? exchange.requestLength);
   const inputTokens = meter?.promptTokens ?? 0;
   const outputTokens = meter?.outputTokens ?? 0;
-  return { tokens: inputTokens + outputTokens, inputTokens, outputTokens, bytes, credits: 0 };
+  const credits = creditsFor(request, inputTokens, outputTokens);
+  return { tokens: inputTokens + outputTokens, inputTokens, outputTokens, bytes, credits };
 }
 
 /** What is reserved besides, for more output of a stream. */
-export function moreOutput(_request: Request, outputTokens: number): Partial<Demand> {
-  return { tokens: outputTokens, outputTokens };
+export function moreOutput(request: Request, outputTokens: number): Partial<Demand> {
+  return { tokens: outputTokens, outputTokens, credits: creditsFor(request, 0, outputTokens) };
 }
 
 /** What it has used. */
-export function usedBy({ exchange }: Pick<Request, 'exchange'>): Demand {
+export function usedBy({ exchange }: { readonly exchange: Exchange }): Demand {
   const bytes = exchange.requestBytes + exchange.responseBytes;
-  const { usage } = exchange;
+  const { usage, cost: credits } = exchange;
   const { inputTokens, outputTokens } = usage ?? { inputTokens: 0, outputTokens: 0 };
-  return { tokens: inputTokens + outputTokens, inputTokens, outputTokens, bytes, credits: 0 };
+  return { tokens: inputTokens + outputTokens, inputTokens, outputTokens, bytes, credits };
 }
 
 /**

@@ -46,6 +46,8 @@ export interface WorkerParts {
   askQueue?: AskQueue;
   /** What is known for the check of tokens. */
   tokens?: Tokens;
+  /** Why what requests use cannot be written down; '' while it can. */
+  ledgerTrouble?: () => string;
   /** Whom to ask for what a service of ours answers; nobody when left out. */
   askService?: (service: string, request: ServiceRequest) => Promise<ServiceAnswer>;
   /** Whom to ask before a breaker's probe; nobody when left out, as in a process that is alone. */

@@ -1,6 +1,5 @@
 /** One request's way through the pipeline: what the stages have found out, and what ends it. */
 import {
-  allowanceLines,
   errorBody,
   errorContentType,
   type Operation,
@@ -10,6 +9,7 @@ import {
   type TokenRatios,
   type UsageProgress,
 } from '../ai/ai.ts';
+import type { Price } from '../ai/cost.ts';
 import type { FieldSection } from '../http/fields.ts';
 import type { Request } from '../http/request.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -29,13 +29,15 @@ import type { Forward } from '../upstream/forward.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Order, Ticket } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { usageOf, usedBy } from './demand.ts';
+import { usageOf } from './demand.ts';
 import { grpcFields } from './grpc.ts';
+import { leftLines } from './leftlines.ts';
 import type { Meter } from './meter.ts';
 import type { OpenCalls } from './opencalls.ts';
 import { orderOf } from './order.ts';
 import type { WorkerParts } from './parts.ts';
 import { REASONS } from './reasons.ts';
+import { settle } from './settle.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -79,6 +81,8 @@ export interface PassageHost {
   fault(kind: string): void;
   /** Runs the stages from where the passage stands. */
   proceed(passage: Passage): void;
+  /** Why what requests use cannot be written down; '' while it can. */
+  readonly ledgerTrouble: string;
   /** Bytes of request bodies held now, by all passages. */
   held: number;
   /** An exchange has ended. */
@@ -121,6 +125,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   guard: StreamGuard | undefined = undefined;
   /** What was claimed of its limits; undefined where there are none. */
   admission: Admission | undefined = undefined;
+  /** What its use costs; undefined where nothing has a price. */
+  price: Price | undefined = undefined;
   // The plan.
   destination: Upstream | undefined = undefined;
   hashKey: string | undefined = undefined;
@@ -172,7 +178,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   responseFields(head: FieldSection, drop: number): string {
     const changes = this.route?.responseFields;
     const cors = this.#corsLines();
-    const left = cors + this.#leftLines();
+    const left = cors + leftLines(this);
     if (changes === undefined && cors === '') return head.lines(drop) + left;
     // What the server says about pages of other origins it says to us.
     const goes = (name: string) => cors === '' || !name.startsWith('access-control-');
@@ -243,7 +249,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const body = Buffer.from(text);
     const content = type === '' ? '' : `Content-Type: ${type}\r\n`;
     const own = `x-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n`;
-    const fields = `${content}${own}${more}${this.#corsLines()}${this.#leftLines()}`;
+    const fields = `${content}${own}${more}${this.#corsLines()}${leftLines(this)}`;
     exchange.status = status;
     exchange.responseBytes = body.length;
     this.ended(exchange, outcome, error);
@@ -256,20 +262,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   #corsLines(): string {
     const cors = this.route === undefined ? undefined : this.snapshot.cors[this.route.index];
     return cors === undefined ? '' : cors.lines(this.head.get('origin'));
-  }
-
-  /** What the caller has left of its limits. */
-  #leftLines(): string {
-    const { admission, exchange, worker } = this;
-    const more = exchange.answerLines;
-    if (admission === undefined) return more;
-    const now = worker.clock.now();
-    const [requests, tokens] = [admission.left('requests', now), admission.left('tokens', now)];
-    const [inputTokens, outputTokens] = [admission.left('inputTokens', now), admission.left('outputTokens', now)];
-    if ((requests ?? tokens ?? inputTokens ?? outputTokens) === undefined) return more;
-    return (
-      more + allowanceLines(exchange.protocol, { requests, tokens, inputTokens, outputTokens }, worker.clock.wall())
-    );
   }
 
   cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string {
@@ -285,7 +277,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.endedAt = this.worker.clock.now();
     if (this.slot >= 0) this.worker.callers.remove(this);
     this.ticket?.cancel();
-    if (this.admission !== undefined) this.admission.end(usedBy(this));
+    settle(this);
     this.worker.events.emit('requestEnded', exchange);
     this.worker.held -= this.held;
     this.held = 0;

@@ -18,12 +18,15 @@ import type { ChaosConfig } from '../policy/chaos/config.ts';
 import type { CorsConfig } from '../policy/cors/config.ts';
 import { Cors } from '../policy/cors/cors.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
-import type { LimitConfig } from '../policy/quota/config.ts';
-import type { CompiledQuota, Quota, QuotaConfig } from '../policy/quota/quota.ts';
+import { type PricesConfig, pricesConfig } from '../policy/price/config.ts';
+import { PriceTable } from '../policy/price/price.ts';
+import type { BudgetConfig, LimitConfig } from '../policy/quota/config.ts';
+import { budgetLimits, type CompiledQuota, type Quota, type QuotaConfig } from '../policy/quota/quota.ts';
 import { OWN_ISSUER, ownIssuer, type TokensConfig } from '../policy/token/config.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
 import { compileModels, type ModelTable } from '../route/model.ts';
 import { compileRoutes, type Router } from '../route/route.ts';
+import type { LedgerConfig } from '../store/config.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
 import { Upstream, type UpstreamParts } from '../upstream/upstream.ts';
 
@@ -39,6 +42,9 @@ export interface SnapshotInput {
       cors?: CorsConfig | undefined;
     })[];
     limits?: LimitConfig[];
+    budgets?: BudgetConfig[];
+    prices?: PricesConfig;
+    ledger?: LedgerConfig;
     chaos?: ChaosConfig;
     access?: AccessConfig;
     /** No tokens of our own when left out. */
@@ -64,8 +70,10 @@ export interface SnapshotParts extends Omit<UpstreamParts, 'readText'> {
 }
 
 /** The limits of a configuration, wherever they stand. */
-export function limitsOf({ limits = [], routes, plans = {}, tenants = {} }: SnapshotInput['config']): QuotaConfig {
-  return { limits, routes: routes.map(({ name, limits: own = [] }) => ({ name, limits: own })), plans, tenants };
+export function limitsOf(config: SnapshotInput['config']): QuotaConfig {
+  const { limits = [], budgets = [], routes, plans = {}, tenants = {} } = config;
+  const byRoute = routes.map(({ name, limits: own = [] }) => ({ name, limits: own }));
+  return { limits: [...limits, ...budgetLimits(budgets)], routes: byRoute, plans, tenants };
 }
 
 /** Who may come in: with tokens of our own as well, where there are any. */
@@ -97,6 +105,7 @@ export class Snapshot {
   readonly access: CompiledAccess;
   readonly permissions: Permissions;
   readonly quota: CompiledQuota;
+  readonly prices: PriceTable;
   /** By the place of the route; undefined where pages of other origins are not spoken of. */
   readonly cors: readonly (Cors | undefined)[];
 
@@ -113,6 +122,7 @@ export class Snapshot {
       input.config.routes.map(({ access }) => access),
       before?.access,
     );
+    this.prices = new PriceTable(input.config.prices ?? pricesConfig.parse({}));
     const { plans = {}, tenants = {}, authorize = authorizeConfig.parse({}), routes } = input.config;
     this.permissions = new Permissions(
       { plans, tenants, authorize, routes },

@@ -235,6 +235,10 @@ export class Worker implements ListenerHandler, PassageHost {
     this.events.emit('fault', { kind, where: 'pipeline' });
   }
 
+  get ledgerTrouble(): string {
+    return this.#parts.ledgerTrouble?.() ?? '';
+  }
+
   /** Requests that are here now. */
   get underWay(): number {
     return this.#active;

@@ -192,6 +192,10 @@ export class Exchange {
   responseBytes = 0;
   /** As reported; for a stream that was cut, the output counted so far by its pieces. */
   usage: Usage | undefined = undefined;
+  /** What it cost, in thousand-millionths of the currency; 0 where nothing has a price. */
+  cost = 0;
+  /** Budget → its key, for those that nothing else of an exchange tells. */
+  charges: Readonly<Record<string, string>> | undefined = undefined;
   startedAt = 0;
   /** When the first try was sent upstream. */
   forwardedAt = 0;

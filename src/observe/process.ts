@@ -7,6 +7,7 @@ import { LimitMetrics } from './limits.ts';
 import { PlaceMetrics } from './places.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
 import { TokenMetrics } from './tokens.ts';
+import { UsageMetrics } from './usage.ts';
 
 /** One reading of the process; the two CPU figures are totals since its start. */
 export interface ProcessReadings {
@@ -131,6 +132,7 @@ export class SupervisorMetrics {
   #expiring: readonly (readonly [string, string])[] = [];
   readonly places: PlaceMetrics;
   readonly tokens: TokenMetrics;
+  readonly usage: UsageMetrics;
   readonly limits: LimitMetrics;
   readonly #clock: Clock;
 
@@ -145,6 +147,7 @@ export class SupervisorMetrics {
     this.#logDropped = registry.counter(W.logDropped);
     this.places = new PlaceMetrics(registry);
     this.tokens = new TokenMetrics(registry);
+    this.usage = new UsageMetrics(registry);
     this.limits = new LimitMetrics(registry);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
     this.#expiry = registry.gauge(S.certificateExpiry);

@@ -7,7 +7,8 @@ const KIND = /^[a-z][a-zA-Z0-9]{0,63}$/;
 /** Control characters, which some databases cannot hold, and halves of surrogate pairs, which UTF-8 cannot. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these
 const UNFIT = /[\u0000-\u001f\u007f\p{Cs}]/u;
-const NAME_MAX = 512;
+/** Longest name, in UTF-16 units. */
+export const NAME_MAX = 512;
 
 const refuse = (message: string): never => {
   throw new StoreError('invalid', message);

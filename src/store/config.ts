@@ -1,6 +1,6 @@
 /** Settings of the store: where state is kept that outlives a restart. */
 import { z } from 'zod';
-import { duration } from '../kernel/schema.ts';
+import { duration, durationOnly } from '../kernel/schema.ts';
 
 const days = (fallback: number) => z.number().int().min(0).max(36_500).default(fallback);
 
@@ -63,3 +63,30 @@ export type SqliteConfig = Omit<z.output<typeof sqlite>, 'keep'>;
 export type PostgresConfig = Omit<z.output<typeof postgres>, 'keep'>;
 /** How long what is old is kept, in days. */
 export type KeepConfig = z.output<typeof keep>;
+
+/** `ledger:` of the configuration. */
+export const ledgerConfig = z
+  .strictObject({
+    enabled: z
+      .union([z.literal('auto'), z.boolean()], { error: 'expected auto, true or false' })
+      .default('auto')
+      .describe(
+        'Whether what each request used is written down. `auto`: where there are `prices`, `budgets`, or routes that ask who calls.',
+      ),
+    required: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Refuse requests (503) while what they use cannot be written down. Otherwise they pass, and what is lost is counted.',
+      ),
+    flush: durationOnly('5ms', '0', '1s')
+      .prefault('5ms')
+      .describe(
+        'How long a worker may keep entries in memory: so much is lost when it is killed. `0`: each is written before its answer has ended, and nothing is lost; a request then costs a write.',
+      ),
+  })
+  .prefault({})
+  .describe('The usage ledger: one entry for each request that used anything, kept in the store.');
+
+/** Settings of the ledger after defaults. */
+export type LedgerConfig = z.output<typeof ledgerConfig>;

@@ -2,8 +2,9 @@
 import type { GatehouseError } from '../../kernel/error.ts';
 import { explain } from '../explain.ts';
 
-/** Error type by HTTP status. */
-function typeOf(status: number): string {
+/** Error type by code, else by HTTP status. */
+function typeOf({ code, status }: GatehouseError): string {
+  if (code === 'insufficient_quota') return 'billing_error';
   switch (status) {
     case 401:
       return 'authentication_error';
@@ -32,7 +33,7 @@ export function errorBody(error: GatehouseError, requestId: string | undefined):
   return JSON.stringify({
     type: 'error',
     error: {
-      type: typeOf(error.status),
+      type: typeOf(error),
       message: explain(error),
       code: error.code,
       param: error.param,

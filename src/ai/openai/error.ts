@@ -8,8 +8,9 @@ const CODES: Partial<Record<ErrorCode, string>> = {
   rate_limited: 'rate_limit_exceeded',
 };
 
-/** Error type by HTTP status. */
-function typeOf(status: number): string {
+/** Error type by code, else by HTTP status. */
+function typeOf({ code, status }: GatehouseError): string {
+  if (code === 'insufficient_quota') return code;
   if (status === 401) return 'authentication_error';
   if (status === 403) return 'permission_error';
   if (status === 429) return 'rate_limit_error';
@@ -32,7 +33,7 @@ interface OpenAiError {
 export function errorObject(error: GatehouseError, requestId: string | undefined): OpenAiError {
   const body: OpenAiError = {
     message: explain(error),
-    type: typeOf(error.status),
+    type: typeOf(error),
     param: error.param ?? null,
     code: CODES[error.code] ?? error.code,
   };

@@ -1,6 +1,6 @@
 /** One request under its limits: what it has claimed, and what became of that. */
 import type { Exchange } from '../../kernel/exchange.ts';
-import type { KeyOf } from './key.ts';
+import { type KeyOf, usageOf } from './key.ts';
 import type { LeaseRule, Waiter } from './lease.ts';
 import type { Claim, Exhausted, Leases } from './leases.ts';
 import type { Rule, Unit } from './rule.ts';
@@ -152,6 +152,19 @@ export class Admission {
     for (const { lease, units } of this.#enforced.claims)
       if (lease.owner.rule.unit === unit) least = Math.min(least, units);
     return least;
+  }
+
+  /** Budget → key of those whose key the ledger cannot tell by itself; undefined where there is none. */
+  charges(): Readonly<Record<string, string>> | undefined {
+    let charges: Record<string, string> | undefined;
+    for (const one of [this.#enforced, ...this.#observed]) {
+      for (const { lease, rule } of one.claims) {
+        if (rule.budget === undefined || usageOf(rule.budget, lease.key) !== undefined) continue;
+        charges ??= {};
+        charges[rule.name] = lease.key;
+      }
+    }
+    return charges;
   }
 
   /** The request has ended, or was never sent: what it has used is counted, the rest is free again. Calling again does nothing. */

@@ -3,47 +3,25 @@
  * never more than a limit allows. What a worker held when it died is taken for used, except permits, which come back.
  */
 import type { Clock } from '../../kernel/clock.ts';
-import type { Counter } from './counter.ts';
+import { spareOf } from './ahead.ts';
+import { type Account, type Book, evict } from './book.ts';
+import { CalendarCounter } from './counter.ts';
+import { handOver, takeBack, takeOver } from './handover.ts';
 import type { Holding } from './holding.ts';
+import { KeyLimits } from './keylimits.ts';
 import type { Authority, Counted, LeaseAsk, LeaseGrant } from './protocol.ts';
-import { type Counters, countersOf, type Rule, sameRefill } from './rule.ts';
+import { countersOf, type Rule, sameRefill } from './rule.ts';
+import { nearestFirst, type Standing, standingOf } from './standing.ts';
 
-/** State of one rule for one key, for operators. */
-export interface Standing {
-  rule: string;
-  key: string;
-  limit: number;
-  free: number;
-}
-
-interface Account {
-  counter: Counter;
-  /** Few workers, so a list. */
-  holdings: Holding[];
-  /** Units that another process grants. */
-  given: number;
-}
-
-interface Book {
-  rule: Rule;
-  counters: Counters;
-  accounts: Map<string, Account>;
-}
-
-/** Share of what is free that one wish may take: the rest is for the others. */
-const WISH_SHARE = 4;
 /** When a worker may ask again about a rule that is not known here (yet), in milliseconds. */
 const UNKNOWN_RULE_MS = 50;
-/** Part of a limit that is granted ahead at once; a quarter of it when less than half of the limit is free. */
-const AHEAD_SHARE = 32;
-/** Accounts looked at for each new one, when a rule has as many as it may. */
-const EVICT_STEP = 8;
 
 /** The authority of one process. */
 export class LocalAuthority implements Authority {
   readonly #clock: Clock;
   readonly #books = new Map<string, Book>();
   readonly #maxKeys: number;
+  readonly #keyLimits = new KeyLimits();
   #nodes = 1;
   /** Keys that are not known yet are for the process that takes over. */
   #handed = false;
@@ -66,6 +44,7 @@ export class LocalAuthority implements Authority {
       if (book !== undefined && sameRefill(book.rule, rule)) {
         book.rule = rule;
         book.counters.setLimit(rule.limit, this.#nodes);
+        for (const [key, account] of book.accounts) account.extra = this.#extraOf(rule, key);
       } else {
         const counters = countersOf(rule, this.#clock);
         counters.setLimit(rule.limit, this.#nodes);
@@ -120,11 +99,12 @@ export class LocalAuthority implements Authority {
     const now = this.#clock.now();
     const all: Standing[] = [];
     for (const { rule, accounts } of this.#books.values()) {
-      for (const [key, { counter }] of accounts) {
-        if (!counter.empty(now)) all.push({ rule: rule.name, key, limit: rule.limit, free: counter.free(now) });
+      for (const [key, { counter, extra }] of accounts) {
+        const standing = standingOf(rule, key, counter, extra, now);
+        if (standing !== undefined) all.push(standing);
       }
     }
-    return all.sort((a, b) => a.free / a.limit - b.free / b.limit).slice(0, most);
+    return nearestFirst(all, most);
   }
 
   /** Forgets what was counted for a key, but not what is held now. Returns whether there was something. */
@@ -136,56 +116,70 @@ export class LocalAuthority implements Authority {
     const counter = book.counters.make(now);
     for (const { granted, back } of account.holdings) counter.hold(granted - back, now);
     account.counter = counter;
+    account.outside = 0;
     return true;
   }
 
-  /**
-   * Another process is to go on. What is counted, and half of what is free, is said and stays with us: we grant of that half and
-   * of nothing else, until `takeBack`.
-   */
+  /** The key of a rule that fits, among those that were seen. */
+  keyNamed(rule: string, fits: (key: string) => boolean): string | undefined {
+    for (const key of this.#books.get(rule)?.accounts.keys() ?? []) if (fits(key)) return key;
+    return undefined;
+  }
+
+  /** Gives one key a limit of its own, or takes it away (undefined); holds at once and through `configure`. */
+  limitKey(rule: string, key: string, limit: number | undefined): void {
+    this.#keyLimits.set(rule, key, limit);
+    const book = this.#books.get(rule);
+    const account = book?.accounts.get(key);
+    if (book !== undefined && account !== undefined) account.extra = this.#extraOf(book.rule, key);
+  }
+
+  /** The limit that a key has now, whether it was seen before or not. */
+  limitOf(rule: Rule, key: string): number {
+    return this.#keyLimits.of(rule, key);
+  }
+
+  /** Of a calendar limit: units that were used in the period that began at `startedAt`, and were told by others than its holders. */
+  setOutside(rule: string, key: string, units: number, startedAt: number): void {
+    const book = this.#books.get(rule);
+    if (book === undefined) return;
+    const now = this.#clock.now();
+    const account = this.#account(book, key, now);
+    const before = account.outsideIn === startedAt ? account.outside : 0;
+    if (units <= before) return;
+    account.outside = units;
+    account.outsideIn = startedAt;
+    account.counter.settle(0, units - before, now);
+  }
+
+  /** Units of a calendar limit that a key has used in this period, as far as was told. */
+  usedOf(rule: string, key: string): number {
+    const counter = this.#books.get(rule)?.accounts.get(key)?.counter;
+    return counter instanceof CalendarCounter ? counter.used(this.#clock.now()) : 0;
+  }
+
+  #extraOf(rule: Rule, key: string): number {
+    return this.#keyLimits.of(rule, key) - rule.limit;
+  }
+
+  /** Another process is to go on; see `handOver`. From now on nothing is granted of keys that are not known. */
   handOver(): Counted[] {
-    const now = this.#clock.now();
-    const all: Counted[] = [];
-    for (const { rule, counters, accounts } of this.#books.values()) {
-      const whole = counters.make(now).free(now);
-      for (const [key, account] of accounts) {
-        const { counter } = account;
-        if (counter.empty(now)) continue;
-        const free = Math.max(0, counter.free(now));
-        const given = free - Math.floor(free / 2);
-        counter.hold(given, now);
-        account.given = given;
-        const units = Math.ceil(whole - counter.free(now)) - Math.floor(given) + Math.floor(free / 2);
-        all.push({ rule: rule.name, refill: JSON.stringify(rule.refill), key, units });
-      }
-    }
     this.#handed = true;
-    return all;
+    return handOver(this.#books.values(), this.#clock.now());
   }
 
-  /** The other process has gone. `served`: it may have granted what was given to it, which counts as used. */
+  /** The other process has gone; see `takeBack`. */
   takeBack(served: boolean): void {
-    const now = this.#clock.now();
     this.#handed = false;
-    for (const { rule, accounts } of this.#books.values())
-      for (const account of accounts.values()) {
-        if (account.given === 0) continue;
-        account.counter.settle(account.given, served && rule.refill.type !== 'held' ? account.given : 0, now);
-        account.given = 0;
-      }
+    takeBack(this.#books.values(), served, this.#clock.now());
   }
 
-  /** Goes on for another process: what it has counted counts here. Permits of its requests come back with `gone(holder)`. */
+  /** Goes on for another process; see `takeOver`. */
   takeOver(counted: readonly Counted[], holder: number): void {
     const now = this.#clock.now();
-    for (const { rule, refill, key, units } of counted) {
-      const book = this.#books.get(rule);
-      if (book === undefined || JSON.stringify(book.rule.refill) !== refill || !(units > 0)) continue;
-      const account = this.#account(book, key, now);
-      account.counter.hold(units, now);
-      if (book.rule.refill.type === 'held')
-        account.holdings.push({ holder, epoch: 0, granted: units, back: 0, used: 0 });
-      else account.counter.settle(units, units, now);
+    for (const one of counted) {
+      const book = this.#books.get(one.rule);
+      if (book !== undefined) takeOver(book, one, holder, now, () => this.#account(book, one.key, now));
     }
   }
 
@@ -207,10 +201,10 @@ export class LocalAuthority implements Authority {
         free: 0,
         resetMs: 0,
       };
-    if (this.#handed && !book.accounts.has(ask.key))
+    if (this.#handed && book.rule.budget === undefined && !book.accounts.has(ask.key))
       return { granted: ask.granted, retryAfterMs: 0, ttlMs: 0, free: 0, resetMs: 0, lost: true };
     const account = this.#account(book, ask.key, now);
-    const { counter } = account;
+    const { counter, extra } = account;
     const holding = this.#holding(account, holder, ask, now);
     if (ask.granted > holding.granted) {
       // By whoever decided before us, or beside us.
@@ -222,13 +216,13 @@ export class LocalAuthority implements Authority {
     if (back > 0 || used > 0) counter.settle(back, used, now);
     holding.back += back;
     holding.used += used;
-    const free = Math.floor(counter.free(now));
+    const free = Math.floor(counter.free(now)) + extra;
     let units = 0;
     let retryAfterMs = 0;
-    if (ask.need > 0 && free < ask.least) retryAfterMs = counter.retryAfter(ask.least, now);
+    if (ask.need > 0 && free < ask.least) retryAfterMs = counter.retryAfter(Math.max(ask.least - extra, 0), now);
     else {
       units = Math.max(0, Math.min(ask.need, free));
-      if (units === ask.need) units += Math.max(0, Math.min(ask.wish, spareOf(book.rule.limit, free - units)));
+      if (units === ask.need) units += Math.max(0, Math.min(ask.wish, spareOf(book.rule.limit + extra, free - units)));
       counter.hold(units, now);
       holding.granted += units;
     }
@@ -268,32 +262,16 @@ export class LocalAuthority implements Authority {
       }
       return account;
     }
-    if (!book.rule.known && accounts.size >= this.#maxKeys) this.#evict(book, now);
-    account = { counter: book.counters.make(now), holdings: [], given: 0 };
+    if (!book.rule.known && accounts.size >= this.#maxKeys && evict(book, now, this.#maxKeys)) this.evicted++;
+    account = {
+      counter: book.counters.make(now),
+      extra: this.#extraOf(book.rule, key),
+      outside: 0,
+      outsideIn: 0,
+      holdings: [],
+      given: 0,
+    };
     accounts.set(key, account);
     return account;
   }
-
-  /** Makes room: empty accounts among the oldest first; when there are none, the oldest of which nothing is held. */
-  #evict({ accounts }: Book, now: number): void {
-    let oldest: string | undefined;
-    let looked = 0;
-    for (const [key, { counter, holdings }] of accounts) {
-      if (counter.empty(now)) {
-        accounts.delete(key);
-        if (accounts.size < this.#maxKeys) return;
-      } else if (oldest === undefined && holdings.every(({ granted, back }) => granted === back)) oldest = key;
-      if (++looked >= EVICT_STEP) break;
-    }
-    if (oldest !== undefined && accounts.size >= this.#maxKeys) {
-      accounts.delete(oldest);
-      this.evicted++;
-    }
-  }
-}
-
-/** What may be granted ahead: of a small limit nothing, for whatever one worker has in hand others cannot use. */
-function spareOf(limit: number, spare: number): number {
-  const step = spare > limit / 2 ? limit / AHEAD_SHARE : limit / (AHEAD_SHARE * 4);
-  return Math.floor(Math.min(step, spare / WISH_SHARE));
 }

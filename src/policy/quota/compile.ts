@@ -1,11 +1,10 @@
 /** Limits of the configuration → rules, alike in the supervisor and in every worker. */
 
+import { COST_UNIT, formatCost } from '../../ai/cost.ts';
 import { sayWindow } from './amount.ts';
-import { type LimitConfig, unitOf } from './config.ts';
+import { type BudgetConfig, type LimitConfig, unitOf } from './config.ts';
 import type { Refill, Rule } from './rule.ts';
 
-/** Credits are counted in millionths, so that sums stay whole numbers. */
-export const CREDIT = 1_000_000;
 /** Parts of a key that only callers have who were authenticated. */
 const KNOWN_PARTS = new Set(['apiKey', 'tenant', 'user', 'plan', 'model', 'version', 'route', 'resource']);
 /** Parts of a key that are not known before the body was read. */
@@ -27,15 +26,44 @@ export function rulesOf(limits: readonly LimitConfig[], where: string): NamedLim
     const rule: Rule = {
       name: `${where}${where === '' ? '' : '/'}${config.name ?? `${config.key.join('+')}-${unit}${i === 0 ? '' : `-${i}`}`}`,
       unit,
-      limit: unit === 'credits' ? Math.round(units * CREDIT) : units,
+      limit: unit === 'credits' ? Math.round(units * COST_UNIT) : units,
       refill: refillOf(config, rate),
       known: config.key.every((part) => KNOWN_PARTS.has(part)),
       scope: config.scope,
       onStoreLoss: config.onStoreLoss,
+      ...(config.budget === undefined ? {} : { budget: config.budget }),
     };
     return { config, rule };
   });
 }
+
+/** Budgets as the limits that they are, for everything. */
+export function budgetLimits(budgets: readonly BudgetConfig[]): LimitConfig[] {
+  return budgets.map(({ name, key, credits, only, timeZone, alerts, mode }) => {
+    // Joined as keys are.
+    const keys = Object.entries(only).map(([one, units]) => [one.replaceAll(' ', '\0'), units] as const);
+    const budget = { key, alerts, only: Object.fromEntries(keys) };
+    return {
+      name: `${BUDGET}${name}`,
+      key,
+      credits,
+      window: 'calendar',
+      timeZone,
+      mode,
+      // The ledger tells each node what the others have spent.
+      scope: 'node',
+      onStoreLoss: 'localShare',
+      output: BUDGET_OUTPUT,
+      budget,
+    };
+  });
+}
+
+/** Output tokens that a budget reserves money for where a request does not bound its output. */
+const BUDGET_OUTPUT = 4096;
+
+/** What names of budgets begin with where they stand among limits. */
+export const BUDGET = 'budget:';
 
 function refillOf(config: LimitConfig, rate: LimitConfig['requests']): Refill {
   if (rate === undefined) return { type: 'held' };
@@ -62,7 +90,7 @@ const SAID: Readonly<Record<Rule['unit'], string>> = {
 
 /** `1000 requests per minute`. */
 export function sayRule({ unit, limit, refill }: Rule): string {
-  const what = `${unit === 'credits' ? limit / CREDIT : limit} ${SAID[unit]}`;
+  const what = `${unit === 'credits' ? formatCost(limit) : limit} ${SAID[unit]}`;
   if (refill.type === 'held') return what;
   return `${what} per ${refill.type === 'calendar' ? `calendar ${refill.every}` : sayWindow(refill.windowMs)}`;
 }

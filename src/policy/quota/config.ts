@@ -1,12 +1,15 @@
 /** Settings of limits: how much of what, by which key. On a route, in a plan, or for everything. */
 import { z } from 'zod';
-import { name } from '../../kernel/schema.ts';
+import { COST_UNIT, parsePrice } from '../../ai/cost.ts';
+import { name, percent } from '../../kernel/schema.ts';
 import { parseAmount } from './amount.ts';
 import { KEY_PART } from './key.ts';
+import type { BudgetTerms } from './rule.ts';
 
 const EXAMPLE = '1000/min, 200/s, 2M/day or 10/30s';
 
-const amount = (what: string) =>
+/** So much of something in a time. */
+export const amount = (what: string) =>
   z
     .string({ error: `expected ${what} in a time, such as ${EXAMPLE}` })
     .transform((text, context) => {
@@ -17,7 +20,8 @@ const amount = (what: string) =>
     })
     .optional();
 
-const keyPart = z
+/** One part of the key of a limit or budget. */
+export const keyPart = z
   .string()
   .regex(
     KEY_PART,
@@ -111,15 +115,82 @@ export const limitConfig = z
 /** `limits`. */
 export const limitsConfig = z.array(limitConfig).default([]);
 
+const money = z
+  .union([z.string(), z.number()], { error: 'expected an amount of money, such as 500' })
+  .transform((value, context) => {
+    const parsed = parsePrice(String(value));
+    if (parsed !== undefined) return parsed * (COST_UNIT / 1_000_000);
+    context.addIssue({
+      code: 'custom',
+      message: 'expected an amount of money with at most six decimal places, such as 500',
+    });
+    return z.NEVER;
+  });
+
+/** One item of `budgets`. */
+export const budgetConfig = z
+  .strictObject({
+    name: name.describe('Name in errors, metrics, alerts and `gatehouse limits`.'),
+    key: z
+      .union([keyPart.transform((one) => [one]), z.array(keyPart).min(1).max(8)])
+      .describe(
+        'Who has a budget of this kind: as `key` of a limit. `tenant`, `apiKey`, `user`, `claim:team`, or `resource` for all together.',
+      ),
+    credits: amount('an amount of money')
+      .unwrap()
+      .describe(
+        'Money for each of them in each hour, day, week or month of the calendar, in the currency of `prices`, such as `500/month`.',
+      ),
+    only: z
+      .record(z.string(), money)
+      .default({})
+      .describe(
+        'Other amounts for some of them, such as `{ acme: 2000 }`. A key of several parts is joined by one space.',
+      ),
+    timeZone: z
+      .string()
+      .refine(isTimeZone, 'expected a time zone, such as Europe/Berlin')
+      .default('UTC')
+      .describe('Where a day or month begins at midnight.'),
+    alerts: z
+      .array(percent('50%'))
+      .default([0.5, 0.8, 1])
+      .transform((shares) => [...new Set(shares)].filter((share) => share > 0).sort((a, b) => a - b))
+      .describe('Shares at which a warning is logged and counted, once in each period for each of them.'),
+    mode: z
+      .enum(['enforce', 'observe'])
+      .default('enforce')
+      .describe('`observe` only tells: alerts come, and nothing is refused.'),
+  })
+  .refine(({ credits }) => credits.every !== undefined, {
+    error: 'a budget is /hour, /day, /week or /month',
+    path: ['credits'],
+  });
+
+/** `budgets`. */
+export const budgetsConfig = z
+  .array(budgetConfig)
+  .default([])
+  .describe(
+    'Money that may be spent. A request needs money in every budget that it falls under: they nest as you name them.',
+  );
+
+/** One budget after parsing. */
+export type BudgetConfig = z.output<typeof budgetConfig>;
+
 /** One limit after parsing. */
-export type LimitConfig = z.output<typeof limitConfig>;
+export type LimitConfig = z.output<typeof limitConfig> & {
+  /** It is made from one of `budgets`. */
+  budget?: BudgetTerms;
+};
 
 /** What the limit counts, and how much of it. */
 export function unitOf(limit: LimitConfig): (typeof UNITS)[number] {
   return UNITS.find((unit) => limit[unit] !== undefined) as (typeof UNITS)[number];
 }
 
-function isTimeZone(text: string): boolean {
+/** Whether there is a time zone of this name. */
+export function isTimeZone(text: string): boolean {
   try {
     new Intl.DateTimeFormat('en', { timeZone: text });
     return true;

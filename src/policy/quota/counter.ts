@@ -233,6 +233,12 @@ export class CalendarCounter implements Counter {
     return this.#held === 0 && this.#used === 0;
   }
 
+  /** Units that were used in this period. */
+  used(now: number): number {
+    this.#turn(now);
+    return this.#used;
+  }
+
   #turn(now: number): void {
     const current = this.#period.current(now);
     if (current === this.#in) return;

@@ -66,6 +66,31 @@ export function compileKey(parts: readonly string[]): KeyOf {
   };
 }
 
+/** Part of a key → what usage is told apart by. */
+const USAGE: Readonly<Record<string, 'tenant' | 'key' | 'model' | 'version' | 'route'>> = {
+  tenant: 'tenant',
+  apiKey: 'key',
+  model: 'model',
+  version: 'version',
+  route: 'route',
+};
+
+/** A key of a budget as usage is told apart in the ledger; undefined where the ledger does not know one of its parts. */
+export function usageOf(
+  budget: { readonly key: readonly string[] },
+  key: string,
+): Partial<Record<'tenant' | 'key' | 'model' | 'version' | 'route', string>> | undefined {
+  const parts = budget.key.filter((part) => part !== 'resource');
+  const values = key.split('\0');
+  const usage: Partial<Record<'tenant' | 'key' | 'model' | 'version' | 'route', string>> = {};
+  for (let i = 0; i < parts.length; i++) {
+    const name = USAGE[parts[i] as string];
+    if (name === undefined) return undefined;
+    usage[name] = values[i] ?? '';
+  }
+  return usage;
+}
+
 /** A key as operators read it. */
 export const sayKey = (key: string): string => key.replaceAll('\0', ' ') || '(none)';
 

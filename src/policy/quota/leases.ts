@@ -93,7 +93,8 @@ export class Leases {
       const claim = claims[i] as Claim;
       const { lease, units } = claim;
       if (lease.idle >= units && lease.expiresAt > now) continue;
-      if ((claim.least ?? units) > mostOf(claim.rule))
+      // A key may have a larger budget than others, which the authority knows.
+      if (claim.rule.budget === undefined && (claim.least ?? units) > mostOf(claim.rule))
         return { rule: claim.rule, key: lease.key, retryAfterMs: Number.POSITIVE_INFINITY, lost: false };
       const refusal = refusalOf(claim, now);
       if (refusal !== undefined) return refusal;

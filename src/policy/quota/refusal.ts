@@ -1,11 +1,13 @@
 /** What a caller is told who is over a limit. */
 import { GatehouseError } from '../../kernel/error.ts';
 import { sayRule } from './compile.ts';
+import { UNKNOWN_WAIT } from './counter.ts';
 import type { Exhausted } from './leases.ts';
 
 /** The refusal of a request. A client that honours `x-should-retry` does not try again where waiting is useless. */
 export function refusalFor({ rule, retryAfterMs, lost }: Exhausted): GatehouseError {
   const what = sayRule(rule);
+  if (rule.budget !== undefined && !lost) return spent(rule.name.replace(/^budget:/, ''), retryAfterMs);
   if (lost) {
     const message = `the limit of ${what} (${rule.name}) cannot be checked at the moment; try again`;
     return new GatehouseError('quota_unavailable', message, { rule: rule.name, retryAfterMs });
@@ -25,6 +27,24 @@ export function refusalFor({ rule, retryAfterMs, lost }: Exhausted): GatehouseEr
       ['x-should-retry', String(worth)],
     ],
   });
+}
+
+/** Said without the amount: it is nobody's business but the owner's. A client that tries again at once tries in vain. */
+function spent(budget: string, retryAfterMs: number): GatehouseError {
+  const detail = { rule: budget, fields: [['x-should-retry', 'false']] as const };
+  if (retryAfterMs === Number.POSITIVE_INFINITY)
+    return new GatehouseError(
+      'insufficient_quota',
+      `this request may cost more than the whole budget ${budget}; ask for less`,
+      detail,
+    );
+  const wait = Math.ceil(retryAfterMs);
+  if (wait <= UNKNOWN_WAIT) {
+    const message = `what is left of the budget ${budget} is reserved for requests under way; try again in ${sayWait(wait)}`;
+    return new GatehouseError('insufficient_quota', message, { ...detail, retryAfterMs: wait });
+  }
+  const message = `the budget ${budget} is spent, or what is left is less than this request may cost; it begins anew in ${sayWait(wait)}`;
+  return new GatehouseError('insufficient_quota', message, { ...detail, retryAfterMs: wait });
 }
 
 /** A client library that sleeps for longer looks hung: it had better tell its user. */

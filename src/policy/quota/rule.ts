@@ -11,7 +11,7 @@ import {
 } from './counter.ts';
 import { CalendarPeriod, type CalendarUnit } from './period.ts';
 
-/** What is counted. `bytes`: bodies both ways; `credits`: millionths of the unit that prices are in. */
+/** What is counted. `bytes`: bodies both ways; `credits`: thousand-millionths of the unit that prices are in. */
 export type Unit = 'requests' | 'inputTokens' | 'outputTokens' | 'tokens' | 'bytes' | 'credits' | 'concurrency';
 
 /** When units come back. */
@@ -38,6 +38,18 @@ export interface Rule {
   scope: 'shared' | 'node';
   /** What happens while that store cannot be reached. */
   onStoreLoss: 'refuse' | 'localShare';
+  /** It is a budget: what was spent is known from the ledger, and its end is told otherwise. */
+  budget?: BudgetTerms;
+}
+
+/** What a budget has beyond a limit; plain data. */
+export interface BudgetTerms {
+  /** Parts of its key. */
+  key: readonly string[];
+  /** Shares at which somebody is told, ascending, such as 0.5. */
+  alerts: readonly number[];
+  /** Limits of certain keys, instead of the rule's, in its units. */
+  only: Readonly<Record<string, number>>;
 }
 
 /** Shortest and longest time that a worker keeps what it has not used, in milliseconds. */

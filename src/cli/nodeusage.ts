@@ -1,0 +1,140 @@
+/** What requests have used, on this node: journals of workers into the ledger, budgets by it, and alerts. */
+import type { AdminLimits } from '../admin/handle.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
+import type { NoticeEvent } from '../kernel/event.ts';
+import { sayKey } from '../policy/quota/quota.ts';
+import { JournalReader } from '../store/journalreader.ts';
+import type { Ledger } from '../store/ledger.ts';
+import type { Store } from '../store/store.ts';
+import { Budgets } from './budgets.ts';
+import type { NodeLimits } from './nodelimits.ts';
+import { Overrides, sayAmount } from './overrides.ts';
+
+/** How often budgets and overrides are looked at (milliseconds). */
+const LOOK_MS = 1000;
+
+/** What it is made of. */
+export interface NodeUsageParts {
+  clock: Clock;
+  /** Data directory. */
+  folder: string;
+  /** Name of this start, which journals of our workers begin with. */
+  owner: string;
+  limits: NodeLimits;
+  store(): Store | undefined;
+  notice(notice: NoticeEvent): void;
+  metrics: UsageMetrics;
+}
+
+/** Where it counts. */
+export interface UsageMetrics {
+  /** Entries that are in the ledger now and were not before; others were there already. */
+  entries(fresh: number, repeated: number): void;
+  /** A share of a budget was spent. */
+  alerted(budget: string, share: number): void;
+  /** For how long entries have waited for the store. */
+  lag(seconds: number): void;
+}
+
+/** See the file's head. */
+export class NodeUsage {
+  readonly reader: JournalReader;
+  readonly budgets: Budgets;
+  readonly overrides: Overrides;
+  readonly #parts: NodeUsageParts;
+  #timer: Timer | undefined;
+
+  constructor(parts: NodeUsageParts) {
+    this.#parts = parts;
+    const { clock, folder, owner, limits, store, notice, metrics } = parts;
+    this.reader = new JournalReader({
+      folder,
+      clock,
+      ledger: () => store()?.ledger,
+      alive,
+      took: (entries, from, fresh) => {
+        metrics.entries(fresh, entries.length - fresh);
+        this.budgets.took(entries, from === owner);
+      },
+      trouble: (message) => notice({ level: 'error', message }),
+      well: () => notice({ level: 'info', message: 'usage is taken into the ledger again' }),
+    });
+    this.budgets = new Budgets({
+      clock,
+      authority: limits.authority,
+      store,
+      inTurn: (body) => this.reader.inTurn(body),
+      notice,
+      alerted: (budget, share) => metrics.alerted(budget, share),
+    });
+    this.overrides = new Overrides({ clock, limits, store, budgets: this.budgets, notice });
+    limits.before = (asks) => this.budgets.before(asks);
+    limits.configured = (rules) => this.budgets.configure(rules);
+    this.budgets.configure(limits.rules);
+  }
+
+  /** Takes in what was left behind, before the first worker starts; journals are read from here on. */
+  async start(): Promise<void> {
+    await this.reader.look();
+    await this.overrides.load();
+    this.reader.start();
+    this.#timer = this.#parts.clock.every(LOOK_MS, () => {
+      void this.budgets.look();
+      void this.overrides.look();
+    });
+  }
+
+  /** The ledger, where one is open. */
+  get ledger(): Ledger | undefined {
+    return this.#parts.store()?.ledger;
+  }
+
+  /** What the admin API may see and change. */
+  get desk(): AdminLimits {
+    const { limits } = this.#parts;
+    const { overrides } = this;
+    return {
+      list: (most) => ({
+        limits: limits.authority.standings(most).map((one) => ({
+          rule: one.rule,
+          key: sayKey(one.key),
+          unit: one.unit,
+          limit: sayAmount(one, one.limit),
+          used: sayAmount(one, Math.max(0, one.limit - one.free)),
+          free: sayAmount(one, Math.max(0, one.free)),
+          share: Math.round((1 - one.free / Math.max(1, one.limit)) * 1000) / 1000,
+          resetMs: Math.round(one.resetMs),
+        })),
+        overrides: overrides.list().map(({ rule, key, limit, until }) => {
+          const unit = limits.rules.find(({ name }) => name === rule)?.unit ?? 'requests';
+          return { rule, key: sayKey(key), limit: sayAmount({ unit }, limit), until: new Date(until).toISOString() };
+        }),
+      }),
+      raise: (order, who) => overrides.raise(order, who),
+      restore: ({ rule, key }, who) => overrides.restore(rule, key, who),
+      release: ({ rule, key }, who) => overrides.release(rule, key, who),
+    };
+  }
+
+  /** Brings metrics up to date. */
+  measure(): void {
+    const { metrics, clock, store } = this.#parts;
+    metrics.lag(store() === undefined ? 0 : (clock.now() - this.reader.caughtUpAt) / 1000);
+  }
+
+  /** The workers have ended: takes in the last of what they have written. */
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    await this.reader.close();
+  }
+}
+
+/** Whether there is such a process. That of another user counts. */
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,45 @@
+/** Money that nobody can count: budgets, and limits on credits, where a model has no price. */
+import type { LimitConfig } from '../policy/quota/config.ts';
+import { suggestion } from './nearest.ts';
+import type { Parts } from './parts.ts';
+import type { Path, Report } from './problem.ts';
+
+/** Reports models without a price under a limit on money, and prices of models that there are not. */
+export function checkPrices(parts: Parts, report: Report): void {
+  if (parts.money === undefined) return;
+  const { prices, limits, budgets } = parts.money;
+  for (const name of Object.keys(prices.models)) {
+    if (parts.modelNames.includes(name) || parts.routes.some(([, { upstream }]) => upstream !== undefined)) continue;
+    const remedy = suggestion(name, parts.modelNames, 'models');
+    report.at(['prices', 'models', name], `no model is named "${name}"; ${remedy}`, 'key');
+  }
+  const names = new Set<string>();
+  budgets.forEach(({ name }, i) => {
+    if (names.has(name)) report.at(['budgets', i, 'name'], `two budgets are named "${name}"; rename one`);
+    names.add(name);
+  });
+  const place = firstOf(parts, budgets.length, limits);
+  if (place === undefined || prices.default !== undefined) return;
+  const unpriced = parts.models.map(([name]) => name).filter((name) => !Object.hasOwn(prices.models, name));
+  const open = parts.routes.some(([, { upstream, models }]) => upstream !== undefined && models === undefined);
+  if (unpriced.length > 0) {
+    report.at(
+      place,
+      `money is limited here, and ${unpriced.join(', ')} has no price; add it to prices.models, or prices.default`,
+    );
+  } else if (open && parts.models.length === 0 && Object.keys(prices.models).length === 0) {
+    report.at(place, 'money is limited here, and nothing has a price; add prices.default or prices.models');
+  }
+}
+
+/** Where money is limited first. */
+function firstOf(parts: Parts, budgets: number, limits: readonly LimitConfig[]): Path | undefined {
+  if (budgets > 0) return ['budgets', 0];
+  const at = limits.findIndex(({ credits }) => credits !== undefined);
+  if (at >= 0) return ['limits', at];
+  for (const [i, route] of parts.routes) {
+    const own = route.limits.findIndex(({ credits }) => credits !== undefined);
+    if (own >= 0) return ['routes', i, 'limits', own];
+  }
+  return undefined;
+}

@@ -1,0 +1,25 @@
+/** The most that a request may cost, and what it has cost. */
+import { costOf, type Price, worstCost } from '../ai/cost.ts';
+import type { Exchange } from '../kernel/exchange.ts';
+
+/** A request whose price is known. */
+export interface Priced {
+  readonly price: Price | undefined;
+  readonly snapshot: { readonly prices: { readonly reserveMs: number } };
+}
+
+/** The most that a request may cost with so many tokens; 0 where it has no price. */
+export function creditsFor(passage: Priced, inputTokens: number, outputTokens: number): number {
+  const { price: found, snapshot } = passage;
+  return found === undefined ? 0 : worstCost(found, inputTokens, outputTokens, snapshot.prices.reserveMs);
+}
+
+/** What it has cost: tokens as used; the rest when the server has answered other than by an error. */
+export function costOfPassage(passage: Pick<Priced, 'price'>, exchange: Exchange): number {
+  const { price: found } = passage;
+  if (found === undefined) return 0;
+  const { usage, status, forwardedAt, firstByteAt, endedAt, outcome } = exchange;
+  const answered = outcome !== 'denied' && firstByteAt > 0 && status < 400;
+  if (!answered && usage === undefined) return 0;
+  return costOf(found, usage, forwardedAt > 0 ? endedAt - forwardedAt : 0);
+}

@@ -1,0 +1,91 @@
+/** One line of a usage journal: an entry of the ledger as JSON, written by hand because it is made once per request. Pure. */
+import type { Exchange } from '../kernel/exchange.ts';
+import type { Identity } from '../kernel/identity.ts';
+import { NAME_MAX } from './check.ts';
+import type { LedgerEntry } from './ledger.ts';
+
+/** What an entry says beyond its sums. */
+export interface UsageDetail {
+  /** Request id, as the client and the access log have it. */
+  readonly request: string;
+  readonly principal: string;
+  readonly upstream: string;
+  readonly endpoint: string;
+  readonly status: number;
+  readonly outcome: string;
+  readonly durationMs: number;
+  /** The server did not say; it was counted here. */
+  readonly estimated: boolean;
+  /** Budget → key, where nothing else tells. */
+  readonly charged?: Readonly<Record<string, string>>;
+}
+
+const MAX_KNOWN = 4096;
+const known = new Map<string, string>();
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what no store can hold
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\ud800-\udfff]/g;
+
+/** A name as the store takes it, as JSON; kept for the next time. */
+function quoted(name: string): string {
+  let text = known.get(name);
+  if (text === undefined) {
+    text = JSON.stringify(name.slice(0, NAME_MAX).replace(UNSAFE, '\ufffd'));
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(name, text);
+  }
+  return text;
+}
+
+const whole = (count: number): number => (count > 0 && count <= Number.MAX_SAFE_INTEGER ? Math.round(count) : 0);
+
+// All that is the same for one caller on one model and route, found again by identity of its last use.
+const callers = new WeakMap<Identity, Map<string, string>>();
+const nobody = new Map<string, string>();
+
+function who(x: Exchange): string {
+  const { identity, model, version, route, upstream, endpoint } = x;
+  let texts = identity === undefined ? nobody : callers.get(identity);
+  if (texts === undefined) {
+    texts = new Map<string, string>();
+    callers.set(identity as Identity, texts);
+  }
+  const id = `${route}\0${model}\0${version}\0${upstream}\0${endpoint}`;
+  let text = texts.get(id);
+  if (text === undefined) {
+    // Each token has an id of its own; its subject is who is charged.
+    const key = identity === undefined ? '' : identity.method === 'apiKey' ? identity.credential : identity.principal;
+    text =
+      `,"tenant":${quoted(identity?.tenant ?? '')},"key":${quoted(key)},"model":${quoted(model)}` +
+      `,"version":${quoted(version)},"route":${quoted(route)},"requests":1,"detail":{"principal":${quoted(identity?.principal ?? '')}` +
+      `,"upstream":${quoted(upstream)},"endpoint":${quoted(endpoint)}`;
+    if (texts.size >= MAX_KNOWN) texts.clear();
+    texts.set(id, text);
+  }
+  return text;
+}
+
+/** The line of an exchange that has ended, with its line feed. `id`: unique for ever; `at`: now, milliseconds since 1970. */
+export function usageLine(x: Exchange, id: string, at: number): string {
+  const { usage } = x;
+  const tokens =
+    usage === undefined
+      ? ',"inputTokens":0,"cachedInputTokens":0,"outputTokens":0,"reasoningTokens":0'
+      : `,"inputTokens":${whole(usage.inputTokens)},"cachedInputTokens":${whole(usage.cachedInputTokens)}` +
+        `,"outputTokens":${whole(usage.outputTokens)},"reasoningTokens":${whole(usage.reasoningTokens)}`;
+  const charged = x.charges === undefined ? '' : `,"charged":${JSON.stringify(x.charges)}`;
+  return (
+    `{"id":"${id}","at":${Math.round(at)}${who(x)},"request":${JSON.stringify(x.id)},"status":${x.status}` +
+    `,"outcome":"${x.outcome}","durationMs":${Math.round(x.endedAt - x.startedAt)},"estimated":${x.outcome !== 'completed'}${charged}}` +
+    `${tokens},"cost":${whole(x.cost)}}\n`
+  );
+}
+
+/** A line → its entry; undefined when it is none. */
+export function parseUsage(line: string): LedgerEntry | undefined {
+  try {
+    const value = JSON.parse(line) as LedgerEntry;
+    return typeof value === 'object' && value !== null && typeof value.id === 'string' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
