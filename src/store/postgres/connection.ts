@@ -179,9 +179,14 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#retry?.cancel();
-    await Promise.allSettled([this.#pool.end({ timeout: 1 }), this.#listener?.end({ timeout: 0 })]);
+    const ended = Promise.allSettled([this.#pool.end({ timeout: 1 }), this.#listener?.end({ timeout: 0 })]);
+    // The client may wait for ever for a connection that was being made anew; whoever closes does not.
+    await Promise.race([ended, new Promise<void>((done) => this.#options.clock.after(CLOSE_MS, done))]);
   }
 }
+
+/** How long a close may take, in milliseconds. */
+const CLOSE_MS = 3000;
 
 const run = (sql: Sql, text: string, values: readonly Cell[]): Promise<Row[]> =>
   sql.unsafe(text, values as Cell[], { prepare: values.length > 0 }) as unknown as Promise<Row[]>;
