@@ -124,7 +124,11 @@ describe('postgres, several nodes', needs({ commands: ['pg_lsclusters'] }), () =
       const result = await other.write([put('after', 1)]).catch(() => undefined);
       written = result?.ok === true;
       if (result?.ok) expected = result.version;
+      // What fails at once would keep the new connection from being made.
+      else await pause(20);
     }
+    // It may have been heard of before it was known here; the next write tells again.
+    await other.write([put('nudge', 1)]);
     await caughtUp;
     assert.deepEqual(
       [
