@@ -125,7 +125,7 @@ describe('postgres, several nodes', needs({ commands: ['pg_lsclusters'] }), () =
       written = result?.ok === true;
       if (result?.ok) expected = result.version;
       // What fails at once would keep the new connection from being made.
-      else await pause(20);
+      else await pause(systemClock, 20);
     }
     // It may have been heard of before it was known here; the next write tells again.
     await other.write([put('nudge', 1)]);
