@@ -1,18 +1,7 @@
 /** `gatehouse admins`: tokens of admin callers. */
 import { Command } from 'commander';
-import {
-  create,
-  documentCommand,
-  EXIT_CODES,
-  facts,
-  list,
-  print,
-  remark,
-  show,
-  table,
-  timeOf,
-  write,
-} from './documents.ts';
+import { deleteCommand, showCommand, switchCommand } from './documentparts.ts';
+import { create, documentCommand, EXIT_CODES, list, print, remark, table, timeOf } from './documents.ts';
 
 const HELP = `
 Tokens hold where the configuration has admin.access; the command line takes its own from GATEHOUSE_ADMIN_TOKEN.
@@ -49,30 +38,9 @@ export function adminsCommand(): Command {
       else table(items, ['id', 'name', 'role', 'tenant', 'hint', 'expiresAt', 'disabled']);
     }),
   );
-  admins.addCommand(
-    documentCommand('show', 'show one token, without its secret', async (flags, [id = '']) => {
-      const found = await show(flags, 'admins', id);
-      if (flags.json) print(JSON.stringify(found));
-      else facts(found);
-    }).argument('<id>'),
-  );
-  for (const [name, disabled] of [
-    ['enable', false],
-    ['disable', true],
-  ] as const) {
-    admins.addCommand(
-      documentCommand(name, `switch a token ${disabled ? 'off' : 'on again'}`, async (flags, [id = '']) => {
-        const answer = await write(flags, 'PATCH', 'admins', id, { disabled });
-        if (flags.json) print(JSON.stringify(answer));
-        else print(`${id} is ${name}d`);
-      }).argument('<id>'),
-    );
-  }
-  admins.addCommand(
-    documentCommand('delete', 'end a token for good', async (flags, [id = '']) => {
-      await write(flags, 'DELETE', 'admins', id);
-      if (!flags.json) print(`${id} is gone`);
-    }).argument('<id>'),
-  );
+  admins.addCommand(showCommand('admins', 'show one token, without its secret'));
+  admins.addCommand(switchCommand('admins', 'enable', 'switch a token on again'));
+  admins.addCommand(switchCommand('admins', 'disable', 'switch a token off'));
+  admins.addCommand(deleteCommand('admins', 'end a token for good'));
   return admins;
 }

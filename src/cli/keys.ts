@@ -1,5 +1,6 @@
 /** `gatehouse keys`: API keys of a running gateway. */
 import { Command } from 'commander';
+import { deleteCommand, switchCommand } from './documentparts.ts';
 import {
   assignments,
   create,
@@ -88,25 +89,9 @@ export function keysCommand(): Command {
       else print(`${id} is revoked`);
     }).argument('<id>'),
   );
-  for (const [name, disabled] of [
-    ['enable', false],
-    ['disable', true],
-  ] as const) {
-    const what = disabled ? 'switch a key off' : 'switch a key on again that was disabled or revoked';
-    keys.addCommand(
-      documentCommand(name, what, async (flags, [id = '']) => {
-        const answer = await write(flags, 'PATCH', 'keys', id, { disabled });
-        if (flags.json) print(JSON.stringify(answer));
-        else print(`${id} is ${name}d`);
-      }).argument('<id>'),
-    );
-  }
-  keys.addCommand(
-    documentCommand('delete', 'forget a key; revoke it first where it may be in use', async (flags, [id = '']) => {
-      await write(flags, 'DELETE', 'keys', id);
-      if (!flags.json) print(`${id} is gone`);
-    }).argument('<id>'),
-  );
+  keys.addCommand(switchCommand('keys', 'enable', 'switch a key on again that was disabled or revoked'));
+  keys.addCommand(switchCommand('keys', 'disable', 'switch a key off'));
+  keys.addCommand(deleteCommand('keys', 'forget a key; revoke it first where it may be in use'));
   return keys;
 }
 

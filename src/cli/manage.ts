@@ -1,5 +1,6 @@
 /** `gatehouse tenants`, `plans` and `domains`: documents that are written as YAML, or field by field. */
 import { Command } from 'commander';
+import { deleteCommand, showCommand } from './documentparts.ts';
 import {
   assignments,
   create,
@@ -10,7 +11,6 @@ import {
   list,
   print,
   remark,
-  show,
   table,
   write,
 } from './documents.ts';
@@ -38,13 +38,7 @@ function manageCommand({ name, one, what, columns, example }: Managed): Command 
       .option('--tenant <name>', 'only those of this customer')
       .option('--limit <count>', 'at most this many', '10000'),
   );
-  command.addCommand(
-    documentCommand('show', `show one ${one}`, async (flags, [id = '']) => {
-      const found = await show(flags, name, id);
-      if (flags.json) print(JSON.stringify(found));
-      else facts(found);
-    }).argument('<id>'),
-  );
+  command.addCommand(showCommand(name, `show one ${one}`));
   const written = (flags: Record<string, unknown>) => ({
     ...documentIn(flags.file),
     ...assignments(flags.set, '--set', true),
@@ -80,12 +74,7 @@ function manageCommand({ name, one, what, columns, example }: Managed): Command 
       ),
     ),
   );
-  command.addCommand(
-    documentCommand('delete', `delete a ${one}`, async (flags, [id = '']) => {
-      await write(flags, 'DELETE', name, id);
-      if (!flags.json) print(`${id} is gone`);
-    }).argument('<id>'),
-  );
+  command.addCommand(deleteCommand(name, `delete a ${one}`));
   return command;
 }
 
