@@ -187,7 +187,7 @@ export interface Period {
   /** Number of the period, growing; asked with every use. */
   current(now: number): number;
   /** Milliseconds until the next one. */
-  left(now: number): number;
+  left(): number;
 }
 
 /** At most `limit` units in each calendar period (hour, day, week, month). What was held at its end counts for the next. */
@@ -221,11 +221,11 @@ export class CalendarCounter implements Counter {
     if (units > this.#period.limit) return Number.POSITIVE_INFINITY;
     const free = this.free(now);
     if (free >= units) return 0;
-    return free + this.#held >= units ? UNKNOWN_WAIT : Math.max(1, this.#period.left(now));
+    return free + this.#held >= units ? UNKNOWN_WAIT : Math.max(1, this.#period.left());
   }
 
-  resetMs(now: number): number {
-    return this.#period.left(now);
+  resetMs(): number {
+    return this.#period.left();
   }
 
   empty(now: number): boolean {

@@ -82,9 +82,9 @@ export class CalendarPeriod implements Period {
     return this.#number;
   }
 
-  left(now: number): number {
+  left(): number {
     this.current();
-    return Math.max(0, this.#end - this.#wall.now()) + (now - now);
+    return Math.max(0, this.#end - this.#wall.now());
   }
 
   /** When the period began, in milliseconds since 1970. */

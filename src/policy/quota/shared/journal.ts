@@ -96,7 +96,7 @@ export class JournalStore {
       if (known === undefined) return { granted: ask.granted, retryAfterMs: 50, ttlMs: FOREVER, free: 0, resetMs: 0 };
       const { rule, period } = known;
       const key = `${rule.name}:${JSON.stringify(rule.refill)}:${ask.key}`;
-      const question = storeAsk(ask, rule, period, this.#clock.now(), 0);
+      const question = storeAsk(ask, rule, period, 0);
       const found = this.#accounts.get(key);
       const account = found !== undefined && found.until > now ? found.account : newAccount(question, now);
       const { granted, retryAfterMs, free, resetMs } = serveLease(account, NODE, question, now, FOREVER, 0);

@@ -6,13 +6,7 @@ import type { Rule } from '../rule.ts';
 import type { StoreAsk, StoreGrant } from './account.ts';
 
 /** A worker's or node's question with what the store needs to know of the rule. `again`: see `StoreAsk`. */
-export function storeAsk(
-  ask: LeaseAsk,
-  rule: Rule,
-  period: CalendarPeriod | undefined,
-  now: number,
-  again: number,
-): StoreAsk {
+export function storeAsk(ask: LeaseAsk, rule: Rule, period: CalendarPeriod | undefined, again: number): StoreAsk {
   const { refill, limit } = rule;
   const { epoch, granted, back, used, heardBack, heardUsed, need, least, wish } = ask;
   return {
@@ -21,7 +15,7 @@ export function storeAsk(
     windowMs: 'windowMs' in refill ? refill.windowMs : 0,
     burst: refill.type === 'bucket' ? refill.burst : 0,
     period: period?.startedAt ?? 0,
-    left: period === undefined ? 0 : Math.ceil(period.left(now)),
+    left: period === undefined ? 0 : Math.ceil(period.left()),
     share: rule.onStoreLoss === 'localShare',
     epoch,
     granted,

@@ -161,7 +161,6 @@ export class SharedStore {
   }
 
   async #send(batch: readonly Waiting[]): Promise<void> {
-    const now = this.#parts.clock.now();
     const keys: string[] = [];
     const fields: string[] = [];
     const sent: Waiting[] = [];
@@ -178,7 +177,7 @@ export class SharedStore {
       const told = ask.granted - ask.back + ask.used - ask.heardUsed;
       const again = Math.max(0, this.#shadow.counted(ask.rule, ask.key) - told);
       keys.push(`${this.#tag}:${known.rule.name}:${JSON.stringify(known.rule.refill)}:${ask.key}`);
-      for (const field of askFields(storeAsk(ask, known.rule, known.period, now, again), ask.home)) fields.push(field);
+      for (const field of askFields(storeAsk(ask, known.rule, known.period, again), ask.home)) fields.push(field);
       sent.push(one);
     }
     if (sent.length === 0) return;
