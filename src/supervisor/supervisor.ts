@@ -18,6 +18,7 @@ export { Directory, type DirectoryKind } from './directory.ts';
 export { HANDOVER, type Inherited, inheritedFrom } from './inherit.ts';
 export type { Reloaded } from './report.ts';
 export { Services } from './services.ts';
+export type { HandedKey } from './ticketring.ts';
 
 /** The supervisor of one gateway. */
 export class Supervisor<C extends SupervisedConfig> {
