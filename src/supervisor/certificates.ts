@@ -33,8 +33,10 @@ export interface CertificatesParts {
 const HOUR_MS = 3_600_000;
 /** Certificates in one message to a worker. */
 const PAGE = 200;
-/** After this long every worker has heard of a challenge. */
-const SETTLE_MS = 500;
+/** How long workers may take to hear of a challenge; one that is stuck is none that the authority meets. */
+const HEARD_MS = 5000;
+/** After this long the program before us accepts no more. */
+const LEFT_MS = 5000;
 
 interface Served {
   change: DomainChange;
@@ -56,6 +58,8 @@ export class Certificates {
   #files: Readonly<Record<string, string>> = {};
   #timer: Timer | undefined;
   #live = false;
+  #tookOver = false;
+  #beginning: Timer | undefined;
 
   /** Publishes the topic; call before the supervisor starts. */
   constructor(parts: CertificatesParts) {
@@ -79,8 +83,11 @@ export class Certificates {
 
   /** Listeners are open, so an authority that looks for a proof finds it: begins to have certificates issued. */
   begin(): void {
-    this.#live = true;
-    for (const issuer of this.#issuers.values()) issuer.begin();
+    // The program before us accepts until it has heard that we serve, and knows nothing of our challenges.
+    this.#beginning = this.#parts.clock.after(this.#tookOver ? LEFT_MS : 0, () => {
+      this.#live = true;
+      for (const issuer of this.#issuers.values()) issuer.begin();
+    });
   }
 
   /** Goes over to another configuration. `files`: as the workers get them. */
@@ -123,12 +130,14 @@ export class Certificates {
 
   /** Goes on with those of the program before this one. */
   takeOver(tickets: readonly HandedKey[]): void {
+    this.#tookOver = tickets.length > 0;
     this.#tickets.takeOver(tickets);
   }
 
   /** Ends all watching and issuing. */
   stop(): void {
     this.#live = false;
+    this.#beginning?.cancel();
     this.#tickets.stop();
     this.#timer?.cancel();
     this.#folders.stop();
@@ -229,13 +238,20 @@ export class Certificates {
       show: (proof) => {
         this.#proofs.add(proof);
         this.#push({ challenges: [...this.#proofs] });
-        return new Promise((done) => clock.after(SETTLE_MS, done));
+        return this.#heard(proof);
       },
       hide: (proof) => {
         this.#proofs.delete(proof);
         this.#push({ challenges: [...this.#proofs] });
       },
     });
+  }
+
+  async #heard({ domain }: Proof): Promise<void> {
+    const missing = await this.#parts.services.confirm('tls', HEARD_MS);
+    if (missing === 0) return;
+    const message = `${missing} workers have not heard of the challenge for ${domain} in ${HEARD_MS / 1000} s`;
+    this.#parts.notice({ level: 'warn', message: `${message}; if the authority meets one of them, the attempt fails` });
   }
 
   // ---- expiry
