@@ -34,6 +34,12 @@ export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }
 
+/** Who connects from this address. */
+export function peerOf(trusts: Trust, seen: { address: string; port: number }): Peer {
+  const address = plainAddress(seen.address);
+  return { address, port: seen.port, trusted: trusts(address) };
+}
+
 /** A hop as a proxy in front described it. */
 interface Hop {
   /** Address, perhaps with port; or a name that is none, such as `unknown` or `_hidden` (RFC 7239 §6). */
