@@ -1,6 +1,7 @@
 /** The listeners of a worker: accept, keep within limits, hand connections their runtime, drain. Knows no routes. */
 import { createServer, type Server } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { plainAddress } from '../http/network.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Peer } from '../kernel/exchange.ts';
@@ -11,7 +12,7 @@ import { Wire } from '../socket/wire.ts';
 import { alpnOf, type ListenerConfig, protocolsOf } from './config.ts';
 import type { Intake, Pausable } from './intake.ts';
 import { type Opened, openConnection } from './open.ts';
-import { compileTrust, plainAddress, type Trust } from './peer.ts';
+import { compileTrust, type Trust } from './peer.ts';
 import { ProxyReader } from './proxy/reader.ts';
 import type { Drainable, ListenerHandler, ListenerRuntime } from './runtime.ts';
 import { type Pending, parentOf, type ReadText, type SecureDoor, type Secured, secureDoor } from './tls.ts';
