@@ -1,6 +1,6 @@
 /** What is kept of an API key: everything but the key itself. */
 import { z } from 'zod';
-import { isNetwork } from './network.ts';
+import { isNetwork } from '../../http/network.ts';
 
 const word = z
   .string()
