@@ -83,7 +83,7 @@ function unseen(request: Request, outcome: Outcome): number {
   if (operation === undefined || boundOf(operation) === undefined || !reached(request, outcome)) return 0;
   if (progress?.usage !== undefined || exchange.stream) return 0;
   const reserved = meter?.outputTokens ?? 0;
-  // Nobody knows how far it was: what was reserved for it is the most.
-  if (outcome !== 'completed') return reserved;
+  // Nobody knows how far it was, or what is made of it later: what was reserved for it is the most.
+  if (outcome !== 'completed' || request.peek?.background === true) return reserved;
   return Math.min(reserved, Math.ceil(Math.max(1, exchange.responseBytes - ENVELOPE_BYTES) / BYTES_PER_TOKEN));
 }

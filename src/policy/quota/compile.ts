@@ -5,8 +5,8 @@ import { sayWindow } from './amount.ts';
 import { type BudgetConfig, type LimitConfig, unitOf } from './config.ts';
 import type { Refill, Rule } from './rule.ts';
 
-/** Parts of a key that only callers have who were authenticated. */
-const KNOWN_PARTS = new Set(['apiKey', 'tenant', 'user', 'plan', 'model', 'version', 'route', 'resource']);
+/** Parts of a key of which no stranger can make more. A model is what a client writes, where its route offers none by name. */
+const KNOWN_PARTS = new Set(['apiKey', 'tenant', 'user', 'plan', 'version', 'route', 'resource']);
 /** Parts of a key that are not known before the body was read. */
 const BODY_PARTS = new Set(['model', 'version']);
 const BODY_UNITS = new Set(['tokens', 'inputTokens', 'outputTokens', 'credits']);
@@ -90,7 +90,8 @@ const SAID: Readonly<Record<Rule['unit'], string>> = {
 
 /** `1000 requests per minute`. */
 export function sayRule({ unit, limit, refill }: Rule): string {
-  const what = `${unit === 'credits' ? formatCost(limit) : limit} ${SAID[unit]}`;
+  const said = limit === 1 ? SAID[unit].replace(/s(?= at|$)/, '') : SAID[unit];
+  const what = `${unit === 'credits' ? formatCost(limit) : limit} ${said}`;
   if (refill.type === 'held') return what;
   return `${what} per ${refill.type === 'calendar' ? `calendar ${refill.every}` : sayWindow(refill.windowMs)}`;
 }
