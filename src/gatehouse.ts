@@ -7,6 +7,7 @@
 import { authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
 import { authorize, permitModel } from './gatehouse/authorize.ts';
 import { answerPreflight } from './gatehouse/cors.ts';
+import { forward } from './gatehouse/forward.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
@@ -20,7 +21,6 @@ import {
   chaos,
   chooseModel,
   compose,
-  forward,
   guard,
   identify,
   peek,
