@@ -29,7 +29,7 @@ import type { Forward } from '../upstream/forward.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Order } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { usageOf } from './demand.ts';
+import { reservedFor, usageOf } from './demand.ts';
 import { grpcFields } from './grpc.ts';
 import { leftLines } from './leftlines.ts';
 import type { Meter } from './meter.ts';
@@ -195,6 +195,15 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const goes = (name: string) => cors === '' || !name.startsWith('access-control-');
     if (changes === undefined) return head.linesWhere(drop, goes) + left;
     return head.linesWhere(drop, (name) => goes(name) && !leavesOut(changes, name)) + changes.lines + left;
+  }
+
+  reserved(): ReturnType<typeof reservedFor> {
+    return reservedFor(this);
+  }
+
+  /** More was reserved for it. */
+  extended(): void {
+    this.worker.events.emit('requestForwarded', this);
   }
 
   get tokens(): number {
