@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import { type Config, dataFolder } from '../config/config.ts';
-import { createGatehouse, warmUp } from '../gatehouse.ts';
+import { createGatehouse, WARM_UP_DESCRIPTORS, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
@@ -66,6 +66,7 @@ function runWorker(): void {
   const accessLog = new WorkerLog(events, sink);
 
   let warm = false;
+  let warming = true;
 
   const observe = async (config: Config) => {
     if (!observer) {
@@ -138,7 +139,12 @@ function runWorker(): void {
             tokens,
             ledgerTrouble: () => usage.trouble,
             relisten: (listener) => link.relisten(listener),
-            ...(descriptors === undefined ? {} : { descriptors }),
+            ...(descriptors && {
+              descriptors: {
+                limit: descriptors.limit,
+                used: () => descriptors.used + (warming ? WARM_UP_DESCRIPTORS : 0),
+              },
+            }),
           });
           await gatehouse.start();
         }
@@ -149,7 +155,9 @@ function runWorker(): void {
         await gatehouse.doors.listen(listener, handle);
         if (!warm) {
           warm = true;
-          void warmUp(createGatehouse, systemClock, warmEvents());
+          void warmUp(createGatehouse, systemClock, warmEvents()).then(() => {
+            warming = false;
+          });
         }
       },
       unlisten: (listener) => gatehouse?.doors.unlisten(listener),

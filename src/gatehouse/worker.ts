@@ -99,7 +99,7 @@ export class Worker implements ListenerHandler, PassageHost {
     const { clock, descriptors } = parts;
     this.#intake = new Intake(
       clock,
-      descriptors && { limit: descriptors.limit, used: () => descriptors.used + this.#sockets() },
+      descriptors && { limit: descriptors.limit, used: () => descriptors.used() + this.#sockets() },
     );
     this.doors = new Doors({
       clock,

@@ -21,15 +21,32 @@ export interface ProcessReadings {
   loopBusyRatio: number;
 }
 
+/**
+ * Gives a reader of this process's memory. Reading takes a file descriptor; when there is none left, the reading before
+ * stands: a process that is out of them has to go on.
+ */
+export function memoryReader(read: () => NodeJS.MemoryUsage = process.memoryUsage): () => NodeJS.MemoryUsage {
+  let last = read();
+  return () => {
+    try {
+      last = read();
+    } catch {
+      // Said above.
+    }
+    return last;
+  };
+}
+
 /** Gives a reader of the real process; each call reads the time since the call before. Call it about once a second. */
 export function processReader(): () => ProcessReadings {
   const resolution = 50;
   const delay = monitorEventLoopDelay({ resolution });
   delay.enable();
+  const readMemory = memoryReader();
   let before = performance.eventLoopUtilization();
   return () => {
     const cpu = process.cpuUsage();
-    const memory = process.memoryUsage();
+    const memory = readMemory();
     const now = performance.eventLoopUtilization();
     const busy = performance.eventLoopUtilization(now, before).utilization;
     before = now;
@@ -62,10 +79,11 @@ export function loadReader(): () => LoadReadings {
   const resolution = 20;
   const delay = monitorEventLoopDelay({ resolution });
   delay.enable();
-  const start = process.memoryUsage();
+  const readMemory = memoryReader();
+  const start = readMemory();
   const program = Math.max(0, start.rss - start.heapTotal - start.external);
   return () => {
-    const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
+    const { rss, heapTotal, heapUsed, external } = readMemory();
     // Without a single tick in all that time there is no mean.
     const mean = Number.isFinite(delay.mean) ? Math.max(0, delay.mean / 1e6 - resolution) : 0;
     delay.reset();
