@@ -4,14 +4,14 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { spareOf } from './ahead.ts';
-import { type Account, type Book, evict } from './book.ts';
-import { CalendarCounter } from './counter.ts';
+import { type Account, type Book, evict, newBook, newCounter, sweep } from './book.ts';
+import { CalendarCounter } from './calendarcounter.ts';
 import { handOver, takeBack, takeOver } from './handover.ts';
 import type { Holding } from './holding.ts';
 import { KeyLimits } from './keylimits.ts';
 import type { Authority, Counted, LeaseAsk, LeaseGrant } from './protocol.ts';
 import { countersOf, type Rule, sameRefill } from './rule.ts';
-import { nearestFirst, type Standing, standingOf } from './standing.ts';
+import { Nearest, type Standing, standingOf } from './standing.ts';
 
 /** When a worker may ask again about a rule that is not known here (yet), in milliseconds. */
 const UNKNOWN_RULE_MS = 50;
@@ -25,7 +25,8 @@ export class LocalAuthority implements Authority {
   #nodes = 1;
   /** Keys that are not known yet are for the process that takes over. */
   #handed = false;
-  /** Accounts that were dropped while something was counted, because strangers made too many. */
+  readonly #random = () => this.#clock.random();
+  /** Accounts that were dropped while something was counted, because strangers made too many; what was counted is remembered. */
   evicted = 0;
 
   /** `maxKeys`: accounts that one rule may have of keys that strangers can make. */
@@ -48,7 +49,7 @@ export class LocalAuthority implements Authority {
       } else {
         const counters = countersOf(rule, this.#clock);
         counters.setLimit(rule.limit, this.#nodes);
-        this.#books.set(rule.name, { rule, counters, accounts: new Map() });
+        this.#books.set(rule.name, newBook(rule, counters));
       }
     }
   }
@@ -97,14 +98,14 @@ export class LocalAuthority implements Authority {
   /** Counters that are not empty, those with the smallest share free first. */
   standings(most = 100): Standing[] {
     const now = this.#clock.now();
-    const all: Standing[] = [];
+    const nearest = new Nearest(most);
     for (const { rule, accounts } of this.#books.values()) {
       for (const [key, { counter, extra }] of accounts) {
         const standing = standingOf(rule, key, counter, extra, now);
-        if (standing !== undefined) all.push(standing);
+        if (standing !== undefined) nearest.add(standing);
       }
     }
-    return nearestFirst(all, most);
+    return nearest.list();
   }
 
   /** Forgets what was counted for a key, but not what is held now. Returns whether there was something. */
@@ -262,9 +263,11 @@ export class LocalAuthority implements Authority {
       }
       return account;
     }
-    if (!book.rule.known && accounts.size >= this.#maxKeys && evict(book, now, this.#maxKeys)) this.evicted++;
+    const { known } = book.rule;
+    if (known || accounts.size <= this.#maxKeys / 2) sweep(book, now);
+    else if (accounts.size >= this.#maxKeys && evict(book, now, this.#maxKeys, this.#random)) this.evicted++;
     account = {
-      counter: book.counters.make(now),
+      counter: newCounter(book, key, now),
       extra: this.#extraOf(book.rule, key),
       outside: 0,
       outsideIn: 0,

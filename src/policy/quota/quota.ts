@@ -116,6 +116,11 @@ export class Quota {
     return new Admission(this.#leases, limits, exchange, demand, report, decided);
   }
 
+  /** Keys that something is or was lately in hand of, of all limits. */
+  get size(): number {
+    return this.#leases.size;
+  }
+
   /** Gives everything back; resolves when the authority has been told. */
   close(): Promise<void> {
     return this.#leases.close();

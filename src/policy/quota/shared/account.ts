@@ -68,6 +68,17 @@ export function newAccount(ask: StoreAsk, now: number): StoreAccount {
   return { h: 0, u: 0, s: [], l: ask.burst, a: now, p: ask.period, n: {} };
 }
 
+/** Units that were used before this account began, the last of them at `at`. `windowMs` is 0 for a calendar limit. */
+export function carryOn(
+  account: StoreAccount,
+  { windowMs }: Pick<StoreAsk, 'windowMs'>,
+  units: number,
+  at: number,
+): void {
+  account.u += units;
+  if (windowMs > 0) account.s.push(Math.floor(at / (windowMs / SLOTS)), units);
+}
+
 function settle(account: StoreAccount, ask: StoreAsk, back: number, used: number, at: number): void {
   account.h -= back;
   if (ask.type === 'b') account.l = Math.min(ask.burst - account.h, account.l + back - used);

@@ -9,10 +9,12 @@ import { closeSync, fsync, mkdirSync, openSync, readFileSync, renameSync, writeS
 import { dirname } from 'node:path';
 import type { Clock, Timer } from '../../../kernel/clock.ts';
 import type { NoticeEvent } from '../../../kernel/event.ts';
+import { Eldest } from '../eldest.ts';
 import { CalendarPeriod, SteadyWall } from '../period.ts';
 import type { LeaseAsk, LeaseGrant } from '../protocol.ts';
+import { Remains } from '../remains.ts';
 import type { Rule } from '../rule.ts';
-import { keepMs, newAccount, type StoreAccount, serveLease } from './account.ts';
+import { carryOn, keepMs, newAccount, type StoreAccount, type StoreAsk, serveLease } from './account.ts';
 import { storeAsk } from './lines.ts';
 
 /** A window is worth writing down from this length on (milliseconds). */
@@ -25,9 +27,24 @@ const SYNC_MS = 1000;
 const FOREVER = 1e15;
 const NODE = 'node';
 
+/** Accounts that are kept of keys that strangers can make. */
+const MOST_KEYS = 200_000;
+/** Accounts looked at to make room for a new one. */
+const LOOK_MOST = 8;
+
 interface Kept {
   account: StoreAccount;
   until: number;
+  /** No stranger can make such keys. */
+  known: boolean;
+}
+
+/** A rule in force. */
+interface Known {
+  rule: Rule;
+  period: CalendarPeriod | undefined;
+  /** What was counted of keys that had to make room. */
+  remains: Remains | undefined;
 }
 
 type Line = [key: string, until: number, account: StoreAccount];
@@ -44,15 +61,18 @@ export class JournalStore {
   readonly #wall: SteadyWall;
   readonly #notice: (notice: NoticeEvent) => void;
   readonly #accounts = new Map<string, Kept>();
-  readonly #rules = new Map<string, { rule: Rule; period: CalendarPeriod | undefined }>();
+  readonly #eldest = new Eldest(this.#accounts);
+  readonly #most: number;
+  readonly #rules = new Map<string, Known>();
   #fd: number | undefined;
   #lines = 0;
   #dirty = false;
   readonly #timer: Timer;
 
-  /** Call `open`. */
-  constructor(path: string, clock: Clock, notice: (notice: NoticeEvent) => void) {
+  /** Call `open`. `most`: accounts, beyond which those of strangers make room. */
+  constructor(path: string, clock: Clock, notice: (notice: NoticeEvent) => void, most = MOST_KEYS) {
     this.#path = path;
+    this.#most = most;
     this.#clock = clock;
     this.#notice = notice;
     this.#wall = new SteadyWall(clock);
@@ -74,15 +94,15 @@ export class JournalStore {
     this.#rules.clear();
     for (const rule of rules) {
       const { refill } = rule;
-      const same = before.get(rule.name)?.rule.refill;
-      const keeps = JSON.stringify(same) === JSON.stringify(refill);
+      const same = before.get(rule.name);
+      const keeps = JSON.stringify(same?.rule.refill) === JSON.stringify(refill);
       const period =
         refill.type !== 'calendar'
           ? undefined
           : keeps
-            ? before.get(rule.name)?.period
+            ? same?.period
             : new CalendarPeriod(rule.limit, refill.every, refill.timeZone, this.#clock);
-      this.#rules.set(rule.name, { rule, period });
+      this.#rules.set(rule.name, { rule, period, remains: keeps ? same?.remains : undefined });
     }
   }
 
@@ -98,10 +118,13 @@ export class JournalStore {
       const key = `${rule.name}:${JSON.stringify(rule.refill)}:${ask.key}`;
       const question = storeAsk(ask, rule, period, 0);
       const found = this.#accounts.get(key);
-      const account = found !== undefined && found.until > now ? found.account : newAccount(question, now);
+      const account = found !== undefined && found.until > now ? found.account : this.#begin(known, key, question, now);
       const { granted, retryAfterMs, free, resetMs } = serveLease(account, NODE, question, now, FOREVER, 0);
       const until = now + keepMs(account, question, 0);
-      this.#accounts.set(key, { account, until });
+      if (found === undefined && this.#accounts.size >= this.#most) this.#makeRoom(now);
+      // When it gets tight, whoever has asked last is last to go.
+      else if (this.#accounts.size > this.#most / 2) this.#accounts.delete(key);
+      this.#accounts.set(key, { account, until, known: rule.known });
       text += `${JSON.stringify([key, until, account] satisfies Line)}\n`;
       this.#lines++;
       return { granted, retryAfterMs, ttlMs: FOREVER, free, resetMs };
@@ -128,7 +151,7 @@ export class JournalStore {
     const now = Math.floor(this.#wall.now());
     for (const line of readLines(this.#path)) {
       const [key, until, account] = line;
-      this.#accounts.set(key, { account, until });
+      this.#accounts.set(key, { account, until, known: false });
     }
     for (const [key, { account, until }] of this.#accounts) {
       if (until <= now) this.#accounts.delete(key);
@@ -146,6 +169,33 @@ export class JournalStore {
   close(): void {
     this.#timer.cancel();
     this.release();
+  }
+
+  /** An account of which nothing is kept. */
+  #begin({ rule, period, remains }: Known, key: string, question: StoreAsk, now: number): StoreAccount {
+    const account = newAccount(question, now);
+    const { units, at } = remains?.of(key, generationOf(rule, period, now)) ?? { units: 0, at: 0 };
+    if (units > 0) carryOn(account, question, units, at);
+    return account;
+  }
+
+  /** The oldest of strangers goes of which nothing is held; what was counted of it is remembered. */
+  #makeRoom(now: number): void {
+    for (let looked = 0; looked < LOOK_MOST; looked++) {
+      const found = this.#eldest.take();
+      if (found === undefined) return;
+      const [key, { account, until, known }] = found;
+      if (until <= now) return;
+      const of = this.#rules.get(key.slice(0, key.indexOf(':{')));
+      if (of === undefined) return;
+      if (known || account.h > 0) {
+        this.#eldest.renew(found);
+        continue;
+      }
+      of.remains ??= new Remains(() => this.#clock.random());
+      of.remains.keep(key, account.u, now, generationOf(of.rule, of.period, now));
+      return;
+    }
   }
 
   /** Writes the file anew, with what still counts. */
@@ -173,6 +223,13 @@ export class JournalStore {
   }
 }
 
+/** As of `Counters` in rule.ts. */
+function generationOf({ refill }: Rule, period: CalendarPeriod | undefined, now: number): number {
+  if (refill.type === 'sliding') return Math.floor(now / (refill.windowMs * (1 + 1 / 64)));
+  // Of the period before nothing is left.
+  return (period?.current() ?? 0) * 2;
+}
+
 const refused = (ask: LeaseAsk): LeaseGrant => ({
   granted: ask.granted,
   retryAfterMs: 0,
@@ -189,9 +246,8 @@ function settleAll(key: string, account: StoreAccount, now: number): void {
   account.n = {};
   account.h -= rest;
   if (rest <= 0) return;
-  account.u += rest;
-  const windowMs = /"windowMs":(\d+)/.exec(key)?.[1];
-  if (windowMs !== undefined) account.s.push(Math.floor(now / (Number(windowMs) / 64)), rest);
+  const windowMs = Number(/"windowMs":(\d+)/.exec(key)?.[1] ?? 0);
+  carryOn(account, { windowMs }, rest, now);
 }
 
 /** The lines that are whole: the last one may not be. */
