@@ -21,7 +21,7 @@ export class LocalAuthority implements Authority {
   readonly #clock: Clock;
   readonly #books = new Map<string, Book>();
   readonly #maxKeys: number;
-  readonly #keyLimits = new KeyLimits();
+  readonly #keyLimits: KeyLimits;
   #nodes = 1;
   /** Keys that are not known yet are for the process that takes over. */
   #handed = false;
@@ -29,9 +29,10 @@ export class LocalAuthority implements Authority {
   /** Accounts that were dropped while something was counted, because strangers made too many; what was counted is remembered. */
   evicted = 0;
 
-  /** `maxKeys`: accounts that one rule may have of keys that strangers can make. */
-  constructor(clock: Clock, maxKeys = 200_000) {
+  /** `maxKeys`: accounts that one rule may have of keys that strangers can make. `keyLimits`: what `limitKey` writes to. */
+  constructor(clock: Clock, maxKeys = 200_000, keyLimits = new KeyLimits()) {
     this.#clock = clock;
+    this.#keyLimits = keyLimits;
     this.#maxKeys = maxKeys;
   }
 
@@ -236,7 +237,8 @@ export class LocalAuthority implements Authority {
     };
   }
 
-  #holding({ counter, holdings }: Account, holder: number, ask: LeaseAsk, now: number): Holding {
+  #holding(account: Account, holder: number, ask: LeaseAsk, now: number): Holding {
+    const { counter, holdings } = account;
     const { epoch, granted, heardBack: back, heardUsed: used } = ask;
     for (let i = holdings.length - 1; i >= 0; i--) {
       const one = holdings[i] as Holding;
@@ -248,7 +250,9 @@ export class LocalAuthority implements Authority {
     // Usually all sums are 0. After an account was dropped, or an authority started anew, what a worker holds it holds.
     const holding = { holder, epoch, granted, back, used };
     counter.hold(granted - back, now);
-    holdings.push(holding);
+    // Mostly one worker asks for a key: as large as it has to be.
+    if (holdings.length === 0) account.holdings = [holding];
+    else holdings.push(holding);
     return holding;
   }
 

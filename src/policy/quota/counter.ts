@@ -72,6 +72,8 @@ export class SlidingCounter implements Counter {
     const slots = this.#slots;
     const last = slots.length - 2;
     if (last >= 0 && (slots[last] as number) >= slot) slots[last + 1] = (slots[last + 1] as number) + used;
+    // A literal is as large as it has to be: what grows takes room for more.
+    else if (last < 0) this.#slots = [slot, used];
     else slots.push(slot, used);
   }
 

@@ -91,7 +91,7 @@ for (const refill of [
   test(`${refill.type}: strangers with ever new keys: memory is bounded, and nobody gets a limit anew by it`, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-journal-'));
     const clock = new ManualClock(Date.UTC(2026, 5, 10, 1));
-    const journal = new JournalStore(join(folder, 'limits.jsonl'), clock, () => {}, 200);
+    const journal = new JournalStore(join(folder, 'limits.jsonl'), clock, () => {}, undefined, 200);
     const rule = { ...ruleOf(10, refill), known: false };
     journal.open();
     journal.configure([rule, { ...ruleOf(10, refill), name: 'known' }]);
