@@ -102,6 +102,7 @@ export class LocalAuthority implements Authority {
     const nearest = new Nearest(most);
     for (const { rule, accounts } of this.#books.values()) {
       for (const [key, { counter, extra }] of accounts) {
+        if (!nearest.wants(counter.free(now) + extra, rule.limit + extra)) continue;
         const standing = standingOf(rule, key, counter, extra, now);
         if (standing !== undefined) nearest.add(standing);
       }

@@ -47,6 +47,11 @@ export class Nearest {
     this.#most = most;
   }
 
+  /** Whether one like this would be among them. */
+  wants(free: number, limit: number): boolean {
+    return free / Math.max(1, limit) < this.#worst;
+  }
+
   add(standing: Standing): void {
     if (shareOf(standing) >= this.#worst) return;
     if (this.#found.push(standing) >= this.#most * 2) this.#cut();
