@@ -143,7 +143,7 @@ export type LimitChange = Promise<{ ok: true; value: object } | { ok: false; pro
 /** Limits and budgets while they run. `who` goes into the history. */
 export interface AdminLimits {
   /** Who is near which limit, the nearest first, and what was changed. */
-  list(most: number): object;
+  list(most: number): Promise<object>;
   raise(order: Readonly<Record<string, unknown>>, who: string): LimitChange;
   restore(order: Readonly<Record<string, unknown>>, who: string): LimitChange;
   release(order: Readonly<Record<string, unknown>>, who: string): LimitChange;
