@@ -72,7 +72,7 @@ export class Desks {
     this.#certificates = certificates;
     this.#links = links;
     this.kept = kept;
-    this.queues = new NodeQueues(clock, config, services);
+    this.queues = new NodeQueues(clock, config, services, notice);
     this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
     const { limits } = this;
     this.usage = new NodeUsage({ clock, folder, owner, limits, store: () => kept.store, notice, metrics: own.usage });
@@ -146,6 +146,7 @@ export class Desks {
   /** The workers have ended. */
   async close(): Promise<void> {
     this.#certificates.stop();
+    this.queues.close();
     await this.usage.close();
     await this.kept.close();
     this.#issuer.close();

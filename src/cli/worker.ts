@@ -126,7 +126,7 @@ function runWorker(): void {
             pseudonym,
             idPrefix,
             share: () => ({ slot: Number(slot), workers: workerCount }),
-            readings: loadReader(),
+            readings: loadReader(systemClock),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
             tls,
             askProbe: link.askProbe,

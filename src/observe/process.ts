@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '../kernel/clock.ts';
 import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S, WORKER_METRICS as W } from './catalog.ts';
+import { type CpuShares, cpuReader } from './cpu.ts';
 import { LimitMetrics } from './limits.ts';
 import { PlaceMetrics } from './places.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
@@ -72,15 +73,18 @@ export interface LoadReadings {
   heapLimitBytes: number;
   /** Mean delay of the event loop since the reading before, in milliseconds. */
   loopDelayMs: number;
+  /** Busy shares since the reading before. */
+  cpu: CpuShares;
 }
 
 /** Gives a reader of how burdened the real process is; each call reads the time since the call before. */
-export function loadReader(): () => LoadReadings {
+export function loadReader(clock: Clock): () => LoadReadings {
   const resolution = 20;
   const delay = monitorEventLoopDelay({ resolution });
   delay.enable();
   const readMemory = memoryReader();
   const start = readMemory();
+  const cpu = cpuReader(clock);
   const program = Math.max(0, start.rss - start.heapTotal - start.external);
   return () => {
     const { rss, heapTotal, heapUsed, external } = readMemory();
@@ -92,6 +96,7 @@ export function loadReader(): () => LoadReadings {
       heapUsedBytes: heapUsed,
       heapLimitBytes: getHeapStatistics().heap_size_limit,
       loopDelayMs: mean,
+      cpu: cpu(),
     };
   };
 }
