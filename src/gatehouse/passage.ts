@@ -3,6 +3,7 @@ import {
   errorBody,
   errorContentType,
   type Operation,
+  type Produced,
   type RequestPeek,
   type StreamGuard,
   streamError,
@@ -29,7 +30,8 @@ import type { Forward } from '../upstream/forward.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Order, Ticket } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { usageOf } from './demand.ts';
+import { account } from './account.ts';
+import type { Counting } from './counting.ts';
 import { grpcFields } from './grpc.ts';
 import { leftLines } from './leftlines.ts';
 import type { Meter } from './meter.ts';
@@ -37,9 +39,9 @@ import type { OpenCalls } from './opencalls.ts';
 import { orderOf } from './order.ts';
 import type { WorkerParts } from './parts.ts';
 import { REASONS } from './reasons.ts';
-import { settle } from './settle.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
+import { tokenizerOf } from './tokenizer.ts';
 
 /** The stage has taken the exchange over: it has answered, or goes on when it has what it waits for. */
 export const ANSWERED = Symbol('answered');
@@ -67,6 +69,7 @@ export interface PassageHost {
   readonly askService: WorkerParts['askService'];
   /** What is known about how models count. */
   readonly ratios: TokenRatios;
+  readonly counting: Counting;
   /** Requests that are here now. */
   readonly underWay: number;
   /** Name of this instance in Via. */
@@ -117,6 +120,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** The answer is read for usage. */
   reads = false;
   progress: UsageProgress | undefined = undefined;
+  /** What was generated, kept for a tokenizer. */
+  produced: Produced | undefined = undefined;
   /** A limit counts its tokens, so its body has to be read. */
   counted = false;
   /** Its tokens, where limits count them. */
@@ -153,6 +158,11 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.worker = worker;
     this.snapshot = worker.snapshot;
     exchange.owner = this;
+  }
+
+  /** Who counts its tokens where the server does not say; undefined: nobody. */
+  get tokenizer(): string | undefined {
+    return tokenizerOf(this);
   }
 
   get upstream(): Upstream {
@@ -273,12 +283,10 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   ended(exchange: Exchange, outcome: Outcome, error: GatehouseError | undefined): void {
     exchange.outcome = outcome;
     exchange.error = error;
-    exchange.usage = usageOf(this, outcome);
     exchange.endedAt = this.worker.clock.now();
     if (this.slot >= 0) this.worker.callers.remove(this);
     this.ticket?.cancel();
-    settle(this);
-    this.worker.events.emit('requestEnded', exchange);
+    account(this);
     this.worker.held -= this.held;
     this.held = 0;
     this.worker.left();

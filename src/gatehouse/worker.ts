@@ -18,6 +18,7 @@ import { priorityOf } from '../route/config.ts';
 import { flushCorked } from '../socket/cork.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
+import { Counting } from './counting.ts';
 import { HttpDate } from './date.ts';
 import { Doors } from './doors.ts';
 import { EndpointNews } from './endpointnews.ts';
@@ -49,6 +50,7 @@ export class Worker implements ListenerHandler, PassageHost {
   /** How much they may use. */
   readonly quota: Quota;
   readonly ratios = new TokenRatios();
+  readonly counting: Counting;
   readonly callers: OpenCalls;
   /** Places at servers, and who waits for them. */
   readonly queues: LocalQueues;
@@ -79,6 +81,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#deadlines = new Deadlines(parts.clock);
     this.access = new Access(parts);
     this.askService = parts.askService;
+    this.counting = new Counting(parts.askCount, () => this.fault('tokens_uncounted'));
     this.registry = parts.registry ?? new Registry();
     this.#alone = parts.askAuthority === undefined ? new LocalAuthority(parts.clock) : undefined;
     const ask: AskAuthority = async (asks) => {
@@ -145,9 +148,11 @@ export class Worker implements ListenerHandler, PassageHost {
   /** Stops accepting, lets requests end, closes idle connections; resolves when all is quiet, or cuts after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void> {
     const draining = this.doors.drain();
-    const quiet = () => this.#active === 0 && draining.every((listener) => listener.connections === 0);
+    const quiet = () =>
+      this.#active === 0 && this.counting.waiting === 0 && draining.every((listener) => listener.connections === 0);
     return untilQuiet(this.clock, deadlineMs, quiet, () => {
       for (const listener of draining) listener.destroy();
+      this.counting.giveUp();
       for (const upstream of this.snapshot.upstreams.values()) upstream.close();
       this.overload.close();
     });

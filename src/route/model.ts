@@ -10,6 +10,8 @@ export interface CompiledVersion {
   readonly upstream: string;
   /** What the upstream calls the model, when it differs. */
   readonly model: string | undefined;
+  /** Who counts its tokens where the upstream does not say; undefined when it is not set. */
+  readonly tokenizer: string | undefined;
   /** Relative to the other versions; moved by `CompiledModel.setWeights`. */
   readonly weight: number;
 }
@@ -47,7 +49,13 @@ export class CompiledModel {
   constructor(name: string, config: ModelConfig, clock: Clock) {
     this.name = name;
     this.config = config;
-    this.#versions = config.versions.map(({ name, upstream, model, weight }) => ({ name, upstream, model, weight }));
+    this.#versions = config.versions.map(({ name, upstream, model, weight, tokenizer = config.tokenizer }) => ({
+      name,
+      upstream,
+      model,
+      weight,
+      tokenizer,
+    }));
     this.versions = this.#versions;
     this.sticky = config.sticky === undefined ? undefined : parseSticky(config.sticky);
     this.#seed = hashString(name);

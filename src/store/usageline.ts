@@ -14,8 +14,8 @@ export interface UsageDetail {
   readonly status: number;
   readonly outcome: string;
   readonly durationMs: number;
-  /** The server did not say; it was counted here. */
-  readonly estimated: boolean;
+  /** Where the tokens come from: `reported` by the server, `counted` by a tokenizer, or `estimated`; '' where there are none. */
+  readonly source: string;
   /** Budget → key, where nothing else tells. */
   readonly charged?: Readonly<Record<string, string>>;
 }
@@ -75,7 +75,7 @@ export function usageLine(x: Exchange, id: string, at: number): string {
   const charged = x.charges === undefined ? '' : `,"charged":${JSON.stringify(x.charges)}`;
   return (
     `{"id":"${id}","at":${Math.round(at)}${who(x)},"request":${JSON.stringify(x.id)},"status":${x.status}` +
-    `,"outcome":"${x.outcome}","durationMs":${Math.round(x.endedAt - x.startedAt)},"estimated":${x.outcome !== 'completed'}${charged}}` +
+    `,"outcome":"${x.outcome}","durationMs":${Math.round(x.endedAt - x.startedAt)},"source":"${x.usageSource}"${charged}}` +
     `${tokens},"cost":${whole(x.cost)}}\n`
   );
 }
