@@ -119,6 +119,8 @@ export class CountDesk {
       return Promise.reject(new Error('the thread that counts has died'));
     const thread = this.#started();
     if (this.#waiting.size === 0) this.#heardAt = clock.now();
+    // It holds the process up only while somebody waits for it.
+    thread.ref();
     const id = ++this.#ids;
     return new Promise((done, failed) => {
       this.#waiting.set(id, { done, failed });
@@ -131,7 +133,6 @@ export class CountDesk {
     const { program = new URL('./countthread.js', import.meta.url), clock } = this.#parts;
     const thread = new Worker(program, { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB }, execArgv: [] });
     this.#thread = thread;
-    thread.unref();
     thread.on('message', (told: CountTold) => this.#told(told));
     thread.on('error', (error) => this.#died(thread, error.message));
     thread.on('exit', () => this.#died(thread, 'it has ended'));
@@ -148,6 +149,7 @@ export class CountDesk {
     this.#heardAt = this.#parts.clock.now();
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
+    if (this.#waiting.size === 0) this.#thread?.unref();
     if (failed !== undefined) waiting?.failed(new Error(failed));
     else {
       this.#restMs = REST_MS;
