@@ -11,6 +11,7 @@ import { TokenAuthority } from '../policy/access/jwt/authority.ts';
 import { Registry } from '../policy/authorize/authorize.ts';
 import type { Services } from '../supervisor/supervisor.ts';
 import { certificatesFor } from './certificates.ts';
+import { CountDesk } from './countdesk.ts';
 import { keyCopies } from './keycopies.ts';
 import { NodeLimits } from './nodelimits.ts';
 import { NodeQueues } from './nodequeues.ts';
@@ -51,6 +52,7 @@ export class Desks {
   readonly #tokens: TokenAuthority;
   readonly #issuer: TokenDesk;
   readonly #own: Overview['metrics'];
+  readonly #count: CountDesk;
 
   constructor({ clock, events, services, notice, own, config, env, owner }: DesksParts) {
     this.#own = own;
@@ -76,6 +78,7 @@ export class Desks {
     this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
     const { limits } = this;
     this.usage = new NodeUsage({ clock, folder, owner, limits, store: () => kept.store, notice, metrics: own.usage });
+    this.#count = new CountDesk({ clock, services, notice });
     this.#tokens = tokens;
     this.#issuer = new TokenDesk({ clock, services, authority: tokens, notice }, () => kept.store, own.tokens);
   }
@@ -86,6 +89,8 @@ export class Desks {
     await this.#certificates.start(config, files);
     await this.kept.prepare(config);
     await this.#issuer.configure(config);
+    await this.#count.prepare(config);
+    this.#count.settle(true);
     await this.limits.start(counted);
     await this.usage.start();
   }
@@ -101,6 +106,7 @@ export class Desks {
     this.limits.prepare(config);
     this.queues.prepare(config);
     await this.kept.prepare(config);
+    await this.#count.prepare(config);
     // Before the workers take tokens of new issuers.
     await this.#issuer.configure(config);
   }
@@ -111,6 +117,7 @@ export class Desks {
     this.#links.settle(accepted);
     this.limits.settle(accepted);
     this.queues.settle(accepted);
+    this.#count.settle(accepted);
     if (!accepted) await this.#issuer.configure(now.config);
   }
 
@@ -150,6 +157,7 @@ export class Desks {
     await this.usage.close();
     await this.kept.close();
     this.#issuer.close();
+    await this.#count.close();
     await this.limits.close();
     this.#links.close();
   }

@@ -1,6 +1,7 @@
 /** A worker process: the data plane, its observer, and the link to the supervisor, wired together. */
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
+import type { Counted } from '../ai/count.ts';
 import { type Config, dataFolder } from '../config/config.ts';
 import { createGatehouse, WARM_UP_DESCRIPTORS, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -16,6 +17,7 @@ import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.t
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
 import type { BusyNote, QueueAnswer } from '../upstream/queue/queue.ts';
+import { COUNT_MS, COUNT_SERVICE, type CountAsk } from './countdesk.ts';
 import { followKinds } from './kinds.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
 import { QUOTA_SERVICE } from './nodelimits.ts';
@@ -133,6 +135,8 @@ function runWorker(): void {
             askQueue: (ask, timeoutMs) => link.ask(QUEUE_SERVICE, ask, timeoutMs) as Promise<QueueAnswer | undefined>,
             askService: (service, request) => link.ask(service, request, SERVICE_MS) as Promise<ServiceAnswer>,
             askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
+            askCount: (tokenizer, order) =>
+              link.ask(COUNT_SERVICE, { tokenizer, order } satisfies CountAsk, COUNT_MS) as Promise<Counted>,
             keys,
             registry,
             used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),

@@ -10,6 +10,7 @@ import type { ServiceAnswer, ServiceRequest } from '../policy/token/token.ts';
 import type { AskQueue } from '../upstream/queue/queue.ts';
 import type { Lookup } from '../upstream/resolve.ts';
 import type { UpstreamParts } from '../upstream/upstream.ts';
+import type { AskCount } from './counting.ts';
 import type { SnapshotInput } from './snapshot.ts';
 
 /** What a worker is given from outside. */
@@ -50,6 +51,8 @@ export interface WorkerParts {
   ledgerTrouble?: () => string;
   /** Whom to ask for what a service of ours answers; nobody when left out. */
   askService?: (service: string, request: ServiceRequest) => Promise<ServiceAnswer>;
+  /** Whom to ask for a count of tokens; they are estimated when left out. */
+  askCount?: AskCount;
   /** Whom to ask before a breaker's probe; nobody when left out, as in a process that is alone. */
   askProbe?: UpstreamParts['askProbe'];
 }

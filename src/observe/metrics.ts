@@ -72,6 +72,7 @@ export class Metrics {
   readonly #logLines: Family<Counter>;
   readonly #logDropped: Family<Counter>;
   readonly #notices: Family<Counter>;
+  readonly #sources: Family<Counter>;
 
   readonly #inFlightBy = new Map<string, { begun: Counter; inFlight: Gauge }>();
   readonly #openModels = new Set<string>();
@@ -111,6 +112,7 @@ export class Metrics {
     this.#logLines = registry.counter(M.logLines);
     this.#logDropped = registry.counter(M.logDropped);
     this.#notices = registry.counter(M.notices);
+    this.#sources = registry.counter(M.usageSources);
   }
 
   /** Listens to everything it counts; returns the function that stops it. */
@@ -156,6 +158,7 @@ export class Metrics {
     this.#pathOf(x).count(x);
     if (x.route !== '') this.#queues.ended(x);
     if (x.identity !== undefined && x.identity.tenant !== '') this.#tenants.inc(x.identity.tenant, x.outcome);
+    if (x.usageSource !== '') this.#sources.with(x.usageSource).inc();
     const error = x.error;
     if (error === undefined) return;
     this.#errors.inc(error.code, x.route);
