@@ -291,9 +291,6 @@ export function awaitProbe(passage: Passage): Step {
 export function forward(passage: Passage): Step {
   const forwarding = new Forward(passage.exchange, passage, passage);
   // What was refused at once is over already.
-  if (passage.exchange.identity !== undefined && passage.exchange.outcome === 'open') {
-    passage.forwarding = forwarding;
-    passage.worker.callers.add(passage);
-  }
+  if (passage.slot >= 0) passage.forwarding = forwarding;
   return ANSWERED;
 }
