@@ -110,6 +110,7 @@ export class Desks {
     this.limits.settle(accepted);
     this.queues.settle(accepted);
     if (!accepted) await this.#issuer.configure(now.config);
+    await this.#issuer.settle();
   }
 
   /** A worker has gone for good. */
