@@ -48,6 +48,7 @@ export function adminHandle(
     documents: {
       store: () => state.documents(),
       pepper: () => supervisor.snapshot.config.access.pepper[0] ?? '',
+      names: () => namesOf(supervisor.snapshot.config),
     },
     ledger: () => state.usage.ledger,
     currency: () => supervisor.snapshot.config.prices.currency,
@@ -105,6 +106,11 @@ export function adminHandle(
       return status;
     },
   };
+}
+
+function namesOf({ plans, listeners }: Config) {
+  const serving = Object.entries(listeners).filter(([, { tls }]) => tls?.domains?.store === true);
+  return { plans: Object.keys(plans), listeners: Object.keys(listeners), serving: serving.map(([name]) => name) };
 }
 
 function runningStatus({ rule, endsInMs }: RunningFault, clock: Clock): FaultStatus {

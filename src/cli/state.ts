@@ -56,6 +56,7 @@ export class State {
       const store = await this.open(config.store);
       if (this.#unfollow === undefined && servesDomains(config)) await this.#follow(store);
       this.#warnShadowed(config);
+      this.#warnMissing(config);
     } catch (error) {
       const why = `the store cannot be read: ${(error as Error).message}`;
       if (!standsAlone(config)) throw new Error(why);
@@ -110,6 +111,22 @@ export class State {
     if (both.length === 0) return;
     const what = `in the configuration and in the store: ${both.slice(0, 10).join(', ')}${both.length > 10 ? ' and more' : ''}`;
     notice({ level: 'warn', message: `${what}; the configuration's hold, and changes of the others do nothing` });
+  }
+
+  /** Tenants whose plan is nowhere: their callers are refused. */
+  #warnMissing({ plans, tenants }: Config): void {
+    const { registry, notice } = this.#parts;
+    const lost = [...registry.tenants]
+      .filter(([id, { plan }]) => plan !== '' && !Object.hasOwn(tenants, id) && !this.#hasPlan(plans, plan))
+      .map(([id, { plan }]) => `${id} (${plan})`);
+    if (lost.length === 0) return;
+    const which = `${lost.slice(0, 10).join(', ')}${lost.length > 10 ? ` and ${lost.length - 10} more` : ''}`;
+    const message = `tenants in the store have a plan that is neither there nor in the configuration, and their callers are refused: ${which}; make the plan, or give them another`;
+    notice({ level: 'warn', message });
+  }
+
+  #hasPlan(plans: Config['plans'], name: string): boolean {
+    return Object.hasOwn(plans, name) || this.#parts.registry.plans.has(name);
   }
 
   async #follow(store: Store): Promise<void> {

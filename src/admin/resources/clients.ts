@@ -5,6 +5,7 @@ import { CLIENT_KIND, type ClientDocument, clientDocument } from '../../policy/t
 import { hashSecret } from '../../policy/token/token.ts';
 import { problem } from '../answer.ts';
 import { tokensBegin, tokensEnd } from './endedtokens.ts';
+import { knownPlan } from './names.ts';
 import type { Resource } from './resource.ts';
 import { wrong } from './trouble.ts';
 
@@ -34,7 +35,10 @@ export const clients: Resource<ClientDocument> = {
   fixed: ['public'],
   ids: 'chosen',
   shown: ({ id: _, hash, ...rest }) => ({ ...rest, public: hash === undefined && rest.keys === undefined }),
-  async make(id, { public: open, ...rest }: Order, { store, now, pepper }) {
+  async make(id, { public: open, ...rest }: Order, around) {
+    const { store, now, pepper } = around;
+    const unknown = await knownPlan(rest.plan, undefined, around);
+    if (unknown !== undefined) return unknown;
     const named = clientDocument.shape.id.safeParse(id);
     if (!named.success) return wrong([{ path: 'id', message: named.error.issues[0]?.message ?? 'wrong' }]);
     if (open && rest.keys !== undefined) {
@@ -53,7 +57,10 @@ export const clients: Resource<ClientDocument> = {
     const secret = `gh_client_${mintKey('live').slice('gh_live_'.length)}`;
     return { id: named.data, value: { ...made, hash: hashSecret(pepper, secret) }, once: { secret }, also };
   },
-  async changed({ id, value: { hash, keys, disabled } }, rest: Omit<Order, 'public'>, { store, now }) {
+  async changed({ id, value: { hash, keys, plan, disabled } }, rest: Omit<Order, 'public'>, around) {
+    const { store, now } = around;
+    const unknown = await knownPlan(rest.plan, plan, around);
+    if (unknown !== undefined) return unknown;
     if (hash !== undefined && rest.keys !== undefined)
       return wrong([
         { path: 'keys', message: 'this client has a secret: make another one that proves itself by keys' },
