@@ -49,6 +49,13 @@ export interface BreakerEvent {
   own: boolean;
 }
 
+/** A request goes to a server, or more was reserved for it while it runs. Subscribers may keep it until the request has ended. */
+export interface ForwardedEvent {
+  readonly exchange: Exchange;
+  /** The most that it may use, as far as it is known, and what its budgets are. To be asked while it runs. */
+  reserved(): Pick<Exchange, 'cost' | 'charges'> & { readonly inputTokens: number; readonly outputTokens: number };
+}
+
 /** Somebody was not let in. */
 export interface AuthFailedEvent {
   /** `apiKey`, `jwt` or `certificate`; `none` where nothing told which. */
@@ -79,7 +86,16 @@ export interface QueueEnteredEvent {
 /** It waits no more: it has a place (`served`), its client has gone (`left`), or it was refused for another reason. */
 export interface QueueLeftEvent extends QueueEnteredEvent {
   waitedMs: number;
-  end: 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost';
+  end: 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost' | 'stranded';
+}
+
+/** A request went over to another version of its model. */
+export interface SpilledEvent {
+  model: string;
+  from: string;
+  to: string;
+  /** No server could be used, no place was found in time, or a server has failed. */
+  reason: 'unavailable' | 'full' | 'failed';
 }
 
 /** Something an operator should read. */
@@ -94,6 +110,7 @@ export interface EventMap {
   connectionOpened: string;
   connectionClosed: string;
   requestStarted: Exchange;
+  requestForwarded: ForwardedEvent;
   requestEnded: Exchange;
   fault: FaultEvent;
   endpointChanged: EndpointEvent;
@@ -103,6 +120,7 @@ export interface EventMap {
   breakerChanged: BreakerEvent;
   queueEntered: QueueEnteredEvent;
   queueLeft: QueueLeftEvent;
+  spilled: SpilledEvent;
   authFailed: AuthFailedEvent;
   notice: NoticeEvent;
 }
@@ -115,6 +133,7 @@ export class Events {
     connectionOpened: [],
     connectionClosed: [],
     requestStarted: [],
+    requestForwarded: [],
     requestEnded: [],
     fault: [],
     endpointChanged: [],
@@ -124,6 +143,7 @@ export class Events {
     breakerChanged: [],
     queueEntered: [],
     queueLeft: [],
+    spilled: [],
     authFailed: [],
     notice: [],
   };

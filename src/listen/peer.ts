@@ -16,6 +16,12 @@ export function compileTrust(hops: readonly string[]): Trust {
   return (address) => (address === 'unix' ? unix : trusts?.(address) === true);
 }
 
+/** Who connects from this address. */
+export function peerOf(trusts: Trust, seen: { address: string; port: number }): Peer {
+  const address = plainAddress(seen.address);
+  return { address, port: seen.port, trusted: trusts(address) };
+}
+
 /** A hop as a proxy in front described it. */
 interface Hop {
   /** Address, perhaps with port; or a name that is none, such as `unknown` or `_hidden` (RFC 7239 §6). */
