@@ -60,8 +60,9 @@ export class Desks {
     const folder = dataFolder(env);
     const redis = () => links.limits();
     const synced = () => own.directorySynced();
+    const health = own.store;
     const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
-    const kept = new State({ registry, clock, events, services, notice, folder, synced, domains });
+    const kept = new State({ registry, clock, events, services, notice, folder, synced, health, domains });
     const tokens = new TokenAuthority(
       clock,
       events,

@@ -8,7 +8,7 @@ import { KEY_USE_KIND, type KeyUses } from '../policy/access/access.ts';
 import type { Registry } from '../policy/authorize/authorize.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
-import { Directory, type Services } from '../supervisor/supervisor.ts';
+import { Directory, type DirectoryHealth, type Services } from '../supervisor/supervisor.ts';
 import { followDomains } from './domains.ts';
 import { directoryKinds } from './kinds.ts';
 import { ledgerOn } from './ledgeron.ts';
@@ -24,6 +24,8 @@ export interface StateParts {
   domains(changes: DomainDocumentChange[]): void;
   /** What workers know is as the store has it. */
   synced(): void;
+  /** Told of the store's health. */
+  health: DirectoryHealth & { opened(driver: string): void };
   /** Plans and tenants, as the store has them. */
   registry: Registry;
   /** Where the embedded store is when the configuration names no place. */
@@ -75,7 +77,7 @@ export class State {
   }
 
   async #open(config: Config['store']): Promise<Store> {
-    const { clock, events, services, notice, folder, synced, registry } = this.#parts;
+    const { clock, events, services, notice, folder, synced, health, registry } = this.#parts;
     const store = await openStore(config, folder, { clock, events, shown: shownInHistory });
     try {
       const directory = new Directory({
@@ -85,7 +87,9 @@ export class State {
         clock,
         notice,
         synced,
+        health,
       });
+      health.opened(store.driver);
       await directory.start();
       this.#store = store;
       this.#directory = directory;

@@ -6,6 +6,7 @@ import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S, WORKER_METRICS as W } fr
 import { LimitMetrics } from './limits.ts';
 import { PlaceMetrics } from './places.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
+import { StoreMetrics } from './store.ts';
 import { TokenMetrics } from './tokens.ts';
 import { UsageMetrics } from './usage.ts';
 
@@ -134,6 +135,7 @@ export class SupervisorMetrics {
   readonly tokens: TokenMetrics;
   readonly usage: UsageMetrics;
   readonly limits: LimitMetrics;
+  readonly store: StoreMetrics;
   readonly #clock: Clock;
 
   constructor(registry: Registry, clock: Clock) {
@@ -149,6 +151,7 @@ export class SupervisorMetrics {
     this.tokens = new TokenMetrics(registry);
     this.usage = new UsageMetrics(registry);
     this.limits = new LimitMetrics(registry);
+    this.store = new StoreMetrics(registry, clock);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
     this.#expiry = registry.gauge(S.certificateExpiry);
     this.#issued = registry.counter(S.certificatesIssued);
