@@ -147,6 +147,16 @@ export interface AdminDocuments {
   store(): Promise<Store>;
   /** Under which new keys are hashed; '' when none is set. */
   pepper(): string;
+  /** Names of the configuration in force that documents may bear. */
+  names?(): AdminNames;
+}
+
+/** See `AdminDocuments.names`. */
+export interface AdminNames {
+  readonly plans: readonly string[];
+  /** All listeners, and those that serve domains of the store. */
+  readonly listeners: readonly string[];
+  readonly serving: readonly string[];
 }
 
 /** How something about a limit was taken: what stands now, or why nothing was done. */

@@ -62,8 +62,9 @@ export class Desks {
     const folder = dataFolder(env);
     const redis = () => links.limits();
     const synced = () => own.directorySynced();
+    const health = own.store;
     const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
-    const kept = new State({ registry, clock, events, services, notice, folder, synced, domains });
+    const kept = new State({ registry, clock, events, services, notice, folder, synced, health, domains });
     const tokens = new TokenAuthority(
       clock,
       events,
@@ -119,6 +120,7 @@ export class Desks {
     this.queues.settle(accepted);
     this.#count.settle(accepted);
     if (!accepted) await this.#issuer.configure(now.config);
+    await this.#issuer.settle();
   }
 
   /** A worker has gone for good. */

@@ -18,6 +18,7 @@ import type { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
+import type { Identity } from '../kernel/identity.ts';
 import type { TlsShared } from '../listen/tlsshared.ts';
 import type { AccessGate } from '../policy/access/access.ts';
 import type { Permit } from '../policy/authorize/authorize.ts';
@@ -153,6 +154,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   patience = Number.POSITIVE_INFINITY;
   /** On its way to an upstream for a caller who is known. */
   forwarding: Forward | undefined = undefined;
+  /** Its caller as the credential said, before a plan was added. */
+  caller: Identity | undefined = undefined;
   /** Place among the open calls; -1: none. */
   slot = -1;
 
@@ -218,6 +221,12 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   refuse(error: GatehouseError): void {
     this.exchange.outcome = 'denied';
     this.answer(this.exchange, error);
+  }
+
+  /** Ends it, whether it waits here or is with a server. */
+  cutOff(error: GatehouseError): void {
+    if (this.forwarding !== undefined) this.forwarding.cut(error);
+    else if (this.exchange.outcome === 'open') this.refuse(error);
   }
 
   answer(exchange: Exchange, error: GatehouseError): void {

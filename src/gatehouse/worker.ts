@@ -96,7 +96,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
     });
-    this.callers = new OpenCalls(parts.clock, () => [this.access.epoch, this.snapshot.access]);
+    this.callers = new OpenCalls(parts.clock, () => [this.access.epoch + this.registry.epoch, this.snapshot]);
     this.tls = parts.tls ?? new TlsShared();
     this.overload = new Overload(parts);
     const { clock, descriptors } = parts;

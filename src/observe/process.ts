@@ -7,6 +7,7 @@ import { type CpuShares, cpuReader } from './cpu.ts';
 import { LimitMetrics } from './limits.ts';
 import { PlaceMetrics } from './places.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
+import { StoreMetrics } from './store.ts';
 import { TokenMetrics } from './tokens.ts';
 import { UsageMetrics } from './usage.ts';
 
@@ -157,6 +158,7 @@ export class SupervisorMetrics {
   readonly tokens: TokenMetrics;
   readonly usage: UsageMetrics;
   readonly limits: LimitMetrics;
+  readonly store: StoreMetrics;
   readonly #clock: Clock;
 
   constructor(registry: Registry, clock: Clock) {
@@ -172,6 +174,7 @@ export class SupervisorMetrics {
     this.tokens = new TokenMetrics(registry);
     this.usage = new UsageMetrics(registry);
     this.limits = new LimitMetrics(registry);
+    this.store = new StoreMetrics(registry, clock);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
     this.#expiry = registry.gauge(S.certificateExpiry);
     this.#issued = registry.counter(S.certificatesIssued);
