@@ -55,6 +55,13 @@ const string = (text: string): string => integer(text.length, 7, 0) + text;
 const NAMES_MAX = 1024;
 const NAME_LENGTH_MAX = 64;
 
+/** How a field of this name begins. */
+function beginning(name: string): string {
+  const secret = SECRET.has(name) ? 0x10 : 0;
+  const index = STATIC_NAMES.get(name);
+  return index === undefined ? (OCTETS[secret] as string) + string(name) : integer(index, 4, secret);
+}
+
 /** What is known of a name. */
 interface Name {
   /** How its fields begin in a block. */
@@ -69,10 +76,7 @@ function nameOf(spelled: string): Name {
   const known = names.get(spelled);
   if (known !== undefined) return known;
   const name = spelled.toLowerCase();
-  const secret = SECRET.has(name) ? 0x10 : 0;
-  const index = STATIC_NAMES.get(name);
-  const begins = index === undefined ? (OCTETS[secret] as string) + string(name) : integer(index, 4, secret);
-  const made = { begins, leftOut: LEFT_OUT.has(name) };
+  const made = { begins: beginning(name), leftOut: LEFT_OUT.has(name) };
   if (name.length <= NAME_LENGTH_MAX) {
     if (names.size >= NAMES_MAX) names.clear();
     // A piece of a head would keep all of it alive.
@@ -111,7 +115,7 @@ export class HpackEncoder {
 
   /** A field; its name in lower case. */
   field(name: string, value: string): void {
-    this.block += nameOf(name).begins + string(value);
+    this.block += beginning(name) + string(value);
   }
 
   /** Field lines with CRLF, from `at` to the empty line or the end; names become lower case, and what HTTP/2 has no place for stays behind. */
