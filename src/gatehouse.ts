@@ -8,6 +8,7 @@ import { authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
 import { authorize, permitModel } from './gatehouse/authorize.ts';
 import { chooseModel } from './gatehouse/choose.ts';
 import { answerPreflight } from './gatehouse/cors.ts';
+import { forward } from './gatehouse/forward.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
@@ -21,7 +22,6 @@ import {
   awaitProbe,
   chaos,
   compose,
-  forward,
   guard,
   identify,
   peek,

@@ -1,7 +1,8 @@
 /** How much a request may use, told before it is sent, and how much it has used, told at its end. */
 import { boundOf, type Operation, type RequestPeek, type StreamGuard, type UsageProgress } from '../ai/ai.ts';
+import type { ForwardedEvent } from '../kernel/event.ts';
 import type { Exchange, Outcome, Usage } from '../kernel/exchange.ts';
-import type { Demand } from '../policy/quota/quota.ts';
+import type { Admission, Demand } from '../policy/quota/quota.ts';
 import { creditsFor, type Priced } from './cost.ts';
 import type { Meter } from './meter.ts';
 
@@ -33,6 +34,14 @@ export function demandOf(request: Request): Demand {
   const outputTokens = meter?.outputTokens ?? 0;
   const credits = creditsFor(request, inputTokens, outputTokens);
   return { tokens: inputTokens + outputTokens, inputTokens, outputTokens, bytes, credits };
+}
+
+/** The same, for the ledger: what it is charged with where nobody can say what it has used. */
+export function reservedFor(
+  request: Request & { readonly admission: Admission | undefined },
+): ReturnType<ForwardedEvent['reserved']> {
+  const { inputTokens, outputTokens, credits: cost } = demandOf(request);
+  return { inputTokens, outputTokens, cost, charges: request.admission?.charges() };
 }
 
 /** What is reserved besides, for more output of a stream. */

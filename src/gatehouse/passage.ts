@@ -29,7 +29,7 @@ import type { Forward } from '../upstream/forward.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Order } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { usageOf } from './demand.ts';
+import { reservedFor, usageOf } from './demand.ts';
 import { grpcFields } from './grpc.ts';
 import { leftLines } from './leftlines.ts';
 import type { Meter } from './meter.ts';
@@ -37,6 +37,7 @@ import type { OpenCalls } from './opencalls.ts';
 import { orderOf } from './order.ts';
 import type { WorkerParts } from './parts.ts';
 import { REASONS } from './reasons.ts';
+import { ALLOW, refusalLines } from './refusallines.ts';
 import { settle } from './settle.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -197,6 +198,15 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     return head.linesWhere(drop, (name) => goes(name) && !leavesOut(changes, name)) + changes.lines + left;
   }
 
+  reserved(): ReturnType<typeof reservedFor> {
+    return reservedFor(this);
+  }
+
+  /** More was reserved for it. */
+  extended(): void {
+    this.worker.events.emit('requestForwarded', this);
+  }
+
   get tokens(): number {
     return this.progress === undefined ? 0 : this.progress.tokens;
   }
@@ -208,11 +218,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   }
 
   answer(exchange: Exchange, error: GatehouseError): void {
-    let fields = `Proxy-Status: gatehouse; error=${error.proxyError}; details="${error.code}"\r\n`;
-    if (error.retryAfterMs !== undefined)
-      fields += `Retry-After: ${Math.max(1, Math.ceil(error.retryAfterMs / 1000))}\r\n`;
-    if (error.code === 'method_not_allowed') fields += ALLOW;
-    for (const [name, value] of error.fields ?? []) fields += `${name}: ${value}\r\n`;
+    const fields = refusalLines(error);
     if (error.close) exchange.inbound.closeAfter();
     const outcome = exchange.outcome === 'denied' ? 'denied' : 'failed';
     const { protocol, id } = exchange;
@@ -295,6 +301,3 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.worker.left();
   }
 }
-
-/** Methods that pass, as far as this gateway is concerned. */
-const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';

@@ -6,7 +6,6 @@ import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { CREDENTIAL } from '../policy/access/access.ts';
 import { leavesOut } from '../route/route.ts';
-import { Forward } from '../upstream/forward.ts';
 import { grpcTimeout, isGrpc } from './grpc.ts';
 import { holdBody } from './hold.ts';
 import { hashKey } from './keys.ts';
@@ -213,15 +212,4 @@ export function compose(passage: Passage): Step {
 /** Waits, where only the probe of a breaker could find an endpoint, until it is known whether this request may be it. */
 export function awaitProbe(passage: Passage): Step {
   return passage.upstream.probeDecision();
-}
-
-/** Sends it; what follows is up to the upstream room. */
-export function forward(passage: Passage): Step {
-  const forwarding = new Forward(passage.exchange, passage, passage);
-  // What was refused at once is over already.
-  if (passage.exchange.identity !== undefined && passage.exchange.outcome === 'open') {
-    passage.forwarding = forwarding;
-    if (passage.slot < 0) passage.worker.callers.add(passage);
-  }
-  return ANSWERED;
 }

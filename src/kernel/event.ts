@@ -49,6 +49,13 @@ export interface BreakerEvent {
   own: boolean;
 }
 
+/** A request goes to a server, or more was reserved for it while it runs. Subscribers may keep it until the request has ended. */
+export interface ForwardedEvent {
+  readonly exchange: Exchange;
+  /** The most that it may use, as far as it is known, and what its budgets are. To be asked while it runs. */
+  reserved(): Pick<Exchange, 'cost' | 'charges'> & { readonly inputTokens: number; readonly outputTokens: number };
+}
+
 /** Somebody was not let in. */
 export interface AuthFailedEvent {
   /** `apiKey`, `jwt` or `certificate`; `none` where nothing told which. */
@@ -103,6 +110,7 @@ export interface EventMap {
   connectionOpened: string;
   connectionClosed: string;
   requestStarted: Exchange;
+  requestForwarded: ForwardedEvent;
   requestEnded: Exchange;
   fault: FaultEvent;
   endpointChanged: EndpointEvent;
@@ -125,6 +133,7 @@ export class Events {
     connectionOpened: [],
     connectionClosed: [],
     requestStarted: [],
+    requestForwarded: [],
     requestEnded: [],
     fault: [],
     endpointChanged: [],

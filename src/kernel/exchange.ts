@@ -199,6 +199,8 @@ export class Exchange {
   cost = 0;
   /** Budget → its key, for those that nothing else of an exchange tells. */
   charges: Readonly<Record<string, string>> | undefined = undefined;
+  /** Number of its entry in the usage ledger; 0: it has none yet. */
+  entry = 0;
   startedAt = 0;
   /** When the first try was sent upstream. */
   forwardedAt = 0;

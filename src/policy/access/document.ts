@@ -1,7 +1,7 @@
 /** What is kept of an API key: everything but the key itself. */
 import { z } from 'zod';
+import { isNetwork } from '../../http/network.ts';
 import { priority } from '../../kernel/schema.ts';
-import { isNetwork } from './network.ts';
 
 const word = z
   .string()

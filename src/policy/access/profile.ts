@@ -1,7 +1,6 @@
 /** What many keys have in common, kept once and compiled once. */
-
+import { compileNetworks } from '../../http/network.ts';
 import type { KeyFacts } from './document.ts';
-import { compileNetworks } from './network.ts';
 
 /** Tenant, plan, permissions and networks of a key, ready to be used. */
 export interface Profile {
