@@ -159,10 +159,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.owner = this;
   }
 
-  get movable(): boolean {
-    return this.spillStep >= 0;
-  }
-
   elsewhere(error: GatehouseError): boolean {
     return this.spillStep >= 0 && this.worker.spill(this, error);
   }
