@@ -128,8 +128,9 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   guard: StreamGuard | undefined = undefined;
   /** What was claimed of its limits; undefined where there are none. */
   admission: Admission | undefined = undefined;
-  /** What its use costs; undefined where nothing has a price. */
+  /** What its use costs, here and where it may go over to; undefined where nothing has a price. */
   price: Price | undefined = undefined;
+  otherPrice: Price | undefined = undefined;
   // The plan.
   destination: Upstream | undefined = undefined;
   hashKey: string | undefined = undefined;

@@ -210,3 +210,27 @@ test('a server that is gone costs nothing but the way; one that breaks off does 
   // Nobody listens there any more: that nothing was sent is known, so it harms nobody.
   assert.equal((await ask(strict, 'batch')).by, 'own');
 });
+
+test('who goes over pays the price of the version that has answered', async (t) => {
+  const { pool: own } = await startPool(t, 'own');
+  const { pool: spot, release } = await startPool(t, 'spot');
+  const prices = { models: { chat: { perRequest: '3', when: [{ version: 'spot', perRequest: '1' }] } } };
+  const gateway = await gatewayOver(t, own, spot, { spot: { spillover: { to: 'own' } }, top: { prices } });
+  assert.equal((await ask(gateway, 'batch')).by, 'spot');
+  spot.holds = true;
+  const first = ask(gateway, 'batch');
+  await until(() => spot.held.length === 1, 'the pool is full');
+  assert.equal((await ask(gateway, 'batch')).by, 'own');
+  release();
+  await first;
+  const sums = async () => {
+    const { sums: all } = (await (await fetch(`${gateway.adminUrl}/api/v1/usage?by=version`)).json()) as {
+      sums: { version: string; requests: number; cost: string }[];
+    };
+    return all
+      ?.map(({ version, requests, cost }) => `${version} ${requests} ${Number(cost)}`)
+      .sort()
+      .join(', ');
+  };
+  await until(async () => (await sums()) === 'own 1 3, spot 2 2', `the ledger has all of it: ${await sums()}`);
+});
