@@ -72,7 +72,7 @@ export class Desks {
     this.#certificates = certificates;
     this.#links = links;
     this.kept = kept;
-    this.queues = new NodeQueues(clock, config, services);
+    this.queues = new NodeQueues(clock, config, services, () => this.limits.status().store?.nodes ?? 0);
     this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
     const { limits } = this;
     this.usage = new NodeUsage({ clock, folder, owner, limits, store: () => kept.store, notice, metrics: own.usage });
@@ -149,6 +149,7 @@ export class Desks {
     await this.usage.close();
     await this.kept.close();
     this.#issuer.close();
+    this.queues.close();
     await this.limits.close();
     this.#links.close();
   }
