@@ -33,6 +33,8 @@ export interface BudgetParts {
   clock: Clock;
   authority: LocalAuthority;
   store(): Store | undefined;
+  /** Requests that workers of others have under way. */
+  beside(): Iterable<LedgerEntry>;
   /** Does something while nothing is added to the ledger. */
   inTurn<T>(body: () => Promise<T>): Promise<T>;
   notice(notice: NoticeEvent): void;
@@ -50,6 +52,8 @@ interface Open {
   own: number;
   /** All that the ledger had when it was last asked, and what it has got from workers of ours since. */
   spent: number;
+  /** What is reserved for requests that workers of others have under way. */
+  reserved: number;
   /** What an operator has forgiven in it. */
   forgiven: number;
   /** How many of its alerts were given. */
@@ -61,6 +65,8 @@ export class Budgets {
   readonly #parts: BudgetParts;
   readonly #open = new Map<string, Open>();
   readonly #opening = new Map<string, Promise<void>>();
+  /** Key of a budget → process of ours → what it has written to the ledger since it began. */
+  readonly #written = new Map<string, Map<number, number>>();
   readonly #periods = new Map<string, CalendarPeriod>();
   #rules: Rule[] = [];
   #refreshedAt = 0;
@@ -85,6 +91,7 @@ export class Budgets {
       }
       // Its counters begin anew, and so does what is known of its past.
       for (const [id, { rule }] of this.#open) if (rule === name) this.#open.delete(id);
+      for (const id of this.#written.keys()) if (id.startsWith(idOf(name, ''))) this.#written.delete(id);
       if (refill.type === 'calendar')
         this.#periods.set(name, new CalendarPeriod(limit, refill.every, refill.timeZone, this.#parts.clock));
     }
@@ -103,10 +110,20 @@ export class Budgets {
     return waits === undefined ? undefined : Promise.all(waits).then(() => {});
   }
 
-  /** Entries are in the ledger; `own`: workers of this process have made them. */
-  took(entries: readonly LedgerEntry[], own: boolean): void {
-    if (!own) this.#refreshedAt = 0;
-    else for (const entry of entries) for (const rule of this.#rules) this.#add(rule, entry);
+  /** Entries are in the ledger; `pid`: which process of ours has made them; undefined: none. */
+  took(entries: readonly LedgerEntry[], pid: number | undefined): void {
+    if (pid === undefined) this.#refreshedAt = 0;
+    else for (const entry of entries) for (const rule of this.#rules) this.#add(rule, entry, pid);
+  }
+
+  /** A worker has died, and all that it has written is in the ledger: what it held of budgets comes back. */
+  closed(holder: number, pid: number): void {
+    const usedOf = (rule: string, key: string) => {
+      const written = this.#written.get(idOf(rule, key));
+      return written === undefined ? undefined : (written.get(pid) ?? 0);
+    };
+    this.#parts.authority.closed(holder, usedOf);
+    for (const written of this.#written.values()) written.delete(pid);
   }
 
   /** What a key has spent so far is forgotten until its period ends, here and by whoever reads the store. */
@@ -141,13 +158,15 @@ export class Budgets {
     const { clock } = this.#parts;
     const fresh = clock.now() - this.#refreshedAt < REFRESH_MS && this.#refreshedAt !== 0;
     if (!fresh) this.#refreshedAt = clock.now();
+    const beside = this.#beside();
     for (const [id, open] of this.#open) {
       const startedAt = this.#periods.get(open.rule)?.startedAt;
       if (startedAt !== open.startedAt) {
         this.#open.delete(id);
         continue;
       }
-      if (!fresh) await this.#count(open).catch(() => {});
+      // What is under way beside us ends at any time, and costs less then.
+      if (!fresh || open.reserved > 0 || beside.has(id)) await this.#count(open, beside).catch(() => {});
       await this.#alert(open).catch(() => {});
     }
   }
@@ -166,29 +185,50 @@ export class Budgets {
     const startedAt = this.#periods.get(rule)?.startedAt;
     if (startedAt === undefined) return;
     // What stood in the ledger before this, and is ours, came from a key that was forgotten: it counts as that of others.
-    const open: Open = { rule, key, startedAt, own: 0, spent: 0, forgiven: 0, alerts: 0 };
+    const open: Open = { rule, key, startedAt, own: 0, spent: 0, reserved: 0, forgiven: 0, alerts: 0 };
     const forgiven = await this.#parts.store()?.get<{ cost: number }>(FORGIVEN_KIND, this.#periodOf(open));
     if (forgiven !== undefined) open.forgiven = forgiven.value.cost;
-    await this.#count(open);
-    if (this.#open.size < OPEN_MAX) this.#open.set(id, open);
+    await this.#count(open, this.#beside());
+    if (this.#open.size >= OPEN_MAX) return;
+    this.#open.set(id, open);
+    if (!this.#written.has(id) && this.#written.size < OPEN_MAX) this.#written.set(id, new Map());
   }
 
   /** What is in the ledger and was not told by workers of ours is counted. */
-  async #count(open: Open): Promise<void> {
+  async #count(open: Open, beside: ReadonlyMap<string, number>): Promise<void> {
     const found = this.#rules.find(({ name }) => name === open.rule);
     const ledger: Ledger | undefined = this.#parts.store()?.ledger;
     if (found?.budget === undefined) return;
     if (ledger === undefined) throw new Error('there is no store to read what was spent from');
     open.spent = await spentOf(ledger, found, open.key, open.startedAt);
-    this.#parts.authority.setOutside(open.rule, open.key, open.spent - open.own - open.forgiven, open.startedAt);
+    open.reserved = beside.get(idOf(open.rule, open.key)) ?? 0;
+    const outside = Math.max(0, open.spent - open.own - open.forgiven) + open.reserved;
+    this.#parts.authority.setOutside(open.rule, open.key, outside, open.startedAt);
   }
 
-  #add(rule: Rule, entry: LedgerEntry): void {
+  /** What is reserved for requests that workers of others have under way, by key of a budget. */
+  #beside(): Map<string, number> {
+    const sums = new Map<string, number>();
+    for (const entry of this.#parts.beside()) {
+      for (const rule of this.#rules) {
+        const key = keyOf(rule, entry);
+        if (key === undefined) continue;
+        const id = idOf(rule.name, key);
+        sums.set(id, (sums.get(id) ?? 0) + entry.cost);
+      }
+    }
+    return sums;
+  }
+
+  #add(rule: Rule, entry: LedgerEntry, pid: number): void {
     const startedAt = this.#periods.get(rule.name)?.startedAt;
-    if (startedAt === undefined || entry.at < startedAt) return;
     const key = keyOf(rule, entry);
-    const open = key === undefined ? undefined : this.#open.get(idOf(rule.name, key));
-    if (open?.startedAt !== startedAt) return;
+    if (startedAt === undefined || key === undefined) return;
+    const id = idOf(rule.name, key);
+    const written = this.#written.get(id);
+    written?.set(pid, (written.get(pid) ?? 0) + entry.cost);
+    const open = this.#open.get(id);
+    if (open?.startedAt !== startedAt || entry.at < startedAt) return;
     open.own += entry.cost;
     open.spent += entry.cost;
   }

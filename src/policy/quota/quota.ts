@@ -116,6 +116,11 @@ export class Quota {
     return new Admission(this.#leases, limits, exchange, demand, report, decided);
   }
 
+  /** Whoever grants has gone for good: what is in hand of budgets is not spent any more, since its successor does not know of it. */
+  orphaned(): void {
+    this.#leases.forgo((rule) => rule.budget !== undefined);
+  }
+
   /** Gives everything back; resolves when the authority has been told. */
   close(): Promise<void> {
     return this.#leases.close();
