@@ -39,8 +39,6 @@ interface Entry {
   peer: Peer;
   rounds: Round[];
   stand?: Stand | undefined;
-  /** A stand of the scenario that this one is compared to. */
-  base?: Stand | undefined;
   skipped?: string;
 }
 
@@ -59,10 +57,7 @@ async function runScenario(scenario: Scenario, peers: readonly Peer[], options: 
       }
     }
   } finally {
-    for (const { stand, base } of entries) {
-      await stand?.close();
-      await base?.close();
-    }
+    for (const { stand } of entries) await stand?.close();
   }
   return toResult(scenario, entries);
 }
@@ -76,9 +71,7 @@ async function takeTurn(entry: Entry, scenario: Scenario, ground: Ground, times:
       entry.stand = undefined;
     }
     entry.stand ??= await openStand(entry.peer, scenario, ground);
-    const round = await runRound(entry.stand, scenario, times);
-    if (scenario.over !== undefined) await addOver(entry, scenario.over, round, ground, times);
-    return round;
+    return await runRound(entry.stand, scenario, times);
   } catch (error) {
     return { figures: {}, errors: { [error instanceof Error ? error.message : String(error)]: 1 } };
   } finally {
@@ -87,17 +80,6 @@ async function takeTurn(entry: Entry, scenario: Scenario, ground: Ground, times:
       entry.stand = undefined;
     }
   }
-}
-
-/** Measures the scenario that this one is compared to on the same peer, so that what slows the machine slows both. */
-async function addOver(entry: Entry, name: string, round: Round, ground: Ground, times: typeof FULL): Promise<void> {
-  const scenario = SCENARIOS.find((one) => one.name === name);
-  if (!scenario || round.figures.cpu === undefined || reasonToSkip(entry.peer, scenario, ground.certificate)) return;
-  const steps = scenario.steps.filter(({ kind }) => kind === 'closed');
-  entry.base ??= await openStand(entry.peer, { ...scenario, steps }, ground);
-  const base = await runRound(entry.base, { ...scenario, steps }, times);
-  if (base.figures.cpu !== undefined) round.figures.added = round.figures.cpu - base.figures.cpu;
-  Object.assign(round.errors, base.errors);
 }
 
 function toResult(scenario: Scenario, entries: readonly Entry[]): ScenarioResult {

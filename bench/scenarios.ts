@@ -1,14 +1,16 @@
 /** The named scenarios: what is asked, how it is answered, and what is measured. */
 import type { Answer } from './load/channel.ts';
 import type { Caller } from './measure/callers.ts';
-import { eachRoute } from './peers/routes.ts';
+import { eachRoute, HOSTS } from './peers/routes.ts';
 import { FAILOVER, OVERLOAD, RELOAD, type TrialPlan } from './trial/plan.ts';
 
 /** One part of a scenario; parts run one after the other against the same started proxy. */
 export type Step =
   /** Closed loop: CPU per unit, rate, busy share, memory under load. */
   | { kind: 'closed'; connections: number; keepAlive: boolean; most: number }
-  /** The same over HTTP/2 by h2load: this many streams at once on each connection. */
+  /** Closed loop in turns with the sides that it is compared to, on the same process: what is added to CPU per request. */
+  | { kind: 'pairs'; connections: number; measured: Side; base: Side; carried?: Side }
+  /** Closed loop over HTTP/2 by h2load: this many streams at once on each connection. */
   | { kind: 'http2'; connections: number; streams: number }
   /** Requests at a fixed rate: latency, taken against the direct run. `events` > 0: time to the first event. */
   | { kind: 'paced'; connections: number; perSecond: number; events: number; answer?: Answer }
@@ -16,6 +18,13 @@ export type Step =
   | { kind: 'flow'; streams: number; eventsPerSecond: number }
   /** Streams that stand open: memory per stream. */
   | { kind: 'open'; streams: number; eventsPerSecond: number };
+
+/** Who asks on which route: one that lets everybody in, or one that asks who calls. */
+export interface Side {
+  route: 'open' | 'guarded';
+  /** What the requests show of themselves; nothing where it is left out. */
+  shows?: Caller;
+}
 
 /** One scenario. */
 export interface Scenario {
@@ -32,7 +41,7 @@ export interface Scenario {
   routes: { hosts: number; paths: number };
   /** Who calls; every peer has to let in just these. Everybody may where it is left out. */
   caller?: Caller;
-  /** Name of the scenario to which the CPU per request is compared, measured anew in each round. */
+  /** What the measured side of its pairs is compared to, in a word. */
   over?: string;
   /** Whether each round gets a newly started proxy; else one stands through all rounds. */
   fresh: boolean;
@@ -53,6 +62,25 @@ const small = {
   routes: { hosts: 0, paths: 0 },
   fresh: false,
 };
+
+/**
+ * The same callers on an open route and on one that asks who calls; and on the open one with what they show, which is what
+ * the bytes of the field cost that nobody looks at. Each round gets a proxy of its own, for luck with compiled code lasts.
+ */
+const guarded = (caller: Caller) => ({
+  caller,
+  over: 'an open route',
+  fresh: true,
+  steps: [
+    {
+      kind: 'pairs' as const,
+      connections: 64,
+      measured: { route: 'guarded' as const, shows: caller },
+      base: { route: 'open' as const },
+      carried: { route: 'open' as const, shows: caller },
+    },
+  ],
+});
 
 /** Every scenario in the order of running. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -90,32 +118,41 @@ export const SCENARIOS: readonly Scenario[] = [
     ...small,
     name: 'apikey',
     title: 'relay for callers with 5,000 API keys in turn (HAProxy: deny unless the key is in its map)',
-    caller: 'apiKey',
-    over: 'relay',
-    steps: [CLOSED],
+    ...guarded('apiKey'),
   },
   {
     ...small,
     name: 'jwt',
     title: 'relay for a caller with a token, RS256 (HAProxy: jwt_verify, expiry and audience)',
-    caller: 'jwt',
-    over: 'relay',
-    steps: [CLOSED],
+    ...guarded('jwt'),
   },
   {
     ...small,
     name: 'dpop',
     title: 'relay for a caller with a bound token and a new ES256 proof for each request',
     caller: 'dpop',
-    over: 'jwt',
-    steps: [CLOSED],
+    over: 'a token alone',
+    fresh: true,
+    steps: [
+      {
+        kind: 'pairs',
+        connections: 64,
+        measured: { route: 'guarded', shows: 'dpop' },
+        base: { route: 'guarded', shows: 'jwt' },
+      },
+    ],
   },
   {
     ...small,
     name: 'h2',
     title: 'relay over HTTP/2 without TLS, 8 connections with 8 streams each',
-    over: 'relay',
     steps: [{ kind: 'http2', connections: 8, streams: 8 }],
+  },
+  {
+    ...small,
+    name: 'h2-single',
+    title: 'relay over HTTP/2 without TLS, 64 connections with one stream each',
+    steps: [{ kind: 'http2', connections: 64, streams: 1 }],
   },
   { ...small, name: 'tls', title: 'relay with TLS from the client', tls: true, steps: [CLOSED, PACED] },
   {
@@ -181,6 +218,9 @@ export interface Times {
   warmUp: number;
   measure: number;
   settle: number;
+  /** Of runs of pairs: bouts, in which each side gets two turns of `slice`. */
+  bouts: number;
+  slice: number;
   /** Reloads and kills in a round, and seconds of overload. */
   reloads: number;
   kills: number;
@@ -188,16 +228,38 @@ export interface Times {
 }
 
 /** Times of a full run. */
-export const FULL: Times = { warmUp: 1.5, measure: 3, settle: 3, reloads: 100, kills: 12, overload: 10 };
+export const FULL: Times = {
+  warmUp: 1.5,
+  measure: 3,
+  settle: 3,
+  bouts: 20,
+  slice: 0.3,
+  reloads: 100,
+  kills: 12,
+  overload: 10,
+};
 /** Times of a quick run. */
-export const QUICK: Times = { warmUp: 0.7, measure: 1.2, settle: 1.5, reloads: 20, kills: 3, overload: 4 };
+export const QUICK: Times = {
+  warmUp: 0.7,
+  measure: 1.2,
+  settle: 1.5,
+  bouts: 8,
+  slice: 0.2,
+  reloads: 20,
+  kills: 3,
+  overload: 4,
+};
 
 /** The request heads of a scenario: one, or a spread over its callers or routes. */
-export function requestHeads(scenario: Scenario, fields: string, callers: readonly string[] = ['']): string[] {
+export function requestHeads(
+  scenario: Pick<Scenario, 'routes'>,
+  fields: string,
+  callers: readonly string[] = [''],
+  host: string = HOSTS.guarded,
+): string[] {
   const common = `Content-Type: application/json\r\nAccept: */*\r\nUser-Agent: bench/1.0\r\n${fields}`;
   const head = (host: string, path: string) => `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${common}`;
-  if (scenario.routes.hosts === 0)
-    return callers.map((caller) => `${head('gateway.bench', '/v1/chat/completions')}${caller}`);
+  if (scenario.routes.hosts === 0) return callers.map((caller) => `${head(host, '/v1/chat/completions')}${caller}`);
   const all: string[] = [];
   eachRoute(scenario.routes, ({ host, path }) => all.push(head(host, `${path}v1/chat/completions`)));
   // Every 37th of them, taken in strides, so that neighbours in the list are not asked for in a row.

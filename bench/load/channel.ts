@@ -84,6 +84,18 @@ export type LoadOrder =
       events: number;
       streamMs: number;
     }
+  | {
+      do: 'pairs';
+      /** What gets the load in turns, and the processes whose CPU time is read. */
+      sides: readonly { target: Target; pids: readonly number[] }[];
+      connections: number;
+      /** Length of a turn. */
+      sliceMs: number;
+      /** How often each side gets two turns. */
+      bouts: number;
+      /** Before anything counts: so many requests to each side, in so many seconds at most. */
+      warmUp: { requests: number; most: number };
+    }
   | { do: 'mark' }
   | { do: 'finish'; expectEvents?: number }
   | { do: 'count' };
@@ -107,4 +119,19 @@ export interface LoadReport {
   outcomes: Outcomes;
   /** Streams whose head has arrived. */
   openStreams: number;
+}
+
+/** One turn of one side. */
+export interface Slice {
+  side: number;
+  requests: number;
+  /** CPU time and wall time in µs. */
+  cpu: number;
+  wall: number;
+}
+
+/** What a run of pairs has measured. */
+export interface PairsReport {
+  slices: Slice[];
+  errors: Record<string, number>;
 }

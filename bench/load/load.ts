@@ -3,12 +3,12 @@
  * answered), `paced` (requests at a fixed rate over some connections), `streams` (each connection holds one stream open)
  * or `open` (requests arrive at random, whatever has become of the others). It checks every answer; whatever is wrong is counted by its name.
  */
-import { requestBody } from './body.ts';
 import type { LoadOrder, LoadReport, Target } from './channel.ts';
 import { Connection, type Watcher } from './client.ts';
 import { openRun } from './open.ts';
 import { noOutcomes, type Outcome } from './outcome.ts';
-import { type ProofMaker, proofField } from './proof.ts';
+import { runPairs } from './pairs.ts';
+import { Requests } from './requests.ts';
 
 const MOST_LATENCIES = 1_000_000;
 
@@ -22,9 +22,6 @@ interface Run extends Watcher {
 
 let run: Run | undefined;
 let report = emptyReport();
-let requests: Buffer[] = [];
-let turn = 0;
-let proof: ProofMaker | undefined;
 
 function emptyReport(): LoadReport {
   return { requests: 0, events: 0, errors: {}, latencies: [], outcomes: noOutcomes(), openStreams: 0 };
@@ -39,26 +36,8 @@ function ended(outcome: Outcome, us: number): void {
   if (outcome === 'right' && report.latencies.length < MOST_LATENCIES) report.latencies.push(us);
 }
 
-function nextRequest(): Buffer {
-  if (turn >= requests.length) turn = 0;
-  const request = requests[turn++]!;
-  if (!proof) return request;
-  const line = request.indexOf('\r\n') + 2;
-  return Buffer.concat([request.subarray(0, line), Buffer.from(proofField(proof)), request.subarray(line)]);
-}
-
-function compose(target: Target, stream: boolean, keepAlive = true): void {
-  const body = requestBody(target.bodyBytes, stream);
-  const connection = keepAlive ? '' : 'Connection: close\r\n';
-  requests = target.heads.map((head) =>
-    Buffer.from(`${head}${connection}Content-Length: ${body.length}\r\n\r\n${body}`),
-  );
-  turn = 0;
-  proof = target.proof;
-}
-
 function probe(target: Target): void {
-  compose(target, false);
+  const requests = new Requests(target, false);
   const timeout = setTimeout(() => answer({ status: 0, head: 'no answer within 5 s', body: '' }), 5000);
   const answer = (report: { status: number; head: string; body: string }) => {
     clearTimeout(timeout);
@@ -75,25 +54,25 @@ function probe(target: Target): void {
         body: Buffer.concat(reader.body).toString(),
       }),
   };
-  const connection = new Connection(target, watcher, false, (ready) => ready.send(nextRequest()));
+  const connection = new Connection(target, watcher, false, (ready) => ready.send(requests.next()));
   connection.reader.keepBody = true;
 }
 
 function closedRun(order: Extract<LoadOrder, { do: 'closed' }>): Run {
   const open = new Set<Connection>();
+  const requests = new Requests(order.target, false, order.keepAlive);
   let stopped = false;
   let sent = 0;
   const send = (connection: Connection) => {
     if (stopped || sent >= order.most) return;
     sent++;
-    connection.send(nextRequest());
+    connection.send(requests.next());
   };
   const add = () => {
     if (!stopped && sent < order.most) open.add(new Connection(order.target, self, false, send));
   };
   const self: Run = {
     start() {
-      compose(order.target, false, order.keepAlive);
       for (let count = 0; count < order.connections; count++) add();
     },
     stop() {
@@ -123,13 +102,14 @@ function pacedRun(order: Extract<LoadOrder, { do: 'paced' }>): Run {
   const idle: Connection[] = [];
   const due: number[] = [];
   const wanted = order.events;
+  const requests = new Requests(order.target, wanted > 0);
   let stopped = false;
   let startedAt = 0;
   let sent = 0;
   let timer: NodeJS.Timeout | undefined;
   const send = (connection: Connection, at: number) => {
     connection.dueAt = at;
-    connection.send(nextRequest());
+    connection.send(requests.next());
   };
   const free = (connection: Connection) => {
     const waiting = due.shift();
@@ -155,7 +135,6 @@ function pacedRun(order: Extract<LoadOrder, { do: 'paced' }>): Run {
   };
   const self: Run = {
     start() {
-      compose(order.target, wanted > 0);
       for (let count = 0; count < order.connections; count++) add();
       startedAt = performance.now();
       timer = setInterval(tick, 1);
@@ -195,10 +174,11 @@ function pacedRun(order: Extract<LoadOrder, { do: 'paced' }>): Run {
 function streamsRun(order: Extract<LoadOrder, { do: 'streams' }>): Run {
   const open = new Set<Connection>();
   let stopped = false;
+  const requests = new Requests(order.target, true);
   let opened = 0;
   const add = () => {
     opened++;
-    open.add(new Connection(order.target, self, true, (connection) => connection.send(nextRequest())));
+    open.add(new Connection(order.target, self, true, (connection) => connection.send(requests.next())));
   };
   // At most 64 are on their way to their first event at once, so that no accept queue runs over.
   const addSome = () => {
@@ -206,7 +186,6 @@ function streamsRun(order: Extract<LoadOrder, { do: 'streams' }>): Run {
   };
   const self: Run = {
     start() {
-      compose(order.target, true);
       addSome();
     },
     stop() {
@@ -266,6 +245,9 @@ process.on('message', (order: LoadOrder) => {
       return begin(streamsRun(order));
     case 'open':
       return begin(openRun(order, { ended, blame }));
+    case 'pairs':
+      void runPairs(order).then((pairs) => process.send?.(pairs));
+      return;
     case 'mark': {
       // Errors of the warm-up stay: an error is never lost.
       const { errors, openStreams } = report;

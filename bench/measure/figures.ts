@@ -1,5 +1,6 @@
 /** From the rounds of a scenario to one figure per measure and peer, and its ratio to HAProxy. */
 import type { Outcome } from '../load/outcome.ts';
+import { medianInterval } from './pairs.ts';
 import { median, spread } from './statistics.ts';
 
 /** What is measured, and how it is written and compared. */
@@ -8,8 +9,10 @@ export interface Measure {
   /** Column title; `%` stands for the scenario's unit, `@` for the scenario that it is compared to. */
   title: string;
   unit: 'µs' | 'ms' | 'KiB' | 'MiB' | '/s' | '%' | 'share' | 'count';
-  /** How the rounds become one figure: their median unless said; what was lost in one round must not vanish in it. */
-  over?: 'sum' | 'mean';
+  /**
+   * How the rounds become one figure: their median unless said; what was lost in one round must not vanish in it; of
+   * pairs all count alike, in whatever round they were. */
+  over?: 'sum' | 'mean' | 'pairs';
   /** Whether more of it is better; else less is. */
   moreIsBetter?: boolean;
   /** Band within which a changed ratio counts as noise; undefined when the figure is not compared with a baseline. */
@@ -24,13 +27,14 @@ export interface Measure {
  * the capacity, `wasted` work in percent, times to right answers and until a reload has `effect` in ms.
  */
 export type MeasureKey =
-  | ('cpu' | 'added' | 'rate' | 'busy' | 'p50' | 'p99' | 'memory' | 'perStream')
+  | ('cpu' | 'added' | 'carried' | 'rate' | 'busy' | 'p50' | 'p99' | 'memory' | 'perStream')
   | ('sent' | Outcome | 'share' | 'lost' | 'goodput' | 'wasted' | 'answer50' | 'answer99' | 'effect');
 
 /** Every measure, in the order of the table's columns. */
 export const MEASURES: readonly Measure[] = [
   { key: 'cpu', title: 'CPU/%', unit: 'µs', band: 0.1, floor: 0.5 },
-  { key: 'added', title: 'more than @', unit: 'µs' },
+  { key: 'added', title: 'adds to @', unit: 'µs', over: 'pairs' },
+  { key: 'carried', title: 'so does the field alone', unit: 'µs', over: 'pairs' },
   { key: 'rate', title: '%/s', unit: '/s' },
   { key: 'busy', title: 'busy', unit: '%' },
   { key: 'p50', title: 'added p50', unit: 'µs', band: 0.3, floor: 50 },
@@ -57,6 +61,8 @@ export const MEASURES: readonly Measure[] = [
 /** What one round of one peer gave; measures that the scenario does not take are missing. */
 export interface Round {
   figures: Partial<Record<MeasureKey, number>>;
+  /** Differences of pairs, bout by bout. */
+  pairs?: Partial<Record<MeasureKey, readonly number[]>>;
   errors: Record<string, number>;
 }
 
@@ -67,6 +73,8 @@ export interface Figure {
   spread: number;
   /** Median of the rounds' ratios to HAProxy in the same round; missing without HAProxy. */
   ratio?: number;
+  /** Of pairs: holds the median with 95 % confidence. */
+  interval?: [low: number, high: number];
 }
 
 /** One peer's line in a scenario's table. */
@@ -89,6 +97,11 @@ export const REFERENCE = 'haproxy';
 export function summarise(rounds: readonly Round[], reference: readonly Round[] | undefined): PeerResult['figures'] {
   const figures: PeerResult['figures'] = {};
   for (const { key, over } of MEASURES) {
+    if (over === 'pairs') {
+      const all = rounds.flatMap(({ pairs }) => pairs?.[key] ?? []);
+      if (all.length > 0) figures[key] = { value: median(all), spread: 0, interval: medianInterval(all) };
+      continue;
+    }
     const values = rounds.flatMap(({ figures }) => figures[key] ?? []);
     if (values.length === 0) continue;
     if (over) {

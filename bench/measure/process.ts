@@ -84,6 +84,11 @@ export function cpuOfTree(root: number): number {
   return tree.reduce((sum, { own, reaped }) => sum + own + reaped, 0) * MICROSECONDS_PER_TICK;
 }
 
+/** The processes of the tree under `root`. */
+export function pidsOfTree(root: number): number[] {
+  return readTree(root).map(({ pid }) => pid);
+}
+
 /**
  * Memory of the tree under `root` in bytes: what its processes own, and the largest one's program once. File pages are
  * not taken by their share, because that would fall with every other program on the machine that runs the same binary.

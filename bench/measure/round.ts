@@ -4,6 +4,7 @@ import { isDirect } from '../peers/direct.ts';
 import type { Scenario, Step, Times } from '../scenarios.ts';
 import type { Round } from './figures.ts';
 import { loadHttp2 } from './http2load.ts';
+import { runPairs } from './pairsround.ts';
 import { cpuOfTree, memoryOfTree } from './process.ts';
 import { connectionsOf, type Stand } from './stand.ts';
 import { quantile } from './statistics.ts';
@@ -45,6 +46,8 @@ function run(stand: Stand, scenario: Scenario, step: Step, times: Times, round: 
   switch (step.kind) {
     case 'closed':
       return runClosed(stand, scenario, step, times, round);
+    case 'pairs':
+      return runPairs(stand, step, times, round);
     case 'http2':
       return runHttp2(stand, scenario, step, times, round);
     case 'paced':

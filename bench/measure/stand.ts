@@ -4,7 +4,8 @@ import { answerBody } from '../load/body.ts';
 import type { LoadOrder, ProbeReport, Target, UpstreamOrder, UpstreamReport } from '../load/channel.ts';
 import { isDirect } from '../peers/direct.ts';
 import { freePorts, type Peer, type Running, type Setup, startProcess, versionOf } from '../peers/peer.ts';
-import { requestHeads, type Scenario } from '../scenarios.ts';
+import { HOSTS } from '../peers/routes.ts';
+import { requestHeads, type Scenario, type Side } from '../scenarios.ts';
 import type { CallerSet } from './callers.ts';
 import { descriptorLimit } from './limits.ts';
 import { type Certificate, Helper, isolatedNetwork, type Network, type Pinning } from './machine.ts';
@@ -26,6 +27,8 @@ export interface Stand {
   /** Process whose tree is measured; 0 for the direct run. */
   pid: number;
   target: Target;
+  /** Where a side of its pairs asks. */
+  targetOf(side: Side): Target;
   /** Port of HTTP/2, where the scenario has it. */
   http2Port: number;
   pinning: Pinning;
@@ -60,7 +63,10 @@ export function reasonToSkip(peer: Peer, scenario: Scenario, certificate: Certif
 
 /** Most streams or connections of the scenario, as far as the descriptor limit allows two for each. */
 export function connectionsOf(scenario: Scenario): number {
-  const wanted = scenario.steps.map((step) => ('streams' in step ? step.streams : step.connections));
+  const wanted = scenario.steps.map((step) => {
+    if (step.kind === 'pairs') return 3 * step.connections;
+    return 'streams' in step ? step.streams : step.connections;
+  });
   return Math.min(Math.max(...wanted), Math.floor((descriptorLimit() - 500) / 2));
 }
 
@@ -99,21 +105,19 @@ export async function openStand(peer: Peer, scenario: Scenario, ground: Ground):
     };
     const running = isDirect(peer) ? undefined : start(peer, setup, ground, network);
     if (running) closing.push(() => running.stop());
-    const target: Target = {
+    const make = ({ route, shows }: Side): Target => ({
       host: '127.0.0.1',
-      port: running ? port : upstreamPort,
+      port: !running ? upstreamPort : route === 'open' ? (peer.openPort?.(setup) ?? port) : port,
       ...(tls && running && { ca: tls.pem }),
-      heads: requestHeads(
-        scenario,
-        peer.fields?.(setup) ?? '',
-        scenario.caller && ground.callers.fields(scenario.caller),
-      ),
-      ...(scenario.caller === 'dpop' && { proof: ground.callers.proof }),
+      heads: requestHeads(scenario, peer.fields?.(setup) ?? '', shows && ground.callers.fields(shows), HOSTS[route]),
+      ...(shows === 'dpop' && { proof: ground.callers.proof }),
       bodyBytes: scenario.requestBytes,
       expectBytes: 0,
-    };
+    });
+    const target = make({ route: 'guarded', ...(scenario.caller && { shows: scenario.caller }) });
     const stand: Stand = {
       ...{ peer, pid: running?.pid ?? 0, target, load, upstream, close },
+      targetOf: (side) => ({ ...make(side), expectBytes: target.expectBytes }),
       http2Port: peer.http2?.(setup) ?? 0,
       pinning: ground.pinning,
       folder,

@@ -6,7 +6,7 @@ import { AUDIENCE, type Caller, type Callers, ISSUER } from '../measure/callers.
 import { gatehouseTrial } from './gatehouse-trial.ts';
 import { repositoryRoot } from './install.ts';
 import { type Peer, type Setup, versionOf } from './peer.ts';
-import { eachRoute } from './routes.ts';
+import { eachRoute, HOSTS } from './routes.ts';
 
 const cli = process.env.GATEHOUSE_CLI ?? join(repositoryRoot, 'dist', 'src', 'cli', 'cli.js');
 
@@ -59,10 +59,11 @@ export function configuration(setup: Setup): object {
   if (list.length === 0) {
     list.push({
       name: 'inference',
-      match: { path: '/v1/*' },
+      match: { path: '/v1/*', ...(callers && { host: HOSTS.guarded }) },
       ...(everything ? { models: ['bench-model'] } : { upstream: 'bench' }),
       ...(callers && { access: { anyOf: [callers.by === 'apiKey' ? 'apiKey' : 'jwt'] } }),
     });
+    if (callers) list.push({ name: 'open', match: { path: '/v1/*', host: HOSTS.open }, upstream: 'bench' });
   }
   return {
     listeners: {

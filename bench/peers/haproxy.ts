@@ -16,6 +16,8 @@ export const haproxy: Peer = {
   admits: ['apiKey', 'jwt'],
   // It knows the preface of HTTP/2 when it sees it.
   http2: ({ port }) => port,
+  // A frontend of its own, so that its guard need not ask on which route it is.
+  openPort: ({ spare: [port = 0] }) => port,
   trial: haproxyTrial,
   configure(setup) {
     const file = `${setup.folder}/haproxy.cfg`;
@@ -51,7 +53,7 @@ function admission({ callers, folder }: Setup): string[] {
 }
 
 function configuration(setup: Setup): string {
-  const { port, upstreamPort, folder, everything, tls, routes } = setup;
+  const { port, spare, upstreamPort, folder, everything, tls, routes } = setup;
   const bind = tls ? ` ssl crt ${tls.both} alpn http/1.1 ssl-min-ver TLSv1.2` : '';
   const lines = [
     'global',
@@ -76,13 +78,16 @@ function configuration(setup: Setup): string {
     '  unique-id-format %{+X}o%ci:%cp_%Ts_%rt',
     everything ? '  log global' : '',
     everything ? '  option httplog' : '',
-    'frontend clients',
-    `  bind 127.0.0.1:${port} backlog 4096${bind}`,
+  ];
+  const frontend = (name: string, at: number) => [
+    `frontend ${name}`,
+    `  bind 127.0.0.1:${at} backlog 4096${bind}`,
     '  unique-id-header X-Request-ID',
     `  http-request set-header X-Forwarded-Proto ${tls ? 'https' : 'http'}`,
     '  http-request set-header X-Forwarded-Host %[req.hdr(host)]',
   ];
-  lines.push(...admission(setup));
+  if (setup.callers) lines.push(...frontend('everybody', spare[0] ?? 0), '  default_backend servers');
+  lines.push(...frontend('clients', port), ...admission(setup));
   const backends = ['servers'];
   if (routes.hosts > 0) {
     const map: string[] = [];

@@ -46,6 +46,8 @@ export interface Peer {
   admits?: readonly Caller[];
   /** The port on which it serves HTTP/2 without TLS, if it does. */
   http2?(setup: Pick<Setup, 'port' | 'spare'>): number;
+  /** The port of the route that lets everybody in beside the one that does not, if it is another. */
+  openPort?(setup: Pick<Setup, 'port' | 'spare'>): number;
   /** Writes its configuration into the folder and says how to start it. */
   configure(setup: Setup): Start;
   /** Fields that its requests need besides the usual ones, each ending in CRLF. */

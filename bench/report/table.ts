@@ -6,7 +6,7 @@ export interface ScenarioResult {
   scenario: string;
   title: string;
   unit: string;
-  /** The scenario that it is compared to. */
+  /** What its pairs compare it to. */
   over?: string;
   peers: PeerResult[];
 }
@@ -29,17 +29,17 @@ export function renderScenario({ scenario, title, unit, over, peers }: ScenarioR
   return [`${scenario}: ${title}`, ...columns([header, ...rows]), ...notes, ''].join('\n');
 }
 
-/** One figure, such as `24.3 µs ±4% (1.12×)`; `-` when there is none. */
-export function renderFigure(
-  { key, unit }: Pick<Measure, 'key' | 'unit'>,
-  figure: Figure | undefined,
-  isReference = false,
-): string {
+/** One figure, such as `24.3 µs ±4% (1.12×)`, of pairs with its interval, `1.9 µs (1.7 to 2.2)`; `-` when there is none. */
+export function renderFigure({ unit }: Pick<Measure, 'unit'>, figure: Figure | undefined, isReference = false): string {
   if (!figure || Number.isNaN(figure.value)) return '-';
+  if (figure.interval) {
+    const [low, high] = figure.interval.map((value) => value.toFixed(1));
+    return `${withUnit(figure.value, unit)} (${low} to ${high})`;
+  }
   const value = unit === '/s' ? `${Math.round(figure.value).toLocaleString('en')}/s` : withUnit(figure.value, unit);
   if (unit === '/s' || unit === '%' || unit === 'share' || unit === 'count') return value;
   const noise = figure.spread >= 0.005 ? ` ±${Math.round(figure.spread * 100)}%` : '';
-  const ratio = figure.ratio === undefined || isReference || key === 'added' ? '' : ` (${figure.ratio.toFixed(2)}×)`;
+  const ratio = figure.ratio === undefined || isReference ? '' : ` (${figure.ratio.toFixed(2)}×)`;
   return `${value}${noise}${ratio}`;
 }
 

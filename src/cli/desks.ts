@@ -17,6 +17,7 @@ import { NodeQueues } from './nodequeues.ts';
 import { NodeUsage } from './nodeusage.ts';
 import { RedisLinks } from './redislinks.ts';
 import { State, type StateParts } from './state.ts';
+import type { Legacy } from './successor.ts';
 import { TokenDesk } from './tokendesk.ts';
 
 /** What they are made of. */
@@ -79,8 +80,9 @@ export class Desks {
     this.#issuer = new TokenDesk({ clock, services, authority: tokens, notice }, () => kept.store, own.tokens);
   }
 
-  /** Before the first worker: rejects when something cannot be had. `counted`: what a predecessor's limits had counted. */
-  async start({ config, files }: Loaded, counted: Parameters<NodeLimits['start']>[0]): Promise<void> {
+  /** Before the first worker: rejects when something cannot be had. `legacy`: what a predecessor has handed on. */
+  async start({ config, files }: Loaded, { counted, tickets }: Legacy): Promise<void> {
+    this.#certificates.takeOver(tickets);
     await this.#certificates.start(config, files);
     await this.kept.prepare(config);
     await this.#issuer.configure(config);
@@ -125,6 +127,11 @@ export class Desks {
     this.#own.limits.read(this.limits.status());
     this.usage.measure();
     this.#own.places.read(this.queues.authority.standings());
+  }
+
+  /** Another process is to take over. */
+  handOver(): Legacy {
+    return { counted: this.limits.handOver(), tickets: this.#certificates.handOver() };
   }
 
   /** Another process takes over, or everything ends: certificates are renewed by somebody else. */

@@ -108,6 +108,7 @@ export class TokenDesk {
   /** Workers check our tokens with these keys. */
   #tell(): void {
     if (this.#tokens === undefined || this.#keys.length === 0) return;
-    this.#parts.authority.setOwn(OWN_ISSUER, issuerConfig.parse(ownIssuer(this.#tokens)), this.#keys);
+    const own = issuerConfig.parse(ownIssuer(this.#tokens));
+    this.#parts.authority.setOwn(OWN_ISSUER, own, this.#keys, async () => this.#service?.look());
   }
 }

@@ -11,7 +11,7 @@ export function forward(passage: Passage): Step {
   // What was refused at once is over already.
   if (exchange.identity !== undefined && exchange.outcome === 'open') {
     passage.forwarding = forwarding;
-    worker.callers.add(passage);
+    if (passage.slot < 0) worker.callers.add(passage);
   }
   return ANSWERED;
 }

@@ -27,7 +27,7 @@ import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
 import type { Forward } from '../upstream/forward.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
-import type { Order, Ticket } from '../upstream/queue/queue.ts';
+import type { Order } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { reservedFor, usageOf } from './demand.ts';
 import { grpcFields } from './grpc.ts';
@@ -81,6 +81,8 @@ export interface PassageHost {
   fault(kind: string): void;
   /** Runs the stages from where the passage stands. */
   proceed(passage: Passage): void;
+  /** Goes over to another version of its model instead of failing, where it may. */
+  spill(passage: Passage, error: GatehouseError): boolean;
   /** Why what requests use cannot be written down; '' while it can. */
   readonly ledgerTrouble: string;
   /** Bytes of request bodies held now, by all passages. */
@@ -137,10 +139,11 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** Bytes of the body that count as held. */
   held = 0;
   upgrade = '';
-  /** Importance, from 0 to 100. */
-  priority = 0;
   /** It waits for a place at a server. */
-  ticket: Ticket | undefined = undefined;
+  ticket: { cancel(): void } | undefined = undefined;
+  /** Where it may go over to another version: the step to go on with, and the body as it was. -1: nowhere. */
+  spillStep = -1;
+  given: Buffer | undefined = undefined;
   patience = Number.POSITIVE_INFINITY;
   /** On its way to an upstream for a caller who is known. */
   forwarding: Forward | undefined = undefined;
@@ -153,6 +156,14 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.worker = worker;
     this.snapshot = worker.snapshot;
     exchange.owner = this;
+  }
+
+  get movable(): boolean {
+    return this.spillStep >= 0;
+  }
+
+  elsewhere(error: GatehouseError): boolean {
+    return this.spillStep >= 0 && this.worker.spill(this, error);
   }
 
   get upstream(): Upstream {

@@ -14,7 +14,6 @@ import { ChaosRun, type RunningFault } from '../policy/chaos/board.ts';
 import type { Chaos } from '../policy/chaos/chaos.ts';
 import { Overload } from '../policy/overload/overload.ts';
 import { type AskAuthority, allRules, LocalAuthority, Quota } from '../policy/quota/quota.ts';
-import { priorityOf } from '../route/config.ts';
 import { flushCorked } from '../socket/cork.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
@@ -26,7 +25,9 @@ import { OpenCalls } from './opencalls.ts';
 import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { untilQuiet } from './quiet.ts';
+import { prioritiesOf } from './rank.ts';
 import { limitsOf, Snapshot, type SnapshotInput } from './snapshot.ts';
+import { mayMove } from './spill.ts';
 import { storedLimits, storedRules } from './storedlimits.ts';
 
 /** Serves a snapshot. */
@@ -191,6 +192,12 @@ export class Worker implements ListenerHandler, PassageHost {
     }
   }
 
+  spill(passage: Passage, error: GatehouseError): boolean {
+    if (!mayMove(passage, error)) return false;
+    this.proceed(passage);
+    return true;
+  }
+
   #await(passage: Passage, verdict: Promise<Verdict>): void {
     verdict.then(
       (error) => {
@@ -259,8 +266,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.queues.configure(config.upstreams);
     this.#configureAlone({ config });
     this.#chaosRun.configure(config.chaos);
-    const priorities = config.routes.map(({ priority }) => priorityOf(priority));
-    this.overload.configure(config.overload, priorities, this.#parts.share?.(config) ?? ALONE);
+    this.overload.configure(config.overload, prioritiesOf(config), this.#parts.share?.(config) ?? ALONE);
     this.#intake.limit = config.overload?.connections ?? Number.POSITIVE_INFINITY;
   }
 

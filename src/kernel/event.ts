@@ -86,7 +86,16 @@ export interface QueueEnteredEvent {
 /** It waits no more: it has a place (`served`), its client has gone (`left`), or it was refused for another reason. */
 export interface QueueLeftEvent extends QueueEnteredEvent {
   waitedMs: number;
-  end: 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost';
+  end: 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost' | 'stranded';
+}
+
+/** A request went over to another version of its model. */
+export interface SpilledEvent {
+  model: string;
+  from: string;
+  to: string;
+  /** No server could be used, no place was found in time, or a server has failed. */
+  reason: 'unavailable' | 'full' | 'failed';
 }
 
 /** Something an operator should read. */
@@ -111,6 +120,7 @@ export interface EventMap {
   breakerChanged: BreakerEvent;
   queueEntered: QueueEnteredEvent;
   queueLeft: QueueLeftEvent;
+  spilled: SpilledEvent;
   authFailed: AuthFailedEvent;
   notice: NoticeEvent;
 }
@@ -133,6 +143,7 @@ export class Events {
     breakerChanged: [],
     queueEntered: [],
     queueLeft: [],
+    spilled: [],
     authFailed: [],
     notice: [],
   };

@@ -7,6 +7,7 @@
  */
 import type { GatehouseError } from './error.ts';
 import type { Identity, TlsFacts } from './identity.ts';
+import { USUAL_PRIORITY } from './priority.ts';
 
 /** The fields of a head, looked up lazily in the bytes as they came. */
 export interface Fields {
@@ -170,6 +171,8 @@ export class Exchange {
   /** OpenTelemetry `gen_ai.operation.name`-like: `chat`, `text_completion`, `responses`, `embeddings`, `messages`, `models`, or ''. */
   operation = '';
   route = '';
+  /** Importance, from 0 to 100. */
+  priority: number = USUAL_PRIORITY;
   /** Who calls, once that has been proved. */
   identity: Identity | undefined = undefined;
   /** Model as the client named it. */

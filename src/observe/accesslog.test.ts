@@ -34,6 +34,7 @@ test('a completed stream, whole', () => {
     version: 'stable',
     upstream: 'deepseek',
     endpoint: '10.0.0.1:8000',
+    class: 'batch',
     'http.response.status_code': 200,
     outcome: 'completed',
     tries: 1,

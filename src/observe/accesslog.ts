@@ -5,6 +5,7 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Exchange, Usage } from '../kernel/exchange.ts';
 import type { Identity } from '../kernel/identity.ts';
+import { CLASSES, classOf } from '../kernel/priority.ts';
 import { Fragments } from './fragments.ts';
 import { countText, millisText, quote, quoteName, timestamp } from './json.ts';
 
@@ -22,7 +23,7 @@ export function accessLogLine(x: Exchange, clock: Clock): string {
   let line =
     `{"timestamp":"${timestamp(clock.wall())}","request_id":${quote(x.id)}` +
     `,"client.address":${quote(inbound.clientAddress)}${cameBy(x)},"url.path":${quote(head.path, MAX_PATH)}${wentTo(x)}` +
-    `${calledBy(x.identity)},"http.response.status_code":${x.status},"outcome":"${x.outcome}"`;
+    `${x.route === '' ? '' : CLASS_TEXT[classOf(x.priority)]}${calledBy(x.identity)},"http.response.status_code":${x.status},"outcome":"${x.outcome}"`;
   if (error !== undefined) {
     line += `,"error.type":"${error.code}"`;
     if (error.rule !== undefined) line += `,"error.rule":${quoteName(error.rule)}`;
@@ -80,6 +81,9 @@ function wentTo(x: Exchange): string {
   return wentToKnown.put(route, model, upstream, endpoint, version, protocol, operation, text);
 }
 
+/** By the number of the class. */
+const CLASS_TEXT = CLASSES.map((name) => `,"class":"${name}"`);
+
 const callers = new WeakMap<Identity, string>();
 
 /** One identity serves all requests of a credential, and so does its piece of the line. */
@@ -134,6 +138,7 @@ export const ACCESS_LOG_FIELDS: readonly AccessLogField[] = [
   field('version', 'string', 'the model has versions', 'Version of the model that was picked.'),
   field('upstream', 'string', 'one was chosen', 'Upstream.'),
   field('endpoint', 'string', 'one was tried', 'Endpoint of the last try.'),
+  field('class', 'string', 'a route matched', '`realtime`, `batch` or `test`, by its importance.'),
   field('auth.method', 'string', 'a caller was proved', '`apiKey`, `jwt` or `certificate`.'),
   field('principal', 'string', 'a caller was proved', 'Whom the credential stands for.'),
   field(

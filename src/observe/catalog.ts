@@ -272,7 +272,7 @@ export const SUPERVISOR_METRICS = {
     'gauge',
     'gatehouse_directory_synced_timestamp_seconds',
     [],
-    'When what workers know of keys, revocations and the like was last found to be as the store has it, in seconds since 1970; looked at every 15 s at least. 0: no store is in use.',
+    'When what all workers know of keys, revocations and the like was last found to be as the store has it, in seconds since 1970; looked at every 15 s at least, and each worker has to say that it has taken the changes. 0: no store is in use.',
     { unit: 'seconds', merge: 'last' },
   ),
   reloadedAt: metric(

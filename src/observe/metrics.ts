@@ -120,6 +120,7 @@ export class Metrics {
       events.on('limited', ({ rule, observed }) => this.#limited.inc(rule, observed ? 'observed' : 'refused')),
       events.on('queueEntered', (entered) => this.#queues.entered(entered)),
       events.on('queueLeft', (left) => this.#queues.left(left)),
+      events.on('spilled', (spilled) => this.#queues.spilled(spilled)),
       events.on('notice', (notice) => this.notice(notice)),
     ];
     return () => {
@@ -145,6 +146,7 @@ export class Metrics {
   requestEnded(x: Exchange): void {
     this.#inFlightOf(x.inbound.listener).inFlight.add(-1);
     this.#pathOf(x).count(x);
+    if (x.route !== '') this.#queues.ended(x);
     if (x.identity !== undefined && x.identity.tenant !== '') this.#tenants.inc(x.identity.tenant, x.outcome);
     const error = x.error;
     if (error === undefined) return;

@@ -89,6 +89,10 @@ function makeWorker(services: Services) {
     load,
     push: (_: string, payload: unknown) => handler.change(payload),
     reload: load,
+    stuck: false,
+    async confirm(): Promise<void> {
+      if (this.stuck) await new Promise(() => {});
+    },
   };
 }
 
@@ -102,17 +106,25 @@ async function house(more: { pack?: (id: string, value: unknown) => unknown } = 
   const services = new Services();
   const notices: string[] = [];
   const workers: ReturnType<typeof makeWorker>[] = [];
-  services.attach(() => workers);
+  services.attach(() => workers, clock);
   const pack = more.pack ?? ((_, value) => value);
   const kinds = [{ kind: 'key', pack }];
-  const directory = new Directory({ source, kinds, services, clock, notice: ({ message }) => notices.push(message) });
+  const synced: number[] = [];
+  const directory = new Directory({
+    source,
+    kinds,
+    services,
+    clock,
+    notice: ({ message }) => notices.push(message),
+    synced: () => synced.push(clock.now()),
+  });
   const join = () => {
     const worker = makeWorker(services);
     worker.load();
     workers.push(worker);
     return worker;
   };
-  return { clock, source, services, notices, workers, directory, join };
+  return { clock, source, services, notices, workers, directory, join, synced };
 }
 
 describe('the directory', () => {
@@ -154,6 +166,26 @@ describe('the directory', () => {
     await settle();
     assert.deepEqual([...worker.copy], [['a', 2]]);
     assert.match(notices[1] as string, /up to date/);
+    directory.close();
+  });
+
+  test('is as the store has it only when every worker has taken what it was told', async () => {
+    const { source, directory, join, clock, synced } = await house();
+    await directory.start();
+    const [quick, slow] = [join(), join()];
+    await settle();
+    const before = synced.length;
+    slow.stuck = true;
+    source.write('a', 1);
+    await settle();
+    assert.deepEqual([...quick.copy], [['a', 1]]);
+    clock.advance(5000);
+    await settle();
+    assert.equal(synced.length, before);
+    slow.stuck = false;
+    clock.advance(10_000);
+    await settle();
+    assert.equal(synced.at(-1), clock.now(), 'the next look asks again');
     directory.close();
   });
 

@@ -167,11 +167,12 @@ export const RESERVED: ReadonlySet<string> = new Set([
 ]);
 
 /** How workers take the tokens of the service: as those of an issuer whose keys nobody has to fetch. */
-export function ownIssuer({ issuer, audiences, algorithm }: TokensConfig) {
+export function ownIssuer({ issuer, audiences }: TokensConfig) {
   return {
     issuer,
     audiences: audiences ?? [issuer],
-    algorithms: [algorithm === 'ES256' ? ('ES256' as const) : ('EdDSA' as const)],
+    // Either, whatever signs now: each key is good for its own only, and tokens of before a change go on.
+    algorithms: ['ES256' as const, 'EdDSA' as const],
     type: 'at+jwt' as const,
     maxSize: '64KiB',
     claims: { principal: 'sub', tenant: 'tenant', plan: 'plan', scopes: 'scope', roles: 'roles', models: 'models' },

@@ -90,6 +90,11 @@ export class TokenService {
     this.#plan();
   }
 
+  /** Looks whether other nodes have made keys; resolves when what there is has been published. Never rejects. */
+  look(): Promise<void> {
+    return this.#refresh();
+  }
+
   close(): void {
     this.#timer?.cancel();
     this.#watch.close();

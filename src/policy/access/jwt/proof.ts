@@ -6,7 +6,7 @@ import type { Fault } from './fault.ts';
 import { sha256 } from './hash.ts';
 import { keyFromJwk, type VerificationKey } from './key.ts';
 import { Nonces } from './nonce.ts';
-import { parseToken, typeOf } from './token.ts';
+import { type Header, parseToken, typeOf } from './token.ts';
 import type { Tokens } from './tokens.ts';
 
 /** Bytes of a proof; and of its `jti`. */
@@ -14,6 +14,8 @@ const PROOF_MAX = 4096;
 const JTI_MAX = 256;
 /** Keys of clients that are kept ready. */
 const KEYS = 4096;
+/** Headers of so many characters are kept with what was made of them: a client sends the same with each of its proofs. */
+const HEADER_MAX = 512;
 /** What a proof may be signed with. */
 export const PROOF_ALGORITHMS: readonly Algorithm[] = ['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'RS256', 'PS256'];
 
@@ -40,6 +42,12 @@ export interface Proof {
   nextNonce: string;
 }
 
+/** What a header says: whose key has signed, and how. */
+interface Signer {
+  readonly alg: Algorithm;
+  readonly key: VerificationKey;
+}
+
 /** Checks proofs. */
 export class ProofChecker {
   readonly #config: DpopConfig;
@@ -47,6 +55,8 @@ export class ProofChecker {
   #nonces: Nonces | undefined = undefined;
   #secret: Buffer | undefined = undefined;
   readonly #keys = new GenerationCache<VerificationKey>(KEYS);
+  readonly #headers = new GenerationCache<Header>(KEYS);
+  readonly #signers = new WeakMap<Header, Signer>();
 
   /** The secret of nonces may come later, and change. */
   constructor(config: DpopConfig, tokens: Pick<Tokens, 'secret'>) {
@@ -70,13 +80,12 @@ export class ProofChecker {
 
   /** `now`: wall clock. `nonce`: all is well but that the nonce of the day is not in it. */
   check(text: string, subject: ProofSubject, now: number): Proof | Fault | 'nonce' {
-    const parsed = parseToken(text, PROOF_MAX);
+    const parsed = parseToken(text, PROOF_MAX, this.#headers);
     if (typeof parsed === 'string') return 'proofMalformed';
     const { header, claims } = parsed;
-    const { alg, jwk } = header;
-    if (typeOf(header) !== 'dpop+jwt' || !isAlgorithm(alg) || !PROOF_ALGORITHMS.includes(alg)) return 'proofMalformed';
-    const key = this.#keyOf(jwk);
-    if (key === undefined || !key.fits(alg)) return 'proofMalformed';
+    const signer = this.#signers.get(header) ?? this.#signerOf(header);
+    if (signer === undefined) return 'proofMalformed';
+    const { alg, key } = signer;
     const { jti, htm, htu, iat, ath, nonce } = claims;
     if (typeof jti !== 'string' || jti === '' || jti.length > JTI_MAX) return 'proofMalformed';
     if (typeof htu !== 'string' || typeof iat !== 'number') return 'proofMalformed';
@@ -89,6 +98,7 @@ export class ProofChecker {
     const expiresAt = iat * 1000 + maxAge + clockSkew;
     if (!(now < expiresAt && now >= iat * 1000 - clockSkew)) return 'proofTime';
     if (!key.check(alg, parsed.signed, parsed.signature)) return 'proofSignature';
+    this.#remember(text, header, signer);
     let nextNonce = '';
     if (this.#config.nonce === 'required') {
       const nonces = this.#current();
@@ -97,6 +107,22 @@ export class ProofChecker {
       if (nonces.ages(nonce, now)) nextNonce = nonces.current(now);
     }
     return { id: sha256(`${key.thumbprint}${jti}`).slice(0, 22), expiresAt, jkt: key.thumbprint, nextNonce };
+  }
+
+  #signerOf(header: Header): Signer | undefined {
+    const { alg, jwk } = header;
+    if (typeOf(header) !== 'dpop+jwt' || !isAlgorithm(alg) || !PROOF_ALGORITHMS.includes(alg)) return undefined;
+    const key = this.#keyOf(jwk);
+    return key?.fits(alg) ? { alg, key } : undefined;
+  }
+
+  /** Keeps the header of a proof that holds: what is only sent fills no memory. */
+  #remember(text: string, header: Header, signer: Signer): void {
+    const end = text.indexOf('.');
+    if (end > HEADER_MAX || this.#signers.has(header)) return;
+    // A piece of the head's text would keep all of that alive.
+    this.#headers.set(Buffer.from(text.slice(0, end), 'latin1').toString('latin1'), header);
+    this.#signers.set(header, signer);
   }
 
   #keyOf(jwk: unknown): VerificationKey | undefined {

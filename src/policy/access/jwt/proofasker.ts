@@ -1,4 +1,8 @@
-/** The worker's side of the set of used proofs: what comes while one question is under way goes with the next. */
+/**
+ * The worker's side of the set of used proofs. What comes in one turn of the event loop goes in one question: a question
+ * of its own for each would cost both processes more than all else that is done about a proof, its signature aside.
+ */
+import { atTurnsEnd } from '../../../kernel/clock.ts';
 import type { Claimed, ProofClaim } from './replay.ts';
 
 /** Asks the supervisor's service; as `Link.ask`. */
@@ -34,8 +38,7 @@ export class ProofAsker {
     if (this.#waiting.length >= WAITING_MAX) return Promise.resolve('unavailable');
     return new Promise((done) => {
       this.#waiting.push({ claim, done });
-      // What arrives in the same turn travels together.
-      if (this.#waiting.length === 1) queueMicrotask(() => this.#send());
+      if (this.#waiting.length === 1 && this.#questions < QUESTIONS_MAX) atTurnsEnd(() => this.#send());
     });
   }
 

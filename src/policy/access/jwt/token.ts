@@ -3,20 +3,28 @@ import type { Claims } from './claims.ts';
 import type { Fault } from './fault.ts';
 import { decodeBase64url, parseJsonObject } from './strict.ts';
 
+/** The header of a token. */
+export type Header = Readonly<Record<string, unknown>>;
+
 /** A token, taken apart. */
 export interface Parsed {
-  header: Readonly<Record<string, unknown>>;
+  header: Header;
   claims: Claims;
   /** What the signature is of. */
   signed: Buffer;
   signature: Buffer;
 }
 
+/** Headers that were read before, by their encoded text. */
+export interface KnownHeaders {
+  get(text: string): Header | undefined;
+}
+
 /**
  * Takes a token apart. `most`: bytes of it; checked before anything is decoded. `jku`, `x5u`, `jwk` and `x5c` of a header are
  * not followed by anybody: keys come from the configuration alone (RFC 8725 §3.10).
  */
-export function parseToken(token: string, most: number): Parsed | Fault {
+export function parseToken(token: string, most: number, known?: KnownHeaders): Parsed | Fault {
   if (token.length > most) return 'oversized';
   const first = token.indexOf('.');
   const second = token.indexOf('.', first + 1);
@@ -24,7 +32,18 @@ export function parseToken(token: string, most: number): Parsed | Fault {
   const third = token.indexOf('.', second + 1);
   // Five parts are a JWE (RFC 7516 §7.1).
   if (third >= 0) return token.split('.').length === 5 ? 'encrypted' : 'malformed';
-  const head = decodeBase64url(token.slice(0, first));
+  const text = token.slice(0, first);
+  const header = known?.get(text) ?? readHeader(text);
+  if (typeof header === 'string') return header;
+  const body = decodeBase64url(token.slice(first + 1, second));
+  const claims = body && parseJsonObject(body);
+  const signature = decodeBase64url(token.slice(second + 1));
+  if (claims === undefined || signature === undefined) return 'malformed';
+  return { header, claims, signed: Buffer.from(token.slice(0, second), 'latin1'), signature };
+}
+
+function readHeader(text: string): Header | Fault {
+  const head = decodeBase64url(text);
   const header = head && parseJsonObject(head);
   if (header === undefined) return 'malformed';
   // Nothing that would have to be understood is (RFC 7515 §4.1.11), detached or unencoded payloads (RFC 7797) included.
@@ -33,11 +52,7 @@ export function parseToken(token: string, most: number): Parsed | Fault {
   if (header.kid !== undefined && typeof header.kid !== 'string') return 'malformed';
   // A token inside the token (RFC 7519 §5.2) would be one that nobody has checked.
   if (header.cty !== undefined) return 'type';
-  const body = decodeBase64url(token.slice(first + 1, second));
-  const claims = body && parseJsonObject(body);
-  const signature = decodeBase64url(token.slice(second + 1));
-  if (claims === undefined || signature === undefined) return 'malformed';
-  return { header, claims, signed: Buffer.from(token.slice(0, second), 'latin1'), signature };
+  return header;
 }
 
 /** The media type of a header's `typ` in short (RFC 7515 §4.1.9); '' without one, undefined for what is no text. */
