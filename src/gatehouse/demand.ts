@@ -3,7 +3,7 @@ import { boundOf, type Operation, type RequestPeek, type StreamGuard, type Usage
 import type { ForwardedEvent } from '../kernel/event.ts';
 import type { Exchange, Outcome, Usage } from '../kernel/exchange.ts';
 import type { Admission, Demand } from '../policy/quota/quota.ts';
-import { creditsFor, type Priced } from './cost.ts';
+import { creditsFor, moreCredits, type Priced } from './cost.ts';
 import type { Meter } from './meter.ts';
 
 /** Bytes of an answer that make a token, where its server reports none; and those that are around them. */
@@ -46,7 +46,7 @@ export function reservedFor(
 
 /** What is reserved besides, for more output of a stream. */
 export function moreOutput(request: Request, outputTokens: number): Partial<Demand> {
-  return { tokens: outputTokens, outputTokens, credits: creditsFor(request, 0, outputTokens) };
+  return { tokens: outputTokens, outputTokens, credits: moreCredits(request, outputTokens) };
 }
 
 /** What it has used. */
@@ -68,7 +68,8 @@ export function usageOf(request: Ended, outcome: Outcome): Usage | undefined {
     if (meter !== undefined) worker.ratios.learn(exchange.model, meter.estimate, reported.inputTokens);
     return reported;
   }
-  const pieces = Math.max(progress?.tokens ?? 0, guard?.tokens ?? 0);
+  // Of a stream that was ended here, what the client has got and was told; the server may have been further.
+  const pieces = guard?.done === true ? guard.tokens : Math.max(progress?.tokens ?? 0, guard?.tokens ?? 0);
   const outputTokens = Math.max(
     reported?.outputTokens ?? 0,
     pieces,

@@ -24,6 +24,7 @@ export interface Order {
 
 /** Thousand-millionths of the currency: 3 for a million input tokens, 15 for a million output tokens, 0.01 each. */
 export const PRICES = { models: { m: { input: '3', output: '15', perRequest: '0.01' } } };
+/** What a request costs that has used so many tokens. */
 export const costOfTokens = (input: number, output: number): number => input * 3000 + output * 15_000 + 10_000_000;
 
 /** A server that does as it is told and remembers the tokens that each request has cost it. */
