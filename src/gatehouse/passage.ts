@@ -36,7 +36,7 @@ import type { Meter } from './meter.ts';
 import type { OpenCalls } from './opencalls.ts';
 import { orderOf } from './order.ts';
 import type { WorkerParts } from './parts.ts';
-import { REASONS } from './reasons.ts';
+import { ALLOW, REASONS } from './reasons.ts';
 import { settle } from './settle.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -201,11 +201,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     return reservedFor(this);
   }
 
-  /** More was reserved for it. */
-  extended(): void {
-    this.worker.events.emit('requestForwarded', this);
-  }
-
   get tokens(): number {
     return this.progress === undefined ? 0 : this.progress.tokens;
   }
@@ -257,11 +252,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.#send(status, '', fields, text, status < 400 ? 'completed' : 'denied');
   }
 
-  /** Says what may be asked for here (RFC 9110 §9.3.7). */
-  answerOptions(): void {
-    this.#send(200, '', ALLOW, '', 'completed');
-  }
-
   /** An answer made here: counted, then sent whole. */
   #send(status: number, type: string, more: string, text: string, outcome: Outcome, error?: GatehouseError): void {
     const { exchange } = this;
@@ -304,6 +294,3 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.worker.left();
   }
 }
-
-/** Methods that pass, as far as this gateway is concerned. */
-const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
