@@ -44,6 +44,11 @@ const FAULTS: Record<Exclude<ShownFault, 'none'>, { reason: FailureReason; messa
   },
 };
 
+const REVOKED: AuthFailure = {
+  failed: 'revoked',
+  message: 'The credential of this request has been revoked.',
+};
+
 const UNSUPPORTED: AuthFailure = {
   failed: 'unsupported',
   message: 'A credential of this kind is not taken here.',
@@ -86,6 +91,11 @@ export class AccessGate {
       return verdict.then((late) => this.#judge(exchange, method.method, late, credential));
     }
     return this.#refuse(exchange, undefined, UNSUPPORTED, credential);
+  }
+
+  /** The answer to who is on the way with a credential that has been taken back. */
+  revoked(route: string): GatehouseError {
+    return this.#parts.challenges.refused(route, REVOKED);
   }
 
   /** A guess from where too many have failed is not even looked up. */
