@@ -248,11 +248,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.inbound.end('');
   }
 
-  /** Answers with a JSON document of our own. */
-  answerJson(text: string): void {
-    this.answerText('application/json', text);
-  }
-
   /** Answers with a text of our own. */
   answerText(type: string, text: string): void {
     this.#send(200, type, '', text, 'completed');
