@@ -34,7 +34,7 @@ import { Worker } from './gatehouse/worker.ts';
 export { limitsOf } from './gatehouse/snapshot.ts';
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
 export { storedRules } from './gatehouse/storedlimits.ts';
-export { warmUp } from './gatehouse/warmup.ts';
+export { WARM_UP_DESCRIPTORS, warmUp } from './gatehouse/warmup.ts';
 
 /** The life of a request. */
 const pipeline: readonly Stage[] = [

@@ -1,6 +1,6 @@
 /** What the admin API may ask, answered from the supervisor's memory. */
 import type { AdminHandle, AdminStatus } from '../admin/admin.ts';
-import type { FaultStatus, LevelStatus } from '../admin/handle.ts';
+import type { FaultStatus, LevelStatus, WorkerStatus } from '../admin/handle.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Overview } from '../observe/observe.ts';
@@ -93,7 +93,7 @@ export function adminHandle(
         uptimeMs: Math.round(clock.now() - startedAt),
         generation,
         workers: workers.flatMap(({ worker, pid, state, ageMs, restarts }) =>
-          state === 'ended' ? [] : [{ id: String(worker), pid, state, uptimeMs: Math.round(ageMs), restarts }],
+          state === 'ended' ? [] : [workerStatus({ worker, pid, state, ageMs, restarts }, overview)],
         ),
         listeners: listeners.map(({ listener, address }) => {
           return { name: listener, address, tls: config.listeners[listener]?.tls !== undefined };
@@ -106,6 +106,20 @@ export function adminHandle(
       return status;
     },
   };
+}
+
+function workerStatus(
+  {
+    worker,
+    pid,
+    state,
+    ageMs,
+    restarts,
+  }: Omit<WorkerStatus, 'id' | 'uptimeMs' | 'load'> & { worker: number; ageMs: number },
+  overview: Overview,
+): WorkerStatus {
+  const id = String(worker);
+  return { id, pid, state, uptimeMs: Math.round(ageMs), restarts, load: overview.load(id) };
 }
 
 function namesOf({ plans, listeners }: Config) {

@@ -74,6 +74,12 @@ export const WORKER_METRICS = {
     'Tokens as the providers report them; under limits by estimate where they do not. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
     { otel: 'gen_ai.client.token.usage' },
   ),
+  usageSources: metric(
+    'counter',
+    'gatehouse_usage_source_total',
+    ['source'],
+    'Requests whose tokens are known, by who told them: reported (the server), counted (a tokenizer), or estimated.',
+  ),
   wasted: metric(
     'counter',
     'gatehouse_wasted_tokens_total',

@@ -4,6 +4,8 @@ import type { AuthFailure } from './authenticator.ts';
 
 const HOW = 'Send it as `Authorization: Bearer KEY`, or in x-api-key or api-key.';
 
+const UNCERTIFIED = 'This needs a client certificate, and none was shown. Set certificate and key in your client.';
+
 type Field = readonly [string, string];
 
 /** Makes the answers of one realm. Those to strangers name nothing of the configuration. */
@@ -33,9 +35,11 @@ export class Challenges {
     });
   }
 
-  /** No client certificate was shown where only that counts: there is nothing that a challenge could ask for. */
-  uncertified(rule: string): GatehouseError {
-    const message = 'This needs a client certificate, and none was shown. Set certificate and key in your client.';
+  /**
+   * Only client certificates count, and none was shown, or one that does not. 403 and not 401: that would have to name a
+   * challenge (RFC 9110 §15.5.2), none is registered for certificates, and `Bearer` would ask for what helps nobody here.
+   */
+  uncertified(rule: string, message = UNCERTIFIED): GatehouseError {
     return new GatehouseError('forbidden', message, { rule, quiet: true });
   }
 

@@ -160,7 +160,9 @@ export class AccessGate {
     const wait = throttle.wait(failures, clientAddress, credential);
     throttle.failed(failures, clientAddress, credential);
     this.#tell(exchange, method, wait > 0 ? 'throttled' : failure.failed);
-    return wait > 0 ? challenges.throttled(exchange.route, wait) : challenges.refused(exchange.route, failure);
+    if (wait > 0) return challenges.throttled(exchange.route, wait);
+    if (this.#readers.length === 0) return challenges.uncertified(exchange.route, failure.message);
+    return challenges.refused(exchange.route, failure);
   }
 
   #tell(exchange: Exchange, method: AccessMethod | undefined, reason: FailureReason): void {
