@@ -32,7 +32,7 @@ test('requests stay in the zone, leave it while it is down, and come back', { ti
       { name: 'far', url: far.server.url, zone: 'b', region: 'eu' },
       { name: 'near', url: near.server.url, zone: 'a', region: 'eu' },
     ],
-    health: { path: '/health', interval: '100ms', timeout: '90ms', unhealthyAfter: 1, healthyAfter: 1 },
+    health: { path: '/health', interval: '100ms', timeout: '10s', unhealthyAfter: 1, healthyAfter: 1 },
     levels: { failBackAfter: '300ms' },
   };
   const gateway = await startGateway(

@@ -1,5 +1,5 @@
 /** The admin address: how it is written, whether only this machine can reach it, and which Host fields fit it. Pure. */
-import { BlockList } from 'node:net';
+import { compileNetworks } from '../http/network.ts';
 
 /** What `net.Server.listen` takes. */
 export type ListenTarget = { readonly host?: string; readonly port: number } | { readonly path: string };
@@ -17,9 +17,7 @@ export function parseAddress(address: string): ListenTarget {
   return host === '' || host === '*' ? { port } : { host, port };
 }
 
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
+const loopback = compileNetworks(['127.0.0.0/8', '::1']);
 
 /** Whether only this machine reaches the target. A name counts only if it is `localhost`. */
 export function isLoopback(target: ListenTarget): boolean {
@@ -41,5 +39,5 @@ function isLoopbackHost(host: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, '');
   // RFC 6761 section 6.3: localhost and the names under it are always this machine.
   if (name === 'localhost' || name.endsWith('.localhost')) return true;
-  return loopback.check(name, name.includes(':') ? 'ipv6' : 'ipv4');
+  return loopback?.(name) === true;
 }

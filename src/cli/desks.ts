@@ -11,12 +11,14 @@ import { TokenAuthority } from '../policy/access/jwt/authority.ts';
 import { Registry } from '../policy/authorize/authorize.ts';
 import type { Services } from '../supervisor/supervisor.ts';
 import { certificatesFor } from './certificates.ts';
+import { CountDesk } from './countdesk.ts';
 import { keyCopies } from './keycopies.ts';
 import { NodeLimits } from './nodelimits.ts';
 import { NodeQueues } from './nodequeues.ts';
 import { NodeUsage } from './nodeusage.ts';
 import { RedisLinks } from './redislinks.ts';
 import { State, type StateParts } from './state.ts';
+import type { Legacy } from './successor.ts';
 import { TokenDesk } from './tokendesk.ts';
 
 /** What they are made of. */
@@ -50,6 +52,7 @@ export class Desks {
   readonly #tokens: TokenAuthority;
   readonly #issuer: TokenDesk;
   readonly #own: Overview['metrics'];
+  readonly #count: CountDesk;
 
   constructor({ clock, events, services, notice, own, config, env, owner }: DesksParts) {
     this.#own = own;
@@ -59,8 +62,9 @@ export class Desks {
     const folder = dataFolder(env);
     const redis = () => links.limits();
     const synced = () => own.directorySynced();
+    const health = own.store;
     const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
-    const kept = new State({ registry, clock, events, services, notice, folder, synced, domains });
+    const kept = new State({ registry, clock, events, services, notice, folder, synced, health, domains });
     const tokens = new TokenAuthority(
       clock,
       events,
@@ -71,19 +75,23 @@ export class Desks {
     this.#certificates = certificates;
     this.#links = links;
     this.kept = kept;
-    this.queues = new NodeQueues(clock, config, services);
+    this.queues = new NodeQueues(clock, config, services, notice);
     this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
     const { limits } = this;
     this.usage = new NodeUsage({ clock, folder, owner, limits, store: () => kept.store, notice, metrics: own.usage });
+    this.#count = new CountDesk({ clock, services, notice });
     this.#tokens = tokens;
     this.#issuer = new TokenDesk({ clock, services, authority: tokens, notice }, () => kept.store, own.tokens);
   }
 
-  /** Before the first worker: rejects when something cannot be had. `counted`: what a predecessor's limits had counted. */
-  async start({ config, files }: Loaded, counted: Parameters<NodeLimits['start']>[0]): Promise<void> {
+  /** Before the first worker: rejects when something cannot be had. `legacy`: what a predecessor has handed on. */
+  async start({ config, files }: Loaded, { counted, tickets }: Legacy): Promise<void> {
+    this.#certificates.takeOver(tickets);
     await this.#certificates.start(config, files);
     await this.kept.prepare(config);
     await this.#issuer.configure(config);
+    await this.#count.prepare(config);
+    this.#count.settle(true);
     await this.limits.start(counted);
     await this.usage.start();
   }
@@ -99,6 +107,7 @@ export class Desks {
     this.limits.prepare(config);
     this.queues.prepare(config);
     await this.kept.prepare(config);
+    await this.#count.prepare(config);
     // Before the workers take tokens of new issuers.
     await this.#issuer.configure(config);
   }
@@ -109,7 +118,9 @@ export class Desks {
     this.#links.settle(accepted);
     this.limits.settle(accepted);
     this.queues.settle(accepted);
+    this.#count.settle(accepted);
     if (!accepted) await this.#issuer.configure(now.config);
+    await this.#issuer.settle();
   }
 
   /** A worker has gone for good. */
@@ -126,6 +137,11 @@ export class Desks {
     this.#own.places.read(this.queues.authority.standings());
   }
 
+  /** Another process is to take over. */
+  handOver(): Legacy {
+    return { counted: this.limits.handOver(), tickets: this.#certificates.handOver() };
+  }
+
   /** Another process takes over, or everything ends: certificates are renewed by somebody else. */
   leave(): void {
     this.#certificates.stop();
@@ -139,9 +155,11 @@ export class Desks {
   /** The workers have ended. */
   async close(): Promise<void> {
     this.#certificates.stop();
+    this.queues.close();
     await this.usage.close();
     await this.kept.close();
     this.#issuer.close();
+    await this.#count.close();
     await this.limits.close();
     this.#links.close();
   }

@@ -1,10 +1,10 @@
 /** What `gatehouse check --as KEY --explain REQUEST` adds: step by step, which rule lets this caller pass or refuses it. */
 import { PeekFault, peekRequest, recognize, toolNames } from '../ai/ai.ts';
 import type { Config } from '../config/config.ts';
+import { compileNetworks } from '../http/network.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { Exchange, type Inbound, LENGTH_NONE } from '../kernel/exchange.ts';
-import { compileNetworks } from '../policy/access/access.ts';
 import { type BodyFacts, type Denial, Permissions } from '../policy/authorize/authorize.ts';
 import { describeLimits } from '../policy/quota/quota.ts';
 import type { CompiledRoute } from '../route/route.ts';

@@ -184,7 +184,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     notice: notify,
     sockets: () => [...supervisor.sockets(), { name: ADMIN, fd: held.now?.fd ?? -1 }],
     generation: () => supervisor.snapshot.generation,
-    counted: () => desks.limits.handOver(),
+    legacy: () => desks.handOver(),
     takeBack: (served) => desks.limits.takeBack(served),
     leave: async () => {
       await held.close((one) => one.close(true));

@@ -1,8 +1,10 @@
 /** The queues of this node: one authority over the places at servers for all its workers, kept in step with the configuration. */
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../kernel/clock.ts';
+import type { NoticeEvent } from '../kernel/event.ts';
 import type { Services } from '../supervisor/supervisor.ts';
 import { type QueueAsk, QueueAuthority } from '../upstream/queue/queue.ts';
+import { LimitMoves } from './limitmoves.ts';
 import { workersOf } from './machine.ts';
 
 /** Name of the service that grants places, and of the changes that tell where somebody waits. */
@@ -11,11 +13,13 @@ export const QUEUE_SERVICE = 'queue';
 /** See the file's head. */
 export class NodeQueues {
   readonly authority: QueueAuthority;
+  readonly #moves: LimitMoves;
   #config: Config;
   #next: Config | undefined;
 
-  constructor(clock: Clock, config: Config, services: Services) {
+  constructor(clock: Clock, config: Config, services: Services, notice: (notice: NoticeEvent) => void) {
     this.authority = new QueueAuthority(clock, (note) => services.push(QUEUE_SERVICE, note));
+    this.#moves = new LimitMoves(clock, () => this.authority.standings(), notice);
     this.#config = config;
     this.#configure(config);
     services.provide(QUEUE_SERVICE, (ask, worker) => this.authority.serve(worker, ask as QueueAsk));
@@ -37,6 +41,11 @@ export class NodeQueues {
   /** A worker has gone for good. */
   gone(worker: number): void {
     this.authority.gone(worker);
+  }
+
+  /** The workers have ended. */
+  close(): void {
+    this.#moves.close();
   }
 
   #configure(config: Config, upstreams = config.upstreams): void {

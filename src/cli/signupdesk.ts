@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Config, planDocument, tenantDocument } from '../config/config.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { createKey, KEY_KIND, lookupsOf, networkOf } from '../policy/access/access.ts';
+import { createKey, KEY_KIND, lookupsOf } from '../policy/access/access.ts';
 import { beginTrial } from '../policy/authorize/authorize.ts';
 import { PLAN_KIND, TENANT_KIND } from '../policy/authorize/config.ts';
 import { type ServiceRequest, Signup, type Trial } from '../policy/token/token.ts';
@@ -47,7 +47,7 @@ export class SignupDesk {
       const { clock, answered } = this.#parts;
       const begin = (plan: string, scopes: readonly string[], email: string, name: string) =>
         this.#begin(store, plan, scopes, email, name);
-      const parts = { clock, store, begin, networkOf, answered: (result: string) => answered(SERVICE, result) };
+      const parts = { clock, store, begin, answered: (result: string) => answered(SERVICE, result) };
       this.#signup = new Signup(parts, signup, access.pepper);
     }
   }

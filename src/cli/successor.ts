@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import type { Clock } from '../kernel/clock.ts';
 import type { Counted } from '../policy/quota/quota.ts';
-import { HANDOVER, type Inherited } from '../supervisor/supervisor.ts';
+import { HANDOVER, type HandedKey, type Inherited } from '../supervisor/supervisor.ts';
 
 /** The process that is to take over. */
 export interface Successor {
@@ -21,17 +21,25 @@ export interface Successor {
   kill(): void;
 }
 
+/** What one program hands on to the next beside its sockets. */
+export interface Legacy {
+  /** What limits have counted. */
+  counted: readonly Counted[];
+  /** Keys of session tickets. */
+  tickets: readonly HandedKey[];
+}
+
 /** What it says to the process before it. Another version may say something else. */
 type Word = { type: 'serving' } | { type: 'limits' } | { type: 'problems'; problems: readonly string[] };
 
-/** How long the process before us may take to say what it has counted (milliseconds); one of an older version never does. */
-const COUNTED_MS = 2000;
+/** How long the process before us may take to hand on what it has (milliseconds); one of an older version never does. */
+const LEGACY_MS = 2000;
 
 /** First descriptor after standard streams and the channel. */
 const FIRST_FD = 4;
 
-/** Starts it. `counted`: what it is told of limits, when it asks for that. Throws as `spawn` does. */
-export function startSuccessor(sockets: readonly Inherited[], counted: () => unknown): Successor {
+/** Starts it. `legacy`: what it is handed when it asks for that. Throws as `spawn` does. */
+export function startSuccessor(sockets: readonly Inherited[], legacy: () => Legacy): Successor {
   const handed = sockets.map(({ name, address }, i) => ({ name, address, fd: FIRST_FD + i }));
   const env: NodeJS.ProcessEnv = { ...process.env, [HANDOVER]: JSON.stringify(handed) };
   // They were for this process, by its number.
@@ -44,7 +52,7 @@ export function startSuccessor(sockets: readonly Inherited[], counted: () => unk
   const serving = new Promise<void>((done) => {
     child.on('message', (message: Word) => {
       if (message.type === 'serving') done();
-      else if (message.type === 'limits') child.send({ type: 'limits', counted: counted() });
+      else if (message.type === 'limits') child.send({ type: 'limits', ...legacy() });
       else if (message.type === 'problems') problems.push(...message.problems);
     });
   });
@@ -63,15 +71,20 @@ export function startSuccessor(sockets: readonly Inherited[], counted: () => unk
   };
 }
 
-/** Asks the process before us, if there is one, what it has counted: from then on it leaves limits to us. */
-export async function askPredecessor(clock: Clock): Promise<readonly Counted[]> {
-  if (process.env[HANDOVER] === undefined || process.send === undefined) return [];
+/** Asks the process before us, if there is one, what it hands on: from then on it leaves limits to us. */
+export async function askPredecessor(clock: Clock): Promise<Legacy> {
+  const none: Legacy = { counted: [], tickets: [] };
+  if (process.env[HANDOVER] === undefined || process.send === undefined) return none;
   process.on('error', () => {});
   return new Promise((done) => {
-    const late = clock.after(COUNTED_MS, () => done([]));
-    process.once('message', (message: { type: string; counted?: readonly Counted[] }) => {
+    const late = clock.after(LEGACY_MS, () => done(none));
+    process.once('message', ({ counted, tickets }: Partial<Legacy>) => {
       late.cancel();
-      done(message.type === 'limits' && Array.isArray(message.counted) ? message.counted : []);
+      // One of another version may know less.
+      done({
+        counted: Array.isArray(counted) ? counted : none.counted,
+        tickets: Array.isArray(tickets) ? tickets : none.tickets,
+      });
     });
     process.send?.({ type: 'limits' } satisfies Word);
   });

@@ -7,7 +7,7 @@ import type { Outcome } from '../admin/admin.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
-import { type Successor, startSuccessor } from './successor.ts';
+import { type Legacy, type Successor, startSuccessor } from './successor.ts';
 
 /** What an upgrade does with the gateway that is to go. */
 export interface Leaver {
@@ -16,8 +16,8 @@ export interface Leaver {
   /** The sockets to hand down. */
   sockets(): Inherited[];
   generation(): number;
-  /** What limits have counted; from then on they are left to the successor. */
-  counted(): unknown;
+  /** What is handed on beside the sockets; from then on limits are left to the successor. */
+  legacy(): Legacy;
   /** It has gone; `served`: after it had begun to serve. */
   takeBack(served: boolean): void;
   /** Stops accepting and lets requests end; resolves when all have. The sockets stay open. */
@@ -58,7 +58,7 @@ export class Upgrade {
       return { ok: false, problems: all };
     };
     try {
-      const successor = startSuccessor(this.#leaver.sockets(), () => this.#leaver.counted());
+      const successor = startSuccessor(this.#leaver.sockets(), () => this.#leaver.legacy());
       this.#successor = successor;
       const how = await new Promise<string>((done) => {
         const late = clock.after(PATIENCE_MS, () => {

@@ -7,6 +7,7 @@ import type { UpstreamConfig } from '../upstream/config.ts';
 import { checkAccess } from './accesscheck.ts';
 import { overlap, parseAddress } from './address.ts';
 import { checkAdmin } from './admincheck.ts';
+import { checkClasses } from './classcheck.ts';
 import { suggestion } from './nearest.ts';
 import type { Parts } from './parts.ts';
 import { checkPlans } from './plancheck.ts';
@@ -22,7 +23,10 @@ export function crosscheck(parts: Parts, report: Report): void {
   checkAddresses(parts, report);
   for (const [name, listener] of parts.listeners) checkHops(['listeners', name, 'trustedHops'], listener, report);
   for (const [name, upstream] of parts.upstreams) checkUpstream(['upstreams', name], upstream, parts, report);
-  for (const [name, model] of parts.models) checkModel(['models', name], model, parts, report);
+  for (const [name, model] of parts.models) {
+    checkModel(['models', name], model, parts, report);
+    checkClasses(['models', name], name, model, parts, report);
+  }
   if (parts.whole) checkUse(parts, report);
   checkProtocols(parts, report);
   checkAccess(parts, report);

@@ -19,6 +19,8 @@ export interface Metered {
   readonly peek: RequestPeek | undefined;
   readonly body: Buffer | undefined;
   readonly worker: { readonly ratios: TokenRatios };
+  /** More was reserved for it. */
+  extended(): void;
 }
 
 /** The rest of an allowance at which a stream asks for more. */
@@ -50,10 +52,12 @@ export class Meter implements TokenAllowance {
   /** What is asked for next; 0: nothing more. */
   #step = 0;
   #asking = false;
+  readonly #request: Metered;
   readonly #moreOf: (outputTokens: number) => Partial<Demand>;
 
   /** `moreOf`: what more output costs. */
   constructor(request: Metered, limits: readonly ActiveLimit[], moreOf: (outputTokens: number) => Partial<Demand>) {
+    this.#request = request;
     this.#moreOf = moreOf;
     const { operation, peek, body, exchange, worker } = request;
     const costs = operation !== undefined && body !== undefined && costsTokens(operation);
@@ -115,7 +119,7 @@ export class Meter implements TokenAllowance {
         return;
       }
       if (verdict) {
-        this.outputTokens += step;
+        this.#grow(step);
         return;
       }
       this.#step = Math.floor(step / 2);
@@ -126,8 +130,13 @@ export class Meter implements TokenAllowance {
 
   #answered(step: number, granted: boolean): void {
     this.#asking = false;
-    if (granted) this.outputTokens += step;
+    if (granted) this.#grow(step);
     else this.#step = Math.floor(step / 2);
     if (!granted) this.#ask();
+  }
+
+  #grow(step: number): void {
+    this.outputTokens += step;
+    this.#request.extended();
   }
 }

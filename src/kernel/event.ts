@@ -33,6 +33,17 @@ export interface OverloadEvent {
   pressures: Readonly<Record<'memory' | 'heap' | 'loopDelay', number>>;
   /** From 0 (every request is taken) to 1 (none is). */
   shedding: number;
+  /** What the processors say, and how many requests a second are taken because of that. */
+  system: {
+    /** Requests a second; 0: as many as come. */
+    rate: number;
+    /** Busy shares from 0 to 1: of one core by this process, of its quota by its control group, of the machine. */
+    cpu: Readonly<Record<'worker' | 'quota' | 'machine', number>>;
+    /** Processor time of a request, in milliseconds. */
+    ownTimeMs: number;
+    /** Requests refused since the event before, or that would have been. */
+    refused: number;
+  };
 }
 
 /** A breaker opened, closed, or sent its probe. */
@@ -47,6 +58,13 @@ export interface BreakerEvent {
   reason: string;
   /** This process found it out by its own requests; it was not told. */
   own: boolean;
+}
+
+/** A request goes to a server, or more was reserved for it while it runs. Subscribers may keep it until the request has ended. */
+export interface ForwardedEvent {
+  readonly exchange: Exchange;
+  /** The most that it may use, as far as it is known, and what its budgets are. To be asked while it runs. */
+  reserved(): Pick<Exchange, 'cost' | 'charges'> & { readonly inputTokens: number; readonly outputTokens: number };
 }
 
 /** Somebody was not let in. */
@@ -79,7 +97,16 @@ export interface QueueEnteredEvent {
 /** It waits no more: it has a place (`served`), its client has gone (`left`), or it was refused for another reason. */
 export interface QueueLeftEvent extends QueueEnteredEvent {
   waitedMs: number;
-  end: 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost';
+  end: 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost' | 'stranded';
+}
+
+/** A request went over to another version of its model. */
+export interface SpilledEvent {
+  model: string;
+  from: string;
+  to: string;
+  /** No server could be used, no place was found in time, or a server has failed. */
+  reason: 'unavailable' | 'full' | 'failed';
 }
 
 /** Something an operator should read. */
@@ -94,6 +121,7 @@ export interface EventMap {
   connectionOpened: string;
   connectionClosed: string;
   requestStarted: Exchange;
+  requestForwarded: ForwardedEvent;
   requestEnded: Exchange;
   fault: FaultEvent;
   endpointChanged: EndpointEvent;
@@ -103,6 +131,7 @@ export interface EventMap {
   breakerChanged: BreakerEvent;
   queueEntered: QueueEnteredEvent;
   queueLeft: QueueLeftEvent;
+  spilled: SpilledEvent;
   authFailed: AuthFailedEvent;
   notice: NoticeEvent;
 }
@@ -115,6 +144,7 @@ export class Events {
     connectionOpened: [],
     connectionClosed: [],
     requestStarted: [],
+    requestForwarded: [],
     requestEnded: [],
     fault: [],
     endpointChanged: [],
@@ -124,6 +154,7 @@ export class Events {
     breakerChanged: [],
     queueEntered: [],
     queueLeft: [],
+    spilled: [],
     authFailed: [],
     notice: [],
   };

@@ -5,7 +5,7 @@ import { alternativeNames } from '../certificate/facts.ts';
 import type { ClientCertificate } from '../kernel/identity.ts';
 import type { ClientCertificatesConfig } from './tlsconfig.ts';
 
-/** Why a client is not let in: the kind of fault, and words for the log. */
+/** Why a client is not let in: the kind of fault, and words for the log that name the rule. */
 export interface Refusal {
   readonly fault: 'client_certificate_missing' | 'client_certificate_untrusted' | 'client_certificate_not_allowed';
   readonly reason: string;
@@ -13,6 +13,9 @@ export interface Refusal {
 
 /** What Node calls an alternative name → what it is called here. */
 const TYPES: Readonly<Record<string, string>> = { 'IP Address': 'IP' };
+/** Rules that a refusal speaks of, and characters of a text that anybody may have written. */
+const MOST_RULES = 5;
+const MOST_TEXT = 300;
 /** Names of one certificate that are kept. */
 const MOST_NAMES = 50;
 
@@ -44,23 +47,40 @@ export function judge(
     if (config.mode === 'request') return undefined;
     return { fault: 'client_certificate_missing', reason: 'it showed no certificate' };
   }
-  const who = shown.subject === '' ? shown.thumbprint : shown.subject;
-  if (shown.notAfter <= now) return { fault: 'client_certificate_untrusted', reason: `${who}: CERT_HAS_EXPIRED` };
-  const hex = Buffer.from(shown.thumbprint, 'base64url').toString('hex');
-  let known = false;
-  for (const { name, subject, fingerprint } of config.allow) {
-    if (fingerprint !== undefined && fingerprint !== hex) continue;
-    if (fingerprint === undefined && !trusted) continue;
+  if (shown.notAfter <= now) return { fault: 'client_certificate_untrusted', reason: 'CERT_HAS_EXPIRED' };
+  const hex = hexOf(shown);
+  for (const rule of config.allow) {
     // A fingerprint vouches where no authority is asked, or the authority is not known; never for what is revoked.
-    if (!trusted && config.ca !== undefined && !UNKNOWN_AUTHORITY.has(trouble)) continue;
-    if (subject !== undefined && subject !== shown.subject) continue;
-    if (name !== undefined && !shown.names.some((one) => matches(name, one))) continue;
-    known = true;
-    break;
+    const vouched = rule.fingerprint === hex && (config.ca === undefined || UNKNOWN_AUTHORITY.has(trouble));
+    if ((trusted || vouched) && unmet(rule, shown, hex) === '') return undefined;
   }
-  if (known || (trusted && config.allow.length === 0)) return undefined;
-  if (!trusted) return { fault: 'client_certificate_untrusted', reason: `${who}: ${trouble || 'not verified'}` };
-  return { fault: 'client_certificate_not_allowed', reason: `${who} fulfils no rule of clientCertificates.allow` };
+  if (trusted && config.allow.length === 0) return undefined;
+  if (!trusted) return { fault: 'client_certificate_untrusted', reason: trouble || 'not verified' };
+  const why = config.allow.slice(0, MOST_RULES).map((rule, at) => `allow[${at}]: ${unmet(rule, shown, hex)}`);
+  if (config.allow.length > MOST_RULES) why.push(`${config.allow.length - MOST_RULES} more`);
+  return { fault: 'client_certificate_not_allowed', reason: `no rule lets it in (${why.join('; ')})` };
+}
+
+/** What a rule wants and a certificate has not; '' when it has everything. */
+function unmet(rule: ClientCertificatesConfig['allow'][number], shown: ClientCertificate, hex: string): string {
+  const { name, subject, fingerprint } = rule;
+  if (fingerprint !== undefined && fingerprint !== hex) return `its fingerprint is not ${fingerprint.slice(0, 16)}…`;
+  if (subject !== undefined && subject !== shown.subject) return `its subject is not ${subject}`;
+  if (name !== undefined && !shown.names.some((one) => matches(name, one))) return `no name of it is ${name}`;
+  return '';
+}
+
+/** SHA-256 of a certificate as openssl prints it, in lower case and without colons. */
+function hexOf({ thumbprint }: ClientCertificate): string {
+  return Buffer.from(thumbprint, 'base64url').toString('hex');
+}
+
+/** What is told of a certificate that was refused, for the log. */
+export function described(shown: ClientCertificate | undefined): Record<string, string> {
+  if (shown === undefined) return {};
+  const { subject, issuer, names } = shown;
+  const cut = (text: string) => (text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)}…` : text);
+  return { subject: cut(subject), issuer: cut(issuer), names: cut(names.join(', ')), fingerprint: hexOf(shown) };
 }
 
 const UNKNOWN_AUTHORITY = new Set([

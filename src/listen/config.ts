@@ -1,5 +1,6 @@
 /** Settings of the listeners: where clients connect, and what a client may use up. */
 import { z } from 'zod';
+import { isNetwork } from '../http/network.ts';
 import { address, count, duration, size } from '../kernel/schema.ts';
 import { http2Config } from './http2/config.ts';
 import { proxyProtocolConfig } from './proxy/config.ts';
@@ -48,13 +49,18 @@ export const listenerTimeouts = z
   .prefault({})
   .describe('How long a client may take.');
 
+const HOP = 'expected an IP address or CIDR, such as 10.0.0.0/8';
+
 /** `listeners.NAME`. */
 export const listenerConfig = z.strictObject({
   address: address.describe('Where to listen: HOST:PORT, [IPV6]:PORT or unix:/path. Port 0 picks a free one.'),
   tls: tlsConfig.optional(),
   trustedHops: z
     .array(
-      z.string().regex(/^[0-9a-fA-F.:]+(\/\d{1,3})?$|^unix$/, 'expected an IP address or CIDR, such as 10.0.0.0/8'),
+      z
+        .string()
+        .regex(/^[0-9a-fA-F.:]+(\/\d{1,3})?$|^unix$/, HOP)
+        .refine((hop) => hop === 'unix' || isNetwork(hop), HOP),
     )
     .default([])
     .describe(

@@ -11,8 +11,9 @@ import { Wire } from '../socket/wire.ts';
 import { alpnOf, type ListenerConfig, protocolsOf } from './config.ts';
 import type { Intake, Pausable } from './intake.ts';
 import { type Opened, openConnection } from './open.ts';
-import { compileTrust, plainAddress, type Trust } from './peer.ts';
+import { compileTrust, peerOf, type Trust } from './peer.ts';
 import { ProxyReader } from './proxy/reader.ts';
+import { Refusals } from './refusals.ts';
 import type { Drainable, ListenerHandler, ListenerRuntime } from './runtime.ts';
 import { type Pending, parentOf, type ReadText, type SecureDoor, type Secured, secureDoor } from './tls.ts';
 import type { TlsShared } from './tlsshared.ts';
@@ -39,11 +40,6 @@ const IDLE_MS = 1000;
 /** Idle connections closed at once while the listener is full. */
 const RELIEF = 32;
 
-function peerOf(runtime: ListenerRuntime, seen: { address: string; port: number }): Peer {
-  const address = plainAddress(seen.address);
-  return { address, port: seen.port, trusted: runtime.trusts(address) };
-}
-
 const SILENT: WireOwner = { onBytes() {}, onEof() {}, onDrain() {}, onBroken() {} };
 
 /** One listener of a worker. */
@@ -57,10 +53,11 @@ export class Listener implements Pausable {
   readonly #connections = new Set<Drainable>();
   /** Connections on which something comes before HTTP: a PROXY header, a TLS handshake. */
   readonly #handshakes = new Set<Pending>();
-  /** The sockets below TLS whose PROXY header has named the peer. */
-  readonly #claimed = new WeakMap<object, Peer>();
+  /** The sockets below TLS, and whose they are: what a PROXY header says, where there is one. */
+  readonly #peers = new WeakMap<object, Peer>();
   /** Whether an address is one that sends PROXY headers; undefined: there are none. */
   #proxied: Trust | undefined = undefined;
+  readonly #refusals: Refusals;
   #paused = false;
   #askedAt = Number.NEGATIVE_INFINITY;
 
@@ -68,6 +65,7 @@ export class Listener implements Pausable {
   constructor(name: string, config: ListenerConfig, parts: ListenParts) {
     this.name = name;
     this.#parts = parts;
+    this.#refusals = new Refusals(name, parts.clock, (notice) => parts.events.emit('notice', notice));
     this.#config = config;
     this.#runtime = this.#compile(config);
   }
@@ -212,6 +210,10 @@ export class Listener implements Pausable {
         pending: this.#handshakes,
         onSecure: (socket, secured) => this.#secured(socket, secured),
         onFailed: (kind) => this.#runtime.fault(kind),
+        onRefused: ({ fault: kind, reason }, shown, socket) => {
+          this.#runtime.fault(kind);
+          this.#refusals.tell(this.#peers.get(socket)?.address ?? 'unknown', reason, shown);
+        },
       });
       this.#door = door;
     }
@@ -240,7 +242,7 @@ export class Listener implements Pausable {
     else if (proxied === false && this.#config.proxyProtocol?.others === 'refuse') {
       this.#runtime.fault('proxy_refused');
       client.close();
-    } else if (this.#door) this.#door.accept(client);
+    } else if (this.#door) this.#peers.set(this.#door.accept(client), peer);
     else this.#open(new Wire(client, SILENT), peer, protocolsOf(this.#config));
   }
 
@@ -249,9 +251,9 @@ export class Listener implements Pausable {
     const reader = new ProxyReader(client, this.#runtime, (wire, header, rest) => {
       this.#handshakes.delete(reader);
       if (wire === undefined || header === undefined) return;
-      const peer = header.source === undefined ? proxy : peerOf(this.#runtime, header.source);
+      const peer = header.source === undefined ? proxy : peerOf(this.#runtime.trusts, header.source);
       const door = this.#door;
-      if (door) this.#claimed.set(door.accept(client, rest), peer);
+      if (door) this.#peers.set(door.accept(client, rest), peer);
       else {
         const connection = this.#open(wire, peer, protocolsOf(this.#config));
         if (rest.length > 0) connection.onBytes(rest, 0, rest.length);
@@ -263,7 +265,7 @@ export class Listener implements Pausable {
   #peer(client: NativeHandle): Peer {
     const found: { address?: string; port?: number } = {};
     client.getpeername?.(found);
-    return peerOf(this.#runtime, { address: found.address ?? 'unix', port: found.port ?? 0 });
+    return peerOf(this.#runtime.trusts, { address: found.address ?? 'unix', port: found.port ?? 0 });
   }
 
   /** Whether this one fits; the last that does makes the next ones wait. */
@@ -277,8 +279,7 @@ export class Listener implements Pausable {
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     const early = socket.read() as Buffer | null;
     const wire = new Wire(handle, SILENT, () => socket.destroy());
-    const seen = { address: socket.remoteAddress ?? 'unix', port: socket.remotePort ?? 0 };
-    const peer = this.#claimed.get(parentOf(socket)) ?? peerOf(this.#runtime, seen);
+    const peer = this.#peers.get(parentOf(socket)) as Peer;
     const connection = this.#open(wire, peer, [socket.alpnProtocol === 'h2' ? 'http2' : 'http1'], secured);
     if (early !== null) connection.onBytes(early, 0, early.length);
   }

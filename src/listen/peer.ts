@@ -1,7 +1,8 @@
 /** Who is at the other end: the socket's peer, or the client that trusted proxies in front name. */
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import type { FieldSection } from '../http/fields.ts';
 import { KNOWN } from '../http/known.ts';
+import { compileNetworks, plainAddress } from '../http/network.ts';
 import type { Peer } from '../kernel/exchange.ts';
 
 /** Answers whether an address is one of the trusted hops. */
@@ -10,28 +11,15 @@ export type Trust = (address: string) => boolean;
 /** Compiles `trustedHops`: addresses, CIDRs, or `unix` for peers on unix sockets. Throws on what is neither. */
 export function compileTrust(hops: readonly string[]): Trust {
   if (hops.length === 0) return () => false;
-  const list = new BlockList();
-  let unix = false;
-  for (const hop of hops) {
-    if (hop === 'unix') {
-      unix = true;
-      continue;
-    }
-    const [address, bits] = hop.split('/');
-    const family = isIP(address as string) === 6 ? 'ipv6' : 'ipv4';
-    if (bits === undefined) list.addAddress(address as string, family);
-    else list.addSubnet(address as string, Number(bits), family);
-  }
-  return (address) => {
-    if (address === 'unix') return unix;
-    const family = isIP(address);
-    return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4');
-  };
+  const trusts = compileNetworks(hops.filter((hop) => hop !== 'unix'));
+  const unix = hops.includes('unix');
+  return (address) => (address === 'unix' ? unix : trusts?.(address) === true);
 }
 
-/** `::ffff:10.0.0.1` → `10.0.0.1`: one spelling for addresses in lists, logs and limits. */
-export function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+/** Who connects from this address. */
+export function peerOf(trusts: Trust, seen: { address: string; port: number }): Peer {
+  const address = plainAddress(seen.address);
+  return { address, port: seen.port, trusted: trusts(address) };
 }
 
 /** A hop as a proxy in front described it. */

@@ -109,6 +109,7 @@ test('a certificate that cannot be used is refused when the door is made, or lea
       pending: new Set(),
       onSecure: () => {},
       onFailed: () => {},
+      onRefused: () => {},
     });
   assert.ok(door('cert', 'key'));
   assert.throws(() => door('cert', 'other'), /key values mismatch/);

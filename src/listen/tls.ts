@@ -12,7 +12,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { TlsFacts } from '../kernel/identity.ts';
 import { type NativeHandle, WriteRequest } from '../socket/native.ts';
 import { answerChallenge } from './challenge.ts';
-import { judge, type Refusal, shownBy } from './clientcertificate.ts';
+import { described, judge, type Refusal, shownBy } from './clientcertificate.ts';
 import { type Hello, peekHello } from './hello.ts';
 import { lookUp, NameTable } from './names.ts';
 import { policyOptions } from './policy.ts';
@@ -58,7 +58,9 @@ export interface DoorParts {
   /** Gets the TLS socket after its handshake. */
   onSecure(socket: TLSSocket, secured: Secured): void;
   /** A handshake has failed; `fault` is its kind. */
-  onFailed(fault: 'tls_handshake' | 'tls_unknown_name' | Refusal['fault'], reason: string): void;
+  onFailed(fault: 'tls_handshake' | 'tls_unknown_name', reason: string): void;
+  /** A client was refused for what it has shown; `shown` is for the log, `socket` the one below TLS. */
+  onRefused(refusal: Refusal, shown: Readonly<Record<string, string>>, socket: Socket): void;
 }
 
 /** A connection that cannot serve yet. */
@@ -157,7 +159,7 @@ export function secureDoor(parts: DoorParts): SecureDoor {
       const certificate = clients && shownBy(secure);
       const refusal = clients && judge(clients, certificate, !problem, problem?.code ?? '', clock.wall());
       if (refusal !== undefined) {
-        parts.onFailed(refusal.fault, refusal.reason);
+        parts.onRefused(refusal, described(certificate), socket);
         secure.destroy();
         return;
       }

@@ -14,6 +14,22 @@ let corkedBytes = 0;
 /** Within a read, output is collected and leaves in one write at its end. */
 let reading = false;
 
+/** To be done before anything more leaves on any wire; undefined: nothing. */
+let owed: (() => void) | undefined;
+
+/** Has something done once, before anything more leaves on any wire: what the peer may conclude from it is written down then. */
+export function beforeSending(todo: () => void): void {
+  owed = todo;
+}
+
+/** Does what is owed. For wires. */
+export function payOwed(): void {
+  const todo = owed;
+  if (todo === undefined) return;
+  owed = undefined;
+  todo();
+}
+
 /** The buffer into which `reserve` lets write. Ask again after each `reserve`. */
 export function scratchBuffer(): Buffer {
   return scratch;

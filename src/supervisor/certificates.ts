@@ -2,20 +2,20 @@
  * The certificates that come and go while the program runs: from folders, from authorities by ACME, from the store. Read and
  * checked here once, told to all workers as the topic `tls`, with the keys of session tickets and answers to challenges.
  */
-import { randomBytes } from 'node:crypto';
 import type { Proof } from '../certificate/acme.ts';
 import { checkDomain, type DomainDocumentChange, pairOf } from '../certificate/domain.ts';
 import { ExpiryWatch, type InUse, shownExpiries } from '../certificate/expiry.ts';
 import type { CertificateFacts, Pair } from '../certificate/facts.ts';
-import { CertificateFolder } from '../certificate/folder.ts';
 import { Issuer } from '../certificate/issuer.ts';
 import { type Send, sender } from '../certificate/request.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import type { AcmeConfig } from '../listen/config.ts';
 import type { DomainChange, TlsNews } from '../listen/tlsshared.ts';
+import { Folders } from './folders.ts';
 import { type CertificateConfig, inUse, ownCertificates } from './inuse.ts';
 import type { Services } from './services.ts';
+import { type HandedKey, TicketRing } from './ticketring.ts';
 
 /** What it needs. */
 export interface CertificatesParts {
@@ -30,28 +30,17 @@ export interface CertificatesParts {
   agent: string;
 }
 
-/** A folder that holds few is looked at this often, in milliseconds; one with many takes longer. */
-const LOOK_MS = 2000;
-const LOOK_MS_EACH = 1;
 const HOUR_MS = 3_600_000;
-/** Ticket keys: made anew this often, and so many kept. The longest lifetime that the settings allow fits twice. */
-const ROTATE_MS = 6 * HOUR_MS;
-const TICKET_KEYS = 4;
-const TICKET_KEY_BYTES = 48;
 /** Certificates in one message to a worker. */
 const PAGE = 200;
-/** After this long every worker has heard of a challenge. */
-const SETTLE_MS = 500;
+/** How long workers may take to hear of a challenge; one that is stuck is none that the authority meets. */
+const HEARD_MS = 5000;
+/** After this long the program before us accepts no more. */
+const LEFT_MS = 5000;
 
 interface Served {
   change: DomainChange;
   inUse: InUse;
-}
-
-interface WatchedFolder {
-  folder: CertificateFolder;
-  timer: Timer | undefined;
-  stopped: boolean;
 }
 
 /** See the file's head. */
@@ -59,35 +48,46 @@ export class Certificates {
   readonly #parts: CertificatesParts;
   readonly #served = new Map<string, Served>();
   readonly #proofs = new Set<Proof>();
-  readonly #folders = new Map<string, WatchedFolder>();
+  readonly #folders: Folders;
   readonly #issuers = new Map<string, Issuer>();
   readonly #documents = new Map<string, DomainDocumentChange & { document: object }>();
   readonly #watch = new ExpiryWatch();
-  #tickets: Buffer[] = [];
+  readonly #tickets: TicketRing;
   #own: InUse[] = [];
   #config: CertificateConfig = { listeners: {} };
   #files: Readonly<Record<string, string>> = {};
-  #timers: Timer[] = [];
+  #timer: Timer | undefined;
   #live = false;
+  #tookOver = false;
+  #beginning: Timer | undefined;
 
   /** Publishes the topic; call before the supervisor starts. */
   constructor(parts: CertificatesParts) {
     this.#parts = parts;
+    this.#tickets = new TicketRing(parts.clock, () => this.#push({ tickets: this.#tickets.keys }));
+    this.#folders = new Folders({
+      clock: parts.clock,
+      serve: (id, listener, found) => this.#serve(id, listener, found?.pair, found?.facts, 'folder'),
+      looked: () => this.#expiry(),
+      failed: (text) => this.#error(text),
+    });
     parts.services.publish('tls', () => this.#pages());
-    this.#rotate();
   }
 
   /** Reads what there is for this configuration, and watches it from now on. Resolves when folders have been read. */
   async start(config: CertificateConfig, files: Readonly<Record<string, string>>): Promise<void> {
-    const { clock } = this.#parts;
-    this.#timers = [clock.every(ROTATE_MS, () => this.#rotate()), clock.every(HOUR_MS, () => this.#expiry())];
+    this.#tickets.start();
+    this.#timer = this.#parts.clock.every(HOUR_MS, () => this.#expiry());
     await this.update(config, files);
   }
 
   /** Listeners are open, so an authority that looks for a proof finds it: begins to have certificates issued. */
   begin(): void {
-    this.#live = true;
-    for (const issuer of this.#issuers.values()) issuer.begin();
+    // The program before us accepts until it has heard that we serve, and knows nothing of our challenges.
+    this.#beginning = this.#parts.clock.after(this.#tookOver ? LEFT_MS : 0, () => {
+      this.#live = true;
+      for (const issuer of this.#issuers.values()) issuer.begin();
+    });
   }
 
   /** Goes over to another configuration. `files`: as the workers get them. */
@@ -95,7 +95,7 @@ export class Certificates {
     this.#config = config;
     this.#files = files;
     this.#own = ownCertificates(config, files);
-    await this.#followFolders();
+    await this.#folders.follow(config);
     this.#followIssuers();
     this.#expiry();
   }
@@ -123,11 +123,24 @@ export class Certificates {
     this.#expiry();
   }
 
+  /** The keys of session tickets, for the program that takes over. */
+  handOver(): HandedKey[] {
+    return this.#tickets.handOver();
+  }
+
+  /** Goes on with those of the program before this one. */
+  takeOver(tickets: readonly HandedKey[]): void {
+    this.#tookOver = tickets.length > 0;
+    this.#tickets.takeOver(tickets);
+  }
+
   /** Ends all watching and issuing. */
   stop(): void {
     this.#live = false;
-    for (const timer of this.#timers) timer.cancel();
-    for (const [path] of this.#folders) this.#leaveFolder(path);
+    this.#beginning?.cancel();
+    this.#tickets.stop();
+    this.#timer?.cancel();
+    this.#folders.stop();
     for (const issuer of this.#issuers.values()) issuer.stop();
     this.#issuers.clear();
   }
@@ -135,7 +148,7 @@ export class Certificates {
   // ---- to the workers
 
   *#pages(): Generator<TlsNews> {
-    yield { tickets: this.#tickets, challenges: [...this.#proofs] };
+    yield { tickets: this.#tickets.keys, challenges: [...this.#proofs] };
     let page: DomainChange[] = [];
     for (const { change } of this.#served.values()) {
       if (page.push(change) < PAGE) continue;
@@ -163,57 +176,6 @@ export class Certificates {
     const change: DomainChange = { id, listener, pair, names: facts.names, kind: facts.kind };
     this.#served.set(id, { change, inUse: inUse(source, facts) });
     this.#push({ domains: [change] });
-  }
-
-  #rotate(): void {
-    this.#tickets = [randomBytes(TICKET_KEY_BYTES), ...this.#tickets].slice(0, TICKET_KEYS);
-    this.#push({ tickets: this.#tickets });
-  }
-
-  // ---- folders
-
-  async #followFolders(): Promise<void> {
-    const wanted = new Map<string, { listener: string; path: string; most: number }>();
-    for (const [listener, { tls }] of Object.entries(this.#config.listeners)) {
-      const { folder: path, most = 0 } = tls?.domains ?? {};
-      if (path !== undefined) wanted.set(`${listener}\n${path}\n${most}`, { listener, path, most });
-    }
-    for (const key of this.#folders.keys()) if (!wanted.has(key)) this.#leaveFolder(key);
-    for (const [key, { listener, path, most }] of wanted) {
-      if (this.#folders.has(key)) continue;
-      const watched: WatchedFolder = { folder: new CertificateFolder(path, most), timer: undefined, stopped: false };
-      this.#folders.set(key, watched);
-      await this.#look(key, listener, watched);
-    }
-  }
-
-  #leaveFolder(key: string): void {
-    const watched = this.#folders.get(key);
-    if (watched === undefined) return;
-    watched.stopped = true;
-    watched.timer?.cancel();
-    this.#folders.delete(key);
-    for (const id of [...this.#served.keys()]) {
-      if (id.startsWith(`folder:${key}\n`)) this.#serve(id, '', undefined, undefined, 'folder');
-    }
-  }
-
-  async #look(key: string, listener: string, watched: WatchedFolder): Promise<void> {
-    const { clock } = this.#parts;
-    let count = 0;
-    await watched.folder.look(
-      clock.wall(),
-      ({ name, found }) => {
-        if (watched.stopped) return;
-        count++;
-        this.#serve(`folder:${key}\n${name}`, listener, found?.pair, found?.facts, 'folder');
-      },
-      (text) => this.#error(text),
-    );
-    if (watched.stopped) return;
-    if (count > 0) this.#expiry();
-    const period = LOOK_MS + LOOK_MS_EACH * watched.folder.size;
-    watched.timer = clock.after(period, () => void this.#look(key, listener, watched));
   }
 
   // ---- authorities
@@ -276,13 +238,20 @@ export class Certificates {
       show: (proof) => {
         this.#proofs.add(proof);
         this.#push({ challenges: [...this.#proofs] });
-        return new Promise((done) => clock.after(SETTLE_MS, done));
+        return this.#heard(proof);
       },
       hide: (proof) => {
         this.#proofs.delete(proof);
         this.#push({ challenges: [...this.#proofs] });
       },
     });
+  }
+
+  async #heard({ domain }: Proof): Promise<void> {
+    const missing = await this.#parts.services.confirm('tls', HEARD_MS);
+    if (missing === 0) return;
+    const message = `${missing} workers have not heard of the challenge for ${domain} in ${HEARD_MS / 1000} s`;
+    this.#parts.notice({ level: 'warn', message: `${message}; if the authority meets one of them, the attempt fails` });
   }
 
   // ---- expiry

@@ -18,7 +18,11 @@ class FakeStore implements DirectorySource {
   write(id: string, value: unknown): void {
     if (value === undefined) this.documents.delete(id);
     else this.documents.set(id, value);
-    this.#changes.push({ kind: 'key', id, document: value === undefined ? undefined : { kind: 'key', id, value } });
+    this.#changes.push({
+      kind: 'key',
+      id,
+      document: value === undefined ? undefined : { kind: 'key', id, value, updatedAt: 7 },
+    });
     for (const changed of this.#watchers) changed();
   }
 
@@ -89,6 +93,10 @@ function makeWorker(services: Services) {
     load,
     push: (_: string, payload: unknown) => handler.change(payload),
     reload: load,
+    stuck: false,
+    async confirm(): Promise<void> {
+      if (this.stuck) await new Promise(() => {});
+    },
   };
 }
 
@@ -102,17 +110,31 @@ async function house(more: { pack?: (id: string, value: unknown) => unknown } = 
   const services = new Services();
   const notices: string[] = [];
   const workers: ReturnType<typeof makeWorker>[] = [];
-  services.attach(() => workers);
+  services.attach(() => workers, clock);
   const pack = more.pack ?? ((_, value) => value);
   const kinds = [{ kind: 'key', pack }];
-  const directory = new Directory({ source, kinds, services, clock, notice: ({ message }) => notices.push(message) });
+  const synced: number[] = [];
+  const told: string[] = [];
+  const directory = new Directory({
+    source,
+    kinds,
+    services,
+    clock,
+    notice: ({ message }) => notices.push(message),
+    synced: () => synced.push(clock.now()),
+    health: {
+      answered: () => told.push('answered'),
+      failed: () => told.push('failed'),
+      changed: (at: number) => told.push(`changed ${at}`),
+    },
+  });
   const join = () => {
     const worker = makeWorker(services);
     worker.load();
     workers.push(worker);
     return worker;
   };
-  return { clock, source, services, notices, workers, directory, join };
+  return { clock, source, services, notices, workers, directory, join, synced, told };
 }
 
 describe('the directory', () => {
@@ -133,7 +155,7 @@ describe('the directory', () => {
   });
 
   test('stays when the store is gone, says so once, and catches up when it is back', async () => {
-    const { source, directory, join, clock, notices } = await house();
+    const { source, directory, join, clock, notices, told } = await house();
     source.write('a', 1);
     await directory.start();
     const worker = join();
@@ -154,6 +176,28 @@ describe('the directory', () => {
     await settle();
     assert.deepEqual([...worker.copy], [['a', 2]]);
     assert.match(notices[1] as string, /up to date/);
+    const story = told.filter((one, i) => one !== told[i - 1]);
+    assert.deepEqual(story, ['answered', 'failed', 'changed 7', 'answered']);
+    directory.close();
+  });
+
+  test('is as the store has it only when every worker has taken what it was told', async () => {
+    const { source, directory, join, clock, synced } = await house();
+    await directory.start();
+    const [quick, slow] = [join(), join()];
+    await settle();
+    const before = synced.length;
+    slow.stuck = true;
+    source.write('a', 1);
+    await settle();
+    assert.deepEqual([...quick.copy], [['a', 1]]);
+    clock.advance(5000);
+    await settle();
+    assert.equal(synced.length, before);
+    slow.stuck = false;
+    clock.advance(10_000);
+    await settle();
+    assert.equal(synced.at(-1), clock.now(), 'the next look asks again');
     directory.close();
   });
 

@@ -12,6 +12,18 @@ export interface DirectoryDocument {
   readonly kind: string;
   readonly id: string;
   readonly value: unknown;
+  /** Wall clock of who wrote it, milliseconds since 1970. */
+  readonly updatedAt?: number;
+}
+
+/** Told how the reading goes. */
+export interface DirectoryHealth {
+  /** The store has answered. */
+  answered(): void;
+  /** It has not. */
+  failed(): void;
+  /** Workers have been told of a change that was written then, in milliseconds since 1970. */
+  changed(writtenAt: number): void;
 }
 
 /** What is read of the store (store/store.ts). */
@@ -46,8 +58,9 @@ export interface DirectoryParts {
   services: Services;
   clock: Clock;
   notice(notice: NoticeEvent): void;
-  /** Told whenever the copy is as the store is. */
+  /** Told whenever what every worker knows is as the store has it. */
   synced?(): void;
+  health?: DirectoryHealth;
 }
 
 /** After a failure, in milliseconds: first, and at most. */
@@ -55,6 +68,8 @@ const RETRY_MS = 250;
 const RETRY_MOST_MS = 10_000;
 /** Between two looks at a store that has said nothing: what a lost wake-up may cost. */
 const LOOK_MS = 15_000;
+/** How long workers may take to take a change. */
+const TAKEN_MS = 5000;
 
 /** Name of a kind's topic. */
 export const topicOf = (kind: string): string => `directory/${kind}`;
@@ -63,6 +78,9 @@ export const topicOf = (kind: string): string => `directory/${kind}`;
 export class Directory {
   readonly #parts: DirectoryParts;
   readonly #logs: ReadonlyMap<string, DirectoryLog>;
+  /** Kinds of which something was told that not every worker is known to have taken. */
+  readonly #untaken = new Set<string>();
+  #asking = 0;
   #revision = 0;
   #wanted = false;
   #busy = false;
@@ -109,6 +127,7 @@ export class Directory {
     void this.#follow().then(
       () => {
         this.#busy = false;
+        this.#parts.health?.answered();
         if (this.#failures > 0) this.#notice('info', 'the store answers again; the directory is up to date');
         this.#failures = 0;
         if (this.#wanted) this.#look();
@@ -116,6 +135,7 @@ export class Directory {
       (error: Error) => {
         this.#busy = false;
         if (this.#closed) return;
+        this.#parts.health?.failed();
         const wait = Math.min(RETRY_MOST_MS, RETRY_MS * 2 ** this.#failures);
         if (this.#failures++ === 0) {
           const what =
@@ -147,7 +167,7 @@ export class Directory {
       }
       if ([...this.#logs.values()].some((log) => log.wasteful)) await this.#load(false);
     }
-    this.#parts.synced?.();
+    this.#confirm();
   }
 
   #apply(changes: readonly { kind: string; id: string; document: DirectoryDocument | undefined }[]): void {
@@ -159,7 +179,13 @@ export class Directory {
       const line = log.append(id, document && this.#pack(document));
       pages.set(kind, (pages.get(kind) ?? '') + line);
     }
-    for (const [kind, page] of pages) this.#parts.services.push(topicOf(kind), page);
+    for (const [kind, page] of pages) {
+      this.#parts.services.push(topicOf(kind), page);
+      this.#untaken.add(kind);
+    }
+    for (const { kind, document } of changes) {
+      if (document?.updatedAt !== undefined && this.#logs.has(kind)) this.#parts.health?.changed(document.updatedAt);
+    }
   }
 
   /** Reads every kind anew. `tell`: workers that run get all of it, for what they know may be wrong. */
@@ -178,9 +204,30 @@ export class Directory {
     this.#revision = revision;
     for (const [kind, log] of loaded) {
       this.#logs.get(kind)?.become(log);
-      if (tell) services.reload(topicOf(kind));
+      if (!tell) continue;
+      services.reload(topicOf(kind));
+      this.#untaken.add(kind);
     }
-    this.#parts.synced?.();
+    this.#confirm();
+  }
+
+  /** A worker that does not take what it is told, a revocation say, makes the copy stale: `synced` is not told then. */
+  #confirm(): void {
+    const kinds = [...this.#untaken];
+    this.#untaken.clear();
+    for (const kind of kinds) {
+      this.#asking++;
+      void this.#parts.services.confirm(topicOf(kind), TAKEN_MS).then((missing) => {
+        this.#asking--;
+        if (missing > 0) this.#untaken.add(kind);
+        if (!this.#closed) this.#taken();
+      });
+    }
+    this.#taken();
+  }
+
+  #taken(): void {
+    if (this.#asking === 0 && this.#untaken.size === 0) this.#parts.synced?.();
   }
 
   #pack({ kind, id, value }: DirectoryDocument): unknown {

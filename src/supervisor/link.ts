@@ -100,6 +100,7 @@ export function linkToSupervisor(options: LinkOptions): Link {
       // Answers and revocations do not wait until a snapshot has been compiled and its names resolved.
       if (message.type === 'answers') return asker.answered(message.answers);
       if (message.type === 'topic') return asker.told(message);
+      if (message.type === 'mark') return channel.send({ type: 'marked', id: message.id });
       // Snapshots compile and sockets open in the order they were told.
       turn = turn
         .then(() => act(message, handle))

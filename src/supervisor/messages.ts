@@ -89,6 +89,8 @@ export type ToWorker =
   | { type: 'reopenLog' }
   | { type: 'answers'; answers: Answer[] }
   | ({ type: 'topic' } & TopicPage)
+  /** Answered by `marked`, when all topics that were told before it have been taken. */
+  | { type: 'mark'; id: number }
   /** Stop accepting, let requests end, answer `drained`, exit. */
   | { type: 'drain'; deadlineMs: number };
 
@@ -113,6 +115,7 @@ export type ToSupervisor =
   | { type: 'probe'; upstream: string; endpoint: string; take: boolean }
   | { type: 'notice'; level: 'info' | 'warn' | 'error'; message: string; attributes: Record<string, unknown> }
   | { type: 'ask'; asks: Ask[] }
+  | { type: 'marked'; id: number }
   | { type: 'heartbeat' }
   /** It was told by someone else (a signal) to go: replace it now. */
   | { type: 'leaving'; reason: string }
@@ -136,6 +139,7 @@ export const TO_WORKER: Shapes<ToWorker> = {
   reopenLog: {},
   answers: { answers: 'array' },
   topic: { topic: 'string', payload: 'any' },
+  mark: { id: 'number' },
   drain: { deadlineMs: 'number' },
 };
 
@@ -154,6 +158,7 @@ export const TO_SUPERVISOR: Shapes<ToSupervisor> = {
   probe: { upstream: 'string', endpoint: 'string', take: 'boolean' },
   notice: { level: 'string', message: 'string', attributes: 'object' },
   ask: { asks: 'array' },
+  marked: { id: 'number' },
   heartbeat: {},
   leaving: { reason: 'string' },
   drained: {},

@@ -14,6 +14,8 @@ export class Seeder {
   seeded = false;
   /** Topics of which a change could not be sent. */
   readonly #behind = new Set<string>();
+  /** Called when those have been told again. */
+  #late: (() => void)[] = [];
   #loading: Promise<void> | undefined;
   #turn: Promise<void> = Promise.resolve();
 
@@ -46,6 +48,13 @@ export class Seeder {
     const again = [...this.#behind];
     this.#behind.clear();
     if (again.length > 0) void this.#load(again);
+    for (const done of this.#late.splice(0)) done();
+  }
+
+  /** Resolves when what there was to tell of a topic up to now has been handed over, a load under way included. */
+  async handedOver(topic: string): Promise<void> {
+    if (this.#behind.has(topic)) await new Promise<void>((done) => this.#late.push(done));
+    await this.#turn;
   }
 
   /** One after the other: the pages of two loads of a topic must not mix. */

@@ -3,6 +3,9 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
+import { Channel, type Port } from './channel.ts';
+import { TO_SUPERVISOR, type TopicPage, type ToSupervisor, type ToWorker } from './messages.ts';
+import { Seeder } from './seed.ts';
 import { Services, Supervisor } from './supervisor.ts';
 
 const entry = fileURLToPath(new URL('./standin.test.worker.js', import.meta.url));
@@ -52,4 +55,74 @@ test('a worker has every topic whole before it listens, hears each change, and g
   assert.equal(asked.length, 4);
   process.kill(supervisor.status().workers[0]!.pid, 'SIGKILL');
   await until(() => said().includes('listens knowing 51'));
+
+  // A worker that is stopped has not taken a change; it has, once it goes on; nobody waits for one that has died.
+  await until(() => supervisor.status().workers.filter(({ state }) => state === 'ready').length === 2);
+  const [one, two] = supervisor.status().workers.map(({ pid }) => pid) as [number, number];
+  assert.equal(await services.confirm('numbers', 20_000), 0);
+  process.kill(one, 'SIGSTOP');
+  services.push('numbers', ['k51', 51]);
+  assert.equal(await services.confirm('numbers', 200), 1);
+  const both = services.confirm('numbers', 20_000);
+  process.kill(one, 'SIGCONT');
+  assert.equal(await both, 0);
+  process.kill(two, 'SIGSTOP');
+  const left = services.confirm('numbers', 20_000);
+  process.kill(two, 'SIGKILL');
+  assert.equal(await left, 0);
 });
+
+test('a confirmation waits for what a worker that fell behind is told again', async () => {
+  const services = new Services();
+  services.publish('numbers', () => ['all']);
+  const port = new SlowPort();
+  const channel = new Channel<ToWorker, ToSupervisor>(port, TO_SUPERVISOR, {
+    message() {},
+    trouble: assert.fail,
+    caughtUp: () => seeder.caughtUp(),
+  });
+  const seeder = new Seeder(channel);
+  const seeded = seeder.seed(services);
+  await port.take();
+  await seeded;
+  for (let i = 0; i < 70; i++) seeder.push('numbers', i);
+  let over = false;
+  const confirmed = seeder.handedOver('numbers').then(() => {
+    over = true;
+  });
+  await port.take(30);
+  assert.equal(over, false);
+  await port.take();
+  await confirmed;
+  assert.deepEqual(port.taken.slice(-2), [
+    { load: 'first', payload: 'all' },
+    { load: 'last', payload: undefined },
+  ]);
+});
+
+/** The end of a pipe whose other side takes messages when it is told to. */
+class SlowPort implements Port {
+  readonly connected = true;
+  readonly taken: object[] = [];
+  readonly #waiting: (() => void)[] = [];
+
+  on(): void {}
+
+  send(message: object, _handle: unknown, _options: object, sent: (error: null) => void): boolean {
+    const { load, payload } = message as TopicPage;
+    this.#waiting.push(() => {
+      this.taken.push({ load, payload });
+      sent(null);
+    });
+    return true;
+  }
+
+  async take(most = Infinity): Promise<void> {
+    for (let i = 0; i < most; i++) {
+      for (let turns = 0; turns < 10; turns++) await Promise.resolve();
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      next();
+    }
+  }
+}

@@ -2,6 +2,7 @@
  * What the supervisor does for workers beside their configuration. A **service** answers what a worker asks; a **topic** is
  * state that every worker holds a copy of: a new worker gets it whole before its first listener opens, and then each change.
  */
+import type { Clock } from '../kernel/clock.ts';
 import type { Answer, Ask, TopicPage } from './messages.ts';
 
 /** Answers one question; a rejected promise reaches who asked as an `Error` with its message. `worker`: who asks. */
@@ -15,6 +16,8 @@ export interface Told {
   push(topic: string, payload: unknown): void;
   /** The whole topic anew. */
   reload(topic: string): void;
+  /** Resolves when it has taken what it was told of a topic up to now, or has ended. */
+  confirm(topic: string): Promise<void>;
 }
 
 /** The services and topics of one supervisor. Register everything before it starts. */
@@ -22,10 +25,12 @@ export class Services {
   readonly #services = new Map<string, Service>();
   readonly #topics = new Map<string, Pages>();
   #workers: () => Iterable<Told> = () => [];
+  #clock: Clock | undefined;
 
   /** The workers that there are at any time; the supervisor tells. */
-  attach(workers: () => Iterable<Told>): void {
+  attach(workers: () => Iterable<Told>, clock: Clock): void {
     this.#workers = workers;
+    this.#clock = clock;
   }
 
   /** Answers what workers ask `name`. */
@@ -41,6 +46,26 @@ export class Services {
   /** Tells all workers of a change; one that is too far behind gets the whole topic again, when it has caught up. */
   push(topic: string, payload: unknown): void {
     for (const worker of this.#workers()) worker.push(topic, payload);
+  }
+
+  /**
+   * Waits until every worker has taken what was told of a topic up to now; one that starts meanwhile has it before its first
+   * listener opens. Resolves with how many have not within `deadlineMs`: 0 is all well.
+   */
+  confirm(topic: string, deadlineMs: number): Promise<number> {
+    const all = [...this.#workers()];
+    let missing = all.length;
+    if (missing === 0) return Promise.resolve(0);
+    return new Promise((done) => {
+      const late = this.#clock?.after(deadlineMs, () => done(missing));
+      for (const worker of all) {
+        void worker.confirm(topic).then(() => {
+          if (--missing > 0) return;
+          late?.cancel();
+          done(0);
+        });
+      }
+    });
   }
 
   /** Tells all workers the whole of a topic again. */

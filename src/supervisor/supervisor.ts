@@ -14,10 +14,11 @@ import { Trials } from './trial.ts';
 
 export { refuseCode } from './bind.ts';
 export { Certificates } from './certificates.ts';
-export { Directory, type DirectoryKind } from './directory.ts';
+export { Directory, type DirectoryHealth, type DirectoryKind } from './directory.ts';
 export { HANDOVER, type Inherited, inheritedFrom } from './inherit.ts';
 export type { Reloaded } from './report.ts';
 export { Services } from './services.ts';
+export type { HandedKey } from './ticketring.ts';
 
 /** The supervisor of one gateway. */
 export class Supervisor<C extends SupervisedConfig> {
@@ -41,7 +42,7 @@ export class Supervisor<C extends SupervisedConfig> {
     this.#snapshot = { generation: this.#generation, config: options.config, files: options.files };
     const { clock, events } = options;
     const workers = () => this.#pool?.workers ?? [];
-    options.services.attach(workers);
+    options.services.attach(workers, clock);
     this.endpoints = new Endpoints({ clock, events, workers, count: () => options.workers(this.#snapshot.config) });
     this.#hearing = new Hearing(options, this.endpoints, this.#trials);
   }

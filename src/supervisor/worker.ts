@@ -72,6 +72,9 @@ export class WorkerProcess {
   readonly #sentListeners = new Map<string, Listening>();
   readonly #listening = new Set<string>();
   #healthBehind = false;
+  #marks = 0;
+  /** Who waits for an answer to `mark`, by its number. */
+  readonly #marked = new Map<number, () => void>();
   #desired: Desired | undefined;
 
   /** Forks at once. `now`: monotonic time. */
@@ -104,6 +107,8 @@ export class WorkerProcess {
       ended = true;
       const drained = this.state === 'draining' && reason === 'code_0';
       this.state = 'ended';
+      for (const done of this.#marked.values()) done();
+      this.#marked.clear();
       owner.ended(this, how, drained ? 'drained' : reason);
       if (this.#child.pid === undefined) close();
     };
@@ -201,6 +206,17 @@ export class WorkerProcess {
     if (this.#hello && this.state !== 'ended') this.#seeder.reload(topic);
   }
 
+  /** Resolves when it has taken what it was told of a topic up to now, or has ended. */
+  confirm(topic: string): Promise<void> {
+    // One that has not said hello gets everything before its first listener opens.
+    if (!this.#hello || this.state === 'ended') return Promise.resolve();
+    const id = ++this.#marks;
+    return new Promise((done) => {
+      this.#marked.set(id, done);
+      void this.#seeder.handedOver(topic).then(() => this.#channel.send({ type: 'mark', id }));
+    });
+  }
+
   /** Tells it that the access log file was renamed. One that has not said hello yet will open it when it does. */
   reopenLog(): void {
     if (this.#hello && this.state !== 'ended') this.#channel.send({ type: 'reopenLog' });
@@ -247,6 +263,9 @@ export class WorkerProcess {
       this.#desired?.services.answer(message.asks, this.id, (answers) => {
         if (this.state !== 'ended') this.#channel.send({ type: 'answers', answers });
       });
+    } else if (message.type === 'marked') {
+      this.#marked.get(message.id)?.();
+      this.#marked.delete(message.id);
     } else if (message.type === 'relisten') this.#sendAgain(message.listener);
     else if (message.type === 'snapshotApplied') this.applied = Math.max(this.applied, message.generation);
     else if (message.type === 'listening' && this.#sentListeners.has(keyOf(message))) {

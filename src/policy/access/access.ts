@@ -34,7 +34,6 @@ export {
   shownKey,
 } from './lifecycle.ts';
 export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts';
-export { compileNetworks } from './network.ts';
 export {
   packRevocation,
   REVOCATION_KIND,
@@ -44,7 +43,7 @@ export {
 } from './revocations.ts';
 export { CREDENTIAL } from './shown.ts';
 export { KeyTable } from './table.ts';
-export { networkOf, Throttle } from './throttle.ts';
+export { Throttle } from './throttle.ts';
 export type { KeyUses } from './used.ts';
 export { type Vouched, Voucher } from './vouch.ts';
 

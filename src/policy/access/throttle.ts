@@ -5,7 +5,7 @@
  * is only answered 429 instead of 401 when it is wrong. A key of another make may be one that can be guessed: from an
  * address that fails too often it is not even looked up, unless it has been verified before.
  */
-import { isIPv6 } from 'node:net';
+import { networkOf } from '../../http/network.ts';
 import type { Clock } from '../../kernel/clock.ts';
 
 /** Most buckets of a generation. */
@@ -81,20 +81,4 @@ export class Throttle {
     const prefix = Buffer.from(credential.slice(0, ALIKE), 'latin1').toString('latin1');
     this.#prefixes.set(prefix, next(this.#prefixes.get(prefix)));
   }
-}
-
-/** What counts as one caller: an IPv4 address, the first 64 bits of an IPv6 address. */
-export function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = '', tail] = address.split('::');
-  const all = head === '' ? [] : head.split(':');
-  if (tail !== undefined) {
-    const last = tail === '' ? [] : tail.split(':');
-    // The last two may be written as an IPv4 address.
-    const length = last.length + (last.at(-1)?.includes('.') ? 1 : 0);
-    while (all.length + length < 8) all.push('0');
-    all.push(...last);
-  }
-  const words = all.slice(0, 4).map((word) => Number.parseInt(word, 16).toString(16));
-  return `${words.join(':')}::/64`;
 }

@@ -2,6 +2,7 @@
  * What the supervisor asks about keys, proofs and revocations when it gives out tokens: one request at a time, from the
  * store, where workers look into their copies.
  */
+import { compileNetworks } from '../../http/network.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Change, Put, Store } from '../../store/store.ts';
 import type { AccessConfig } from './config.ts';
@@ -14,7 +15,6 @@ import { normalUri, ProofChecker } from './jwt/proof.ts';
 import type { Revocation } from './jwt/revocation.ts';
 import { isOurs, keyFault } from './key.ts';
 import { isUsable } from './lifecycle.ts';
-import { compileNetworks } from './network.ts';
 import { digestKey } from './pepper.ts';
 import { REVOCATION_KIND, revocationPut } from './revocations.ts';
 import { Throttle, type ThrottleSettings } from './throttle.ts';
@@ -138,6 +138,20 @@ export class Voucher {
       }
     }
     return false;
+  }
+
+  /** Up to when tokens of this issuer with these names were issued that are ended, where later ones are not. Wall clock; else 0. */
+  async endedUpTo(issuer: string, session: string, client: string): Promise<number> {
+    let latest = 0;
+    for (const [kind, name] of [
+      ['session', session],
+      ['client', client],
+    ]) {
+      if (name === '') continue;
+      const found = await this.#store.get<Revocation>(REVOCATION_KIND, sha256(`${kind}\n${issuer}\n${name}`));
+      latest = Math.max(latest, found?.value.issuedUpTo ?? 0);
+    }
+    return latest;
   }
 
   /** Milliseconds for which guesses are held up. */

@@ -4,7 +4,7 @@
  * `cel.bind`) is refused when it is read.
  */
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
-import { inNetwork } from './network.ts';
+import { inNetwork } from '../../http/network.ts';
 import { matchesPattern } from './pattern.ts';
 import { IDENTITY_FIELDS, IdentityView, REQUEST_FIELDS, RequestView, TIME_FIELDS, TimeView } from './view.ts';
 

@@ -1,5 +1,5 @@
 /** By what a limit counts: parts of a request, joined to one key. */
-import { isIPv6 } from 'node:net';
+import { networkOf } from '../../http/network.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
 
 /** A part as it stands in the configuration. */
@@ -93,36 +93,3 @@ export function usageOf(
 
 /** A key as operators read it. */
 export const sayKey = (key: string): string => key.replaceAll('\0', ' ') || '(none)';
-
-/** The network of an address: `four` bits of IPv4, `six` of IPv6, where one customer has a whole /64 to choose from. */
-export function networkOf(address: string, four: number, six: number): string {
-  if (!isIPv6(address)) {
-    if (four >= 32) return address;
-    const bytes = address.split('.').map(Number);
-    if (bytes.length !== 4) return address;
-    const number = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
-    const kept = four === 0 ? 0 : Math.floor(number / 2 ** (32 - four)) * 2 ** (32 - four);
-    return `${[24, 16, 8, 0].map((shift) => Math.floor(kept / 2 ** shift) % 256).join('.')}/${four}`;
-  }
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return networkOf(mapped, four, six);
-  const groups = groupsOf(address);
-  const kept = groups.map((group, i) => {
-    const bits = Math.max(0, Math.min(16, six - i * 16));
-    return bits === 16 ? group : group & ((0xffff << (16 - bits)) & 0xffff);
-  });
-  return `${kept.map((group) => group.toString(16)).join(':')}/${six}`;
-}
-
-function groupsOf(address: string): number[] {
-  const plain = address.split('%', 1)[0] as string;
-  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(plain);
-  const text = dotted
-    ? `${dotted[1]}${((Number(dotted[2]) << 8) | Number(dotted[3])).toString(16)}:${((Number(dotted[4]) << 8) | Number(dotted[5])).toString(16)}`
-    : plain;
-  const [left = '', right] = text.split('::');
-  const head = left === '' ? [] : left.split(':');
-  const tail = right === undefined || right === '' ? [] : right.split(':');
-  const middle = right === undefined ? [] : Array<string>(8 - head.length - tail.length).fill('0');
-  return [...head, ...middle, ...tail].map((group) => Number.parseInt(group, 16));
-}

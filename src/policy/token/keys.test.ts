@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
+import { ManualClock } from '../../kernel/clock.ts';
 import { tokensConfig } from './config.ts';
-import { type KeyRecord, makeKey, planKeys } from './keys.ts';
+import { type KeyRecord, makeKey, planKeys, SigningKeys } from './keys.ts';
 import { BATCH, CREDENTIALS, DAY, house, ISSUER, MINUTE, PEPPER, SETTINGS } from './token.fixture.ts';
 
 test('keys rotate: published before they sign, kept until what they signed has ended', async (t) => {
@@ -75,4 +76,38 @@ test('another pepper: keys of the old one do not open, and a new one takes their
   assert.equal(await kid(), before);
   await service.configure(config, ['a third pepper of more than 32 characters']);
   assert.notEqual(await kid(), before);
+});
+
+test('who asks while a key is made gets what is due at that time, not what was due when that began', async () => {
+  const clock = new ManualClock();
+  const kept: KeyRecord[] = [];
+  let held: (() => void) | undefined;
+  const store = {
+    list: async () => ({ documents: kept.map((value) => ({ value })) }),
+    write: async (writes: readonly { value: KeyRecord }[]) => {
+      await new Promise<void>((done) => {
+        held = done;
+      });
+      kept.push(...writes.map(({ value }) => value));
+      return { ok: true };
+    },
+  };
+  const published: number[] = [];
+  const schedule = { algorithm: 'ES256' as const, rotateKeys: 30 * DAY, publishAhead: DAY, lifetime: 30 * MINUTE };
+  const publish = (all: readonly unknown[]) => void published.push(all.length);
+  const keys = new SigningKeys({ clock, store: store as never, publish, notice: () => {} }, schedule, [PEPPER]);
+  const release = async () => {
+    while (held === undefined) await new Promise((done) => setImmediate(done));
+    held();
+    held = undefined;
+  };
+  const first = keys.refresh();
+  while (held === undefined) await new Promise((done) => setImmediate(done));
+  clock.advance(29.5 * DAY);
+  const [second, third] = [keys.refresh(), keys.refresh()];
+  await release();
+  await first;
+  await release();
+  await Promise.all([second, third]);
+  assert.deepEqual(published, [1, 2], 'the next key is published ahead');
 });

@@ -85,6 +85,7 @@ export class SigningKeys {
   #signers = new Map<string, Signer>();
   #told = '[]';
   #running: Promise<void> | undefined = undefined;
+  #next: Promise<void> | undefined = undefined;
 
   constructor(parts: KeyParts, schedule: Schedule, peppers: readonly string[]) {
     this.#parts = parts;
@@ -117,12 +118,27 @@ export class SigningKeys {
     return current && this.#open(current);
   }
 
-  /** Reads the keys, and makes or forgets what is due. Concurrent calls share one run. */
+  /**
+   * Reads the keys, and makes or forgets what is due. Who calls during a run waits for the one after it, which all who do so
+   * share: the one under way may have looked at the time, the settings or the store before.
+   */
   refresh(): Promise<void> {
-    this.#running ??= this.#refresh().finally(() => {
-      this.#running = undefined;
+    if (this.#running === undefined) return this.#run();
+    this.#next ??= this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined;
+        return this.#run();
+      });
+    return this.#next;
+  }
+
+  #run(): Promise<void> {
+    const running = this.#refresh().finally(() => {
+      if (this.#running === running) this.#running = undefined;
     });
-    return this.#running;
+    this.#running = running;
+    return running;
   }
 
   async #refresh(): Promise<void> {

@@ -3,6 +3,7 @@
  * begin is counted in the store, in the transaction that makes them, so that no node and no worker lets one more in.
  */
 import { z } from 'zod';
+import { networkOf } from '../../http/network.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Put, Store, Write } from '../../store/store.ts';
 import type { SignupConfig } from './config.ts';
@@ -41,8 +42,6 @@ export interface SignupParts {
   store: Pick<Store, 'get' | 'write'>;
   /** Makes tenant and key, to be written. Rejects when the plan is none for trials. */
   begin(plan: string, scopes: readonly string[], email: string, name: string): Promise<Trial>;
-  /** What counts as one caller. */
-  networkOf(address: string): string;
   answered(result: string): void;
 }
 
@@ -87,7 +86,7 @@ export class Signup {
     if (emailDomains.length > 0 && !emailDomains.includes(email.slice(email.lastIndexOf('@') + 1)))
       return refused(403, 'email_domain', 'Trials are not offered to addresses of this domain.');
     const trial = await this.#parts.begin(plan, scopes, email, read.data.name ?? '');
-    const network = this.#parts.networkOf(address);
+    const network = networkOf(address);
     for (let i = 0; i < TRIES; i++) {
       const bounds = await this.#count(network);
       if (!Array.isArray(bounds)) return bounds as ServiceAnswer;

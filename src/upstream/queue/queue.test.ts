@@ -64,7 +64,11 @@ async function play({ seed, workers, limits, requests, settings = {}, death = fa
       });
     side.queues = new Queues({ clock, events: new Events(), deadlines: new Deadlines(clock), ask });
     side.queue = side.queues.of('up', config) as UpstreamQueue;
-    side.queue.adopt(config, () => usable);
+    side.queue.adopt(
+      config,
+      () => usable,
+      () => false,
+    );
     sides.push(side);
   }
   const busy = new Map(usable.map((name) => [name, 0]));
@@ -105,6 +109,7 @@ async function play({ seed, workers, limits, requests, settings = {}, death = fa
         cost: 1 + Math.floor(random() * 100),
         patienceMs: patience,
         waitedMs: 0,
+        movable: false,
       };
       const ticket: Ticket = side.queue.enter(order, (error) => {
         assert.equal(over, false, `seed ${seed}: answered twice`);

@@ -19,6 +19,9 @@ import { ISSUER_KEYS, type TokenNews } from './tokens.ts';
 /** At the start the keys of issuers are waited for so long, in milliseconds: then tokens are refused (503) until they come. */
 const FIRST_KEYS_MS = 2000;
 
+/** Between two looks for keys of our own that other nodes have made, in milliseconds. */
+const OWN_COOLDOWN_MS = 500;
+
 /** The settings that concern it. */
 export interface AuthoritySettings {
   issuers: IssuersConfig;
@@ -57,6 +60,8 @@ export class TokenAuthority {
   #link: Redis | undefined = undefined;
   readonly #connect: () => Redis | undefined;
   #own: IssuerKeys | undefined = undefined;
+  #again: (() => Promise<void>) | undefined = undefined;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #claim: (claims: ReturnType<typeof claimsFrom>) => readonly Claimed[] | Promise<readonly Claimed[]> = () => [];
 
   /** Registers with `services`; call `configure` before workers are started. `redis`: where several gateways remember proofs. */
@@ -83,15 +88,29 @@ export class TokenAuthority {
     ]);
     services.provide(ISSUER_KEYS, (payload) => {
       const { name, missing } = payload as { name: string; missing: boolean };
-      return name === this.#own?.name ? this.#own : this.#keeper.want(String(name), missing === true);
+      return name === this.#own?.name ? this.#ownAnew() : this.#keeper.want(String(name), missing === true);
     });
     services.provide(PROOFS, (payload) => this.#claim(claimsFrom(payload)));
   }
 
-  /** The issuer that this gateway is itself: its keys are told to workers, and never fetched. */
-  setOwn(name: string, config: IssuerConfig, keys: readonly PublicJwk[]): void {
+  /**
+   * The issuer that this gateway is itself: its keys are told to workers, and never fetched. `again` looks for keys that
+   * another node has made, when a token names one that is not known here, and calls `setOwn` when there are any.
+   */
+  setOwn(name: string, config: IssuerConfig, keys: readonly PublicJwk[], again?: () => Promise<void>): void {
     this.#own = { name, source: sourceOf(config), keys };
+    this.#again = again;
     this.#services.push(ISSUER_KEYS, { keys: [this.#own] });
+  }
+
+  async #ownAnew(): Promise<IssuerKeys | undefined> {
+    const now = this.#clock.now();
+    // Anybody can name keys that there are not.
+    if (this.#again !== undefined && now - this.#lookedAt >= OWN_COOLDOWN_MS) {
+      this.#lookedAt = now;
+      await this.#again();
+    }
+    return this.#own;
   }
 
   /** Of the nonces of DPoP. */
