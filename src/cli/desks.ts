@@ -75,7 +75,7 @@ export class Desks {
     this.#certificates = certificates;
     this.#links = links;
     this.kept = kept;
-    this.queues = new NodeQueues(clock, config, services, notice);
+    this.queues = new NodeQueues(clock, config, services, notice, () => this.limits.status().store?.nodes ?? 0);
     this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
     const { limits } = this;
     this.usage = new NodeUsage({ clock, folder, owner, limits, store: () => kept.store, notice, metrics: own.usage });

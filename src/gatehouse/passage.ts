@@ -134,8 +134,9 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   guard: StreamGuard | undefined = undefined;
   /** What was claimed of its limits; undefined where there are none. */
   admission: Admission | undefined = undefined;
-  /** What its use costs; undefined where nothing has a price. */
+  /** What its use costs, here and where it may go over to; undefined where nothing has a price. */
   price: Price | undefined = undefined;
+  otherPrice: Price | undefined = undefined;
   // The plan.
   destination: Upstream | undefined = undefined;
   hashKey: string | undefined = undefined;
@@ -170,10 +171,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** Who counts its tokens where the server does not say; undefined: nobody. */
   get tokenizer(): string | undefined {
     return tokenizerOf(this);
-  }
-
-  get movable(): boolean {
-    return this.spillStep >= 0;
   }
 
   elsewhere(error: GatehouseError): boolean {
@@ -249,11 +246,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const fields = `${grpcFields(error)}x-request-id: ${exchange.id}\r\nDate: ${this.worker.httpDate()}\r\n${more}`;
     exchange.inbound.head(200, 'OK', fields, 0);
     exchange.inbound.end('');
-  }
-
-  /** Answers with a JSON document of our own. */
-  answerJson(text: string): void {
-    this.answerText('application/json', text);
   }
 
   /** Answers with a text of our own. */
