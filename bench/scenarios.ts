@@ -2,7 +2,7 @@
 import type { Answer } from './load/channel.ts';
 import type { Caller } from './measure/callers.ts';
 import { eachRoute, HOSTS } from './peers/routes.ts';
-import { FAILOVER, OVERLOAD, RELOAD, type TrialPlan } from './trial/plan.ts';
+import { FAILOVER, OVERLOAD, QUEUE, RELOAD, type TrialPlan } from './trial/plan.ts';
 
 /** One part of a scenario; parts run one after the other against the same started proxy. */
 export type Step =
@@ -43,6 +43,8 @@ export interface Scenario {
   caller?: Caller;
   /** What the measured side of its pairs is compared to, in a word. */
   over?: string;
+  /** HAProxy and the peer also get the load in turns. */
+  beside?: true;
   /** Whether each round gets a newly started proxy; else one stands through all rounds. */
   fresh: boolean;
   steps: Step[];
@@ -84,7 +86,13 @@ const guarded = (caller: Caller) => ({
 
 /** Every scenario in the order of running. */
 export const SCENARIOS: readonly Scenario[] = [
-  { ...small, name: 'relay', title: '0.9 KB JSON POST, 0.35 KB answer, 64 connections', steps: [CLOSED, PACED] },
+  {
+    ...small,
+    name: 'relay',
+    title: '0.9 KB JSON POST, 0.35 KB answer, 64 connections',
+    beside: true,
+    steps: [CLOSED, PACED],
+  },
   {
     ...small,
     name: 'everything',
@@ -146,15 +154,17 @@ export const SCENARIOS: readonly Scenario[] = [
     ...small,
     name: 'h2',
     title: 'relay over HTTP/2 without TLS, 8 connections with 8 streams each',
+    beside: true,
     steps: [{ kind: 'http2', connections: 8, streams: 8 }],
   },
   {
     ...small,
     name: 'h2-single',
     title: 'relay over HTTP/2 without TLS, 64 connections with one stream each',
+    beside: true,
     steps: [{ kind: 'http2', connections: 64, streams: 1 }],
   },
-  { ...small, name: 'tls', title: 'relay with TLS from the client', tls: true, steps: [CLOSED, PACED] },
+  { ...small, name: 'tls', title: 'relay with TLS from the client', tls: true, beside: true, steps: [CLOSED, PACED] },
   {
     ...small,
     name: 'connect',
@@ -210,6 +220,13 @@ export const SCENARIOS: readonly Scenario[] = [
     title: '600 requests/s for a server that can answer 200/s; clients wait 2 s',
     steps: [],
     trial: OVERLOAD,
+  },
+  {
+    ...small,
+    name: 'queue',
+    title: '600 requests/s of 7 tenants in 3 classes for a server that can answer 200/s, behind a queue',
+    steps: [],
+    trial: QUEUE,
   },
 ];
 

@@ -4,23 +4,24 @@
  * answered in the client's protocol; `ANSWERED`, and the stage has taken the request over.
  */
 
-import { authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
+import { attend, authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
 import { authorize, permitModel } from './gatehouse/authorize.ts';
+import { chooseModel } from './gatehouse/choose.ts';
 import { answerPreflight } from './gatehouse/cors.ts';
+import { forward } from './gatehouse/forward.ts';
 import { limit, limitByModel } from './gatehouse/limit.ts';
 import type { WorkerParts } from './gatehouse/parts.ts';
 import type { Stage } from './gatehouse/passage.ts';
 import { price } from './gatehouse/price.ts';
 import { awaitPlace } from './gatehouse/queue.ts';
+import { admit, rank } from './gatehouse/rank.ts';
 import { holdForService, serve } from './gatehouse/serve.ts';
 import type { SnapshotInput } from './gatehouse/snapshot.ts';
+import { spillAtOnce } from './gatehouse/spill.ts';
 import {
-  admit,
   awaitProbe,
   chaos,
-  chooseModel,
   compose,
-  forward,
   guard,
   identify,
   peek,
@@ -33,7 +34,7 @@ import { Worker } from './gatehouse/worker.ts';
 export { limitsOf } from './gatehouse/snapshot.ts';
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
 export { storedRules } from './gatehouse/storedlimits.ts';
-export { warmUp } from './gatehouse/warmup.ts';
+export { WARM_UP_DESCRIPTORS, warmUp } from './gatehouse/warmup.ts';
 
 /** The life of a request. */
 const pipeline: readonly Stage[] = [
@@ -44,14 +45,19 @@ const pipeline: readonly Stage[] = [
   route, // host, path, method, fields, query → route
   admit, // refuse the least important while the worker is overloaded
   authenticate, // key, token or certificate → who calls
+  attend, // what is taken back from now on ends the request
   authorize, // tenant, plan and rules of the route, where the head is enough to know
+  rank, // how important it is, when the caller is known
   limit, // requests, concurrency and bytes that are left, where the head is enough to know
   holdForService, // hold the body where Gatehouse itself answers
   peek, // hold the body where its model is needed
   readModel, // model, stream, user out of the body
   authenticateByModel, // the same, where the model has decided on the route
+  attend, // the same
   permitModel, // the same by model, tools and tokens
+  rank, // the same, where the model has decided on the route
   chooseModel, // model → version → upstream; /v1/models
+  spillAtOnce, // another version, where no server of this one can be used
   price, // what its tokens and seconds will cost
   limitByModel, // the same by model, and tokens: reserved before they are sent
   serve, // token service: what the supervisor answers

@@ -147,6 +147,16 @@ export interface AdminDocuments {
   store(): Promise<Store>;
   /** Under which new keys are hashed; '' when none is set. */
   pepper(): string;
+  /** Names of the configuration in force that documents may bear. */
+  names?(): AdminNames;
+}
+
+/** See `AdminDocuments.names`. */
+export interface AdminNames {
+  readonly plans: readonly string[];
+  /** All listeners, and those that serve domains of the store. */
+  readonly listeners: readonly string[];
+  readonly serving: readonly string[];
 }
 
 /** How something about a limit was taken: what stands now, or why nothing was done. */
@@ -155,7 +165,7 @@ export type LimitChange = Promise<{ ok: true; value: object } | { ok: false; pro
 /** Limits and budgets while they run. `who` goes into the history. */
 export interface AdminLimits {
   /** Who is near which limit, the nearest first, and what was changed. */
-  list(most: number): object;
+  list(most: number): Promise<object>;
   raise(order: Readonly<Record<string, unknown>>, who: string): LimitChange;
   restore(order: Readonly<Record<string, unknown>>, who: string): LimitChange;
   release(order: Readonly<Record<string, unknown>>, who: string): LimitChange;

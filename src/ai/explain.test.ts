@@ -13,6 +13,7 @@ test('the message, the rule and when to try again are sentences of their own', (
     ['Slow down.', { retryAfterMs: 71_329_052 }, 'Slow down. Try again in 20 hours.'],
     ['too large', { rule: 'r1' }, 'too large. Rule: r1.'],
     ['rule r1 says no', { rule: 'r1' }, 'rule r1 says no'],
+    ['Who are you?', { rule: 'x', quiet: true }, 'Who are you?'],
     ['Who are you?', { rule: 'x' }, 'Who are you? Rule: x.'],
   ];
   for (const [message, detail, text] of cases) {

@@ -48,6 +48,7 @@ export function adminHandle(
     documents: {
       store: () => state.documents(),
       pepper: () => supervisor.snapshot.config.access.pepper[0] ?? '',
+      names: () => namesOf(supervisor.snapshot.config),
     },
     ledger: () => state.usage.ledger,
     currency: () => supervisor.snapshot.config.prices.currency,
@@ -119,6 +120,11 @@ function workerStatus(
 ): WorkerStatus {
   const id = String(worker);
   return { id, pid, state, uptimeMs: Math.round(ageMs), restarts, load: overview.load(id) };
+}
+
+function namesOf({ plans, listeners }: Config) {
+  const serving = Object.entries(listeners).filter(([, { tls }]) => tls?.domains?.store === true);
+  return { plans: Object.keys(plans), listeners: Object.keys(listeners), serving: serving.map(([name]) => name) };
 }
 
 function runningStatus({ rule, endsInMs }: RunningFault, clock: Clock): FaultStatus {

@@ -1,19 +1,33 @@
 /** `gatehouse check`: reads a configuration and tells everything that is wrong with it. */
 import { Command } from 'commander';
-import { type Config, dataFolder, formatProblem, loadConfig } from '../config/config.ts';
+import { isTokenizerFile } from '../ai/config.ts';
+import {
+  type Config,
+  dataFolder,
+  formatProblem,
+  type Loaded,
+  loadConfig,
+  type NotLoaded,
+  type Problem,
+} from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { openStore } from '../store/open.ts';
+import { adminDocuments } from './admindocuments.ts';
 import { type Caller, findCaller } from './caller.ts';
+import { namedBy } from './countdesk.ts';
 import { type Explanation, explain } from './explain.ts';
 import { explainAccess } from './explainaccess.ts';
 import { explanationLines } from './explanation.ts';
+import { loadTokenizer } from './tokenizers.ts';
 
 interface Options {
   config: string;
   explain?: string;
   as?: string;
   store?: boolean;
+  admin?: string;
+  tokenFile?: string;
   json?: boolean;
 }
 
@@ -38,6 +52,8 @@ export function checkCommand(): Command {
     .option('--explain <request>', 'tell which route, model version and servers a request would meet, and why')
     .option('--as <key>', 'with --explain: as whom; tell step by step what this caller may do')
     .option('--store', 'with --as: look into the store as well, for keys, tenants and plans')
+    .option('--admin <address>', 'with --as: ask a running gateway instead, at its admin port; keys by their ids')
+    .option('--token-file <file>', 'with --admin: file of the admin token; GATEHOUSE_ADMIN_TOKEN when left out')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', HELP)
     .action(async (options: Options) => {
@@ -47,7 +63,7 @@ export function checkCommand(): Command {
 
 async function check(options: Options, print: (line: string) => void): Promise<number> {
   const { config: file } = options;
-  const result = loadConfig(file);
+  const result = await withTokenizers(loadConfig(file), file);
   const { ok, warnings } = result;
   const counts = ok ? count(result.config) : {};
   const explained = ok && options.explain !== undefined ? await tryExplain(result.config, options) : undefined;
@@ -69,23 +85,48 @@ async function check(options: Options, print: (line: string) => void): Promise<n
   return wrong === undefined ? 0 : 2;
 }
 
+/** Reads the vocabularies as well: what the package cannot use is told now, and not at the start. */
+async function withTokenizers(result: Loaded | NotLoaded, file: string): Promise<Loaded | NotLoaded> {
+  if (!result.ok) return result;
+  const problems: Problem[] = [];
+  for (const path of namedBy(result.config).filter(isTokenizerFile)) {
+    const fault = await loadTokenizer(path).then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    if (fault !== undefined)
+      problems.push({ file, line: 1, column: 1, path: '', message: `cannot use the tokenizer ${path}: ${fault}` });
+  }
+  return problems.length === 0 ? result : { ok: false, problems, warnings: result.warnings, sources: result.sources };
+}
+
 /** A string: why it is no request. */
-async function tryExplain(
-  config: Config,
-  { explain: request = '', as, store }: Options,
-): Promise<Explanation | string> {
+async function tryExplain(config: Config, options: Options): Promise<Explanation | string> {
+  const { explain: request = '', as, store, admin } = options;
+  if (store === true && admin !== undefined) return 'choose one of --store and --admin';
   try {
     if (as === undefined) return explain(config, request);
-    const caller = await callerOf(as, config, store === true);
+    const caller = await callerOf(as, config, options);
     return explain(config, request, (route, asked) => explainAccess(config, route, asked, caller, systemClock));
   } catch (error) {
     return (error as Error).message;
   }
 }
 
-/** Reads the store, where that is asked for. */
-async function callerOf(shown: string, config: Config, withStore: boolean): Promise<Caller> {
-  if (!withStore) return findCaller(shown, config, undefined, systemClock.wall());
+/** Reads the store, or asks a running gateway, where that is wanted. */
+async function callerOf(shown: string, config: Config, options: Options): Promise<Caller> {
+  const { admin, tokenFile } = options;
+  if (admin !== undefined) {
+    const documents = adminDocuments({ admin, ...(tokenFile !== undefined && { tokenFile }) });
+    return findCaller(
+      shown,
+      config,
+      documents,
+      systemClock.wall(),
+      `the gateway at ${admin}, where keys go by their ids`,
+    );
+  }
+  if (options.store !== true) return findCaller(shown, config, undefined, systemClock.wall());
   const store = await openStore(config.store, dataFolder(process.env), { clock: systemClock, events: new Events() });
   try {
     return await findCaller(shown, config, store, systemClock.wall());

@@ -3,6 +3,7 @@ import { modelIdOf, recognize } from '../ai/ai.ts';
 import { REFUSED_METHODS } from '../gatehouse.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import type { RequestHead } from '../kernel/exchange.ts';
+import { className, USUAL_PRIORITY } from '../kernel/priority.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
 import type { CompiledRoute } from '../route/route.ts';
 import { compileRoutes } from '../route/route.ts';
@@ -40,6 +41,8 @@ export interface ExplainedVersion {
   share: number;
   /** The model's name in the request that the servers get. */
   model: string;
+  /** Where requests go that find nothing here. */
+  spillsTo?: string;
   upstream: ExplainedUpstream;
 }
 
@@ -69,7 +72,8 @@ export interface Explanation {
   host?: string;
   requestFields?: ExplainedFields;
   responseFields?: ExplainedFields;
-  model?: { name: string; sticky?: string; versions: ExplainedVersion[] };
+  /** `class`: of the request, as far as it tells; only where versions differ in what they serve. */
+  model?: { name: string; sticky?: string; class?: string; versions: ExplainedVersion[] };
   upstream?: ExplainedUpstream;
 }
 
@@ -177,14 +181,26 @@ function explainModel(
     own(told, 200, 'ok', `Gatehouse answers itself with what it knows of ${name}`);
     return;
   }
-  const total = found.versions.reduce((sum, version) => sum + version.weight, 0);
+  // What plan, tenant and key make of it is not told by the request.
+  const wanted = className(Math.min(route.priority ?? USUAL_PRIORITY, route.askedPriority(head)));
+  const weights = found.versions.map(({ weight, classes }) => {
+    return classes === undefined || classes.includes(wanted) ? weight : 0;
+  });
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  if (total === 0) {
+    own(told, 503, 'no_endpoint', `no version of ${name} serves requests of class ${wanted}`);
+    return;
+  }
+  const classed = found.versions.some(({ classes }) => classes !== undefined);
   told.model = {
     name,
+    ...(classed ? { class: wanted } : {}),
     ...(found.sticky === undefined ? {} : { sticky: found.sticky }),
-    versions: found.versions.map((version) => ({
+    versions: found.versions.map((version, i) => ({
       name: version.name,
-      share: total === 0 ? 0 : Number(((100 * version.weight) / total).toFixed(3)),
+      share: Number(((100 * (weights[i] ?? 0)) / total).toFixed(3)),
       model: version.model ?? name,
+      ...(version.spillover === undefined ? {} : { spillsTo: version.spillover.to }),
       upstream: upstreamOf(config, version.upstream, head, route.host),
     })),
   };

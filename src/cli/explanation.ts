@@ -11,10 +11,12 @@ export function explanationLines(told: Explanation): string[] {
   lines.push(...fieldLines('request', told.requestFields), ...fieldLines('response', told.responseFields));
   if (model) {
     const { name, sticky, versions } = model;
-    lines.push(`model ${name}: ${sticky ? `sticky by ${sticky}` : 'exact shares over any 1,000 requests'}`);
+    const of = model.class === undefined ? '' : `, for class ${model.class}`;
+    lines.push(`model ${name}: ${sticky ? `sticky by ${sticky}` : 'exact shares over any 1,000 requests'}${of}`);
     for (const version of versions) {
       const renamed = version.model === name ? '' : `, asked for as ${version.model}`;
-      lines.push(`  version ${version.name}: ${version.share}%${renamed}`);
+      const spills = version.spillsTo === undefined ? '' : `, spills over to ${version.spillsTo}`;
+      lines.push(`  version ${version.name}: ${version.share}%${renamed}${spills}`);
       lines.push(...upstreamLines(version.upstream, host, '    '));
     }
   }

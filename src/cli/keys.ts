@@ -103,6 +103,7 @@ function granting(command: Command): Command {
     .option('--scope <name...>', 'what it may do')
     .option('--role <name...>', 'roles, for rules of permission')
     .option('--model <name...>', 'models that may be asked for, a trailing * matching any ending')
+    .option('--priority <class>', 'its requests are never more important: realtime, batch, test, or 0 to 100')
     .option('--network <address...>', 'addresses and networks it may be used from')
     .option('--label <name=value...>', 'anything else; rules may read it')
     .option('--expires <when>', 'not valid from then on: 90d, or 2027-01-31T00:00:00Z; or never')
@@ -110,7 +111,7 @@ function granting(command: Command): Command {
 }
 
 function granted(flags: Record<string, unknown>): Record<string, unknown> {
-  const { name, plan, scope, role, model, network, label, expires, notBefore, tenant } = flags;
+  const { name, plan, scope, role, model, network, label, expires, notBefore, tenant, priority } = flags;
   const all = {
     name,
     tenant,
@@ -118,6 +119,7 @@ function granted(flags: Record<string, unknown>): Record<string, unknown> {
     scopes: scope,
     roles: role,
     models: model,
+    priority: typeof priority === 'string' && /^\d+$/.test(priority) ? Number(priority) : priority,
     networks: network,
     labels: assignments(label, '--label', false),
     expiresAt: expires === 'never' ? undefined : timeOf(expires, '--expires'),

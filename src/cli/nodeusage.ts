@@ -7,6 +7,7 @@ import { JournalReader } from '../store/journalreader.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 import { Budgets } from './budgets.ts';
+import { lives } from './lives.ts';
 import type { NodeLimits } from './nodelimits.ts';
 import { Overrides, sayAmount } from './overrides.ts';
 
@@ -30,6 +31,8 @@ export interface NodeUsageParts {
 export interface UsageMetrics {
   /** Entries that are in the ledger now and were not before; others were there already. */
   entries(fresh: number, repeated: number): void;
+  /** So many of them were under way when their worker died. */
+  inDoubt(entries: number): void;
   /** A share of a budget was spent. */
   alerted(budget: string, share: number): void;
   /** For how long entries have waited for the store. */
@@ -42,6 +45,8 @@ export class NodeUsage {
   readonly budgets: Budgets;
   readonly overrides: Overrides;
   readonly #parts: NodeUsageParts;
+  /** Workers that have died, and whose journals may not be in the ledger yet. */
+  readonly #dead: { readonly worker: number; readonly pid: number }[] = [];
   #timer: Timer | undefined;
 
   constructor(parts: NodeUsageParts) {
@@ -51,10 +56,15 @@ export class NodeUsage {
       folder,
       clock,
       ledger: () => store()?.ledger,
-      alive,
-      took: (entries, from, fresh) => {
+      alive: lives,
+      took: (entries, writer, fresh) => {
         metrics.entries(fresh, entries.length - fresh);
-        this.budgets.took(entries, from === owner);
+        this.budgets.took(entries, writer.owner === owner ? writer.pid : undefined);
+      },
+      inDoubt: (entries, { pid }) => {
+        metrics.inDoubt(entries.length);
+        const message = `${entries.length} requests were under way when worker process ${pid} died: they are in the ledger as in_doubt, with what was reserved for them`;
+        notice({ level: 'warn', message, attributes: { pid, requests: entries.length } });
       },
       trouble: (message) => notice({ level: 'error', message }),
       well: () => notice({ level: 'info', message: 'usage is taken into the ledger again' }),
@@ -63,6 +73,7 @@ export class NodeUsage {
       clock,
       authority: limits.authority,
       store,
+      beside: () => this.reader.openBeside(owner),
       inTurn: (body) => this.reader.inTurn(body),
       notice,
       alerted: (budget, share) => metrics.alerted(budget, share),
@@ -81,7 +92,25 @@ export class NodeUsage {
     this.#timer = this.#parts.clock.every(LOOK_MS, () => {
       void this.budgets.look();
       void this.overrides.look();
+      if (this.#dead.length > 0) void this.#close();
     });
+  }
+
+  /** A worker has gone for good. */
+  gone(worker: number, pid: number): void {
+    this.#dead.push({ worker, pid });
+    void this.#close();
+  }
+
+  /** What workers that have died held of budgets comes back when all that they wrote is in the ledger; until then it stays held. */
+  async #close(): Promise<void> {
+    const dead = [...this.#dead];
+    if (!(await this.reader.look())) return;
+    for (const one of dead) {
+      if (!this.#dead.includes(one)) continue;
+      this.#dead.splice(this.#dead.indexOf(one), 1);
+      this.budgets.closed(one.worker, one.pid);
+    }
   }
 
   /** The ledger, where one is open. */
@@ -94,8 +123,8 @@ export class NodeUsage {
     const { limits } = this.#parts;
     const { overrides } = this;
     return {
-      list: (most) => ({
-        limits: limits.authority.standings(most).map((one) => ({
+      list: async (most) => ({
+        limits: (await limits.standings(most)).map((one) => ({
           rule: one.rule,
           key: sayKey(one.key),
           unit: one.unit,
@@ -126,15 +155,5 @@ export class NodeUsage {
   async close(): Promise<void> {
     this.#timer?.cancel();
     await this.reader.close();
-  }
-}
-
-/** Whether there is such a process. That of another user counts. */
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

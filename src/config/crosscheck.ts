@@ -7,6 +7,7 @@ import type { UpstreamConfig } from '../upstream/config.ts';
 import { checkAccess } from './accesscheck.ts';
 import { overlap, parseAddress } from './address.ts';
 import { checkAdmin } from './admincheck.ts';
+import { checkClasses } from './classcheck.ts';
 import { checkLimits } from './limitcheck.ts';
 import { suggestion } from './nearest.ts';
 import type { Parts } from './parts.ts';
@@ -23,7 +24,10 @@ export function crosscheck(parts: Parts, report: Report): void {
   checkAddresses(parts, report);
   for (const [name, listener] of parts.listeners) checkHops(['listeners', name, 'trustedHops'], listener, report);
   for (const [name, upstream] of parts.upstreams) checkUpstream(['upstreams', name], upstream, parts, report);
-  for (const [name, model] of parts.models) checkModel(['models', name], model, parts, report);
+  for (const [name, model] of parts.models) {
+    checkModel(['models', name], model, parts, report);
+    checkClasses(['models', name], name, model, parts, report);
+  }
   if (parts.whole) checkUse(parts, report);
   checkProtocols(parts, report);
   checkAccess(parts, report);
@@ -114,6 +118,9 @@ function checkUpstream(path: Path, upstream: UpstreamConfig, parts: Parts, repor
   if (parts.partial.has(upstream)) return;
   if (upstream.endpoints.every((endpoint) => endpoint.weight === 0)) {
     report.warn([...path, 'endpoints'], 'every endpoint has weight 0, so none gets requests', 'key');
+  }
+  if (upstream.queue.scope === 'shared' && !parts.redis) {
+    report.at([...path, 'queue', 'scope'], 'nobody to share it with: nodes know of each other by "redis"; add that');
   }
   checkResilience(path, upstream, report);
   const { tls, health } = upstream;

@@ -37,15 +37,16 @@ export const tenantDocument = z.strictObject({
 
 /** A plan's document → what workers get. Throws a `ZodError` when the document is none. */
 export function packPlan(id: string, value: unknown): PlanFacts {
-  const { permissions, limits } = planDocument.parse({ ...(value as object), id });
-  return { permissions, ...(limits.length > 0 && { limits }) };
+  const { permissions, limits, priority } = planDocument.parse({ ...(value as object), id });
+  return { permissions, ...(priority !== undefined && { priority }), ...(limits.length > 0 && { limits }) };
 }
 
 /** A tenant's document → what workers get. Throws a `ZodError` when the document is none. */
 export function packTenant(id: string, value: unknown): TenantFacts {
-  const { plan, domains, labels, disabled, trialEndsAt, limits } = tenantDocument.parse({ ...(value as object), id });
+  const facts = tenantDocument.parse({ ...(value as object), id });
+  const { plan, domains, labels, disabled, trialEndsAt, limits, priority } = facts;
   const rest = { ...(trialEndsAt !== undefined && { trialEndsAt }), ...(limits.length > 0 && { limits }) };
-  return { plan, domains, labels, disabled, ...rest };
+  return { plan, domains, labels, disabled, ...(priority !== undefined && { priority }), ...rest };
 }
 
 /** A plan after defaults. */

@@ -9,16 +9,15 @@ import {
   type TokenAllowance,
   type TokenRatios,
 } from '../ai/ai.ts';
-import type { Exchange } from '../kernel/exchange.ts';
+import type { Events, ForwardedEvent } from '../kernel/event.ts';
 import type { ActiveLimit, Admission, Demand } from '../policy/quota/quota.ts';
 
 /** What is known of a request. */
-export interface Metered {
-  readonly exchange: Exchange;
+export interface Metered extends ForwardedEvent {
   readonly operation: Operation | undefined;
   readonly peek: RequestPeek | undefined;
   readonly body: Buffer | undefined;
-  readonly worker: { readonly ratios: TokenRatios };
+  readonly worker: { readonly ratios: TokenRatios; readonly events: Events };
 }
 
 /** The rest of an allowance at which a stream asks for more. */
@@ -50,10 +49,12 @@ export class Meter implements TokenAllowance {
   /** What is asked for next; 0: nothing more. */
   #step = 0;
   #asking = false;
+  readonly #request: Metered;
   readonly #moreOf: (outputTokens: number) => Partial<Demand>;
 
   /** `moreOf`: what more output costs. */
   constructor(request: Metered, limits: readonly ActiveLimit[], moreOf: (outputTokens: number) => Partial<Demand>) {
+    this.#request = request;
     this.#moreOf = moreOf;
     const { operation, peek, body, exchange, worker } = request;
     const costs = operation !== undefined && body !== undefined && costsTokens(operation);
@@ -115,7 +116,7 @@ export class Meter implements TokenAllowance {
         return;
       }
       if (verdict) {
-        this.outputTokens += step;
+        this.#grow(step);
         return;
       }
       this.#step = Math.floor(step / 2);
@@ -126,8 +127,13 @@ export class Meter implements TokenAllowance {
 
   #answered(step: number, granted: boolean): void {
     this.#asking = false;
-    if (granted) this.outputTokens += step;
+    if (granted) this.#grow(step);
     else this.#step = Math.floor(step / 2);
     if (!granted) this.#ask();
+  }
+
+  #grow(step: number): void {
+    this.outputTokens += step;
+    this.#request.worker.events.emit('requestForwarded', this.#request);
   }
 }

@@ -8,8 +8,9 @@ import type { Meter } from './meter.ts';
 /** What is known of it. */
 interface Queued {
   readonly exchange: Exchange;
-  readonly priority: number;
   readonly destination: Upstream | undefined;
+  /** Not negative: it may go over to another upstream. */
+  readonly spillStep: number;
   readonly operation: Operation | undefined;
   readonly peek: RequestPeek | undefined;
   readonly body: Buffer | undefined;
@@ -30,10 +31,15 @@ function tokensOf({ operation, peek, body, meter }: Queued): number {
 }
 
 /** How a request stands in a queue: by its class, its tenant (else its caller, else its address) and what it is expected to cost. */
-export function orderOf(request: Queued, waitedMs: number, patienceMs: number): Order {
-  const { exchange, priority, destination } = request;
-  const { identity } = exchange;
-  const weights = destination?.queue?.weights;
+export function orderOf(
+  request: Queued,
+  waitedMs: number,
+  patienceMs: number,
+  upstream: Upstream | undefined = request.destination,
+): Order {
+  const { exchange, spillStep } = request;
+  const { identity, priority } = exchange;
+  const weights = upstream?.queue?.weights;
   const caller = identity === undefined ? exchange.inbound.clientAddress : identity.tenant || identity.principal;
   return {
     priority,
@@ -42,5 +48,6 @@ export function orderOf(request: Queued, waitedMs: number, patienceMs: number): 
     cost: Math.max(1, Math.min(MOST_TOKENS, Math.ceil(tokensOf(request)))),
     patienceMs,
     waitedMs,
+    movable: spillStep >= 0,
   };
 }

@@ -15,9 +15,10 @@ import { modelConfig } from '../route/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 import { authenticate, authenticateByModel } from './authenticate.ts';
 import { authorize, permitModel } from './authorize.ts';
+import { chooseModel } from './choose.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
 import type { SnapshotInput } from './snapshot.ts';
-import { chooseModel, compose, guard, identify, peek, readModel, route } from './stages.ts';
+import { compose, guard, identify, peek, readModel, route } from './stages.ts';
 import { Worker } from './worker.ts';
 
 /** Settings as a file has them; what is left out has its default. */

@@ -1,27 +1,17 @@
 /** The stages of the pipeline, in the order in which gatehouse.ts lists them. Each decides one thing. */
-import {
-  boundOf,
-  modelBody,
-  modelIdOf,
-  modelsBody,
-  PeekFault,
-  peekRequest,
-  recognize,
-  rewriteRequest,
-} from '../ai/ai.ts';
+import { boundOf, PeekFault, peekRequest, recognize, rewriteRequest } from '../ai/ai.ts';
 import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
 import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { CREDENTIAL } from '../policy/access/access.ts';
-import { priorityOf } from '../route/config.ts';
 import { leavesOut } from '../route/route.ts';
-import { Forward } from '../upstream/forward.ts';
 import { grpcTimeout, isGrpc } from './grpc.ts';
 import { holdBody } from './hold.ts';
-import { hashKey, stickyKey } from './keys.ts';
+import { hashKey } from './keys.ts';
 import { tellBound } from './limit.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
+import { ALLOW } from './reasons.ts';
 
 /** Fields written anew for the next hop, beside the forwarding ones. */
 const REPLACED = HOP_BY_HOP | KNOWN.host | KNOWN.expect | KNOWN['x-request-id'];
@@ -64,7 +54,7 @@ export function guard(passage: Passage): Step {
   const { head, worker } = passage;
   // Asked of the server as a whole, which for this client is the gateway (RFC 9110 §9.3.7): no route speaks for all of them.
   if (head.target === '*') {
-    passage.answerOptions();
+    passage.answerWhole(200, ALLOW, '');
     return ANSWERED;
   }
   if (REFUSED_METHODS.has(head.method))
@@ -114,23 +104,6 @@ export function route(passage: Passage): Step {
     }
   }
   return undefined;
-}
-
-/** What a client asks for, where that is less than it may have: a word, or a whole number. */
-function lowered(priority: number, asked: string | undefined): number {
-  if (asked === undefined) return priority;
-  if (asked === 'realtime' || asked === 'batch' || asked === 'test') return Math.min(priority, priorityOf(asked));
-  return /^\d{1,3}$/.test(asked) ? Math.min(priority, Number(asked)) : priority;
-}
-
-/** Refuses what is new and not important enough, while the worker has more than it can carry. */
-export function admit(passage: Passage): Step {
-  const { worker, head } = passage;
-  const found = passage.route as NonNullable<typeof passage.route>;
-  passage.priority = found.priority;
-  const { priorityHeader } = found.config;
-  if (priorityHeader !== undefined) passage.priority = lowered(found.priority, head.get(priorityHeader.toLowerCase()));
-  return worker.overload.admit(passage.priority, worker.underWay);
 }
 
 /** Holds and peeks into the body, where the route or the upstream's API asks for it. */
@@ -185,66 +158,11 @@ export function readModel(passage: Passage): Step {
   return undefined;
 }
 
-/** Model → version → upstream; /v1/models is answered here. */
-export function chooseModel(passage: Passage): Step {
-  const { exchange, snapshot, operation, head } = passage;
-  const found = passage.route as NonNullable<typeof passage.route>;
-  if (found.config.models === undefined) {
-    passage.destination = snapshot.upstreams.get(found.config.upstream as string);
-    return undefined;
-  }
-  if (operation?.name === 'models' || operation?.name === 'model') return listModels(passage);
-  const name = exchange.model;
-  if (name === '') {
-    return new GatehouseError('invalid_body', 'the request names no model: set `model` in the JSON body', {
-      param: 'model',
-      rule: found.name,
-    });
-  }
-  const model = found.allowsModel(name) ? snapshot.models.get(name) : undefined;
-  if (model === undefined) {
-    return new GatehouseError(
-      'model_not_found',
-      `The model \`${name}\` is not offered here. GET /v1/models lists those that are.`,
-      {
-        param: 'model',
-        rule: found.name,
-      },
-    );
-  }
-  const version = model.pick(stickyKey(model.sticky, passage, head));
-  passage.model = model;
-  passage.version = version;
-  exchange.version = version.name;
-  passage.destination = snapshot.upstreams.get(version.upstream);
-  return undefined;
-}
-
-function listModels(passage: Passage): Step {
-  const { snapshot, worker, apiPath } = passage;
-  const operation = passage.operation as NonNullable<typeof passage.operation>;
-  const found = passage.route as NonNullable<typeof passage.route>;
-  const { permit } = passage;
-  const all = snapshot.listed(found.config, worker.createdAt);
-  const entries =
-    permit === undefined ? all : all.filter(({ id }) => snapshot.permissions.allowsModel(permit, found.index, id));
-  if (operation.name === 'models') {
-    passage.answerJson(modelsBody(operation.protocol, entries));
-    return ANSWERED;
-  }
-  const id = modelIdOf(apiPath);
-  const entry = entries.find((candidate) => candidate.id === id);
-  if (entry === undefined) {
-    return new GatehouseError('model_not_found', `The model \`${id ?? ''}\` is not offered here.`, { param: 'model' });
-  }
-  passage.answerJson(modelBody(operation.protocol, entry));
-  return ANSWERED;
-}
-
 /** Injects a fault, where one is in force. */
 export function chaos(passage: Passage): Step {
   const { chaos: faults } = passage.worker;
-  if (faults === undefined) return undefined;
+  // Who goes over to another version has been here.
+  if (faults === undefined || passage.given !== undefined) return undefined;
   const { exchange, head } = passage;
   const fault = faults.draw(exchange.route, head);
   return fault === undefined ? undefined : faults.inject(fault, exchange);
@@ -255,6 +173,7 @@ export function compose(passage: Passage): Step {
   const { exchange, head, worker, operation } = passage;
   const found = passage.route as NonNullable<typeof passage.route>;
   const { config } = passage.upstream;
+  if (passage.spillStep >= 0) passage.given = passage.body;
   passage.target = found.rewriteTarget(head);
   passage.host = found.host ?? (config.host === 'preserve' ? head.authority : config.host);
   passage.upgrade = config.http2 === undefined ? head.upgrade : '';
@@ -296,15 +215,4 @@ export function compose(passage: Passage): Step {
 /** Waits, where only the probe of a breaker could find an endpoint, until it is known whether this request may be it. */
 export function awaitProbe(passage: Passage): Step {
   return passage.upstream.probeDecision();
-}
-
-/** Sends it; what follows is up to the upstream room. */
-export function forward(passage: Passage): Step {
-  const forwarding = new Forward(passage.exchange, passage, passage);
-  // What was refused at once is over already.
-  if (passage.exchange.identity !== undefined && passage.exchange.outcome === 'open') {
-    passage.forwarding = forwarding;
-    passage.worker.callers.add(passage);
-  }
-  return ANSWERED;
 }

@@ -60,6 +60,13 @@ export interface BreakerEvent {
   own: boolean;
 }
 
+/** A request goes to a server, or more was reserved for it while it runs. Subscribers may keep it until the request has ended. */
+export interface ForwardedEvent {
+  readonly exchange: Exchange;
+  /** The most that it may use, as far as it is known, and what its budgets are. To be asked while it runs. */
+  reserved(): Pick<Exchange, 'cost' | 'charges'> & { readonly inputTokens: number; readonly outputTokens: number };
+}
+
 /** Somebody was not let in. */
 export interface AuthFailedEvent {
   /** `apiKey`, `jwt` or `certificate`; `none` where nothing told which. */
@@ -67,6 +74,15 @@ export interface AuthFailedEvent {
   /** Short snake_case name out of a closed set, such as `expired`. */
   reason: string;
   route: string;
+}
+
+/** A TLS handshake with a client has been completed. */
+export interface HandshakeEvent {
+  listener: string;
+  /** Such as `TLSv1.3`. */
+  version: string;
+  /** By a ticket, without certificates and most of the cost. */
+  resumed: boolean;
 }
 
 /** A request was over a limit. */
@@ -90,7 +106,16 @@ export interface QueueEnteredEvent {
 /** It waits no more: it has a place (`served`), its client has gone (`left`), or it was refused for another reason. */
 export interface QueueLeftEvent extends QueueEnteredEvent {
   waitedMs: number;
-  end: 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost';
+  end: 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost' | 'stranded';
+}
+
+/** A request went over to another version of its model. */
+export interface SpilledEvent {
+  model: string;
+  from: string;
+  to: string;
+  /** No server could be used, no place was found in time, or a server has failed. */
+  reason: 'unavailable' | 'full' | 'failed';
 }
 
 /** Something an operator should read. */
@@ -104,7 +129,11 @@ export interface NoticeEvent {
 export interface EventMap {
   connectionOpened: string;
   connectionClosed: string;
+  handshake: HandshakeEvent;
+  /** Connections of clients that speak HTTP/2: one more, or one less. */
+  http2Connections: { listener: string; by: 1 | -1 };
   requestStarted: Exchange;
+  requestForwarded: ForwardedEvent;
   requestEnded: Exchange;
   fault: FaultEvent;
   endpointChanged: EndpointEvent;
@@ -114,6 +143,7 @@ export interface EventMap {
   breakerChanged: BreakerEvent;
   queueEntered: QueueEnteredEvent;
   queueLeft: QueueLeftEvent;
+  spilled: SpilledEvent;
   authFailed: AuthFailedEvent;
   notice: NoticeEvent;
 }
@@ -125,7 +155,10 @@ export class Events {
   readonly #subscribers: { [K in keyof EventMap]: Subscriber<EventMap[K]>[] } = {
     connectionOpened: [],
     connectionClosed: [],
+    handshake: [],
+    http2Connections: [],
     requestStarted: [],
+    requestForwarded: [],
     requestEnded: [],
     fault: [],
     endpointChanged: [],
@@ -135,6 +168,7 @@ export class Events {
     breakerChanged: [],
     queueEntered: [],
     queueLeft: [],
+    spilled: [],
     authFailed: [],
     notice: [],
   };

@@ -7,6 +7,7 @@
  */
 import type { GatehouseError } from './error.ts';
 import type { Identity, TlsFacts } from './identity.ts';
+import { USUAL_PRIORITY } from './priority.ts';
 
 /** The fields of a head, looked up lazily in the bytes as they came. */
 export interface Fields {
@@ -141,6 +142,9 @@ export interface Usage {
   reasoningTokens: number;
 }
 
+/** Who says what was used: the server, a tokenizer here, or (in part at least) an estimate. */
+export type UsageSource = '' | 'reported' | 'counted' | 'estimated';
+
 /** The API family a request speaks; errors are answered in its shape. */
 export type Protocol = 'openai' | 'anthropic' | 'grpc' | 'http';
 
@@ -170,6 +174,8 @@ export class Exchange {
   /** OpenTelemetry `gen_ai.operation.name`-like: `chat`, `text_completion`, `responses`, `embeddings`, `messages`, `models`, or ''. */
   operation = '';
   route = '';
+  /** Importance, from 0 to 100. */
+  priority: number = USUAL_PRIORITY;
   /** Who calls, once that has been proved. */
   identity: Identity | undefined = undefined;
   /** Model as the client named it. */
@@ -190,12 +196,16 @@ export class Exchange {
   bodyLimit = Number.POSITIVE_INFINITY;
   requestBytes = 0;
   responseBytes = 0;
-  /** As reported; for a stream that was cut, the output counted so far by its pieces. */
+  /** As reported; else counted by a tokenizer, or estimated. */
   usage: Usage | undefined = undefined;
+  /** Where `usage` comes from; '' where there is none. */
+  usageSource: UsageSource = '';
   /** What it cost, in thousand-millionths of the currency; 0 where nothing has a price. */
   cost = 0;
   /** Budget → its key, for those that nothing else of an exchange tells. */
   charges: Readonly<Record<string, string>> | undefined = undefined;
+  /** Number of its entry in the usage ledger; 0: it has none yet. */
+  entry = 0;
   startedAt = 0;
   /** When the first try was sent upstream. */
   forwardedAt = 0;

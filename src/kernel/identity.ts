@@ -19,6 +19,8 @@ export interface Identity {
   readonly roles: ReadonlySet<string>;
   /** Models it may ask for, a trailing `*` matching any ending; undefined: all that the route offers. */
   readonly models: readonly string[] | undefined;
+  /** Its requests are never more important than this, from 0 to 100; undefined: it says nothing. */
+  readonly priority?: number | undefined;
   /** What the credential says beyond that: claims of a token, labels of a key. */
   readonly claims: Readonly<Record<string, unknown>>;
   /** Wall clock, milliseconds since 1970; infinite when it does not expire. */

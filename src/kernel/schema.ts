@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { parseDuration, parsePercent, parseSize } from './limit.ts';
+import { CLASSES, PRIORITIES } from './priority.ts';
 
 interface Unit {
   /** What it is called in messages. */
@@ -72,6 +73,15 @@ export const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/, 'expected a name of letters, digits and . _ : / - (at most 128)');
 
+/**
+ * A distinguished name on one line, as the log shows those of certificates: parts in the certificate's order, `, ` between them. The
+ * space may be left out; a comma inside a part is written `\\,` (RFC 4514 §2.4).
+ */
+export const distinguishedName = z
+  .string()
+  .min(1)
+  .transform((text) => text.trim().replace(/(\\.)|,\s*/gs, (_, escaped?: string) => escaped ?? ', '));
+
 /** `HOST:PORT`, `:PORT` or `unix:/path`. */
 export const address = z
   .string()
@@ -79,3 +89,10 @@ export const address = z
     /^(unix:\/[^\0]{1,100}|(\[[0-9a-fA-F:.]+\]|\*|[A-Za-z0-9.-]*):(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))$/,
     'expected HOST:PORT, [IPV6]:PORT or unix:/path, such as 127.0.0.1:8080',
   );
+
+/** Importance: a word or a number, held as a number from 0 to 100. */
+export const priority = z
+  .union([z.enum(CLASSES), z.number().int().min(0).max(100)], {
+    error: 'expected realtime, batch, test or a whole number from 0 to 100',
+  })
+  .transform((value) => (typeof value === 'number' ? value : PRIORITIES[value]));

@@ -34,6 +34,7 @@ test('a completed stream, whole', () => {
     version: 'stable',
     upstream: 'deepseek',
     endpoint: '10.0.0.1:8000',
+    class: 'batch',
     'http.response.status_code': 200,
     outcome: 'completed',
     tries: 1,
@@ -48,6 +49,7 @@ test('a completed stream, whole', () => {
     'gen_ai.usage.output_tokens': 51,
     'gen_ai.usage.cache_read.input_tokens': 20,
     'gen_ai.usage.reasoning.output_tokens': 5,
+    'usage.source': 'counted',
     'user_agent.original': 'openai-node/6.49',
   });
 });

@@ -5,6 +5,7 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Exchange, Usage } from '../kernel/exchange.ts';
 import type { Identity } from '../kernel/identity.ts';
+import { CLASSES, classOf } from '../kernel/priority.ts';
 import { Fragments } from './fragments.ts';
 import { countText, millisText, quote, quoteName, timestamp } from './json.ts';
 
@@ -22,7 +23,7 @@ export function accessLogLine(x: Exchange, clock: Clock): string {
   let line =
     `{"timestamp":"${timestamp(clock.wall())}","request_id":${quote(x.id)}` +
     `,"client.address":${quote(inbound.clientAddress)}${cameBy(x)},"url.path":${quote(head.path, MAX_PATH)}${wentTo(x)}` +
-    `${calledBy(x.identity)},"http.response.status_code":${x.status},"outcome":"${x.outcome}"`;
+    `${x.route === '' ? '' : CLASS_TEXT[classOf(x.priority)]}${calledBy(x.identity)},"http.response.status_code":${x.status},"outcome":"${x.outcome}"`;
   if (error !== undefined) {
     line += `,"error.type":"${error.code}"`;
     if (error.rule !== undefined) line += `,"error.rule":${quoteName(error.rule)}`;
@@ -35,7 +36,7 @@ export function accessLogLine(x: Exchange, clock: Clock): string {
   if (x.firstTokenAt > 0) line += `,"ttft_ms":${millisText(x.firstTokenAt - x.startedAt)}`;
   if (x.forwardedAt > 0) line += `,"upstream_ms":${millisText(x.endedAt - x.forwardedAt)}`;
   if (x.stream) line += ',"stream":true';
-  if (x.usage !== undefined) line += usageText(x.usage);
+  if (x.usage !== undefined) line += usageText(x.usage) + (SOURCES[x.usageSource] ?? '');
   const agent = head.get('user-agent');
   return agent === undefined ? `${line}}\n` : `${line},"user_agent.original":${quote(agent, MAX_AGENT)}}\n`;
 }
@@ -80,6 +81,9 @@ function wentTo(x: Exchange): string {
   return wentToKnown.put(route, model, upstream, endpoint, version, protocol, operation, text);
 }
 
+/** By the number of the class. */
+const CLASS_TEXT = CLASSES.map((name) => `,"class":"${name}"`);
+
 const callers = new WeakMap<Identity, string>();
 
 /** One identity serves all requests of a credential, and so does its piece of the line. */
@@ -94,6 +98,12 @@ function calledBy(identity: Identity | undefined): string {
   }
   return text;
 }
+
+const SOURCES: Readonly<Record<string, string>> = {
+  reported: ',"usage.source":"reported"',
+  counted: ',"usage.source":"counted"',
+  estimated: ',"usage.source":"estimated"',
+};
 
 function usageText(usage: Usage): string {
   let text = `,"gen_ai.usage.input_tokens":${countText(usage.inputTokens)},"gen_ai.usage.output_tokens":${countText(usage.outputTokens)}`;
@@ -134,6 +144,7 @@ export const ACCESS_LOG_FIELDS: readonly AccessLogField[] = [
   field('version', 'string', 'the model has versions', 'Version of the model that was picked.'),
   field('upstream', 'string', 'one was chosen', 'Upstream.'),
   field('endpoint', 'string', 'one was tried', 'Endpoint of the last try.'),
+  field('class', 'string', 'a route matched', '`realtime`, `batch` or `test`, by its importance.'),
   field('auth.method', 'string', 'a caller was proved', '`apiKey`, `jwt` or `certificate`.'),
   field('principal', 'string', 'a caller was proved', 'Whom the credential stands for.'),
   field(
@@ -165,5 +176,11 @@ export const ACCESS_LOG_FIELDS: readonly AccessLogField[] = [
   field('gen_ai.usage.output_tokens', 'number', 'usage is known', 'Generated tokens.'),
   field('gen_ai.usage.cache_read.input_tokens', 'number', 'above 0', 'Prompt tokens that came from a cache.'),
   field('gen_ai.usage.reasoning.output_tokens', 'number', 'above 0', 'Generated tokens spent on reasoning.'),
+  field(
+    'usage.source',
+    'string',
+    'usage is known',
+    'Who says so: `reported` by the server, `counted` by a tokenizer, or `estimated`.',
+  ),
   field('user_agent.original', 'string', 'the client sent one', 'User agent, at most 256 characters.'),
 ];

@@ -4,11 +4,13 @@
  * the names that every Prometheus client library gives them.
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
+import { CONNECTION_METRICS } from './connectioncatalog.ts';
 import { type MetricDefinition, metric } from './definition.ts';
 import { LIMIT_METRICS } from './limitcatalog.ts';
 import { OVERLOAD_METRICS } from './overloadcatalog.ts';
 import { PLACE_METRICS, QUEUE_METRICS } from './queuecatalog.ts';
 import { SERVICE_METRICS } from './servicecatalog.ts';
+import { STORE_METRICS } from './storecatalog.ts';
 import { USAGE_METRICS } from './usagecatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
@@ -73,6 +75,12 @@ export const WORKER_METRICS = {
     'Tokens as the providers report them; under limits by estimate where they do not. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
     { otel: 'gen_ai.client.token.usage' },
   ),
+  usageSources: metric(
+    'counter',
+    'gatehouse_usage_source_total',
+    ['source'],
+    'Requests whose tokens are known, by who told them: reported (the server), counted (a tokenizer), or estimated.',
+  ),
   wasted: metric(
     'counter',
     'gatehouse_wasted_tokens_total',
@@ -126,8 +134,7 @@ export const WORKER_METRICS = {
     'Requests of callers that belong to a tenant; the first thousand or so tenants have series of their own.',
     { maxSeries: 5000 },
   ),
-  connections: metric('counter', 'gatehouse_connections_total', ['listener'], 'Connections accepted.'),
-  connectionsOpen: metric('gauge', 'gatehouse_connections_open', ['listener'], 'Connections open now.'),
+  ...CONNECTION_METRICS,
   faults: metric(
     'counter',
     'gatehouse_faults_total',
@@ -268,6 +275,7 @@ export const SUPERVISOR_METRICS = {
     'Batches of DPoP proofs that Redis did not answer.',
   ),
   ...USAGE_METRICS,
+  ...STORE_METRICS,
   directorySyncedAt: metric(
     'gauge',
     'gatehouse_directory_synced_timestamp_seconds',

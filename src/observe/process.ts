@@ -7,6 +7,7 @@ import { type CpuShares, cpuReader } from './cpu.ts';
 import { LimitMetrics } from './limits.ts';
 import { PlaceMetrics } from './places.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
+import { StoreMetrics } from './store.ts';
 import { TokenMetrics } from './tokens.ts';
 import { UsageMetrics } from './usage.ts';
 
@@ -22,15 +23,32 @@ export interface ProcessReadings {
   loopBusyRatio: number;
 }
 
+/**
+ * Gives a reader of this process's memory. Reading takes a file descriptor; when there is none left, the reading before
+ * stands: a process that is out of them has to go on.
+ */
+export function memoryReader(read: () => NodeJS.MemoryUsage = process.memoryUsage): () => NodeJS.MemoryUsage {
+  let last = read();
+  return () => {
+    try {
+      last = read();
+    } catch {
+      // Said above.
+    }
+    return last;
+  };
+}
+
 /** Gives a reader of the real process; each call reads the time since the call before. Call it about once a second. */
 export function processReader(): () => ProcessReadings {
   const resolution = 50;
   const delay = monitorEventLoopDelay({ resolution });
   delay.enable();
+  const readMemory = memoryReader();
   let before = performance.eventLoopUtilization();
   return () => {
     const cpu = process.cpuUsage();
-    const memory = process.memoryUsage();
+    const memory = readMemory();
     const now = performance.eventLoopUtilization();
     const busy = performance.eventLoopUtilization(now, before).utilization;
     before = now;
@@ -65,11 +83,12 @@ export function loadReader(clock: Clock): () => LoadReadings {
   const resolution = 20;
   const delay = monitorEventLoopDelay({ resolution });
   delay.enable();
-  const start = process.memoryUsage();
+  const readMemory = memoryReader();
+  const start = readMemory();
   const cpu = cpuReader(clock);
   const program = Math.max(0, start.rss - start.heapTotal - start.external);
   return () => {
-    const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
+    const { rss, heapTotal, heapUsed, external } = readMemory();
     // Without a single tick in all that time there is no mean.
     const mean = Number.isFinite(delay.mean) ? Math.max(0, delay.mean / 1e6 - resolution) : 0;
     delay.reset();
@@ -133,12 +152,14 @@ export class SupervisorMetrics {
   readonly #directorySyncedAt: Gauge;
   readonly #logDropped: Family<Counter>;
   readonly #expiry: Family<Gauge>;
+  readonly #lifetime: Family<Gauge>;
   readonly #issued: Family<Counter>;
   #expiring: readonly (readonly [string, string])[] = [];
   readonly places: PlaceMetrics;
   readonly tokens: TokenMetrics;
   readonly usage: UsageMetrics;
   readonly limits: LimitMetrics;
+  readonly store: StoreMetrics;
   readonly #clock: Clock;
 
   constructor(registry: Registry, clock: Clock) {
@@ -154,8 +175,10 @@ export class SupervisorMetrics {
     this.tokens = new TokenMetrics(registry);
     this.usage = new UsageMetrics(registry);
     this.limits = new LimitMetrics(registry);
+    this.store = new StoreMetrics(registry, clock);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
     this.#expiry = registry.gauge(S.certificateExpiry);
+    this.#lifetime = registry.gauge(S.certificateLifetime);
     this.#issued = registry.counter(S.certificatesIssued);
   }
 
@@ -182,11 +205,17 @@ export class SupervisorMetrics {
     if (applied) this.#appliedAt.set(Math.floor(this.#clock.wall()) / 1000);
   }
 
-  /** The certificates to show, and when they expire in milliseconds since 1970; others vanish. */
-  certificates(shown: readonly { source: string; name: string; notAfter: number }[]): void {
-    for (const [source, name] of this.#expiring) this.#expiry.remove(source, name);
+  /** The certificates to show, and their ends in milliseconds since 1970; others vanish. */
+  certificates(shown: readonly { source: string; name: string; notBefore: number; notAfter: number }[]): void {
+    for (const [source, name] of this.#expiring) {
+      this.#expiry.remove(source, name);
+      this.#lifetime.remove(source, name);
+    }
     this.#expiring = shown.map(({ source, name }) => [source, name] as const);
-    for (const { source, name, notAfter } of shown) this.#expiry.with(source, name).set(notAfter / 1000);
+    for (const { source, name, notBefore, notAfter } of shown) {
+      this.#expiry.with(source, name).set(notAfter / 1000);
+      this.#lifetime.with(source, name).set((notAfter - notBefore) / 1000);
+    }
   }
 
   /** An attempt to have a certificate issued has ended. */

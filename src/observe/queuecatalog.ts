@@ -2,7 +2,10 @@
 import type { MetricDefinition } from './definition.ts';
 
 /** Counted by each worker. */
-export const QUEUE_METRICS: Record<'queueEntered' | 'queueLength' | 'queueWait' | 'queueLeft', MetricDefinition> = {
+export const QUEUE_METRICS: Record<
+  'queueEntered' | 'queueLength' | 'queueWait' | 'queueLeft' | 'classRequests' | 'spilled',
+  MetricDefinition
+> = {
   queueEntered: {
     kind: 'counter',
     name: 'gatehouse_queue_entered_total',
@@ -27,7 +30,19 @@ export const QUEUE_METRICS: Record<'queueEntered' | 'queueLength' | 'queueWait' 
     kind: 'counter',
     name: 'gatehouse_queue_left_total',
     labels: ['upstream', 'class', 'end'],
-    help: 'Requests that wait no more, by `end`: served; left (the client has gone); refused: full, evicted (by more important ones), late (it would have been in vain), timeout (queue.wait), deadline (of the request), lost (nobody could be asked).',
+    help: 'Requests that wait no more, by `end`: served; left (the client has gone); refused: full, evicted (by more important ones), late (it would have been in vain), timeout (queue.wait), deadline (of the request), lost (nobody could be asked), stranded (no server is left, so that it goes over to another version).',
+  },
+  classRequests: {
+    kind: 'counter',
+    name: 'gatehouse_class_requests_total',
+    labels: ['class', 'upstream', 'outcome'],
+    help: 'Requests of routes that have ended, by class (realtime, batch, test) and by the upstream that they went to last.',
+  },
+  spilled: {
+    kind: 'counter',
+    name: 'gatehouse_spillover_total',
+    labels: ['model', 'from', 'to', 'reason'],
+    help: 'Requests that went over to another version of their model, by `reason`: unavailable (no server), full (no place in time), failed (a server has failed, and sending again did no harm).',
   },
 };
 

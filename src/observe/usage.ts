@@ -7,17 +7,24 @@ export class UsageMetrics {
   readonly #entries: Family<Counter>;
   readonly #lag: Gauge;
   readonly #alerts: Family<Counter>;
+  readonly #inDoubt: Counter;
 
   constructor(registry: Registry) {
     this.#entries = registry.counter(S.ledgerEntries);
     this.#lag = registry.gauge(S.ledgerLag).with();
     this.#alerts = registry.counter(S.budgetAlerts);
+    this.#inDoubt = registry.counter(S.ledgerInDoubt).with();
   }
 
   /** So many entries were added to the ledger, and so many were there already. */
   entries(added: number, repeated: number): void {
     if (added > 0) this.#entries.with('added').inc(added);
     if (repeated > 0) this.#entries.with('repeated').inc(repeated);
+  }
+
+  /** So many requests were under way when their worker died. */
+  inDoubt(count: number): void {
+    this.#inDoubt.inc(count);
   }
 
   /** A share of a budget, from 0 to 1, was spent. */

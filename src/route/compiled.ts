@@ -1,7 +1,8 @@
 /** One route, ready to be matched and applied. */
 import type { RequestHead } from '../kernel/exchange.ts';
+import { PRIORITIES } from '../kernel/priority.ts';
 import { type Conditions, compileConditions } from './condition.ts';
-import { priorityOf, type RouteConfig } from './config.ts';
+import type { RouteConfig } from './config.ts';
 import type { PathRule } from './pattern.ts';
 import { compileFields, compilePathRewrite, type FieldChanges, type PathRewrite, rewriteTarget } from './rewrite.ts';
 
@@ -19,10 +20,11 @@ export class CompiledRoute {
   readonly servesModels: boolean;
   /** Host field to send upstream, or undefined. */
   readonly host: string | undefined;
-  /** Importance, from 0 to 100. */
-  readonly priority: number;
+  /** Importance, from 0 to 100; undefined: it says nothing. */
+  readonly priority: number | undefined;
   readonly requestFields: FieldChanges | undefined;
   readonly responseFields: FieldChanges | undefined;
+  readonly #priorityField: string | undefined;
   readonly #rewrite: PathRewrite | undefined;
   readonly #models: ReadonlySet<string>;
 
@@ -36,7 +38,8 @@ export class CompiledRoute {
     this.needsModel = this.conditions.model !== undefined;
     this.servesModels = config.models !== undefined;
     this.host = config.rewrite?.host;
-    this.priority = priorityOf(config.priority);
+    this.priority = config.priority;
+    this.#priorityField = config.priorityHeader?.toLowerCase();
     this.requestFields = compileFields(config.rewrite?.requestHeaders);
     this.responseFields = compileFields(config.rewrite?.responseHeaders);
     const rewrite = config.rewrite?.path === undefined ? undefined : compilePathRewrite(config.rewrite.path, path);
@@ -56,6 +59,14 @@ export class CompiledRoute {
   rewriteTarget(head: RequestHead): string {
     if (this.#rewrite === undefined || head.path.charCodeAt(0) !== 0x2f) return head.target;
     return rewriteTarget(this.#rewrite, head);
+  }
+
+  /** Importance that a client asks for, by a word or a whole number; infinite where it asks for none that is known. */
+  askedPriority(head: RequestHead): number {
+    const text = this.#priorityField === undefined ? undefined : head.get(this.#priorityField);
+    if (text === undefined) return Number.POSITIVE_INFINITY;
+    if (text === 'realtime' || text === 'batch' || text === 'test') return PRIORITIES[text];
+    return /^\d{1,3}$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY;
   }
 
   /** Whether `models` of this route lists the model, or all. */

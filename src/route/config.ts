@@ -1,7 +1,8 @@
 /** Settings of routes and models: which request goes where. */
 import { z } from 'zod';
-import { PRIORITIES } from '../kernel/priority.ts';
-import { name, sizeOnly } from '../kernel/schema.ts';
+import { tokenizerSetting } from '../ai/config.ts';
+import { CLASSES } from '../kernel/priority.ts';
+import { duration, name, priority, sizeOnly } from '../kernel/schema.ts';
 
 const oneOrMore = <T extends z.ZodType>(item: T) =>
   z.union([item, z.array(item).min(1)]).transform((value) => (Array.isArray(value) ? value : [value]) as z.output<T>[]);
@@ -122,13 +123,10 @@ export const routeConfig = z.strictObject({
   maxBody: sizeOnly('1MiB')
     .optional()
     .describe("Bytes of a request body here (413 beyond); the listener's limit when left out."),
-  priority: z
-    .union([z.enum(['realtime', 'batch', 'test']), z.number().int().min(0).max(100)], {
-      error: 'expected realtime, batch, test or a whole number from 0 to 100',
-    })
-    .default('batch')
+  priority: priority
+    .optional()
     .describe(
-      'Importance when the gateway is overloaded and in the queues of upstreams, from 0 to 100 (`realtime` is 90, `batch` 50, `test` 10): what is less important is refused earlier, and waits longer.',
+      'Importance when the gateway is overloaded and in the queues of upstreams, from 0 to 100 (`realtime` is 90, `batch` 50, `test` 10): what is less important is refused earlier, and waits longer. That of the plan where it is less; `batch` where neither says anything.',
     ),
   priorityHeader: fieldName
     .optional()
@@ -136,12 +134,6 @@ export const routeConfig = z.strictObject({
       'Field by which a client may say that its request is less important than `priority`: the same words or a number.',
     ),
 });
-
-type Priority = keyof typeof PRIORITIES | number;
-
-/** Importance of a route's requests, from 0 to 100. */
-export const priorityOf = (priority: Priority): number =>
-  typeof priority === 'number' ? priority : PRIORITIES[priority];
 
 /** `models.NAME`. */
 export const modelConfig = z.strictObject({
@@ -157,7 +149,28 @@ export const modelConfig = z.strictObject({
           .min(0)
           .max(1000)
           .default(1)
-          .describe('Share of the requests, relative to the other versions.'),
+          .describe('Share of the requests, relative to the other versions that serve their class.'),
+        classes: z
+          .array(z.enum(CLASSES))
+          .min(1, 'expected at least one of realtime, batch and test; leave "classes" out to serve all')
+          .optional()
+          .describe(
+            'Takes only requests of these classes, such as [batch, test] for a pool of spot machines; all when left out. A priority up to 10 is `test`, up to 50 `batch`, beyond `realtime`.',
+          ),
+        spillover: z
+          .strictObject({
+            to: name.describe(
+              'Name of another version of this model. It takes them whatever its own weight and classes are.',
+            ),
+            after: duration('0').describe(
+              'How long a request waits in the queue here before it waits for a place there as well; the first place is taken. 0: at once.',
+            ),
+          })
+          .optional()
+          .describe(
+            'Where requests go that find no server here, or no place in time; once, they do not come back. For a pool that may be full or taken away.',
+          ),
+        tokenizer: tokenizerSetting.describe('As that of the model, where this version has another.'),
       }),
     )
     .min(1, 'expected at least one version')
@@ -167,6 +180,9 @@ export const modelConfig = z.strictObject({
     .regex(/^(key|user|ip|header:[A-Za-z0-9-]+)$/, 'expected key, user, ip or header:NAME')
     .optional()
     .describe("Keeps a caller on one version: by API key, by the body's `user`, by address, or by a header."),
+  tokenizer: tokenizerSetting.describe(
+    "Counts tokens where a server reports none, or a stream is cut: an encoding of OpenAI's, such as `o200k_base` (package gpt-tokenizer), the path of a Hugging Face `tokenizer.json` (package @huggingface/tokenizers), or `estimate`. When left out, that of the upstream; else, where limits or prices count, what the name makes certain (`gpt-4o`, `o3` …); else tokens are estimated.",
+  ),
   ownedBy: z.string().default('gatehouse').describe('`owned_by` in /v1/models.'),
 });
 

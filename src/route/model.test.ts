@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { ManualClock } from '../kernel/clock.ts';
 import { modelConfig } from './config.ts';
-import { checkModels, compileModels, parseSticky } from './model.ts';
+import { CompiledModel, type CompiledVersion, checkModels, compileModels, parseSticky } from './model.ts';
 import { Split } from './split.ts';
 
 const configOf = (weights: number[], sticky?: string) =>
@@ -95,8 +95,8 @@ describe('models', () => {
     fc.assert(
       fc.property(someWeights, fc.array(fc.string(), { maxLength: 50 }), (weights, keys) => {
         const model = modelOf(weights);
-        for (let i = 0; i < 1100; i++) assert.ok(model.pick(undefined).weight > 0);
-        for (const key of keys) assert.ok(model.pick(key).weight > 0);
+        for (let i = 0; i < 1100; i++) assert.ok((model.pick(undefined, 50)?.weight ?? 0) > 0);
+        for (const key of keys) assert.ok((model.pick(key, 50)?.weight ?? 0) > 0);
       }),
       { numRuns: 50 },
     );
@@ -104,13 +104,13 @@ describe('models', () => {
   test('a key stays, shares are met, and moving 95/5 to 90/10 moves only the needed keys', () => {
     const model = modelOf([95, 5], 'key');
     const keys = Array.from({ length: 20_000 }, (_, i) => `sk-${i}`);
-    const before = keys.map((key) => model.pick(key).name);
+    const before = keys.map((key) => model.pick(key, 50)?.name);
     assert.deepEqual(
-      keys.map((key) => model.pick(key).name),
+      keys.map((key) => model.pick(key, 50)?.name),
       before,
     );
     model.setWeights({ v0: 90, v1: 10 });
-    const after = keys.map((key) => model.pick(key).name);
+    const after = keys.map((key) => model.pick(key, 50)?.name);
     const moved = keys.filter((_, i) => before[i] !== after[i]).length;
     assert.ok(
       keys.every((_, i) => before[i] === after[i] || before[i] === 'v0'),
@@ -127,16 +127,18 @@ describe('models', () => {
         const [small, large] = [Math.min(a, b), Math.max(a, b)];
         const model = modelOf([100, 0]);
         model.setWeights({ v0: 100 - small, v1: small });
-        const before = keys.map((k) => model.pick(k).name);
+        const before = keys.map((k) => model.pick(k, 50)?.name);
         model.setWeights({ v0: 100 - large, v1: large });
-        for (const [i, k] of keys.entries()) if (before[i] === 'v1') assert.equal(model.pick(k).name, 'v1');
+        for (const [i, k] of keys.entries()) if (before[i] === 'v1') assert.equal(model.pick(k, 50)?.name, 'v1');
       }),
     );
   });
   test('different models put the same key in different places', () => {
     const table = compileModels({ a: configOf([1, 1]), b: configOf([1, 1]) }, new ManualClock());
     const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`);
-    const same = keys.filter((key) => table.get('a')?.pick(key).name === table.get('b')?.pick(key).name).length;
+    const same = keys.filter(
+      (key) => table.get('a')?.pick(key, 50)?.name === table.get('b')?.pick(key, 50)?.name,
+    ).length;
     assert.ok(same > 400 && same < 600, `${same}`);
     assert.equal(table.get('A'), undefined);
     assert.deepEqual(
@@ -150,6 +152,95 @@ describe('models', () => {
     assert.throws(() => model.setWeights({ v0: 0, v1: 0 }), /above 0/);
     assert.throws(() => model.setWeights({ v0: Number.NaN }), /0 or more/);
     assert.deepEqual(model.shares(), [0.95, 0.05]);
+  });
+  test('versions serve the classes that they name, the others by their weights among each other', () => {
+    const classed = (lists: [number, string[] | undefined][]) =>
+      new CompiledModel(
+        'm',
+        modelConfig.parse({
+          versions: lists.map(([weight, classes], i) => ({
+            name: `v${i}`,
+            upstream: `u${i}`,
+            weight,
+            ...(classes && { classes }),
+          })),
+        }),
+        new ManualClock(),
+      );
+    const model = classed([
+      [95, undefined],
+      [5, undefined],
+      [100, ['batch', 'test']],
+    ]);
+    const counts = (priority: number) => {
+      const found = [0, 0, 0];
+      for (let i = 0; i < 1000; i++) {
+        const at = model.versions.indexOf(model.pick(undefined, priority) as CompiledVersion);
+        found[at] = (found[at] ?? 0) + 1;
+      }
+      return found;
+    };
+    // A canary keeps its share of each class; classes are drawn apart, so each is exact.
+    for (const priority of [51, 60, 90, 100]) assert.deepEqual(counts(priority), [950, 50, 0]);
+    for (const priority of [0, 10, 11, 30, 50]) assert.deepEqual(counts(priority), [475, 25, 500]);
+    model.setWeights({ v2: 0 });
+    assert.deepEqual(counts(50), [950, 50, 0]);
+    const keys = Array.from({ length: 2000 }, (_, i) => `k${i}`);
+    const live = keys.map((key) => model.pick(key, 90)?.name);
+    model.setWeights({ v2: 100 });
+    // What serves other classes moves nobody.
+    assert.deepEqual(
+      keys.map((key) => model.pick(key, 90)?.name),
+      live,
+    );
+    assert.ok(keys.some((key) => model.pick(key, 50)?.name === 'v2'));
+    const spot = classed([[1, ['test']]]);
+    assert.equal(spot.pick(undefined, 50), undefined);
+    assert.equal(spot.pick('k', 90), undefined);
+    assert.equal(spot.pick('k', 10)?.name, 'v0');
+  });
+  test('a class whose versions lose their weight has none, until one gets weight again', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            weight: fc.integer({ min: 0, max: 3 }),
+            classes: fc.option(fc.uniqueArray(fc.constantFrom('realtime', 'batch', 'test'), { minLength: 1 })),
+          }),
+          { minLength: 1, maxLength: 4 },
+        ),
+        fc.array(fc.record({ at: fc.nat(3), weight: fc.integer({ min: 0, max: 3 }) }), { maxLength: 6 }),
+        fc.option(fc.string()),
+        (given, moves, key) => {
+          if (given.every(({ weight }) => weight === 0)) return;
+          const weights = given.map(({ weight }) => weight);
+          const model = classed(given);
+          for (const { at, weight } of moves) {
+            if (at >= given.length || weights.every((w, i) => (i === at ? weight : w) === 0)) continue;
+            weights[at] = weight;
+            model.setWeights({ [`v${at}`]: weight });
+          }
+          for (const [priority, name] of [
+            [90, 'realtime'],
+            [50, 'batch'],
+            [10, 'test'],
+          ] as const) {
+            const may = given.map(({ classes }, i) => (classes === null || classes.includes(name)) && weights[i] !== 0);
+            for (let i = 0; i < 5; i++) {
+              const picked = model.pick(key ?? undefined, priority);
+              if (!may.includes(true)) assert.equal(picked, undefined);
+              else assert.ok(picked !== undefined && may[model.versions.indexOf(picked)]);
+            }
+          }
+        },
+      ),
+    );
+    function classed(given: readonly { weight: number; classes: string[] | null }[]) {
+      const versions = given.map(({ weight, classes }, i) => {
+        return { name: `v${i}`, upstream: 'u', weight, ...(classes && { classes }) };
+      });
+      return new CompiledModel('m', modelConfig.parse({ versions }), new ManualClock());
+    }
   });
   test('sticky sources', () => {
     assert.deepEqual(parseSticky('key'), { from: 'key', header: '' });

@@ -1,8 +1,9 @@
 /** Models and their versions: which version answers a request. No I/O. */
 import type { Clock } from '../kernel/clock.ts';
 import { hashString } from '../kernel/hash.ts';
+import { CLASSES, type ClassName, classOf } from '../kernel/priority.ts';
 import type { ModelConfig } from './config.ts';
-import { Split } from './split.ts';
+import { Draw } from './draw.ts';
 
 /** One version of a model. */
 export interface CompiledVersion {
@@ -10,9 +11,26 @@ export interface CompiledVersion {
   readonly upstream: string;
   /** What the upstream calls the model, when it differs. */
   readonly model: string | undefined;
+  /** Who counts its tokens where the upstream does not say; undefined when it is not set. */
+  readonly tokenizer: string | undefined;
   /** Relative to the other versions; moved by `CompiledModel.setWeights`. */
   readonly weight: number;
+  /** Classes of requests that it serves; undefined: all. */
+  readonly classes: readonly ClassName[] | undefined;
+  /** Where its requests go that find nothing here; undefined: nowhere. */
+  readonly spillover: Spillover | undefined;
 }
+
+/** Going over to another version. */
+export interface Spillover {
+  readonly to: CompiledVersion;
+  /** How long a request waits before it waits there as well, in milliseconds. */
+  readonly after: number;
+}
+
+/** Whether a version serves requests of a class. */
+export const serves = ({ classes }: Pick<CompiledVersion, 'classes'>, name: ClassName): boolean =>
+  classes === undefined || classes.includes(name);
 
 /** Where the key that keeps a caller on one version comes from. */
 export interface StickySource {
@@ -39,36 +57,43 @@ export class CompiledModel {
   readonly sticky: StickySource | undefined;
   readonly #versions: { -readonly [K in keyof CompiledVersion]: CompiledVersion[K] }[];
   readonly #seed: number;
-  readonly #split: Split;
-  /** Upper end of each version's part of the hash space, 0 … 2³². */
-  readonly #upper: Float64Array;
+  /** By class; one and the same for all where every version serves all. */
+  readonly #draws: readonly Draw[];
 
   /** Throws an Error when all weights are 0. */
   constructor(name: string, config: ModelConfig, clock: Clock) {
     this.name = name;
     this.config = config;
-    this.#versions = config.versions.map(({ name, upstream, model, weight }) => ({ name, upstream, model, weight }));
+    this.#versions = config.versions.map(({ name, upstream, model, weight, classes, tokenizer = config.tokenizer }) => {
+      return { name, upstream, model, weight, classes, tokenizer, spillover: undefined };
+    });
+    for (const [i, { spillover }] of config.versions.entries()) {
+      const to = this.#versions.find((version) => version.name === spillover?.to);
+      const from = this.#versions[i];
+      if (from !== undefined && to !== undefined && to !== from) from.spillover = { to, after: spillover?.after ?? 0 };
+    }
     this.versions = this.#versions;
     this.sticky = config.sticky === undefined ? undefined : parseSticky(config.sticky);
     this.#seed = hashString(name);
-    this.#upper = new Float64Array(this.versions.length);
-    this.#move();
+    this.#check();
     // Workers begin at different places of the round, so that their first requests do not all go the same way.
-    this.#split = new Split(this.#weights(), clock.random());
+    const start = clock.random();
+    if (this.#versions.every(({ classes }) => classes === undefined)) {
+      const draw = new Draw(this.#weights(), start);
+      this.#draws = CLASSES.map(() => draw);
+    } else this.#draws = CLASSES.map((name) => new Draw(this.#weights(name), start));
   }
 
   /**
-   * The version that answers. Without a key: exact shares over any 1,000 requests. With one: always the same version
-   * for the same key while the weights stand; versions own stretches of the hash space in the order of the file, so
-   * weight that moves between neighbours moves only that share of the keys.
+   * The version that answers a request of this importance; undefined when none serves its class. Only versions that serve
+   * it are drawn from, by their weights among each other. Without a key: exact shares over any 1,000 requests of the class.
+   * With one: always the same version for the same key while the weights stand; versions own stretches of the hash space in
+   * the order of the file, so weight that moves between neighbours moves only that share of the keys.
    */
-  pick(stickyKey: string | undefined): CompiledVersion {
-    if (stickyKey === undefined) return this.versions[this.#split.next()] as CompiledVersion;
-    const hash = hashString(stickyKey, this.#seed);
-    const upper = this.#upper;
-    let i = 0;
-    while (hash >= (upper[i] as number)) i++;
-    return this.versions[i] as CompiledVersion;
+  pick(stickyKey: string | undefined, priority: number): CompiledVersion | undefined {
+    const draw = this.#draws[classOf(priority)] as Draw;
+    if (draw.empty) return undefined;
+    return this.versions[stickyKey === undefined ? draw.next() : draw.at(hashString(stickyKey, this.#seed))];
   }
 
   /**
@@ -88,12 +113,13 @@ export class CompiledModel {
       if (Object.hasOwn(weights, version.name)) version.weight = weights[version.name] ?? 0;
     }
     try {
-      this.#move();
+      this.#check();
     } catch (error) {
       for (const [i, version] of this.#versions.entries()) version.weight = previous[i] ?? 0;
       throw error;
     }
-    this.#split.set(this.#weights());
+    // Where all share one draw, all weights are the same, and setting them again changes nothing.
+    for (const [i, name] of CLASSES.entries()) this.#draws[i]?.set(this.#weights(name));
   }
 
   /** Each version's part of the requests, 0 … 1, in the order of `versions`. */
@@ -103,20 +129,14 @@ export class CompiledModel {
     return weights.map((weight) => weight / total);
   }
 
-  #weights(): number[] {
-    return this.versions.map((version) => version.weight);
+  /** Weights of all versions; 0 for those that do not serve the class. */
+  #weights(name?: ClassName): number[] {
+    return this.#versions.map((version) => (name === undefined || serves(version, name) ? version.weight : 0));
   }
 
-  #move(): void {
-    const weights = this.#weights();
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
-    if (total === 0) throw new Error(`model ${this.name}: at least one version needs a weight above 0`);
-    let sum = 0;
-    for (const [i, weight] of weights.entries()) {
-      sum += weight;
-      // The quotient is 1 exactly at the end, so the last version with weight takes the whole rest.
-      this.#upper[i] = (sum / total) * 2 ** 32;
-    }
+  #check(): void {
+    if (this.#versions.every(({ weight }) => weight === 0))
+      throw new Error(`model ${this.name}: at least one version needs a weight above 0`);
   }
 }
 
@@ -153,6 +173,10 @@ export function checkModels(models: Readonly<Record<string, ModelConfig>>): { mo
     const names = versions.map((version) => version.name);
     for (const name of new Set(names.filter((name, i) => names.indexOf(name) !== i))) {
       issues.push({ model, message: `version ${name} stands twice; give each version its own name` });
+    }
+    for (const { name, spillover } of versions) {
+      if (spillover === undefined || (spillover.to !== name && names.includes(spillover.to))) continue;
+      issues.push({ model, message: `version ${name} spills over to ${spillover.to}, which is no other version` });
     }
     if (versions.every((version) => version.weight === 0)) {
       issues.push({ model, message: 'all weights are 0, so nothing would answer; give one version a weight above 0' });

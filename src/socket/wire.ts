@@ -4,7 +4,7 @@
  * the kernel would not take.
  */
 
-import { Cork, flushCorked, HIGH_WATER, holdWrites, releaseWrites, scratchBuffer } from './cork.ts';
+import { Cork, flushCorked, HIGH_WATER, holdWrites, payOwed, releaseWrites, scratchBuffer } from './cork.ts';
 import { UV_EALREADY, UV_EOF, UV_EPROTO } from './errno.ts';
 import { SCRATCH_BYTES } from './gather.ts';
 import { type NativeHandle, type NativeRequest, readResult, WriteRequest, writesOn } from './native.ts';
@@ -113,6 +113,8 @@ export class Wire extends Cork {
   end(): void {
     this.flush();
     if (this.closed) return;
+    // That it ends may be all that the peer waits for.
+    payOwed();
     if (this.#turns?.busy) this.#turns.ending = true;
     else sendFin(this.#handle);
   }
@@ -145,7 +147,7 @@ export class Wire extends Cork {
     const own = this.#own;
     passing = own;
     passingKept = false;
-    holdWrites();
+    holdWrites(this);
     try {
       this.owner.onBytes(own ?? shared, 0, result);
     } catch (error) {
@@ -190,6 +192,7 @@ export class Wire extends Cork {
   /** True when the native side goes on using `view` after this returns. */
   protected send(view: Uint8Array): boolean {
     if (this.mute) return false;
+    payOwed();
     if (this.#turns?.busy) {
       this.#turns.wait(view);
       this.pending += view.length;

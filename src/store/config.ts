@@ -82,7 +82,7 @@ export const ledgerConfig = z
     flush: durationOnly('5ms', '0', '1s')
       .prefault('5ms')
       .describe(
-        'How long a worker may keep entries in memory: so much is lost when it is killed. `0`: each is written before its answer has ended, and nothing is lost; a request then costs a write.',
+        'How long a request may run before it is written down that it does, so that it is charged (`in_doubt`, with what was reserved for it) when its worker is killed; what it has used is always written before its answer has ended. `0`: before it is sent; a request then costs two writes.',
       ),
   })
   .prefault({})

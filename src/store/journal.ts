@@ -1,7 +1,8 @@
 /**
  * A worker's usage journal: entries of the ledger on their way to the store. Each worker appends to files of its own in the
  * folder `usage` of the data directory; the supervisor reads them, and takes a file away when all of it is in the store. What
- * has been written outlives the death of the worker, of the supervisor, and an outage of the store.
+ * has been written outlives the death of the worker, of the supervisor, and an outage of the store. And it is written before
+ * the end of an answer leaves: no client has got what the ledger does not know (decision 014).
  */
 import { closeSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,20 +19,56 @@ export const DONE = '.done';
 const SEGMENT_BYTES = 4 * 1024 * 1024;
 /** Most that waits in memory while nothing can be written (UTF-16 units); what comes then is lost, and counted. */
 const WAITING_MAX = 8 * 1024 * 1024;
+/** Written after so long, where nothing is sent (milliseconds). */
+const IDLE_MS = 5;
 /** While nothing can be written, between two tries (milliseconds). */
 const RETRY_MS = 500;
+
+/** Whose a journal is. */
+export interface Writer {
+  /** Name of the supervisor's start. */
+  readonly owner: string;
+  readonly pid: number;
+  /** When the process began, as the kernel has it; '' where nobody knows. Another one of its number has another. */
+  readonly born: string;
+}
+
+/** Name of a journal. `random`: without `-` and `.`. */
+export const journalName = ({ owner, pid, born }: Writer, random: string): string =>
+  `${owner}-${pid}-${born}.${random}`;
+
+/** One file of a journal. */
+export interface JournalFile extends Writer {
+  /** Name of the journal. */
+  readonly journal: string;
+  /** Number of the file in it, from 1. */
+  readonly segment: number;
+  readonly done: boolean;
+}
+
+/** A file's name → what it is; undefined where it is none of ours. */
+export function parseJournalFile(file: string): JournalFile | undefined {
+  const found = /^((.*)-(\d+)-(?:(\d*)\.)?[^-.]*)-(\d+)(\.jsonl|\.done)$/.exec(file);
+  if (found === null) return undefined;
+  const [, journal = '', owner = '', pid, born = '', segment, end] = found;
+  return { journal, owner, pid: Number(pid), born, segment: Number(segment), done: end === DONE };
+}
 
 /** What a journal is made of. */
 export interface JournalParts {
   /** Data directory. */
   folder: string;
-  /** Whose it is: `OWNER-PID-RANDOM`. Unique for ever. */
+  /** Whose it is: `OWNER-PID-BORN.RANDOM`, see `journalName`. Unique for ever. */
   name: string;
   clock: Clock;
   /** Told when writing fails (with the reason), and when it goes again (''). */
   failed(reason: string): void;
   /** An entry was lost. */
   lost(): void;
+  /** Has something done once, before anything more leaves on any wire. */
+  before(todo: () => void): void;
+  /** A file is ended at this size; 4 MiB when left out. */
+  segmentBytes?: number;
   /** Writes to a file; `writeSync` of Node when left out. */
   write?: (fd: number, bytes: Buffer, offset: number) => number;
 }
@@ -48,8 +85,15 @@ export class Journal {
   /** Bytes of which a part has been written. */
   #rest: Buffer | undefined;
   #timer: Timer | undefined;
-  /** Milliseconds that entries may wait; 0: none. */
-  flushMs = 5;
+  readonly #late = () => {
+    this.#timer = undefined;
+    this.flush();
+  };
+  #owing = false;
+  readonly #pay = () => {
+    this.#owing = false;
+    if (this.#text !== '' && this.trouble === '') this.flush();
+  };
   /** Why nothing can be written; '' while it can. */
   trouble = '';
 
@@ -58,21 +102,23 @@ export class Journal {
     this.#write = parts.write ?? ((fd, bytes, offset) => writeSync(fd, bytes, offset));
   }
 
-  /** Takes a line. */
+  /** Takes a line; it is written before any client can learn of what it tells. */
   add(line: string): void {
     if (this.trouble !== '' && this.#text.length >= WAITING_MAX) {
       this.#parts.lost();
       return;
     }
     this.#text += line;
-    if (this.flushMs === 0 && this.trouble === '') this.flush();
-    else this.#timer ??= this.#parts.clock.after(this.trouble === '' ? this.flushMs : RETRY_MS, () => this.flush());
+    if (this.trouble === '' && !this.#owing) {
+      this.#owing = true;
+      this.#parts.before(this.#pay);
+    }
+    // Where nothing is sent, such as to a client that has left. One timer for all that comes meanwhile.
+    this.#timer ??= this.#parts.clock.after(this.trouble === '' ? IDLE_MS : RETRY_MS, this.#late);
   }
 
   /** Writes what waits. */
   flush(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
     try {
       while (this.#rest !== undefined || this.#text !== '') {
         if (this.#fd < 0) this.#open();
@@ -87,9 +133,10 @@ export class Journal {
       this.#told('');
     } catch (error) {
       this.#told((error as Error).message);
-      this.#timer = this.#parts.clock.after(RETRY_MS, () => this.flush());
+      this.#timer?.cancel();
+      this.#timer = this.#parts.clock.after(RETRY_MS, this.#late);
     }
-    if (this.#size >= SEGMENT_BYTES && this.#rest === undefined) this.#end();
+    if (this.#size >= (this.#parts.segmentBytes ?? SEGMENT_BYTES) && this.#rest === undefined) this.#end();
   }
 
   /** Writes what waits and ends the file. */

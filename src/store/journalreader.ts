@@ -3,7 +3,7 @@ import { open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { StoreError } from './error.ts';
-import { DONE, JOURNAL_FOLDER, OPEN } from './journal.ts';
+import { JOURNAL_FOLDER, type JournalFile, parseJournalFile, type Writer } from './journal.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
 import { parseUsage } from './usageline.ts';
 
@@ -24,21 +24,35 @@ export interface ReaderParts {
   clock: Clock;
   /** Undefined: there is none yet. */
   ledger(): Ledger | undefined;
-  /** Whether a process lives. */
-  alive(pid: number): boolean;
-  /** Entries are in the ledger; `fresh` of them were not there before. `owner`: the first part of the journal's name. */
-  took(entries: readonly LedgerEntry[], owner: string, fresh: number): void;
+  /** Whether a process lives that began then; see `Writer`. */
+  alive(pid: number, born: string): boolean;
+  /** Entries are in the ledger; `fresh` of them were not there before. */
+  took(entries: readonly LedgerEntry[], writer: Writer, fresh: number): void;
+  /** Of these nobody knows what they have used: their worker has died. They are in the ledger with what was reserved. */
+  inDoubt(entries: readonly LedgerEntry[], writer: Writer): void;
   /** What operators should read: a store that takes nothing, lines that are none. */
   trouble(message: string): void;
   /** The store takes entries again. */
   well(): void;
 }
 
+/** A file, and where it is. */
+interface Found extends JournalFile {
+  readonly path: string;
+}
+
+/** What is known of one journal. */
+interface Known extends Writer {
+  /** Segment → bytes that are in the ledger. After a restart all is read again: the ledger knows what it has. */
+  readonly read: Map<number, number>;
+  /** Requests that were under way when last heard of, and the segment that says so. */
+  readonly open: Map<string, { readonly entry: LedgerEntry; readonly segment: number }>;
+}
+
 /** See the file's head. */
 export class JournalReader {
   readonly #parts: ReaderParts;
-  /** File → bytes that are in the ledger. After a restart all is read again: the ledger knows what it has. */
-  readonly #read = new Map<string, number>();
+  readonly #journals = new Map<string, Known>();
   #timer: Timer | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #failures = 0;
@@ -89,8 +103,13 @@ export class JournalReader {
     if (ledger === undefined) return false;
     const folder = join(this.#parts.folder, JOURNAL_FOLDER);
     try {
-      const files = (await readdir(folder)).filter((file) => file.endsWith(OPEN) || file.endsWith(DONE));
-      for (const file of files) await this.#file(ledger, folder, file);
+      // Asked before the folder is read: what they wrote before their death is there then.
+      const dead = new Set<string>();
+      for (const [journal, [one]] of await filesOf(folder))
+        if (one !== undefined && !this.#parts.alive(one.pid, one.born)) dead.add(journal);
+      const journals = await filesOf(folder);
+      for (const [journal, files] of journals) await this.#journal(ledger, journal, files, dead.has(journal));
+      for (const journal of this.#journals.keys()) if (!journals.has(journal)) this.#journals.delete(journal);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
         const first = this.#failures++ === 0;
@@ -107,12 +126,33 @@ export class JournalReader {
     return true;
   }
 
-  async #file(ledger: Ledger, folder: string, file: string): Promise<void> {
-    const stem = file.slice(0, file.lastIndexOf('.'));
-    const { owner = '', pid = '0' } = /^(?<owner>.*)-(?<pid>\d+)-[^-]*-\d+$/.exec(stem)?.groups ?? {};
-    // Asked first: what it writes before its death is there when it is dead.
-    const ended = file.endsWith(DONE) || !this.#parts.alive(Number(pid));
-    const path = join(folder, file);
+  async #journal(ledger: Ledger, journal: string, files: readonly Found[], dead: boolean): Promise<void> {
+    let known = this.#journals.get(journal);
+    if (known === undefined) {
+      const { owner, pid, born } = files[0] as Found;
+      known = { owner, pid, born, read: new Map(), open: new Map() };
+      this.#journals.set(journal, known);
+    }
+    for (const file of files) await this.#file(ledger, known, file);
+    if (dead) {
+      // Nobody will ever say what became of them.
+      const lost = [...known.open.values()].map(({ entry }) => entry);
+      for (let i = 0; i < lost.length; i += BATCH) await this.#append(ledger, lost.slice(i, i + BATCH), known);
+      known.open.clear();
+      if (lost.length > 0) this.#parts.inDoubt(lost, known);
+    }
+    const needed = new Set([...known.open.values()].map(({ segment }) => segment));
+    let left = 0;
+    for (const { path, segment, done } of files) {
+      if ((dead || done) && !needed.has(segment)) {
+        await unlink(path).catch(() => {});
+        known.read.delete(segment);
+      } else left++;
+    }
+    if (dead && left === 0) this.#journals.delete(journal);
+  }
+
+  async #file(ledger: Ledger, known: Known, { path, segment }: Found): Promise<void> {
     const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
       // It was ended between two looks, and has another name now.
       if (error.code === 'ENOENT') return undefined;
@@ -122,42 +162,53 @@ export class JournalReader {
     try {
       const buffer = Buffer.allocUnsafe(PIECE);
       for (;;) {
-        const at = this.#read.get(stem) ?? 0;
+        const at = known.read.get(segment) ?? 0;
         const { bytesRead } = await handle.read(buffer, 0, PIECE, at);
         const end = buffer.lastIndexOf(LINE_FEED, bytesRead - 1) + 1;
         if (bytesRead === 0 || end === 0) break;
-        await this.#take(ledger, buffer.toString('utf8', 0, end), owner);
-        this.#read.set(stem, at + end);
+        await this.#take(ledger, buffer.toString('utf8', 0, end), known, segment);
+        known.read.set(segment, at + end);
       }
     } finally {
       await handle.close();
     }
-    if (!ended) return;
-    await unlink(path).catch(() => {});
-    this.#read.delete(stem);
   }
 
-  async #take(ledger: Ledger, text: string, owner: string): Promise<void> {
+  async #take(ledger: Ledger, text: string, known: Known, segment: number): Promise<void> {
     const entries: LedgerEntry[] = [];
+    const begun: LedgerEntry[] = [];
+    const over: string[] = [];
     for (const line of text.split('\n')) {
       if (line === '') continue;
-      const entry = parseUsage(line);
-      if (entry === undefined) this.#broken(line);
-      else entries.push(entry);
+      const said = parseUsage(line);
+      if (said === undefined) this.#broken(line);
+      else if (said.entry === undefined) over.push(said.dropped);
+      else if (said.open) begun.push(said.entry);
+      else entries.push(said.entry);
     }
-    for (let i = 0; i < entries.length; i += BATCH) await this.#append(ledger, entries.slice(i, i + BATCH), owner);
+    for (let i = 0; i < entries.length; i += BATCH) await this.#append(ledger, entries.slice(i, i + BATCH), known);
+    // A request begins before it ends, and all of this is read again where the store has not taken it.
+    for (const entry of begun) known.open.set(entry.id, { entry, segment });
+    for (const { id } of entries) known.open.delete(id);
+    for (const id of over) known.open.delete(id);
+  }
+
+  /** Requests that are under way, by workers of others than `owner`. */
+  *openBeside(owner: string): Iterable<LedgerEntry> {
+    for (const known of this.#journals.values())
+      if (known.owner !== owner) for (const { entry } of known.open.values()) yield entry;
   }
 
   /** One entry that the store does not take keeps no other from it. */
-  async #append(ledger: Ledger, entries: readonly LedgerEntry[], owner: string): Promise<void> {
+  async #append(ledger: Ledger, entries: readonly LedgerEntry[], known: Known): Promise<void> {
     try {
-      this.#parts.took(entries, owner, await ledger.append(entries));
+      this.#parts.took(entries, known, await ledger.append(entries));
     } catch (error) {
       if (!(error instanceof StoreError) || error.fault !== 'invalid') throw error;
       if (entries.length === 1) return this.#broken(JSON.stringify(entries[0]));
       const half = entries.length >> 1;
-      await this.#append(ledger, entries.slice(0, half), owner);
-      await this.#append(ledger, entries.slice(half), owner);
+      await this.#append(ledger, entries.slice(0, half), known);
+      await this.#append(ledger, entries.slice(half), known);
     }
   }
 
@@ -165,4 +216,18 @@ export class JournalReader {
     this.broken++;
     this.#parts.trouble(`a line of a usage journal is no entry, and was left out: ${line.slice(0, 200)}`);
   }
+}
+
+/** The journals of a folder, each with its files in the order in which they were written. */
+async function filesOf(folder: string): Promise<Map<string, Found[]>> {
+  const journals = new Map<string, Found[]>();
+  for (const file of await readdir(folder)) {
+    const found = parseJournalFile(file);
+    if (found === undefined) continue;
+    const files = journals.get(found.journal) ?? [];
+    files.push({ ...found, path: join(folder, file) });
+    journals.set(found.journal, files);
+  }
+  for (const files of journals.values()) files.sort((a, b) => a.segment - b.segment);
+  return journals;
 }

@@ -1,4 +1,5 @@
 /** One line of a usage journal: an entry of the ledger as JSON, written by hand because it is made once per request. Pure. */
+import type { ForwardedEvent } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 import type { Identity } from '../kernel/identity.ts';
 import { NAME_MAX } from './check.ts';
@@ -14,8 +15,8 @@ export interface UsageDetail {
   readonly status: number;
   readonly outcome: string;
   readonly durationMs: number;
-  /** The server did not say; it was counted here. */
-  readonly estimated: boolean;
+  /** Where the tokens come from: `reported` by the server, `counted` by a tokenizer, or `estimated`; '' where there are none. */
+  readonly source: string;
   /** Budget → key, where nothing else tells. */
   readonly charged?: Readonly<Record<string, string>>;
 }
@@ -64,6 +65,10 @@ function who(x: Exchange): string {
   return text;
 }
 
+function charged(charges: Exchange['charges']): string {
+  return charges === undefined ? '' : `,"charged":${JSON.stringify(charges)}`;
+}
+
 /** The line of an exchange that has ended, with its line feed. `id`: unique for ever; `at`: now, milliseconds since 1970. */
 export function usageLine(x: Exchange, id: string, at: number): string {
   const { usage } = x;
@@ -72,19 +77,51 @@ export function usageLine(x: Exchange, id: string, at: number): string {
       ? ',"inputTokens":0,"cachedInputTokens":0,"outputTokens":0,"reasoningTokens":0'
       : `,"inputTokens":${whole(usage.inputTokens)},"cachedInputTokens":${whole(usage.cachedInputTokens)}` +
         `,"outputTokens":${whole(usage.outputTokens)},"reasoningTokens":${whole(usage.reasoningTokens)}`;
-  const charged = x.charges === undefined ? '' : `,"charged":${JSON.stringify(x.charges)}`;
   return (
     `{"id":"${id}","at":${Math.round(at)}${who(x)},"request":${JSON.stringify(x.id)},"status":${x.status}` +
-    `,"outcome":"${x.outcome}","durationMs":${Math.round(x.endedAt - x.startedAt)},"estimated":${x.outcome !== 'completed'}${charged}}` +
-    `${tokens},"cost":${whole(x.cost)}}\n`
+    `,"outcome":"${x.outcome}","durationMs":${Math.round(x.endedAt - x.startedAt)},"source":"${x.usageSource}"` +
+    `${charged(x.charges)}}${tokens},"cost":${whole(x.cost)}}\n`
   );
 }
 
-/** A line → its entry; undefined when it is none. */
-export function parseUsage(line: string): LedgerEntry | undefined {
+/**
+ * The line of an exchange that is under way: what it is charged with if nobody lives to say what it has used. One that comes
+ * later with the same id holds instead.
+ */
+export function openLine({ exchange: x, reserved }: OpenUsage, id: string, at: number): string {
+  const { inputTokens, outputTokens, cost, charges } = reserved;
+  return (
+    `{"open":true,"id":"${id}","at":${Math.round(at)}${who(x)},"request":${JSON.stringify(x.id)},"status":0` +
+    `,"outcome":"${IN_DOUBT}","durationMs":0,"source":"estimated"${charged(charges)}},"inputTokens":${whole(inputTokens)}` +
+    `,"cachedInputTokens":0,"outputTokens":${whole(outputTokens)},"reasoningTokens":0,"cost":${whole(cost)}}\n`
+  );
+}
+
+/** Says of an exchange that was under way that it has ended, and used nothing. */
+export const droppedLine = (id: string): string => `{"dropped":true,"id":"${id}"}\n`;
+
+/** What an exchange under way may use. */
+export interface OpenUsage {
+  readonly exchange: Exchange;
+  readonly reserved: ReturnType<ForwardedEvent['reserved']>;
+}
+
+/** `outcome` of an entry whose worker died while the request was under way. */
+export const IN_DOUBT = 'in_doubt';
+
+/** A line of a journal: an entry, one that is under way, or the id of one that has come to nothing. */
+export type JournalLine =
+  | { readonly entry: LedgerEntry; readonly open: boolean }
+  | { readonly entry: undefined; readonly dropped: string };
+
+/** A line → what it says; undefined when it says nothing. */
+export function parseUsage(line: string): JournalLine | undefined {
   try {
-    const value = JSON.parse(line) as LedgerEntry;
-    return typeof value === 'object' && value !== null && typeof value.id === 'string' ? value : undefined;
+    const value = JSON.parse(line) as LedgerEntry & { open?: boolean; dropped?: boolean };
+    if (typeof value !== 'object' || value === null || typeof value.id !== 'string') return undefined;
+    if (value.dropped === true) return { entry: undefined, dropped: value.id };
+    const { open = false, ...entry } = value;
+    return { entry, open };
   } catch {
     return undefined;
   }

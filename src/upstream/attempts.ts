@@ -142,6 +142,7 @@ export abstract class Attempts extends Try implements HedgeOwner {
       this.#adopt(this.#hedge);
       return;
     }
+    this.lost = sent && !this.idempotent;
     const never = error.code === 'total_timeout' || (sent && !this.idempotent);
     const pause = never ? undefined : this.#mayRetry(0, sent ? 'lost' : 'unsent');
     if (pause === undefined) this.fail(error);

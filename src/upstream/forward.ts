@@ -266,6 +266,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
   protected fail(error: GatehouseError): void {
     const exchange = this.exchange;
     this.#finish('failed', error);
+    if (!this.lost && this.#end.elsewhere(error)) return;
     this.#end.answer(exchange, error);
   }
 

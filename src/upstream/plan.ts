@@ -39,6 +39,8 @@ export interface ForwardPlan {
 
 /** What ends an exchange. */
 export interface ForwardEnd {
+  /** Goes on elsewhere instead of answering with this error, where that is possible; it harms nobody to send the request again. */
+  elsewhere(error: GatehouseError): boolean;
   /** Answers with an error in the client's protocol. */
   answer(exchange: Exchange, error: GatehouseError): void;
   /** Event that tells a streaming client that its answer was cut; '' when there is none or it would not be understood now. */

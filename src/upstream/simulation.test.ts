@@ -199,6 +199,7 @@ function play(seed: number): void {
         client.head(error.status);
         client.end();
       },
+      elsewhere: () => false,
       cutEvent: () => '',
       ended: (_, outcome) => void sent.outcomes.push(outcome),
     };
@@ -218,6 +219,7 @@ function play(seed: number): void {
         cost: 1,
         waitedMs,
         patienceMs,
+        movable: false,
       }),
       tokens: 0,
       shape: () => undefined,

@@ -31,6 +31,8 @@ export abstract class Try implements OutboundSink {
   protected requestTrailers: string | undefined = undefined;
   /** Between two tries. */
   protected pausing = false;
+  /** A server may have acted on it, and must not do so twice. */
+  protected lost = false;
   /** Counted among the upstream's retries (not for tries that found no connection). */
   protected retrying = false;
   protected watch: StreamWatch | undefined = undefined;

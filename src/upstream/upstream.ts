@@ -129,7 +129,11 @@ export class Upstream {
       const limited = maxConcurrency !== undefined || config.adaptive !== undefined;
       endpoint.seats = limited ? queue?.seats(endpoint.id) : undefined;
     }
-    queue?.adopt(config, () => this.#usable());
+    queue?.adopt(
+      config,
+      () => this.#usable(),
+      () => this.down,
+    );
   }
 
   /** Names of the endpoints that a request may be sent to, if there is a place. */
@@ -137,6 +141,11 @@ export class Upstream {
     const all = (this.#panic.all ?? this.endpoints) as readonly Endpoint[];
     const panic = this.#panic.all !== undefined;
     return all.filter(({ available, weight }) => (panic || available) && weight > 0).map(({ id }) => id);
+  }
+
+  /** No endpoint is healthy and may be used. */
+  get down(): boolean {
+    return !this.endpoints.some(({ available, weight }) => available && weight > 0);
   }
 
   /** Whether only the wait for a place keeps a request from being sent. `tried` may be used again. */
@@ -244,6 +253,7 @@ export class Upstream {
     this.#comparing?.cancel();
     for (const endpoint of this.endpoints) if (!after?.endpoints.includes(endpoint)) endpoint.close();
     this.#levels?.close();
+    if (after === undefined) this.queue?.strand();
   }
 
   /** Says nothing before it is in use: a configuration that is tried may still be refused. */

@@ -24,7 +24,6 @@ async function serving(folder: string, more: Record<string, unknown> = {}, simul
     models: { m: { versions: [{ name: 'v', upstream: 'sim' }] } },
     routes: [{ name: 'ai', match: { path: '/v1/*' }, models: ['m'] }],
     prices: PRICES,
-    ledger: { flush: 0 },
     log: { access: 'off' },
     ...more,
   };

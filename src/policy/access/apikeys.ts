@@ -163,7 +163,7 @@ export class ApiKeys implements Authenticator {
 }
 
 function verifiedOf(table: KeyTable, row: number): Verified {
-  const { tenant, plan, scopes, roles, models, claims, allows } = table.profile(row);
+  const { tenant, plan, scopes, roles, models, priority, claims, allows } = table.profile(row);
   const identity: Identity = {
     method: 'apiKey',
     principal: table.principal(row),
@@ -173,6 +173,7 @@ function verifiedOf(table: KeyTable, row: number): Verified {
     scopes,
     roles,
     models,
+    priority,
     claims,
     expiresAt: table.expiresAt(row),
   };

@@ -53,6 +53,7 @@ export class Certificates implements Authenticator {
       scopes: new Set(rule.scopes),
       roles: new Set(rule.roles),
       models: rule.models,
+      priority: rule.priority,
       claims: { subject: certificate.subject, issuer: certificate.issuer, names: certificate.names },
       expiresAt: certificate.notAfter,
     };

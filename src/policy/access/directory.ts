@@ -22,6 +22,7 @@ export function packKey(id: string, value: unknown): unknown {
   if (key.labels && Object.keys(key.labels).length > 0) facts.labels = key.labels;
   if (key.trial) facts.trial = true;
   if (key.disabled) facts.disabled = true;
+  if (key.priority !== undefined) facts.priority = key.priority;
   if (key.notBefore !== undefined) facts.notBefore = key.notBefore;
   if (key.expiresAt !== undefined) facts.expiresAt = key.expiresAt;
   return facts;
@@ -127,6 +128,7 @@ function unpack(id: string, packed: Partial<KeyFacts>): KeyFacts {
     scopes: packed.scopes ?? NONE,
     roles: packed.roles ?? NONE,
     models: packed.models,
+    priority: packed.priority,
     networks: packed.networks ?? NONE,
     labels: packed.labels ?? NO_LABELS,
     trial: packed.trial ?? false,

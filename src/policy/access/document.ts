@@ -1,6 +1,7 @@
 /** What is kept of an API key: everything but the key itself. */
 import { z } from 'zod';
 import { isNetwork } from '../../http/network.ts';
+import { priority } from '../../kernel/schema.ts';
 
 const word = z
   .string()
@@ -20,6 +21,9 @@ export const grantFields = {
     .describe(
       'Models that may be asked for, a trailing `*` matching any ending; all that the route offers when left out.',
     ),
+  priority: priority
+    .optional()
+    .describe('Its requests are never more important than this, whatever route, plan and tenant say.'),
 };
 
 /** Networks that a credential must come from. */
@@ -61,4 +65,9 @@ export type KeyDocument = z.output<typeof keyDocument>;
 export type KeyFacts = Pick<
   KeyDocument,
   'id' | 'hash' | 'tenant' | 'plan' | 'scopes' | 'roles' | 'models' | 'networks' | 'labels' | 'trial' | 'disabled'
-> & { principal: string; notBefore?: number | undefined; expiresAt?: number | undefined };
+> & {
+  principal: string;
+  priority?: number | undefined;
+  notBefore?: number | undefined;
+  expiresAt?: number | undefined;
+};

@@ -9,6 +9,7 @@ export interface Profile {
   readonly scopes: ReadonlySet<string>;
   readonly roles: ReadonlySet<string>;
   readonly models: readonly string[] | undefined;
+  readonly priority: number | undefined;
   readonly claims: Readonly<Record<string, unknown>>;
   /** Undefined: from everywhere. */
   readonly allows: ((address: string) => boolean) | undefined;
@@ -28,7 +29,7 @@ export class Profiles {
 
   /** The number of the profile that these facts have; used once more. */
   take(facts: ProfileFacts): number {
-    const { tenant, plan, scopes, roles, models, networks, labels, trial } = facts;
+    const { tenant, plan, scopes, roles, models, networks, labels, trial, priority } = facts;
     const key = keyOf(facts);
     const known = this.#numbers.get(key);
     if (known !== undefined) {
@@ -41,6 +42,7 @@ export class Profiles {
       scopes: new Set(scopes),
       roles: new Set(roles),
       models,
+      priority,
       claims: trial ? { ...labels, trial } : labels,
       allows: compileNetworks(networks),
     };
@@ -65,10 +67,11 @@ export class Profiles {
 }
 
 /** Equal for equal profiles only: no part may hold a control character. */
-function keyOf({ tenant, plan, scopes, roles, models, networks, labels, trial }: ProfileFacts): string {
+function keyOf({ tenant, plan, scopes, roles, models, networks, labels, trial, priority }: ProfileFacts): string {
   let key = `${tenant}\n${plan}\n${scopes.join(' ')}\n${trial ? 't' : ''}`;
   if (roles.length > 0) key += `\nr${roles.join(' ')}`;
   if (models !== undefined) key += `\nm${models.join('\t')}`;
+  if (priority !== undefined) key += `\np${priority}`;
   if (networks.length > 0) key += `\nn${networks.join(' ')}`;
   // Their order is told by the document, so the same labels in another order are another profile; that costs memory only.
   for (const name in labels) key += `\nl${JSON.stringify([name, labels[name]])}`;

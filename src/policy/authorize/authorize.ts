@@ -62,6 +62,11 @@ export class Permissions {
     return this.#subjects.of(identity);
   }
 
+  /** The highest importance that a plan gives; the usual one where none gives more. */
+  get topPriority(): number {
+    return this.#subjects.topPriority;
+  }
+
   /** Whether the caller's tenant and plan let it in at all, whatever it asks for. */
   admit(permit: Permit, exchange: Exchange): Denial | undefined {
     return this.#told(this.#subjects.admit(permit, exchange.head.host, this.#parts.clock), exchange);

@@ -1,6 +1,6 @@
 /** Settings of who may do what: plans and tenants, in the configuration and in the store alike, and the rules of routes. */
 import { z } from 'zod';
-import { durationOnly, name, sizeOnly } from '../../kernel/schema.ts';
+import { durationOnly, name, priority, sizeOnly } from '../../kernel/schema.ts';
 import { expressionFault } from './expression.ts';
 import { NAME_PATTERN } from './pattern.ts';
 
@@ -77,6 +77,11 @@ const permissions = z
 export const planFields = {
   name: z.string().max(128).default('').describe('What people call it.'),
   permissions,
+  priority: priority
+    .optional()
+    .describe(
+      'Importance of the requests of its callers, such as `test` for a trial: the lesser of this and that of the route holds.',
+    ),
   trialPeriod: durationOnly('14d', '1min', '365d')
     .optional()
     .describe('Makes it a plan for trials: how long the trial of a new tenant lasts.'),
@@ -91,6 +96,9 @@ export const tenantFields = {
   name: z.string().max(128).default('').describe('What people call it.'),
   plan: word.or(z.literal('')).default('').describe('Its plan; a key may name another one.'),
   domains: z.array(hostName).max(256).default([]).describe('Host names of its own: nobody else may come in by them.'),
+  priority: priority
+    .optional()
+    .describe('Its requests are never more important than this, whatever plan and route say.'),
   labels: z.record(word, z.string().max(256)).default({}).describe('Anything else; conditions may read it.'),
   disabled: z.boolean().default(false).describe('Switched off: its callers are refused.'),
 };
@@ -124,6 +132,7 @@ export type Condition = z.output<typeof condition>;
 /** What a worker needs of a plan. */
 export interface PlanFacts {
   readonly permissions: Rules;
+  readonly priority?: number | undefined;
   /** Of the room of quotas. */
   readonly limits?: readonly unknown[];
 }
@@ -134,6 +143,7 @@ export interface TenantFacts {
   readonly domains: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly disabled: boolean;
+  readonly priority?: number | undefined;
   /** Wall clock, milliseconds since 1970. */
   readonly trialEndsAt?: number | undefined;
   /** Of the room of quotas. */

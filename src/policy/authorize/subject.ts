@@ -1,6 +1,7 @@
 /** Callers with what their tenant and plan say of them: found out once for each identity, and again when a plan or tenant changes. */
 import type { Clock } from '../../kernel/clock.ts';
 import type { Identity } from '../../kernel/identity.ts';
+import { USUAL_PRIORITY } from '../../kernel/priority.ts';
 import type { AuthorizeConfig, PlanFacts, RouteRules, TenantFacts } from './config.ts';
 import { type Denial, deny } from './denial.ts';
 import { Patterns } from './pattern.ts';
@@ -24,6 +25,10 @@ export interface Permit {
   readonly plan: RuleSet | undefined;
   /** Models of its key or token. */
   readonly models: Patterns | undefined;
+  /** Importance that its plan gives; undefined: it says nothing. */
+  readonly priority: number | undefined;
+  /** What its tenant bounds that by; infinite where it says nothing. */
+  readonly mostPriority: number;
   /** Labels of its tenant. */
   readonly labels: Readonly<Record<string, string>>;
   /** Its tenant's trial, wall clock in milliseconds; infinite for none. */
@@ -42,6 +47,7 @@ export class Subjects {
   readonly #tenants: ReadonlyMap<string, TenantFacts>;
   readonly #stored = new WeakMap<PlanFacts, RuleSet>();
   readonly #domains = { epoch: -1, owners: new Map<string, string>() };
+  readonly #top = { epoch: -1, priority: USUAL_PRIORITY as number };
   readonly #nobody: Permit = permit({ identity: undefined, epoch: 0 });
 
   constructor(input: AuthorizeInput, registry: Registry) {
@@ -113,9 +119,28 @@ export class Subjects {
       denial,
       plan,
       models: identity.models && new Patterns(identity.models),
+      priority: this.#facts(name)?.priority,
+      mostPriority: tenant?.priority ?? Number.POSITIVE_INFINITY,
       labels: tenant?.labels ?? NO_LABELS,
       trialEndsAt: tenant?.trialEndsAt ?? Number.POSITIVE_INFINITY,
     });
+  }
+
+  /** The highest importance that a plan gives, and at least the usual one. */
+  get topPriority(): number {
+    const { epoch, plans } = this.#registry;
+    const top = this.#top;
+    if (top.epoch !== epoch) {
+      top.epoch = epoch;
+      top.priority = USUAL_PRIORITY;
+      for (const { priority = 0 } of [...plans.values(), ...Object.values(this.#input.plans)])
+        top.priority = Math.max(top.priority, priority);
+    }
+    return top.priority;
+  }
+
+  #facts(name: string): PlanFacts | undefined {
+    return Object.hasOwn(this.#input.plans, name) ? this.#input.plans[name] : this.#registry.plans.get(name);
   }
 
   /** Of one name the configuration's holds. */
@@ -150,6 +175,7 @@ export class Subjects {
 
 /** One shape for all. */
 function permit(parts: Pick<Permit, 'identity' | 'epoch'> & Partial<Permit>): Permit {
-  const { identity, denial, plan, models, labels = NO_LABELS, trialEndsAt = Number.POSITIVE_INFINITY, epoch } = parts;
-  return { identity, denial, plan, models, labels, trialEndsAt, epoch };
+  const { identity, denial, plan, models, priority, epoch } = parts;
+  const { labels = NO_LABELS, trialEndsAt = Number.POSITIVE_INFINITY, mostPriority = Number.POSITIVE_INFINITY } = parts;
+  return { identity, denial, plan, models, priority, mostPriority, labels, trialEndsAt, epoch };
 }

@@ -5,7 +5,7 @@ import { sayWindow } from './amount.ts';
 import { type BudgetConfig, type LimitConfig, unitOf } from './config.ts';
 import type { Refill, Rule } from './rule.ts';
 
-/** Parts of a key of which no stranger can make more. A model is what a client writes, where its route offers none by name. */
+/** Parts of a key that no stranger can make up. A model is what the client calls so, where a route leads to an upstream. */
 const KNOWN_PARTS = new Set(['apiKey', 'tenant', 'user', 'plan', 'version', 'route', 'resource']);
 /** Parts of a key that are not known before the body was read. */
 const BODY_PARTS = new Set(['model', 'version']);

@@ -139,6 +139,12 @@ export class Leases {
     if (!lease.listed) this.#list(lease);
   }
 
+  /** What is in hand of these rules is not used any more, unless it is granted anew. */
+  forgo(which: (rule: Rule) => boolean): void {
+    for (const { rule, leases } of this.#rules.values())
+      if (which(rule)) for (const lease of leases.values()) lease.expiresAt = 0;
+  }
+
   /** Tells and gives back everything; for a worker that ends. Resolves when the authority has been told. */
   async close(): Promise<void> {
     this.#timer?.cancel();
@@ -262,13 +268,12 @@ export class Leases {
     return size;
   }
 
-  #dropQuiet({ leases }: LeaseRule): void {
-    let looked = 0;
-    for (const [key, lease] of leases) {
-      leases.delete(key);
-      // In use: looked at again after all others, so that nobody looks through all of them for each new one.
-      if (!lease.quiet) leases.set(key, lease);
-      if (leases.size < MAX_LEASES || ++looked >= LOOK_MOST) return;
+  #dropQuiet({ leases, eldest }: LeaseRule): void {
+    for (let looked = 0; looked < LOOK_MOST && leases.size >= MAX_LEASES; looked++) {
+      const found = eldest.take();
+      if (found === undefined) return;
+      // In use: looked at again after all others.
+      if (!found[1].quiet) eldest.renew(found);
     }
   }
 }

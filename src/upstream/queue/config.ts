@@ -19,6 +19,12 @@ export const queueConfig = z
     length: count(1000, 0, 1_000_000).describe(
       'Requests that wait at most, of all workers together; a full queue refuses (503) the least important, the newest of them first. 0: nothing waits.',
     ),
+    scope: z
+      .enum(['node', 'shared'])
+      .default('node')
+      .describe(
+        'Whose `maxConcurrency` is: that of each node, or of all nodes of one `redis` together (`shared`). Each then has its part by the number of nodes that are there, rounded down, and one place at least.',
+      ),
     wait: duration('30s', '1ms').describe('How long a request waits at most (503).'),
     agedAfter: duration('20s', '1ms').describe(
       'A request that has waited for so long may be served before more important ones.',

@@ -64,7 +64,11 @@ async function play({ seed, workers, limits, requests, settings = {}, death = fa
       });
     side.queues = new Queues({ clock, events: new Events(), deadlines: new Deadlines(clock), ask });
     side.queue = side.queues.of('up', config) as UpstreamQueue;
-    side.queue.adopt(config, () => usable);
+    side.queue.adopt(
+      config,
+      () => usable,
+      () => false,
+    );
     sides.push(side);
   }
   const busy = new Map(usable.map((name) => [name, 0]));
@@ -105,6 +109,7 @@ async function play({ seed, workers, limits, requests, settings = {}, death = fa
         cost: 1 + Math.floor(random() * 100),
         patienceMs: patience,
         waitedMs: 0,
+        movable: false,
       };
       const ticket: Ticket = side.queue.enter(order, (error) => {
         assert.equal(over, false, `seed ${seed}: answered twice`);
@@ -166,4 +171,26 @@ test('a worker that dies leaves its places to the others', async () => {
     for (const { used, limit, granted } of authority.standings()[0]?.endpoints ?? [])
       assert.ok(used <= limit && granted <= limit, `seed ${seed}`);
   }
+});
+
+test('nodes that share places each have a part, and at least one place', () => {
+  const parse = (scope: string) =>
+    upstreamConfig.parse({
+      endpoints: [8, 2].map((maxConcurrency, i) => ({ url: `http://10.0.0.${i + 1}`, name: `e${i}`, maxConcurrency })),
+      queue: { scope },
+    });
+  const authority = new QueueAuthority(new ManualClock(), () => {});
+  authority.configure({ ours: parse('shared'), own: parse('node') }, 1);
+  const limits = () => authority.standings().map(({ endpoints }) => endpoints.map(({ limit }) => limit));
+  assert.deepEqual(limits(), [
+    [8, 2],
+    [8, 2],
+  ]);
+  authority.divide(3);
+  assert.deepEqual(limits(), [
+    [2, 1],
+    [8, 2],
+  ]);
+  authority.divide(1);
+  assert.deepEqual(limits()[0], [8, 2]);
 });

@@ -6,7 +6,7 @@ import type { QueueAnswer } from './message.ts';
 import type { Seats } from './seats.ts';
 
 /** Why a wait has ended. */
-export type WaitEnd = 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost';
+export type WaitEnd = 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost' | 'stranded';
 
 /** What a ticket needs of its queue. */
 export interface TicketHost {
@@ -69,6 +69,13 @@ export class Ticket implements Timed {
   failed(): void {
     const what = `nobody can say whether upstream ${this.#host.name} has a place; try again`;
     if (!this.#over) this.#end('lost', new GatehouseError('queue_full', what, { retryAfterMs: 1000 }));
+  }
+
+  /** No server is left that could have a place. */
+  stranded(): void {
+    if (this.#over) return;
+    this.#host.leave(this.id);
+    this.#end('stranded', new GatehouseError('no_endpoint', `no server of upstream ${this.#host.name} is available`));
   }
 
   /** The client has left, or the request has ended otherwise. Calling it twice, or after the end, does nothing. */

@@ -19,6 +19,8 @@ export interface Order {
   patienceMs: number;
   /** How long it has waited already, in milliseconds. */
   waitedMs: number;
+  /** It need not wait for servers to come back: it ends when there is none. */
+  movable: boolean;
 }
 
 /** Speaks with the authority. A promise for `wait` asks; what it says otherwise means nothing. */
@@ -50,6 +52,10 @@ export class UpstreamQueue implements TicketHost {
   listed = false;
   /** Endpoints that may be used now, for the authority to know. */
   #usable: () => readonly string[] = () => [];
+  /** No server can be used. */
+  #down: () => boolean = () => false;
+  readonly #movable = new Set<Ticket>();
+  readonly #untilBusy = new Set<() => void>();
   readonly #parts: QueueParts;
   readonly #seats = new Map<string, Seats>();
   #ids = 0;
@@ -71,7 +77,8 @@ export class UpstreamQueue implements TicketHost {
   }
 
   /** Goes over to other settings. `usable`: names of the endpoints that may be used now. */
-  adopt({ queue, adaptive }: UpstreamConfig, usable: () => readonly string[]): void {
+  adopt({ queue, adaptive }: UpstreamConfig, usable: () => readonly string[], down: () => boolean): void {
+    this.#down = down;
     this.wait = queue.wait;
     this.weights = queue.weights;
     this.adaptive = adaptive !== undefined;
@@ -90,7 +97,7 @@ export class UpstreamQueue implements TicketHost {
 
   /** Waits for a place; `done` is called in a later turn, unless the ticket is cancelled. */
   enter(order: Order, done: (error: GatehouseError | undefined) => void): Ticket {
-    const { priority, tenant, weight, cost, patienceMs, waitedMs } = order;
+    const { priority, tenant, weight, cost, patienceMs, waitedMs, movable } = order;
     const ticket = new Ticket(this, ++this.#ids, priority, patienceMs, done);
     const patience = Math.min(patienceMs, this.wait);
     const usable = this.#usable();
@@ -107,13 +114,17 @@ export class UpstreamQueue implements TicketHost {
       usable,
     };
     this.waiting++;
+    if (movable) this.#movable.add(ticket);
     this.#parts.events.emit('queueEntered', { upstream: this.name, priority });
     this.#parts.ask(ask, patience + GRACE_MS).then(
       (answer) => {
         if (answer !== undefined) ticket.answered(answer);
         if (answer?.type !== 'granted') return;
         // Never the other way: an answer may come after the note that was told after it.
-        if (answer.busy) this.busy = true;
+        if (answer.busy) {
+          this.busy = true;
+          this.#tellBusy();
+        }
         this.touched();
       },
       () => ticket.failed(),
@@ -125,7 +136,9 @@ export class UpstreamQueue implements TicketHost {
     this.#say({ type: 'leave', upstream: this.name, id });
   }
 
-  ended({ priority, since }: Ticket, end: WaitEnd): void {
+  ended(ticket: Ticket, end: WaitEnd): void {
+    const { priority, since } = ticket;
+    this.#movable.delete(ticket);
     this.waiting--;
     const waitedMs = this.now() - since;
     this.#parts.events.emit('queueLeft', { upstream: this.name, priority, waitedMs, end });
@@ -134,7 +147,23 @@ export class UpstreamQueue implements TicketHost {
   /** Somebody waits, or nobody any more. */
   setBusy(busy: boolean): void {
     this.busy = busy;
-    if (busy) this.flush();
+    if (!busy) return;
+    this.flush();
+    this.#tellBusy();
+  }
+
+  /** Calls back once when somebody has to wait, here or in another worker; at once where that is so. Returns what takes it back. */
+  whenBusy(fn: () => void): () => void {
+    if (this.busy) fn();
+    else this.#untilBusy.add(fn);
+    return () => this.#untilBusy.delete(fn);
+  }
+
+  #tellBusy(): void {
+    if (this.#untilBusy.size === 0) return;
+    const all = [...this.#untilBusy];
+    this.#untilBusy.clear();
+    for (const fn of all) fn();
   }
 
   /** A place has become free. */
@@ -156,7 +185,13 @@ export class UpstreamQueue implements TicketHost {
 
   /** Which endpoints may be used has changed. */
   changed(): void {
+    if (this.#movable.size > 0 && this.#down()) this.strand();
     if (this.waiting > 0 && this.#usable().join('\n') !== this.#toldUsable) this.flush();
+  }
+
+  /** No server is left: who may go elsewhere need not wait. */
+  strand(): void {
+    for (const ticket of [...this.#movable]) ticket.stranded();
   }
 
   /** Gives back what is not in use while others wait, and tells what was measured. Whether there is more to come. */

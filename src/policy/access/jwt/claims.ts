@@ -155,6 +155,7 @@ export function identityOf(
     scopes: new Set([...assign.scopes, ...scopes]),
     roles: new Set([...assign.roles, ...roles]),
     models: allowed,
+    priority: undefined,
     claims,
     expiresAt,
   };
