@@ -192,7 +192,7 @@ const ENTRY_COLUMNS = [
   'status',
   'outcome',
   'durationMs',
-  'estimated',
+  'source',
 ];
 
 async function pageOf(
