@@ -11,6 +11,8 @@ const CALM_SHARE = 3 / 4;
 const CHANGE_PART = 512;
 /** For this long at most (milliseconds). */
 const CHANGE_MS = 10_000;
+/** With more keys than this in one worker nothing is kept beyond its time. */
+const KEYS_EASY = 50_000;
 
 /** What all leases of one rule in one worker share. */
 export class LeaseRule {
@@ -157,9 +159,9 @@ export class Lease {
 
   /** How long it is left alone, in milliseconds: not long where others may need what it has, or want to know what was used. */
   get restMs(): number {
-    const { leaseMs, calmMs, change, permits, rule } = this.owner;
+    const { leaseMs, calmMs, change, permits, rule, leases } = this.owner;
     const { idle, flight, free, used, usedTold, back, backTold } = this;
-    if (permits || this.lost) return leaseMs;
+    if (permits || this.lost || leases.size > KEYS_EASY) return leaseMs;
     if (idle + Math.max(used - usedTold, back - backTold) <= change * 2) return CHANGE_MS;
     return free + idle + flight >= rule.limit * CALM_SHARE ? calmMs : leaseMs;
   }
