@@ -102,18 +102,18 @@ describe('a stream whose server does not stop ends cleanly, and its server is to
 });
 
 test('an unbounded stream goes on while there is more to be had, and ends when there is not', async (t) => {
-  const server = await endless(t, 10);
-  const gateway = await gatewayFor(t, server.url, { tokens: '300/min', output: 40 });
+  const server = await endless(t, 40);
+  const gateway = await gatewayFor(t, server.url, { tokens: '150/min', output: 20 });
   const text = await (await ask(gateway, { stream: true })).text();
   const pieces = text.match(/ so"/g)?.length ?? 0;
-  // More was asked for ahead of time, again and again; on a machine that has too much to do the last question comes late.
-  assert.ok(pieces > 100 && pieces < 300, String(pieces));
+  // More was asked for ahead of time; on a machine that has too much to do the last question comes late.
+  assert.ok(pieces > 25 && pieces < 150, String(pieces));
   assert.match(text, /"finish_reason":"length"\}\]\}\n\ndata: \[DONE\]\n\n$/);
-  assert.equal((await ask(gateway, { max_tokens: 100 })).status, 429);
+  assert.equal((await ask(gateway, { max_tokens: 150 })).status, 429);
 });
 
 test('a client that leaves is charged for the prompt and for what was generated', async (t) => {
-  const server = await endless(t, 5);
+  const server = await endless(t, 25);
   const gateway = await gatewayFor(t, server.url, { tokens: '1000/min' });
   const answer = await ask(gateway, { stream: true, max_tokens: 500 });
   const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
