@@ -62,8 +62,9 @@ export class Desks {
     const folder = dataFolder(env);
     const redis = () => links.limits();
     const synced = () => own.directorySynced();
+    const health = own.store;
     const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
-    const kept = new State({ registry, clock, events, services, notice, folder, synced, domains });
+    const kept = new State({ registry, clock, events, services, notice, folder, synced, health, domains });
     const tokens = new TokenAuthority(
       clock,
       events,
@@ -74,7 +75,7 @@ export class Desks {
     this.#certificates = certificates;
     this.#links = links;
     this.kept = kept;
-    this.queues = new NodeQueues(clock, config, services);
+    this.queues = new NodeQueues(clock, config, services, notice, () => this.limits.status().store?.nodes ?? 0);
     this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
     const { limits } = this;
     this.usage = new NodeUsage({ clock, folder, owner, limits, store: () => kept.store, notice, metrics: own.usage });
@@ -119,6 +120,7 @@ export class Desks {
     this.queues.settle(accepted);
     this.#count.settle(accepted);
     if (!accepted) await this.#issuer.configure(now.config);
+    await this.#issuer.settle();
   }
 
   /** A worker has gone for good. */
@@ -153,6 +155,7 @@ export class Desks {
   /** The workers have ended. */
   async close(): Promise<void> {
     this.#certificates.stop();
+    this.queues.close();
     await this.usage.close();
     await this.kept.close();
     this.#issuer.close();

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import type { Counted } from '../ai/count.ts';
 import { type Config, dataFolder } from '../config/config.ts';
-import { createGatehouse, warmUp } from '../gatehouse.ts';
+import { createGatehouse, WARM_UP_DESCRIPTORS, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
@@ -68,6 +68,7 @@ function runWorker(): void {
   const accessLog = new WorkerLog(events, sink);
 
   let warm = false;
+  let warming = true;
 
   const observe = async (config: Config) => {
     if (!observer) {
@@ -127,7 +128,7 @@ function runWorker(): void {
             pseudonym,
             idPrefix,
             share: () => ({ slot: Number(slot), workers: workerCount }),
-            readings: loadReader(),
+            readings: loadReader(systemClock),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
             tls,
             askProbe: link.askProbe,
@@ -142,7 +143,12 @@ function runWorker(): void {
             tokens,
             ledgerTrouble: () => usage.trouble,
             relisten: (listener) => link.relisten(listener),
-            ...(descriptors === undefined ? {} : { descriptors }),
+            ...(descriptors && {
+              descriptors: {
+                limit: descriptors.limit,
+                used: () => descriptors.used + (warming ? WARM_UP_DESCRIPTORS : 0),
+              },
+            }),
           });
           await gatehouse.start();
         }
@@ -153,7 +159,9 @@ function runWorker(): void {
         await gatehouse.doors.listen(listener, handle);
         if (!warm) {
           warm = true;
-          void warmUp(createGatehouse, systemClock, warmEvents());
+          void warmUp(createGatehouse, systemClock, warmEvents()).then(() => {
+            warming = false;
+          });
         }
       },
       unlisten: (listener) => gatehouse?.doors.unlisten(listener),

@@ -29,8 +29,8 @@ export interface WorkerParts {
   readings?: () => Readings;
   /** Frees memory that is no longer used. */
   collect?: () => void;
-  /** File descriptors: as many as there may be, and those in use before any connection. */
-  descriptors?: { limit: number; used: number };
+  /** File descriptors: as many as there may be, and those in use beside connections. */
+  descriptors?: { limit: number; used: () => number };
   /** Certificates, ticket keys and challenges that come while the worker runs; its own when left out. */
   tls?: TlsShared;
   /** Asks for the bound handle of a listener again, which stopped accepting; `listen` is then called with it. */

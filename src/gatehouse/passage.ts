@@ -18,6 +18,7 @@ import type { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
+import type { Identity } from '../kernel/identity.ts';
 import type { TlsShared } from '../listen/tlsshared.ts';
 import type { AccessGate } from '../policy/access/access.ts';
 import type { Permit } from '../policy/authorize/authorize.ts';
@@ -133,8 +134,9 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   guard: StreamGuard | undefined = undefined;
   /** What was claimed of its limits; undefined where there are none. */
   admission: Admission | undefined = undefined;
-  /** What its use costs; undefined where nothing has a price. */
+  /** What its use costs, here and where it may go over to; undefined where nothing has a price. */
   price: Price | undefined = undefined;
+  otherPrice: Price | undefined = undefined;
   // The plan.
   destination: Upstream | undefined = undefined;
   hashKey: string | undefined = undefined;
@@ -153,6 +155,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   patience = Number.POSITIVE_INFINITY;
   /** On its way to an upstream for a caller who is known. */
   forwarding: Forward | undefined = undefined;
+  /** Its caller as the credential said, before a plan was added. */
+  caller: Identity | undefined = undefined;
   /** Place among the open calls; -1: none. */
   slot = -1;
 
@@ -167,10 +171,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** Who counts its tokens where the server does not say; undefined: nobody. */
   get tokenizer(): string | undefined {
     return tokenizerOf(this);
-  }
-
-  get movable(): boolean {
-    return this.spillStep >= 0;
   }
 
   elsewhere(error: GatehouseError): boolean {
@@ -220,6 +220,12 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.answer(this.exchange, error);
   }
 
+  /** Ends it, whether it waits here or is with a server. */
+  cutOff(error: GatehouseError): void {
+    if (this.forwarding !== undefined) this.forwarding.cut(error);
+    else if (this.exchange.outcome === 'open') this.refuse(error);
+  }
+
   answer(exchange: Exchange, error: GatehouseError): void {
     const fields = errorLines(error);
     if (error.close) exchange.inbound.closeAfter();
@@ -240,11 +246,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const fields = `${grpcFields(error)}x-request-id: ${exchange.id}\r\nDate: ${this.worker.httpDate()}\r\n${more}`;
     exchange.inbound.head(200, 'OK', fields, 0);
     exchange.inbound.end('');
-  }
-
-  /** Answers with a JSON document of our own. */
-  answerJson(text: string): void {
-    this.answerText('application/json', text);
   }
 
   /** Answers with a text of our own. */

@@ -96,13 +96,13 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
     });
-    this.callers = new OpenCalls(parts.clock, () => [this.access.epoch, this.snapshot.access]);
+    this.callers = new OpenCalls(parts.clock, () => [this.access.epoch + this.registry.epoch, this.snapshot]);
     this.tls = parts.tls ?? new TlsShared();
     this.overload = new Overload(parts);
     const { clock, descriptors } = parts;
     this.#intake = new Intake(
       clock,
-      descriptors && { limit: descriptors.limit, used: () => descriptors.used + this.#sockets() },
+      descriptors && { limit: descriptors.limit, used: () => descriptors.used() + this.#sockets() },
     );
     this.doors = new Doors({
       clock,

@@ -9,6 +9,7 @@ import { LIMIT_METRICS } from './limitcatalog.ts';
 import { OVERLOAD_METRICS } from './overloadcatalog.ts';
 import { PLACE_METRICS, QUEUE_METRICS } from './queuecatalog.ts';
 import { SERVICE_METRICS } from './servicecatalog.ts';
+import { STORE_METRICS } from './storecatalog.ts';
 import { USAGE_METRICS } from './usagecatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
@@ -274,6 +275,7 @@ export const SUPERVISOR_METRICS = {
     'Batches of DPoP proofs that Redis did not answer.',
   ),
   ...USAGE_METRICS,
+  ...STORE_METRICS,
   directorySyncedAt: metric(
     'gauge',
     'gatehouse_directory_synced_timestamp_seconds',

@@ -62,6 +62,10 @@ export class Metrics {
   readonly #endpointChanges: Family<Counter>;
   readonly #pressure: Family<Gauge>;
   readonly #shedding: Gauge;
+  readonly #cpuBusy: Family<Gauge>;
+  readonly #systemRate: Gauge;
+  readonly #ownTime: Gauge;
+  readonly #systemRefused: Counter;
   readonly #queues: QueueMetrics;
   readonly #breakerState: Family<Gauge>;
   readonly #breakerChanges: Family<Counter>;
@@ -98,6 +102,10 @@ export class Metrics {
     this.#endpointChanges = registry.counter(M.endpointChanges);
     this.#pressure = registry.gauge(M.pressure);
     this.#shedding = registry.gauge(M.shedding).with();
+    this.#cpuBusy = registry.gauge(M.cpuBusy);
+    this.#systemRate = registry.gauge(M.systemRate).with();
+    this.#ownTime = registry.gauge(M.ownTime).with();
+    this.#systemRefused = registry.counter(M.systemRefused).with();
     this.#queues = new QueueMetrics(registry);
     this.#breakerState = registry.gauge(M.breakerState);
     this.#breakerChanges = registry.counter(M.breakerChanges);
@@ -197,9 +205,13 @@ export class Metrics {
     this.#models = new Set(names);
   }
 
-  overload({ pressures, shedding }: OverloadEvent): void {
+  overload({ pressures, shedding, system }: OverloadEvent): void {
     for (const [resource, pressure] of Object.entries(pressures)) this.#pressure.with(resource).set(pressure);
     this.#shedding.set(shedding);
+    for (const [of, busy] of Object.entries(system.cpu)) this.#cpuBusy.with(of).set(busy);
+    this.#systemRate.set(system.rate);
+    this.#ownTime.set(system.ownTimeMs / 1000);
+    this.#systemRefused.inc(system.refused);
   }
 
   notice(notice: NoticeEvent): void {
