@@ -1,6 +1,7 @@
 /** Limits on tokens, on real sockets: what a server has generated is never more than what was allowed. */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
 import { endless } from './endless.fixture.ts';
 
@@ -141,6 +142,22 @@ test('a server that fails before it answers costs nothing', async (t) => {
   const sim = await simulator(t, '--fail', 'status=500');
   const gateway = await gatewayFor(t, sim.url, { tokens: '300/min' });
   for (let i = 0; i < 5; i++) assert.equal((await ask(gateway, { max_tokens: 200 })).status, 500);
+});
+
+test('an answer that is compressed against orders costs what was reserved for it', async (t) => {
+  const packed = gzipSync(`${chunk({ content: ' so' })}\n\n`.repeat(50));
+  const server = createServer((request, response) => {
+    request.resume();
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' }).end(packed);
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  t.after(() => server.close());
+  const gateway = await gatewayFor(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`, {
+    tokens: '500/min',
+  });
+  assert.equal((await (await ask(gateway, { stream: true, max_tokens: 300 })).text()).match(/ so"/g)?.length, 50);
+  await gateway.metricReaches('gatehouse_tokens_total{type="output"}', 300);
+  assert.equal((await ask(gateway, { stream: true, max_tokens: 300 })).status, 429);
 });
 
 test('what only counts tokens, or comes compressed', async (t) => {
