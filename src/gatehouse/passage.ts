@@ -3,44 +3,39 @@ import {
   errorBody,
   errorContentType,
   type Operation,
+  type Produced,
   type RequestPeek,
   type StreamGuard,
   streamError,
-  type TokenRatios,
   type UsageProgress,
 } from '../ai/ai.ts';
 import type { Price } from '../ai/cost.ts';
 import type { FieldSection } from '../http/fields.ts';
 import type { Request } from '../http/request.ts';
-import type { Clock } from '../kernel/clock.ts';
 import type { GatehouseError } from '../kernel/error.ts';
-import type { Events } from '../kernel/event.ts';
 import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
-import type { TlsShared } from '../listen/tlsshared.ts';
+import type { Identity } from '../kernel/identity.ts';
 import type { AccessGate } from '../policy/access/access.ts';
 import type { Permit } from '../policy/authorize/authorize.ts';
-import type { Chaos } from '../policy/chaos/chaos.ts';
-import type { Overload } from '../policy/overload/overload.ts';
-import type { Admission, Quota } from '../policy/quota/quota.ts';
+import type { Admission } from '../policy/quota/quota.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
-import { type CompiledRoute, leavesOut } from '../route/route.ts';
+import type { CompiledRoute } from '../route/route.ts';
 import type { Forward } from '../upstream/forward.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Order } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { reservedFor, usageOf } from './demand.ts';
+import { account } from './account.ts';
+import { ALLOW, answerLines, corsLines, errorLines, leftLines } from './answerlines.ts';
+import { reservedFor } from './demand.ts';
 import { grpcFields } from './grpc.ts';
-import { leftLines } from './leftlines.ts';
+import type { Host } from './host.ts';
 import type { Meter } from './meter.ts';
-import type { OpenCalls } from './opencalls.ts';
 import { orderOf } from './order.ts';
-import type { WorkerParts } from './parts.ts';
 import { REASONS } from './reasons.ts';
-import { ALLOW, refusalLines } from './refusallines.ts';
-import { settle } from './settle.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
+import { tokenizerOf } from './tokenizer.ts';
 
 /** The stage has taken the exchange over: it has answered, or goes on when it has what it waits for. */
 export const ANSWERED = Symbol('answered');
@@ -52,45 +47,7 @@ export type Step = ReturnType<Gate> | typeof ANSWERED;
 export type Stage = (passage: Passage) => Step;
 
 /** What the worker offers to its passages. */
-export interface PassageHost {
-  readonly clock: Clock;
-  readonly events: Events;
-  readonly snapshot: Snapshot;
-  /** Faults on purpose; undefined while there are none. */
-  readonly chaos: Chaos | undefined;
-  readonly overload: Overload;
-  /** Knows the challenges of certification authorities that are under way. */
-  readonly tls: TlsShared;
-  readonly quota: Quota;
-  /** Requests of callers that are known, on their way. */
-  readonly callers: OpenCalls;
-  /** Whom to ask for what a service of ours answers. */
-  readonly askService: WorkerParts['askService'];
-  /** What is known about how models count. */
-  readonly ratios: TokenRatios;
-  /** Requests that are here now. */
-  readonly underWay: number;
-  /** Name of this instance in Via. */
-  readonly pseudonym: string;
-  /** Start of this worker in seconds since 1970, as `created` of the models it lists. */
-  readonly createdAt: number;
-  /** A new request id. */
-  requestId(): string;
-  /** Now as an HTTP date. */
-  httpDate(): string;
-  /** Counts a condition of FAULTS.md. */
-  fault(kind: string): void;
-  /** Runs the stages from where the passage stands. */
-  proceed(passage: Passage): void;
-  /** Goes over to another version of its model instead of failing, where it may. */
-  spill(passage: Passage, error: GatehouseError): boolean;
-  /** Why what requests use cannot be written down; '' while it can. */
-  readonly ledgerTrouble: string;
-  /** Bytes of request bodies held now, by all passages. */
-  held: number;
-  /** An exchange has ended. */
-  left(): void;
-}
+export type PassageHost = Host<Passage>;
 
 /** A request on its way. The plan of how it is forwarded, and the end of it. */
 export class Passage implements ForwardPlan, ForwardEnd, Shaped {
@@ -120,6 +77,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** The answer is read for usage. */
   reads = false;
   progress: UsageProgress | undefined = undefined;
+  /** What was generated, kept for a tokenizer. */
+  produced: Produced | undefined = undefined;
   /** A limit counts its tokens, so its body has to be read. */
   counted = false;
   /** Its tokens, where limits count them. */
@@ -149,6 +108,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   patience = Number.POSITIVE_INFINITY;
   /** On its way to an upstream for a caller who is known. */
   forwarding: Forward | undefined = undefined;
+  /** Its caller as the credential said, before a plan was added. */
+  caller: Identity | undefined = undefined;
   /** Place among the open calls; -1: none. */
   slot = -1;
 
@@ -158,6 +119,11 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.worker = worker;
     this.snapshot = worker.snapshot;
     exchange.owner = this;
+  }
+
+  /** Who counts its tokens where the server does not say; undefined: nobody. */
+  get tokenizer(): string | undefined {
+    return tokenizerOf(this);
   }
 
   elsewhere(error: GatehouseError): boolean {
@@ -185,14 +151,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   }
 
   responseFields(head: FieldSection, drop: number): string {
-    const changes = this.route?.responseFields;
-    const cors = this.#corsLines();
-    const left = cors + leftLines(this);
-    if (changes === undefined && cors === '') return head.lines(drop) + left;
-    // What the server says about pages of other origins it says to us.
-    const goes = (name: string) => cors === '' || !name.startsWith('access-control-');
-    if (changes === undefined) return head.linesWhere(drop, goes) + left;
-    return head.linesWhere(drop, (name) => goes(name) && !leavesOut(changes, name)) + changes.lines + left;
+    return answerLines(this, head, drop);
   }
 
   reserved(): ReturnType<typeof reservedFor> {
@@ -214,8 +173,14 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.answer(this.exchange, error);
   }
 
+  /** Ends it, whether it waits here or is with a server. */
+  cutOff(error: GatehouseError): void {
+    if (this.forwarding !== undefined) this.forwarding.cut(error);
+    else if (this.exchange.outcome === 'open') this.refuse(error);
+  }
+
   answer(exchange: Exchange, error: GatehouseError): void {
-    const fields = refusalLines(error);
+    const fields = errorLines(error);
     if (error.close) exchange.inbound.closeAfter();
     const outcome = exchange.outcome === 'denied' ? 'denied' : 'failed';
     const { protocol, id } = exchange;
@@ -263,19 +228,13 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const body = Buffer.from(text);
     const content = type === '' ? '' : `Content-Type: ${type}\r\n`;
     const own = `x-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n`;
-    const fields = `${content}${own}${more}${this.#corsLines()}${leftLines(this)}`;
+    const fields = `${content}${own}${more}${corsLines(this)}${leftLines(this)}`;
     exchange.status = status;
     exchange.responseBytes = body.length;
     this.ended(exchange, outcome, error);
     inbound.head(status, REASONS.get(status) ?? 'Error', fields, body.length);
     inbound.write(body, 0, body.length);
     inbound.end('');
-  }
-
-  /** What pages of other origins may do, where the route says something about them. */
-  #corsLines(): string {
-    const cors = this.route === undefined ? undefined : this.snapshot.cors[this.route.index];
-    return cors === undefined ? '' : cors.lines(this.head.get('origin'));
   }
 
   cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string {
@@ -287,12 +246,10 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   ended(exchange: Exchange, outcome: Outcome, error: GatehouseError | undefined): void {
     exchange.outcome = outcome;
     exchange.error = error;
-    exchange.usage = usageOf(this, outcome);
     exchange.endedAt = this.worker.clock.now();
     if (this.slot >= 0) this.worker.callers.remove(this);
     this.ticket?.cancel();
-    settle(this);
-    this.worker.events.emit('requestEnded', exchange);
+    account(this);
     this.worker.held -= this.held;
     this.held = 0;
     this.worker.left();

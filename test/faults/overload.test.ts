@@ -63,7 +63,13 @@ test('requests under way: the newest and least important are refused, what is un
 });
 
 test('row 36, readings in hand: memory, heap and event loop shed by importance', async () => {
-  const readings = { residentBytes: 0, heapUsedBytes: 0, heapLimitBytes: 1000 * MIB, loopDelayMs: 0 };
+  const readings = {
+    residentBytes: 0,
+    heapUsedBytes: 0,
+    heapLimitBytes: 1000 * MIB,
+    loopDelayMs: 0,
+    cpu: { worker: 0, quota: 0, machine: 0 },
+  };
   const clock = new ManualClock();
   await withServer(answering, (server) =>
     withGateway(

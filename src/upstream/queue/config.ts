@@ -50,7 +50,7 @@ export const adaptiveConfig = z
     initial: count(20, 1, 1_000_000).describe('The limit before anything has been measured.'),
     tolerance: percent('25%').describe('How much slower than at rest the first token may be before the limit falls.'),
     probeEvery: duration('60s', '1s').describe(
-      'How often the time to the first token at rest is measured anew, under half the load; spread by 15 %.',
+      'How often the time to the first token at rest is measured anew, under half the load, while there is more to do; sooner at first, and less often where it takes long.',
     ),
   })
   .refine(({ min, max }) => min <= max, { error: 'expected min not above max', path: ['min'] })
