@@ -1,9 +1,11 @@
 /** Limits on tokens, on real sockets: what a server has generated is never more than what was allowed. */
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
-import { endless } from './endless.fixture.ts';
+import { chunk, endless } from './endless.fixture.ts';
 
 type Json = Record<string, unknown>;
 
