@@ -2,7 +2,7 @@
 import type { Answer } from './load/channel.ts';
 import type { Caller } from './measure/callers.ts';
 import { eachRoute, HOSTS } from './peers/routes.ts';
-import { FAILOVER, OVERLOAD, RELOAD, type TrialPlan } from './trial/plan.ts';
+import { FAILOVER, OVERLOAD, QUEUE, RELOAD, type TrialPlan } from './trial/plan.ts';
 
 /** One part of a scenario; parts run one after the other against the same started proxy. */
 export type Step =
@@ -210,6 +210,13 @@ export const SCENARIOS: readonly Scenario[] = [
     title: '600 requests/s for a server that can answer 200/s; clients wait 2 s',
     steps: [],
     trial: OVERLOAD,
+  },
+  {
+    ...small,
+    name: 'queue',
+    title: '600 requests/s of 7 tenants in 3 classes for a server that can answer 200/s, behind a queue',
+    steps: [],
+    trial: QUEUE,
   },
 ];
 

@@ -4,7 +4,7 @@
  * answered in the client's protocol; `ANSWERED`, and the stage has taken the request over.
  */
 
-import { authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
+import { attend, authenticate, authenticateByModel } from './gatehouse/authenticate.ts';
 import { authorize, permitModel } from './gatehouse/authorize.ts';
 import { chooseModel } from './gatehouse/choose.ts';
 import { answerPreflight } from './gatehouse/cors.ts';
@@ -34,7 +34,7 @@ import { Worker } from './gatehouse/worker.ts';
 export { limitsOf } from './gatehouse/snapshot.ts';
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
 export { storedRules } from './gatehouse/storedlimits.ts';
-export { warmUp } from './gatehouse/warmup.ts';
+export { WARM_UP_DESCRIPTORS, warmUp } from './gatehouse/warmup.ts';
 
 /** The life of a request. */
 const pipeline: readonly Stage[] = [
@@ -45,6 +45,7 @@ const pipeline: readonly Stage[] = [
   route, // host, path, method, fields, query → route
   admit, // refuse the least important while the worker is overloaded
   authenticate, // key, token or certificate → who calls
+  attend, // what is taken back from now on ends the request
   authorize, // tenant, plan and rules of the route, where the head is enough to know
   rank, // how important it is, when the caller is known
   limit, // requests, concurrency and bytes that are left, where the head is enough to know
@@ -52,6 +53,7 @@ const pipeline: readonly Stage[] = [
   peek, // hold the body where its model is needed
   readModel, // model, stream, user out of the body
   authenticateByModel, // the same, where the model has decided on the route
+  attend, // the same
   permitModel, // the same by model, tools and tokens
   rank, // the same, where the model has decided on the route
   chooseModel, // model → version → upstream; /v1/models

@@ -1,5 +1,5 @@
 /** Throw-away certificates for tests, made without any tool: a minimal X.509 v3 writer (RFC 5280) over P-256 keys. */
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 
 /** A certificate with its key. */
 export interface Certificate {
@@ -43,6 +43,8 @@ export function makeCertificate(options: CertificateOptions): Certificate {
   const extensions = sequence(
     extension('551d11', sequence(...(options.hosts ?? [options.name]).map(generalName))),
     extension('551d13', sequence(...(options.authority ? [der(0x01, Buffer.of(0xff))] : []))),
+    // Which key has signed it: by this, with its serial, an authority knows it (RFC 9773 §4.1).
+    ...(options.issuer ? [extension('551d23', sequence(der(0x80, keyIdentifier(options.issuer.name))))] : []),
   );
   const body = sequence(
     der(0xa0, integer(2)),
@@ -79,6 +81,8 @@ const RSA_SHA256 = sequence(oid('2a864886f70d01010b'), der(0x05, Buffer.alloc(0)
 const ECDSA_SHA256 = sequence(oid('2a8648ce3d040302'));
 const distinguishedName = (name: string) => sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(name)))));
 const extension = (id: string, content: Buffer) => sequence(oid(id), der(0x04, content));
+
+const keyIdentifier = (name: string) => createHash('sha1').update(name).digest();
 
 function generalName(host: string): Buffer {
   const octets = host.split('.').map(Number);

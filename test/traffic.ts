@@ -40,6 +40,8 @@ export interface TrafficOptions {
   mayFail?: readonly number[];
   /** Speak TLS, trusting anyone. */
   tls?: boolean;
+  /** Name asked for with it, and the Host of requests. */
+  servername?: string;
   /** Pause between two requests of a client, in milliseconds. */
   pause?: number;
 }
@@ -132,11 +134,14 @@ class Line {
   text = '';
   ended = '';
   readonly socket: Socket;
+  readonly #host: string;
   #wake: () => void = () => {};
 
   constructor(options: TrafficOptions) {
     const at = options.path === undefined ? { host: '127.0.0.1', port: options.port } : { path: options.path };
-    this.socket = options.tls ? connectTls({ ...at, rejectUnauthorized: false }) : connect(at);
+    const { servername = '' } = options;
+    this.#host = servername || 'traffic.test';
+    this.socket = options.tls ? connectTls({ ...at, servername, rejectUnauthorized: false }) : connect(at);
     this.socket.setNoDelay(true);
     this.socket.on('data', (part: Buffer) => {
       this.text += part.toString('latin1');
@@ -153,7 +158,7 @@ class Line {
 
   /** Sends a request and takes the whole answer; a string: how the connection ended before. */
   async ask(path: string): Promise<{ status: number; body: string; close: boolean } | { ended: string }> {
-    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: traffic.test\r\n\r\n`);
+    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: ${this.#host}\r\n\r\n`);
     for (;;) {
       const answer = takeAnswer(this.text);
       if (answer) {

@@ -1,5 +1,5 @@
 /** What the bench and its helper processes (load generator, stand-in upstream, endpoints) say to each other over IPC. */
-import type { Outcomes } from './outcome.ts';
+import type { Outcome, Outcomes } from './outcome.ts';
 import type { ProofMaker } from './proof.ts';
 
 /** How the stand-in upstream answers. */
@@ -35,6 +35,8 @@ export type EndpointOrder =
       eventMs: number;
       /** Bytes that the body of every request must have. */
       bodyBytes: number;
+      /** Notes when each request came. */
+      notes: boolean;
     }
   | { do: 'report' };
 
@@ -45,6 +47,19 @@ export interface EndpointReport {
   wasted: number;
   /** Highest N of the hosts `turn-N` that requests came for: which configuration the proxy has been at. */
   turn: number;
+  /** Number of a request → when it came (milliseconds since 1970), where that is noted. */
+  begun: [string, number][];
+}
+
+/** One request of an open-loop run, from callers that are told apart. */
+export interface Call {
+  number: string;
+  /** Place in `callers` of the order. */
+  caller: number;
+  /** Milliseconds since 1970. */
+  dueAt: number;
+  endedAt: number;
+  outcome: Outcome;
 }
 
 /** Where and what the load generator asks. */
@@ -83,6 +98,11 @@ export type LoadOrder =
       streamEvery: number;
       events: number;
       streamMs: number;
+      /** Who calls: field lines, and the share of the arrivals. Each call is noted then. */
+      callers?: { fields: string; share: number }[];
+      /** Every so many-th request is of a client that waits for `impatientMs` only; 0: none. */
+      impatientEvery?: number;
+      impatientMs?: number;
     }
   | {
       do: 'pairs';
@@ -117,6 +137,8 @@ export interface LoadReport {
   latencies: number[];
   /** How requests have ended, open-loop runs only. */
   outcomes: Outcomes;
+  /** Each call that has ended, where callers are told apart. */
+  calls: Call[];
   /** Streams whose head has arrived. */
   openStreams: number;
 }

@@ -18,8 +18,9 @@ const ANSWER = answerBody(350);
 
 let rules: Extract<EndpointOrder, { do: 'serve' }> = {
   ...{ do: 'serve', port: 0, slots: 1, serviceMs: 0, events: 2, eventMs: 50, bodyBytes: 0 },
+  notes: false,
 };
-let report: EndpointReport = { served: 0, wasted: 0, turn: 0 };
+let report: EndpointReport = { served: 0, wasted: 0, turn: 0, begun: [] };
 let busy = 0;
 const waiting: Job[] = [];
 
@@ -77,6 +78,7 @@ function respond(socket: Socket, head: string, bodyBytes: number): void {
     stream(socket);
     return;
   }
+  if (rules.notes) report.begun.push([number, performance.timeOrigin + performance.now()]);
   const job = { socket, number };
   if (busy < rules.slots) work(job, performance.now() + rules.serviceMs);
   else waiting.push(job);
@@ -113,6 +115,6 @@ process.on('message', (order: EndpointOrder) => {
     return;
   }
   process.send?.(report);
-  report = { ...report, served: 0, wasted: 0 };
+  report = { ...report, served: 0, wasted: 0, begun: [] };
 });
 process.on('disconnect', () => process.exit());

@@ -3,7 +3,7 @@
  * answered), `paced` (requests at a fixed rate over some connections), `streams` (each connection holds one stream open)
  * or `open` (requests arrive at random, whatever has become of the others). It checks every answer; whatever is wrong is counted by its name.
  */
-import type { LoadOrder, LoadReport, Target } from './channel.ts';
+import type { Call, LoadOrder, LoadReport, Target } from './channel.ts';
 import { Connection, type Watcher } from './client.ts';
 import { openRun } from './open.ts';
 import { noOutcomes, type Outcome } from './outcome.ts';
@@ -24,15 +24,16 @@ let run: Run | undefined;
 let report = emptyReport();
 
 function emptyReport(): LoadReport {
-  return { requests: 0, events: 0, errors: {}, latencies: [], outcomes: noOutcomes(), openStreams: 0 };
+  return { requests: 0, events: 0, errors: {}, latencies: [], outcomes: noOutcomes(), calls: [], openStreams: 0 };
 }
 
 function blame(what: string): void {
   report.errors[what] = (report.errors[what] ?? 0) + 1;
 }
 
-function ended(outcome: Outcome, us: number): void {
+function ended(outcome: Outcome, us: number, call?: Call): void {
   report.outcomes[outcome]++;
+  if (call !== undefined) report.calls.push(call);
   if (outcome === 'right' && report.latencies.length < MOST_LATENCIES) report.latencies.push(us);
 }
 

@@ -3,7 +3,7 @@
  * silent proxy therefore meets more and more requests instead of fewer, and every one of them is counted.
  */
 import { requestBody } from './body.ts';
-import type { LoadOrder } from './channel.ts';
+import type { Call, LoadOrder } from './channel.ts';
 import { Connection, type Watcher } from './client.ts';
 import { type Outcome, outcomeOfFailure, outcomeOfStatus } from './outcome.ts';
 
@@ -12,14 +12,15 @@ export type OpenOrder = Extract<LoadOrder, { do: 'open' }>;
 
 /** Where a run writes what it has seen. */
 export interface Book {
-  /** One request has ended; `us` is the time since it was due, in microseconds. */
-  ended(outcome: Outcome, us: number): void;
+  /** One request has ended; `us` is the time since it was due, in microseconds. `call`: where callers are told apart. */
+  ended(outcome: Outcome, us: number, call?: Call): void;
   /** Something of the load generator's own went wrong. */
   blame(what: string): void;
 }
 
 interface Pending {
   number: string;
+  caller: number;
   stream: boolean;
   dueAt: number;
   deadline: NodeJS.Timeout;
@@ -53,18 +54,30 @@ export function openRun(order: OpenOrder, book: Book): OpenRun {
   const idle: Connection[] = [];
   const pending = new Map<Connection, Pending>();
   const random = dice(order.seed);
+  const { callers, impatientEvery = 0, impatientMs = 0 } = order;
+  // Of their own, so that the arrivals are the same whoever calls.
+  const lots = dice(order.seed + 1);
+  const shares = callers?.reduce((sum, { share }) => sum + share, 0) ?? 0;
   const bodies = [requestBody(order.target.bodyBytes), requestBody(order.target.bodyBytes, true)] as const;
   let sent = 0;
   let nextAt = 0;
   let timer: NodeJS.Timeout | undefined;
 
-  const request = (number: string, stream: boolean, once: boolean): Buffer => {
+  const draw = (): number => {
+    if (callers === undefined) return -1;
+    let at = lots() * shares;
+    return callers.findIndex(({ share }) => {
+      at -= share;
+      return at < 0;
+    });
+  };
+  const request = (number: string, stream: boolean, once: boolean, caller: number): Buffer => {
     const body = bodies[stream ? 1 : 0];
     const path = stream ? '/v1/stream' : '/v1/chat/completions';
     return Buffer.from(
       `POST ${path}?n=${number} HTTP/1.1\r\nHost: gateway.bench\r\nContent-Type: application/json\r\n${
         once ? 'Connection: close\r\n' : ''
-      }Content-Length: ${body.length}\r\n\r\n${body}`,
+      }${callers?.[caller]?.fields ?? ''}Content-Length: ${body.length}\r\n\r\n${body}`,
     );
   };
   const drop = (connection: Connection) => {
@@ -77,15 +90,24 @@ export function openRun(order: OpenOrder, book: Book): OpenRun {
     pending.delete(connection);
     clearTimeout(one.deadline);
     if (outcome === undefined) book.blame(`load generator: ${why}`);
-    else book.ended(outcome, (performance.now() - one.dueAt) * 1000);
+    else {
+      const now = performance.now();
+      book.ended(outcome, (now - one.dueAt) * 1000, noted(one, now, outcome));
+    }
     return true;
+  };
+  const noted = ({ number, caller, dueAt }: Pending, now: number, outcome: Outcome): Call | undefined => {
+    if (callers === undefined) return undefined;
+    const { timeOrigin } = performance;
+    return { number, caller, dueAt: timeOrigin + dueAt, endedAt: timeOrigin + now, outcome };
   };
   const arrive = (dueAt: number) => {
     sent++;
     const number = String(sent).padStart(NUMBER_DIGITS, '0');
     const stream = order.streamEvery > 0 && sent % order.streamEvery === 0;
     const fresh = order.freshEvery > 0 && sent % order.freshEvery === 0;
-    const bytes = request(number, stream, fresh);
+    const caller = draw();
+    const bytes = request(number, stream, fresh, caller);
     const kept = fresh ? undefined : idle.pop();
     const connection = kept ?? new Connection(order.target, self, stream, (ready) => ready.send(bytes));
     open.add(connection);
@@ -98,8 +120,9 @@ export function openRun(order: OpenOrder, book: Book): OpenRun {
     };
     // What has arrived while this process was kept waiting is read first: that delay is its own.
     const late = () => setImmediate(() => setImmediate(giveUp));
-    const deadline = setTimeout(late, order.deadlineMs + (stream ? order.streamMs : 0));
-    const one: Pending = { number, stream, dueAt, deadline };
+    const patience = impatientEvery > 0 && sent % impatientEvery === 0 ? impatientMs : order.deadlineMs;
+    const deadline = setTimeout(late, patience + (stream ? order.streamMs : 0));
+    const one: Pending = { number, caller, stream, dueAt, deadline };
     pending.set(connection, one);
     kept?.send(bytes);
   };

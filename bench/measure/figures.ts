@@ -8,10 +8,11 @@ export interface Measure {
   key: MeasureKey;
   /** Column title; `%` stands for the scenario's unit, `@` for the scenario that it is compared to. */
   title: string;
-  unit: 'µs' | 'ms' | 'KiB' | 'MiB' | '/s' | '%' | 'share' | 'count';
+  unit: 'µs' | 'ms' | 'KiB' | 'MiB' | '/s' | '%' | 'tenth' | 'share' | 'count' | 'index';
   /**
    * How the rounds become one figure: their median unless said; what was lost in one round must not vanish in it; of
-   * pairs all count alike, in whatever round they were. */
+   * pairs all count alike, in whatever round they were.
+   */
   over?: 'sum' | 'mean' | 'pairs';
   /** Whether more of it is better; else less is. */
   moreIsBetter?: boolean;
@@ -24,10 +25,13 @@ export interface Measure {
 /**
  * Names of the measures; `cpu`, `p50` and `p99` are in µs, `memory` in MiB, `perStream` in KiB, `busy` in percent. Of trials:
  * requests `sent` and how they ended, right ones as a `share` in percent, `lost` ones per unit, `goodput` in percent of
- * the capacity, `wasted` work in percent, times to right answers and until a reload has `effect` in ms.
+ * the capacity, `wasted` work in percent, times to right answers and until a reload has `effect` in ms. Of queues:
+ * right answers of each class in percent, Jain's index over its tenants (`fair…`), requests that went before a more important one
+ * that waited (`order`, in percent), and the time to right answers of the realtime class.
  */
 export type MeasureKey =
   | ('cpu' | 'added' | 'carried' | 'rate' | 'busy' | 'p50' | 'p99' | 'memory' | 'perStream')
+  | ('rightRealtime' | 'rightBatch' | 'rightTest' | 'fairRealtime' | 'fairBatch' | 'fairTest' | 'order' | 'live99')
   | ('sent' | Outcome | 'share' | 'lost' | 'goodput' | 'wasted' | 'answer50' | 'answer99' | 'effect');
 
 /** Every measure, in the order of the table's columns. */
@@ -53,6 +57,14 @@ export const MEASURES: readonly Measure[] = [
   { key: 'reset', title: 'reset', unit: 'count', over: 'sum' },
   { key: 'timeout', title: 'timeout', unit: 'count', over: 'sum' },
   { key: 'wasted', title: 'wasted work', unit: '%' },
+  { key: 'rightRealtime', title: 'realtime right', unit: '%' },
+  { key: 'rightBatch', title: 'batch right', unit: '%' },
+  { key: 'rightTest', title: 'test right', unit: '%' },
+  { key: 'order', title: 'overtaken', unit: 'tenth' },
+  { key: 'fairRealtime', title: 'fairness realtime', unit: 'index' },
+  { key: 'fairBatch', title: 'batch', unit: 'index' },
+  { key: 'fairTest', title: 'test', unit: 'index' },
+  { key: 'live99', title: 'realtime p99', unit: 'ms' },
   { key: 'answer50', title: 'p50', unit: 'ms' },
   { key: 'answer99', title: 'p99', unit: 'ms' },
   { key: 'effect', title: 'in effect after', unit: 'ms' },

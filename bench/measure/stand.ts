@@ -47,7 +47,10 @@ export function reasonToSkip(peer: Peer, scenario: Scenario, certificate: Certif
   if (peer.version() === undefined) return `not here: ${peer.missing}`;
   if (scenario.tls && !certificate) return 'no certificate could be made: apt-get install openssl';
   if (scenario.trial) {
-    if (isDirect(peer)) return scenario.trial.kind === 'overload' ? undefined : 'there is nothing to do it to';
+    if (isDirect(peer))
+      return scenario.trial.kind === 'overload' || scenario.trial.kind === 'queue'
+        ? undefined
+        : 'there is nothing to do it to';
     return peer.trial ? undefined : 'set up to be measured for its cost only';
   }
   if (isDirect(peer) && !scenario.steps.some(({ kind }) => kind === 'paced')) return 'nothing to compare with';

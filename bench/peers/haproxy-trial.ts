@@ -1,9 +1,10 @@
 /** HAProxy in trials: master and worker, sockets handed over, health checks, redispatch and layer-7 retries. */
-import { admitted, QUEUE_MS, serversOf, type TrialPeer, type TrialSetup, writeWhole } from './trial.ts';
+import { admitted, LAST_CALL_MS, QUEUE_MS, serversOf, type TrialPeer, type TrialSetup, writeWhole } from './trial.ts';
 
 /** HAProxy in master-worker mode; SIGUSR2 to the master reloads. */
 export const haproxyTrial: TrialPeer = {
-  about: 'master-worker, reload by SIGUSR2, expose-fd listeners; redispatch, retries, retry-on; maxconn and queue',
+  about:
+    'master-worker, reload by SIGUSR2, expose-fd listeners; redispatch, retries, retry-on; maxconn, queue, priority classes',
   reload: 'SIGUSR2',
   configure(setup) {
     const file = `${setup.folder}/haproxy.cfg`;
@@ -51,7 +52,17 @@ function configuration(setup: TrialSetup): string {
     );
   }
   if (kind === 'overload') lines.push(`  timeout queue ${QUEUE_MS}ms`);
-  const limit = kind === 'overload' ? ` maxconn ${admitted(setup)}` : '';
+  if (kind === 'queue') {
+    // It knows classes, and no tenants: within a class who came first.
+    lines.push(
+      `  timeout queue ${LAST_CALL_MS}ms`,
+      '  http-request set-priority-class int(0) if { hdr(x-priority) realtime }',
+      '  http-request set-priority-class int(1) if { hdr(x-priority) batch }',
+      '  http-request set-priority-class int(2) if { hdr(x-priority) test }',
+    );
+  }
+  const places = kind === 'queue' ? ` maxconn ${setup.slots}` : '';
+  const limit = kind === 'overload' ? ` maxconn ${admitted(setup)}` : places;
   for (const server of serversOf(setup)) {
     lines.push(`  server s${server} 127.0.0.1:${server} pool-max-conn -1${limit}`);
   }

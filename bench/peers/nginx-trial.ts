@@ -33,7 +33,7 @@ function configuration(setup: TrialSetup): string {
       : '  proxy_request_buffering off;\n  proxy_next_upstream off;';
   // It can refuse, but not let wait: its queue for servers that are full is not in the free edition.
   const limit =
-    kind === 'overload'
+    kind === 'overload' || kind === 'queue'
       ? `  limit_conn_zone $server_port zone=bench:1m;
   limit_conn bench ${admitted(setup)};
   limit_conn_status 503;

@@ -14,11 +14,11 @@ const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bench-test-'));
 after(() => rmSync(folder, { recursive: true }));
 
 const setup = (kind: TrialSetup['kind'], turn = 0): TrialSetup => ({
-  ...{ kind, folder, port: 18080, spare: [18081], turn, slots: 20 },
-  servers: kind === 'overload' ? [20001] : [20001, 20002],
+  ...{ kind, folder, port: 18080, spare: [18081], turn, slots: 20, tenants: ['a'] },
+  servers: kind === 'overload' || kind === 'queue' ? [20001] : [20001, 20002],
 });
 
-const KINDS = ['reload', 'failover', 'overload'] as const;
+const KINDS = ['reload', 'failover', 'overload', 'queue'] as const;
 
 test('a reload moves from one server to the other; else all are used', () => {
   assert.deepEqual(

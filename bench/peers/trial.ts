@@ -4,7 +4,7 @@ import type { Start } from './start.ts';
 
 /** One trial's set-up at one moment. */
 export interface TrialSetup {
-  kind: 'reload' | 'failover' | 'overload';
+  kind: 'reload' | 'failover' | 'overload' | 'queue';
   /** A folder of this run's own. */
   folder: string;
   /** Port on 127.0.0.1 that the proxy listens on. */
@@ -17,6 +17,8 @@ export interface TrialSetup {
   turn: number;
   /** Requests that a server works on at once. */
   slots: number;
+  /** Who asks, in `queue`. */
+  tenants: readonly string[];
 }
 
 /** How a proxy takes part in trials. */
@@ -42,6 +44,12 @@ export const admitted = ({ slots }: TrialSetup): number => Math.ceil(slots * 1.5
 
 /** How long a request may wait inside a proxy that can let it wait (milliseconds): half of the client's patience. */
 export const QUEUE_MS = 1000;
+
+/**
+ * How long a request may wait in `queue` (milliseconds): what begins later would not end within the client's patience of two
+ * seconds.
+ */
+export const LAST_CALL_MS = 1700;
 
 /** Writes a file so that nobody ever reads half of it. */
 export function writeWhole(file: string, text: string): void {

@@ -37,7 +37,8 @@ export function renderFigure({ unit }: Pick<Measure, 'unit'>, figure: Figure | u
     return `${withUnit(figure.value, unit)} (${low} to ${high})`;
   }
   const value = unit === '/s' ? `${Math.round(figure.value).toLocaleString('en')}/s` : withUnit(figure.value, unit);
-  if (unit === '/s' || unit === '%' || unit === 'share' || unit === 'count') return value;
+  if (unit === '/s' || unit === '%' || unit === 'tenth' || unit === 'share' || unit === 'count' || unit === 'index')
+    return value;
   const noise = figure.spread >= 0.005 ? ` ±${Math.round(figure.spread * 100)}%` : '';
   const ratio = figure.ratio === undefined || isReference ? '' : ` (${figure.ratio.toFixed(2)}×)`;
   return `${value}${noise}${ratio}`;
@@ -46,6 +47,8 @@ export function renderFigure({ unit }: Pick<Measure, 'unit'>, figure: Figure | u
 function withUnit(value: number, unit: string): string {
   if (unit === 'share') return `${value.toFixed(3)}%`;
   if (unit === 'count') return Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(1);
+  if (unit === 'tenth') return `${value.toFixed(1)}%`;
+  if (unit === 'index') return value.toFixed(2);
   if (unit === '%') return `${Math.round(value)}%`;
   return `${Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(1)} ${unit}`;
 }

@@ -7,9 +7,11 @@ import type { Ground } from '../measure/stand.ts';
 import { isDirect } from '../peers/direct.ts';
 import { freePorts, type Peer, type Running, startProcess } from '../peers/peer.ts';
 import type { TrialSetup } from '../peers/trial.ts';
+import { fieldsOf } from './crowd.ts';
 import type { TrialPlan } from './plan.ts';
 
 const REQUEST_BYTES = 900;
+const HEAD = 'POST /v1/chat/completions?n=0000000000 HTTP/1.1\r\nHost: gateway.bench\r\n';
 
 /** Waits. */
 export const sleep = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -22,10 +24,19 @@ export class Server {
   #process: Helper<EndpointOrder> | undefined;
 
   constructor(port: number, plan: TrialPlan, prefix: readonly string[]) {
-    const { slots, serviceMs, events, eventMs } = plan;
+    const { slots, serviceMs, events, eventMs, crowd } = plan;
     this.port = port;
     this.#prefix = prefix;
-    this.#order = { do: 'serve', port, slots, serviceMs, events, eventMs, bodyBytes: REQUEST_BYTES };
+    this.#order = {
+      do: 'serve',
+      port,
+      slots,
+      serviceMs,
+      events,
+      eventMs,
+      bodyBytes: REQUEST_BYTES,
+      notes: crowd !== undefined,
+    };
   }
 
   /** Starts it; resolves when it listens. */
@@ -42,7 +53,7 @@ export class Server {
 
   /** What it has seen since it was last asked. */
   async report(): Promise<EndpointReport> {
-    return (await this.#process?.ask<EndpointReport>({ do: 'report' })) ?? { served: 0, wasted: 0, turn: 0 };
+    return (await this.#process?.ask<EndpointReport>({ do: 'report' })) ?? { served: 0, wasted: 0, turn: 0, begun: [] };
   }
 }
 
@@ -81,6 +92,7 @@ export async function openGrounds(peer: Peer, plan: TrialPlan, ground: Omit<Grou
     const [port = 0, ...spare] = await freePorts(3);
     const setup = (turn: number): TrialSetup => ({
       ...{ kind: plan.kind, folder, port, spare, turn, slots: plan.slots },
+      tenants: plan.crowd?.callers.map(({ tenant }) => tenant) ?? [],
       servers: servers.map((server) => server.port),
     });
     let running: Running | undefined;
@@ -94,7 +106,7 @@ export async function openGrounds(peer: Peer, plan: TrialPlan, ground: Omit<Grou
       target: {
         host: '127.0.0.1',
         port: running ? port : (servers[0]?.port ?? 0),
-        heads: ['POST /v1/chat/completions?n=0000000000 HTTP/1.1\r\nHost: gateway.bench\r\n'],
+        heads: [`${HEAD}${plan.crowd?.callers[0] === undefined ? '' : fieldsOf(plan.crowd.callers[0])}`],
         bodyBytes: REQUEST_BYTES,
         expectBytes: 0,
       },
@@ -145,9 +157,13 @@ export async function warmUp({ load, target }: Grounds): Promise<void> {
 
 /** Begins the plan's arrivals. */
 export function arrive({ load, target }: Grounds, plan: TrialPlan): Promise<LoadReport> {
-  const { perSecond, deadlineMs, freshEvery, streamEvery, events, eventMs } = plan;
+  const { perSecond, deadlineMs, freshEvery, streamEvery, events, eventMs, crowd } = plan;
   const streamMs = 2 * events * eventMs;
-  return load.ask({ do: 'open', target, perSecond, seed: 7, deadlineMs, freshEvery, streamEvery, events, streamMs });
+  const common = { target, perSecond, seed: 7, deadlineMs, freshEvery, streamEvery, events, streamMs };
+  if (crowd === undefined) return load.ask({ do: 'open', ...common });
+  const callers = crowd.callers.map((caller) => ({ fields: fieldsOf(caller), share: caller.share }));
+  const { impatientEvery, impatientMs } = crowd;
+  return load.ask({ do: 'open', ...common, callers, impatientEvery, impatientMs });
 }
 
 /**

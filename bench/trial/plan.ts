@@ -1,8 +1,10 @@
 /** What happens in a trial: how requests arrive, what the servers can do, and what is done to the proxy. */
 
+import { CROWD, type Crowd } from './crowd.ts';
+
 /** One trial. Times in milliseconds unless said otherwise. */
 export interface TrialPlan {
-  kind: 'reload' | 'failover' | 'overload';
+  kind: 'reload' | 'failover' | 'overload' | 'queue';
   /** Requests a second, arriving at random whatever becomes of the others. */
   perSecond: number;
   /** How long a client waits. */
@@ -17,6 +19,8 @@ export interface TrialPlan {
   /** Requests that a server works on at once, and how long each takes. */
   slots: number;
   serviceMs: number;
+  /** Who asks, where callers are told apart. */
+  crowd?: Crowd;
 }
 
 /** Requests a second that the servers can answer. */
@@ -38,4 +42,10 @@ export const FAILOVER: TrialPlan = {
 export const OVERLOAD: TrialPlan = {
   ...{ kind: 'overload', perSecond: 600, deadlineMs: 2000, freshEvery: 10, streamEvery: 0, events: 2, eventMs: 50 },
   ...{ servers: 1, slots: 40, serviceMs: 200 },
+};
+
+/** Three times what the server can answer, of several tenants and classes, before a queue. */
+export const QUEUE: TrialPlan = {
+  ...{ kind: 'queue', perSecond: 600, deadlineMs: 2000, freshEvery: 10, streamEvery: 0, events: 2, eventMs: 50 },
+  ...{ servers: 1, slots: 40, serviceMs: 200, crowd: CROWD },
 };

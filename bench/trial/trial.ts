@@ -1,13 +1,14 @@
 /** One round of a trial: what is done to a proxy under open-loop load, and how its clients' requests ended. */
-import type { EndpointReport, LoadReport } from '../load/channel.ts';
-import { OUTCOMES, type Outcomes, total } from '../load/outcome.ts';
+import type { LoadReport } from '../load/channel.ts';
 import type { Round } from '../measure/figures.ts';
 import type { Ground } from '../measure/stand.ts';
 import { median, quantile } from '../measure/statistics.ts';
 import type { Peer } from '../peers/peer.ts';
 import type { Times } from '../scenarios.ts';
 import { arrive, type Grounds, openGrounds, sleep, warmUp } from './grounds.ts';
+import { blame, count } from './notes.ts';
 import { capacity, type TrialPlan } from './plan.ts';
+import { queue } from './queue.ts';
 
 /** How long a reload may take until a request goes the new way (seconds). */
 const PATIENCE = 10;
@@ -29,16 +30,13 @@ export async function runTrial(
     await sleep(times.warmUp);
     if (plan.kind === 'reload') await reloads(grounds, times.reloads, round);
     else if (plan.kind === 'failover') await kills(grounds, times.kills, round);
+    else if (plan.kind === 'queue') await queue(grounds, plan, times.overload, round);
     else await overload(grounds, plan, times.overload, round);
     if (!grounds.alive()) blame(round, `${peer.name} has ended: ${grounds.output().slice(-200)}`);
   } finally {
     await grounds.close();
   }
   return round;
-}
-
-function blame(round: Round, what: string, count = 1): void {
-  round.errors[what] = (round.errors[what] ?? 0) + count;
 }
 
 async function reloads(grounds: Grounds, count: number, round: Round): Promise<void> {
@@ -95,7 +93,7 @@ async function overload(grounds: Grounds, plan: TrialPlan, seconds: number, roun
   const { outcomes, latencies } = await grounds.load.ask<LoadReport>({ do: 'count' });
   const elapsed = (performance.now() - started) / 1000;
   const work = await ask();
-  const sum = (key: keyof EndpointReport) => work.reduce((all, report) => all + report[key], 0);
+  const sum = (key: 'served' | 'wasted') => work.reduce((all, report) => all + report[key], 0);
   count(round, outcomes);
   round.figures.goodput = ((outcomes.right / elapsed) * 100) / capacity(plan);
   round.figures.wasted = (sum('wasted') * 100) / Math.max(1, sum('wasted') + sum('served'));
@@ -111,11 +109,6 @@ async function finish(grounds: Grounds, round: Round): Promise<LoadReport> {
   for (const [what, times] of Object.entries(report.errors)) blame(round, what, times);
   count(round, report.outcomes);
   return report;
-}
-
-function count(round: Round, outcomes: Outcomes): void {
-  round.figures.sent = total(outcomes);
-  for (const outcome of OUTCOMES) round.figures[outcome] = outcomes[outcome];
 }
 
 /** Requests that did not get their right answer, per unit of what was done to the proxy. */

@@ -14,13 +14,14 @@ import { OPENMETRICS_TYPE, PROMETHEUS_TYPE } from '../observe/prometheus.ts';
 import { type Admin, startAdmin } from './admin.ts';
 import type { AdminHandle, AdminStatus } from './handle.ts';
 
+const load = { underWay: 3, cpu: 0.25, ownTimeMs: 0.1, rate: 0, shedding: 0 };
 const status: AdminStatus = {
   version: '0.1.0',
   node: 'v20.20.2',
   pid: 1,
   uptimeMs: 61_500,
   generation: 3,
-  workers: [{ id: '0', pid: 2, state: 'ready', uptimeMs: 60_000, restarts: 1 }],
+  workers: [{ id: '0', pid: 2, state: 'ready', uptimeMs: 60_000, restarts: 1, load }],
   listeners: [{ name: 'public', address: '127.0.0.1:8080', tls: false }],
   upstreams: [
     {

@@ -93,7 +93,11 @@ export async function startApi(t: TestContext, wrap: (store: Store) => Store = (
     upgrade: async () => ({ ok: true, generation: 2 }),
     upgrading: () => false,
     settings: () => settings,
-    documents: { store: async () => wrap(store), pepper: () => 'a pepper that is long enough for the tests' },
+    documents: {
+      store: async () => wrap(store),
+      pepper: () => 'a pepper that is long enough for the tests',
+      names: () => ({ plans: ['enterprise', 'gold'], listeners: ['plain', 'public'], serving: ['public'] }),
+    },
     ledger: () => store.ledger,
   };
   const admin = await startAdmin({ address: '127.0.0.1:0', handle, clock, notice: (one) => notices.push(one) });

@@ -11,6 +11,18 @@ export interface WorkerStatus {
   uptimeMs: number;
   /** How often this worker's place was filled anew after a death. */
   restarts: number;
+  /** How burdened it is, as it last reported (about once a second). */
+  load: {
+    underWay: number;
+    /** Busy share of a core, 0 to 1. */
+    cpu: number;
+    /** Processor time of a request. */
+    ownTimeMs: number;
+    /** Requests a second that `overload.system` takes; 0: as many as come. */
+    rate: number;
+    /** Part of what is new that memory, heap or event loop have refused, 0 to 1. */
+    shedding: number;
+  };
 }
 
 /** A listener that is bound. */
@@ -135,6 +147,16 @@ export interface AdminDocuments {
   store(): Promise<Store>;
   /** Under which new keys are hashed; '' when none is set. */
   pepper(): string;
+  /** Names of the configuration in force that documents may bear. */
+  names?(): AdminNames;
+}
+
+/** See `AdminDocuments.names`. */
+export interface AdminNames {
+  readonly plans: readonly string[];
+  /** All listeners, and those that serve domains of the store. */
+  readonly listeners: readonly string[];
+  readonly serving: readonly string[];
 }
 
 /** How something about a limit was taken: what stands now, or why nothing was done. */
@@ -143,7 +165,7 @@ export type LimitChange = Promise<{ ok: true; value: object } | { ok: false; pro
 /** Limits and budgets while they run. `who` goes into the history. */
 export interface AdminLimits {
   /** Who is near which limit, the nearest first, and what was changed. */
-  list(most: number): object;
+  list(most: number): Promise<object>;
   raise(order: Readonly<Record<string, unknown>>, who: string): LimitChange;
   restore(order: Readonly<Record<string, unknown>>, who: string): LimitChange;
   release(order: Readonly<Record<string, unknown>>, who: string): LimitChange;

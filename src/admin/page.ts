@@ -41,8 +41,17 @@ ${table(
 )}
 <h2>Workers</h2>
 ${table(
-  ['id', 'pid', 'state', 'restarts'],
-  status.workers.map((w) => row([w.id, String(w.pid), w.state, String(w.restarts)])),
+  ['id', 'pid', 'state', 'restarts', 'under way', 'processor'],
+  status.workers.map((w) =>
+    row([
+      w.id,
+      String(w.pid),
+      w.state,
+      String(w.restarts),
+      String(w.load.underWay),
+      `${Math.round(w.load.cpu * 100)}%`,
+    ]),
+  ),
 )}
 <h2>Upstreams</h2>
 ${table(['upstream', 'endpoint', 'state', 'reason', 'breaker', 'in flight', 'weight'], endpoints)}

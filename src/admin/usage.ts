@@ -68,14 +68,10 @@ export const usageOperations: readonly Operation[] = [
     what: 'who is near which limit, the nearest first, and what operators have changed',
     query: { limit: 'At most this many, 100 when left out.' },
     answer: loose,
-    run: ({ handle, query }) =>
-      json(
-        200,
-        handle.limits?.list(Math.min(10_000, Number(query.get('limit') ?? 100) || 100)) ?? {
-          limits: [],
-          overrides: [],
-        },
-      ),
+    run: async ({ handle, query }) => {
+      const most = Math.min(10_000, Number(query.get('limit') ?? 100) || 100);
+      return json(200, (await handle.limits?.list(most)) ?? { limits: [], overrides: [] });
+    },
   },
   {
     ...change,
@@ -196,7 +192,7 @@ const ENTRY_COLUMNS = [
   'status',
   'outcome',
   'durationMs',
-  'estimated',
+  'source',
 ];
 
 async function pageOf(

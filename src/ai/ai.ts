@@ -23,6 +23,7 @@ import * as openaiStream from './openai/stream.ts';
 import { UsageReader as OpenAiUsage } from './openai/usage.ts';
 import type { ModelEntry, Operation } from './operation.ts';
 import { problemBody } from './problem.ts';
+import { type Produced, ProducedAnswer, ProducedStream, type TextRoom } from './produced.ts';
 import { JsonTap, SseTap, type UsageReader, type UsageTap } from './tap.ts';
 
 export { clampTokens } from './clamp.ts';
@@ -31,6 +32,7 @@ export type { UsageHider } from './hide.ts';
 export type { ModelEntry, Operation, OperationName } from './operation.ts';
 export { answersOf, boundOf, costsTokens } from './output.ts';
 export { PeekFault, peekRequest, RequestPeek } from './peek.ts';
+export type { Produced, ProducedText, TextRoom } from './produced.ts';
 export { promptTokens } from './prompt.ts';
 export { TokenRatios } from './ratio.ts';
 export { modelIdOf, recognize } from './recognize.ts';
@@ -42,17 +44,28 @@ export { toolNames } from './tools.ts';
  * A tap that reads usage off an answer of `operation`. `kind`: how the answer comes, by its content type. The answer must
  * not be compressed. Never throws; keeps at most one incomplete event of 64 KiB.
  */
-export function usageTap(operation: Operation, kind: 'json' | 'sse'): UsageTap {
+export function usageTap(operation: Operation, kind: 'json' | 'sse', produced?: Produced): UsageTap {
   const reader = usageReader(operation);
-  return kind === 'json' ? new JsonTap(reader) : new SseTap(reader, contentKeys(operation));
+  if (kind === 'json') return new JsonTap(reader, produced instanceof ProducedAnswer ? produced : undefined);
+  return new SseTap(reader, contentKeys(operation), produced instanceof ProducedStream ? produced : undefined);
+}
+
+/** Keeps what an answer of `operation` has generated, for a tokenizer. `answers`: how many were asked for. */
+export function producedBy(operation: Operation, kind: 'json' | 'sse', answers: number, room: TextRoom): Produced {
+  if (kind === 'json') return new ProducedAnswer(room);
+  return new ProducedStream(operation, contentKeys(operation), answers, room);
 }
 
 /**
  * A rewrite that reads usage off a stream and takes it out: for operations with `asksUsage` where `rewriteRequest` asked
  * and the client had not.
  */
-export function usageHider(operation: Operation): UsageHider {
-  return new ChunkUsageHider(usageReader(operation), contentKeys(operation));
+export function usageHider(operation: Operation, produced?: Produced): UsageHider {
+  return new ChunkUsageHider(
+    usageReader(operation),
+    contentKeys(operation),
+    produced instanceof ProducedStream ? produced : undefined,
+  );
 }
 
 /**
@@ -64,8 +77,15 @@ export function streamGuard(
   wantsUsage: boolean,
   allowance: TokenAllowance,
   next: UsageHider | undefined,
+  produced?: Produced,
 ): StreamGuard {
-  return new StreamGuard(allowance, streamEnding(operation, wantsUsage, allowance), contentKeys(operation), next);
+  return new StreamGuard(
+    allowance,
+    streamEnding(operation, wantsUsage, allowance),
+    contentKeys(operation),
+    next,
+    produced instanceof ProducedStream ? produced : undefined,
+  );
 }
 
 function streamEnding({ protocol, name }: Operation, wantsUsage: boolean, about: TokenAllowance): StreamEnding {

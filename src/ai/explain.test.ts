@@ -10,6 +10,7 @@ test('the message, the rule and when to try again are sentences of their own', (
     ['Slow down.', { rule: 'r1', retryAfterMs: 1499.5 }, 'Slow down. Rule: r1. Try again in 1.5s.'],
     ['too large', { rule: 'r1' }, 'too large. Rule: r1.'],
     ['rule r1 says no', { rule: 'r1' }, 'rule r1 says no'],
+    ['Who are you?', { rule: 'x', quiet: true }, 'Who are you?'],
     ['Who are you?', { rule: 'x' }, 'Who are you? Rule: x.'],
   ];
   for (const [message, detail, text] of cases) {

@@ -8,7 +8,7 @@ export function explain(error: GatehouseError): string {
   const more = (sentence: string) => {
     text += `${/[.!?]$/.test(text) ? '' : '.'} ${sentence}`;
   };
-  if (error.rule !== undefined && !text.includes(error.rule)) more(`Rule: ${error.rule}.`);
+  if (error.toldRule !== undefined && !text.includes(error.toldRule)) more(`Rule: ${error.toldRule}.`);
   if (error.retryAfterMs !== undefined) more(`Try again in ${formatDuration(Math.ceil(error.retryAfterMs))}.`);
   return text;
 }

@@ -5,6 +5,7 @@
 import { type SseSink, SseSplitter } from '../http/sse.ts';
 import type { Rewrite } from '../kernel/exchange.ts';
 import { ContentWatch } from './content.ts';
+import type { ProducedStream } from './produced.ts';
 import { weighEvent } from './weigh.ts';
 
 type Pass = (buffer: Buffer, start: number, end: number) => void;
@@ -53,8 +54,17 @@ export class StreamGuard implements Rewrite, SseSink {
   /** False while the bytes passed on end inside an event. */
   atBoundary = true;
 
-  /** `keys`: keys whose value is generated content. `next`: takes what passes. */
-  constructor(allowance: TokenAllowance, ending: StreamEnding, keys: readonly Buffer[], next: Rewrite | undefined) {
+  readonly #produced: ProducedStream | undefined;
+
+  /** `keys`: keys whose value is generated content. `next`: takes what passes. `produced`: keeps the content that passes. */
+  constructor(
+    allowance: TokenAllowance,
+    ending: StreamEnding,
+    keys: readonly Buffer[],
+    next: Rewrite | undefined,
+    produced?: ProducedStream,
+  ) {
+    this.#produced = produced;
     this.#allowance = allowance;
     this.#ending = ending;
     this.#content = new ContentWatch(keys);
@@ -102,6 +112,7 @@ export class StreamGuard implements Rewrite, SseSink {
       this.#pieces++;
       this.#weight += weight;
     }
+    this.#produced?.event(buffer, start, end);
     this.#ending.saw(buffer, start, end);
     this.#keep(buffer, start, end);
   }
@@ -110,6 +121,7 @@ export class StreamGuard implements Rewrite, SseSink {
     if (this.done) return;
     // Once it has begun to pass it cannot be ended inside; what it holds counts for what follows.
     this.#weight += (end - start) / 4;
+    this.#produced?.piece(buffer, start, end);
     this.#keep(buffer, start, end);
     this.atBoundary = last;
     if (last && !this.#allowance.allows(this.#pieces, this.#weight)) this.#close();

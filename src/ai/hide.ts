@@ -6,6 +6,7 @@ import { dataLines, type SseSink, SseSplitter } from '../http/sse.ts';
 import type { Rewrite, Usage } from '../kernel/exchange.ts';
 import { ChunkWalk, objectEnd } from './chunk.ts';
 import { ContentWatch, findUsage } from './content.ts';
+import type { ProducedStream } from './produced.ts';
 import { SseTap, type UsageProgress, type UsageReader } from './tap.ts';
 
 type Pass = (buffer: Buffer, start: number, end: number) => void;
@@ -47,9 +48,12 @@ export class ChunkUsageHider implements UsageHider, SseSink {
   #outLength = 0;
   #ownsScratch = false;
 
-  /** `contentKeys`: keys whose value is generated content. */
-  constructor(reader: UsageReader, contentKeys: readonly Buffer[]) {
+  readonly #produced: ProducedStream | undefined;
+
+  /** `contentKeys`: keys whose value is generated content. `produced`: keeps it. */
+  constructor(reader: UsageReader, contentKeys: readonly Buffer[], produced?: ProducedStream) {
     this.#reader = reader;
+    this.#produced = produced;
     this.#contentKeys = contentKeys;
     this.#content = new ContentWatch(contentKeys);
     this.#splitter = new SseSplitter(this, HELD_BYTES_MAX);
@@ -96,6 +100,7 @@ export class ChunkUsageHider implements UsageHider, SseSink {
       return;
     }
     if (this.#content.has(buffer, start, end)) this.#count();
+    this.#produced?.event(buffer, start, end);
     const at = findUsage(buffer, start, end);
     if (at < 0) this.#keep(buffer, start, end);
     else if (!this.#cutNull(buffer, start, end, at)) this.#change(buffer, start, end);
@@ -103,7 +108,7 @@ export class ChunkUsageHider implements UsageHider, SseSink {
 
   piece(buffer: Buffer, start: number, end: number): void {
     if (this.#tap === undefined) {
-      this.#tap = new SseTap(this.#reader, this.#contentKeys);
+      this.#tap = new SseTap(this.#reader, this.#contentKeys, this.#produced);
       if (this.#tokens === 0) this.#tap.onFirstToken = () => this.#first();
     }
     this.#tap.data(buffer, start, end);

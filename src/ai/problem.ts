@@ -36,7 +36,7 @@ export function problemBody(error: GatehouseError, requestId: string): string {
     detail: explain(error),
     code: error.code,
     param: error.param,
-    rule: error.rule,
+    rule: error.toldRule,
     retry_after_ms: error.retryAfterMs,
     request_id: requestId,
   });

@@ -4,8 +4,9 @@ import { stringEnd, weighText } from './weigh.ts';
 const QUOTE = 34;
 
 /** Tokens of an image, a sound or a file, whatever its size; what a kilobyte of one makes besides. */
-const MEDIA_TOKENS = 1200;
-const MEDIA_TOKENS_PER_KB = 1;
+export const MEDIA_TOKENS = 1200;
+/** See above. */
+export const MEDIA_TOKENS_PER_KB = 1;
 /** What the template around the messages makes: roles, marks, a system prompt that the model brings along. */
 const TEMPLATE_TOKENS = 8;
 /** Added to every string, for the marks and the role around it. */
@@ -17,7 +18,8 @@ const PARTS = 4;
 /** Estimates from parts are raised by this much. */
 const PARTS_MARGIN = 1.1;
 
-const MEDIA_TYPES = [
+/** What names them as `type` of a part of a message. */
+export const MEDIA_PARTS = [
   'image_url',
   'input_image',
   'image',
@@ -26,7 +28,8 @@ const MEDIA_TYPES = [
   'file',
   'document',
   'video_url',
-].map((name) => Buffer.from(name));
+] as const;
+const MEDIA_TYPES = MEDIA_PARTS.map((name) => Buffer.from(name));
 const DATA_URL = Buffer.from('data:');
 const DATA = Buffer.from('data');
 

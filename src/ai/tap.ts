@@ -2,6 +2,7 @@
 import { dataLines, type SseSink, SseSplitter } from '../http/sse.ts';
 import type { Tap, Usage } from '../kernel/exchange.ts';
 import { ContentWatch, findUsage, usageGiven } from './content.ts';
+import type { ProducedAnswer, ProducedStream } from './produced.ts';
 import { UsageScan } from './scan.ts';
 
 /** What is learnt from an answer. */
@@ -38,9 +39,12 @@ export class JsonTap implements UsageTap {
   readonly tokens = 0;
   readonly atBoundary = false;
   onFirstToken: (() => void) | undefined = undefined;
+  readonly #produced: ProducedAnswer | undefined;
 
-  constructor(reader: UsageReader) {
+  /** `produced`: keeps the answer. */
+  constructor(reader: UsageReader, produced?: ProducedAnswer) {
     this.#reader = reader;
+    this.#produced = produced;
     this.#scan = new UsageScan((value) => reader.read(value));
   }
 
@@ -50,6 +54,7 @@ export class JsonTap implements UsageTap {
 
   data(buffer: Buffer, start: number, end: number): void {
     this.#scan.feed(buffer, start, end);
+    this.#produced?.data(buffer, start, end);
   }
 
   end(): void {}
@@ -64,10 +69,12 @@ export class SseTap implements UsageTap, SseSink {
   #scanning = false;
   tokens = 0;
   onFirstToken: (() => void) | undefined = undefined;
+  readonly #produced: ProducedStream | undefined;
 
-  /** `contentKeys`: keys whose value is generated content. */
-  constructor(reader: UsageReader, contentKeys: readonly Buffer[]) {
+  /** `contentKeys`: keys whose value is generated content. `produced`: keeps it. */
+  constructor(reader: UsageReader, contentKeys: readonly Buffer[], produced?: ProducedStream) {
     this.#reader = reader;
+    this.#produced = produced;
     this.#content = new ContentWatch(contentKeys);
     this.#splitter = new SseSplitter(this, EVENT_BYTES_MAX);
   }
@@ -90,6 +97,7 @@ export class SseTap implements UsageTap, SseSink {
 
   event(buffer: Buffer, start: number, end: number): void {
     if (this.#content.has(buffer, start, end)) this.count();
+    this.#produced?.event(buffer, start, end);
     const at = findUsage(buffer, start, end);
     if (at >= 0 && usageGiven(buffer, at, end)) {
       const scan = this.#restart();
@@ -99,6 +107,7 @@ export class SseTap implements UsageTap, SseSink {
   }
 
   piece(buffer: Buffer, start: number, end: number, last: boolean): void {
+    this.#produced?.piece(buffer, start, end);
     // Field names in front of the JSON mean nothing to the scanner, so the raw bytes do. (Only `usage` itself must not be
     // broken over lines in an event of this size.)
     (this.#scanning ? (this.#scan as UsageScan) : this.#restart()).feed(buffer, start, end);

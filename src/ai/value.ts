@@ -11,3 +11,8 @@ export function record(value: unknown): Record<string, unknown> | undefined {
 export function number(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
+
+/** The value as a list of unknown items; empty where it is none. */
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}

@@ -38,6 +38,17 @@ export interface Proof {
   keyAuthorization: string;
 }
 
+/** What an authority says about the renewal of a certificate. */
+export interface RenewalWindow {
+  start: number;
+  end: number;
+  /** When to ask again, in milliseconds. */
+  againMs: number | undefined;
+}
+
+/** An order that says what it replaces is refused with one of these (RFC 9773 §5). */
+const UNREPLACEABLE = new Set(['alreadyReplaced', 'malformed', 'unauthorized']);
+
 interface Directory {
   newNonce: string;
   newAccount: string;
@@ -81,7 +92,8 @@ export class AcmeClient {
   }
 
   /**
-   * Gets a certificate for these names. `show` makes the proof visible to the authority, and resolves when every worker
+   * Gets a certificate for these names. `replaces`: what the one before is called (`renewalId`), so that an authority that knows
+   * it counts this one as its renewal (RFC 9773 §5). `show` makes the proof visible to the authority, and resolves when every worker
    * shows it; `hide` takes it back. Throws an `AcmeError` or an `Error`.
    */
   async issue(
@@ -90,9 +102,9 @@ export class AcmeClient {
     keyType: 'ecdsa' | 'rsa',
     show: (proof: Proof) => Promise<void>,
     hide: (proof: Proof) => void,
+    replaces?: string,
   ): Promise<Pair> {
-    const { newOrder } = await this.#directoryOf();
-    const asked = await this.#post(newOrder, { identifiers: names.map((value) => ({ type: 'dns', value })) });
+    const asked = await this.#order(names, replaces);
     const order = json<Order>(asked);
     const orderUrl = location(asked);
     for (const url of order.authorizations) await this.#authorize(url, challenge, show, hide);
@@ -106,18 +118,30 @@ export class AcmeClient {
     return { certificate, key: keyText(key) };
   }
 
+  async #order(names: readonly string[], replaces: string | undefined): Promise<Reply> {
+    const { newOrder, renewalInfo } = await this.#directoryOf();
+    const identifiers = names.map((value) => ({ type: 'dns', value }));
+    if (replaces === undefined || renewalInfo === undefined) return this.#post(newOrder, { identifiers });
+    try {
+      return await this.#post(newOrder, { identifiers, replaces });
+    } catch (error) {
+      // It may have been replaced already, or be one that this authority does not know any more.
+      if (!(error instanceof AcmeError) || !UNREPLACEABLE.has(error.type)) throw error;
+      return this.#post(newOrder, { identifiers });
+    }
+  }
+
   /**
-   * When the authority would have this certificate renewed, in milliseconds since 1970; undefined when it does not say.
-   * `id`: see `renewalId`.
+   * When the authority would have this certificate renewed, in milliseconds since 1970, and how long to wait before asking
+   * again; undefined when it does not say. `id`: see `renewalId`.
    */
-  async renewalWindow(id: string): Promise<{ start: number; end: number } | undefined> {
+  async renewalWindow(id: string): Promise<RenewalWindow | undefined> {
     const { renewalInfo } = await this.#directoryOf();
     if (renewalInfo === undefined) return undefined;
-    const { suggestedWindow } = json<{ suggestedWindow?: { start: string; end: string } }>(
-      check(await this.#send('GET', `${renewalInfo.replace(/\/$/, '')}/${id}`)),
-    );
+    const reply = check(await this.#send('GET', `${renewalInfo.replace(/\/$/, '')}/${id}`));
+    const { suggestedWindow } = json<{ suggestedWindow?: { start: string; end: string } }>(reply);
     const [start, end] = [Date.parse(suggestedWindow?.start ?? ''), Date.parse(suggestedWindow?.end ?? '')];
-    return start <= end ? { start, end } : undefined;
+    return start <= end ? { start, end, againMs: retryAfter(reply, this.#clock) } : undefined;
   }
 
   async #authorize(

@@ -5,7 +5,7 @@
 import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
-import { AcmeClient, AcmeError, type Proof } from './acme.ts';
+import { AcmeClient, AcmeError, type Proof, type RenewalWindow } from './acme.ts';
 import { keyText, newKey } from './csr.ts';
 import { type CertificateFacts, factsOf, type Pair } from './facts.ts';
 import { Keep } from './keep.ts';
@@ -40,13 +40,23 @@ export interface IssuerParts {
 
 interface Held {
   due: number;
+  /** When to ask the authority when it would have this certificate renewed. */
+  askAt: number;
   failures: number;
   pair: Pair | undefined;
   facts: CertificateFacts | undefined;
+  /** What the authority said last. */
+  window: { start: number; end: number } | undefined;
 }
 
-/** Looked at least this often: the wall clock may be set, and authorities change their windows. */
+/** Looked at least this often: the wall clock may be set. */
 const LOOK_MS = 3_600_000;
+/** The authority is asked this often when it would have a certificate renewed: it may revoke many at once (RFC 9773 §4.2). */
+const ASK_MS = 6 * 3_600_000;
+const ASK_LEAST_MS = 60_000;
+/** A certificate is not renewed before this age, or a third of its life. */
+const RENEW_LEAST_MS = 24 * 3_600_000;
+const ASK_MOST_MS = 24 * 3_600_000;
 /** How long a rate limit for one name makes the others wait. */
 const BREATHER_MS = 600_000;
 const STATE = 'attempts.json';
@@ -94,7 +104,7 @@ export class Issuer {
   /** Reads what is kept. */
   #take(domain: string): void {
     const { clock, ready, notice } = this.#parts;
-    const held: Held = { due: 0, failures: 0, pair: undefined, facts: undefined };
+    const held: Held = { due: 0, askAt: Infinity, failures: 0, pair: undefined, facts: undefined, window: undefined };
     this.#held.set(domain, held);
     try {
       const text = this.#keep.read(`${domain}.pem`);
@@ -104,7 +114,7 @@ export class Issuer {
           key: text.slice(0, text.indexOf(CERTIFICATE)),
         };
         const facts = factsOf(pair.certificate);
-        Object.assign(held, { pair, facts, due: renewAt(facts, undefined, clock.random()) });
+        Object.assign(held, { pair, facts, ...this.#planned(facts) });
         if (facts.notAfter > clock.wall()) ready(domain, pair, facts);
       }
       const attempts = JSON.parse(this.#keep.read(STATE) ?? '{}') as Record<string, { failures: number; due: number }>;
@@ -123,44 +133,72 @@ export class Issuer {
     if (!this.#live || this.#busy || this.#held.size === 0) return;
     const { clock } = this.#parts;
     let due = Number.POSITIVE_INFINITY;
-    for (const held of this.#held.values()) due = Math.min(due, held.due);
+    for (const held of this.#held.values()) due = Math.min(due, held.due, held.askAt);
     const delay = Math.max(0, Math.max(due, this.#pausedUntil) - clock.wall());
     this.#timer = clock.after(Math.min(delay, LOOK_MS), () => void this.#turn());
   }
 
   async #turn(): Promise<void> {
     const now = this.#parts.clock.wall();
-    let next: [string, Held] | undefined;
-    for (const one of this.#held) if (one[1].due <= now && one[1].due < (next?.[1].due ?? Infinity)) next = one;
-    if (next !== undefined && now >= this.#pausedUntil) {
+    let due: [string, Held] | undefined;
+    let asked: Held | undefined;
+    for (const one of this.#held) {
+      if (one[1].due <= now && one[1].due < (due?.[1].due ?? Infinity)) due = one;
+      if (one[1].askAt <= now && one[1].askAt < (asked?.askAt ?? Infinity)) asked = one[1];
+    }
+    if (now >= this.#pausedUntil && (due ?? asked) !== undefined) {
       this.#busy = true;
-      await this.#renew(...next);
+      // Who is due first: an authority that does not answer questions must not hold up what it may still issue.
+      if (due !== undefined) await this.#renew(...due);
+      else if (asked !== undefined) await this.#ask(asked);
       this.#busy = false;
     }
     this.#schedule();
   }
 
+  /** By its own life; the authority is asked at once, and from time to time. */
+  #planned(facts: CertificateFacts): Pick<Held, 'due' | 'askAt'> {
+    return { due: renewAt(facts, undefined, this.#parts.clock.random()), askAt: this.#parts.clock.wall() };
+  }
+
+  /** What the authority would like: it may want it sooner, or be glad about later. One that says nothing changes nothing. */
+  async #ask(held: Held): Promise<void> {
+    const { clock } = this.#parts;
+    const { pair, facts } = held;
+    const now = clock.wall();
+    const id = pair && renewalId(pair.certificate);
+    let window: RenewalWindow | undefined;
+    try {
+      window = id === undefined ? undefined : await this.#clientOf().renewalWindow(id);
+    } catch {
+      for (const one of this.#held.values()) one.askAt = Math.max(one.askAt, now + LOOK_MS);
+    }
+    const again = Math.min(ASK_MOST_MS, Math.max(ASK_LEAST_MS, window?.againMs ?? ASK_MS));
+    held.askAt = now + again * (0.9 + clock.random() / 5);
+    if (window === undefined || facts === undefined || held.failures > 0) return;
+    // The same window asked for twice keeps its moment, else it would wander.
+    if (held.window?.start === window.start && held.window.end === window.end) return;
+    held.window = window;
+    if (window.start >= facts.notAfter) return;
+    // One that says so of each new certificate, too, would have us renew without end.
+    const least = facts.notBefore + Math.min(RENEW_LEAST_MS, (facts.notAfter - facts.notBefore) / 3);
+    held.due = Math.max(least, renewAt(facts, window, clock.random()));
+  }
+
   async #renew(domain: string, held: Held): Promise<void> {
     const { clock, settings, show, hide, ready, notice, attempted } = this.#parts;
     try {
-      const client = this.#clientOf();
-      if (held.pair !== undefined && held.facts !== undefined && held.failures === 0) {
-        // A last look at what the authority would like: it may want it sooner, or be glad about later.
-        const id = renewalId(held.pair.certificate);
-        const window = id === undefined ? undefined : await client.renewalWindow(id).catch(() => undefined);
-        if (window !== undefined && window.start > clock.wall() && window.start < held.facts.notAfter) {
-          held.due = renewAt(held.facts, window, clock.random());
-          return;
-        }
-      }
-      const pair = await client.issue([domain], settings.challenge, settings.keyType, show, hide);
+      const before = held.pair && renewalId(held.pair.certificate);
+      const pair = await this.#clientOf().issue([domain], settings.challenge, settings.keyType, show, hide, before);
       const facts = factsOf(pair.certificate);
       this.#keep.write(`${domain}.pem`, pair.key + pair.certificate);
-      Object.assign(held, { pair, facts, failures: 0, due: renewAt(facts, undefined, clock.random()) });
+      Object.assign(held, { pair, facts, window: undefined, failures: 0, ...this.#planned(facts) });
       attempted('issued');
       notice({ level: 'info', message: `a certificate for ${domain} was issued`, attributes: until(facts) });
       if (this.#held.get(domain) === held) ready(domain, pair, facts);
     } catch (error) {
+      // Its directory may have moved and the account be gone: the next attempt asks for both.
+      this.#client = undefined;
       held.failures++;
       const limited =
         error instanceof AcmeError ? (error.retryAfterMs ?? (error.type === 'rateLimited' ? LOOK_MS : 0)) : 0;

@@ -1,6 +1,6 @@
 /** What the admin API may ask, answered from the supervisor's memory. */
 import type { AdminHandle, AdminStatus } from '../admin/admin.ts';
-import type { FaultStatus, LevelStatus } from '../admin/handle.ts';
+import type { FaultStatus, LevelStatus, WorkerStatus } from '../admin/handle.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Overview } from '../observe/observe.ts';
@@ -48,6 +48,7 @@ export function adminHandle(
     documents: {
       store: () => state.documents(),
       pepper: () => supervisor.snapshot.config.access.pepper[0] ?? '',
+      names: () => namesOf(supervisor.snapshot.config),
     },
     ledger: () => state.usage.ledger,
     currency: () => supervisor.snapshot.config.prices.currency,
@@ -92,7 +93,7 @@ export function adminHandle(
         uptimeMs: Math.round(clock.now() - startedAt),
         generation,
         workers: workers.flatMap(({ worker, pid, state, ageMs, restarts }) =>
-          state === 'ended' ? [] : [{ id: String(worker), pid, state, uptimeMs: Math.round(ageMs), restarts }],
+          state === 'ended' ? [] : [workerStatus({ worker, pid, state, ageMs, restarts }, overview)],
         ),
         listeners: listeners.map(({ listener, address }) => {
           return { name: listener, address, tls: config.listeners[listener]?.tls !== undefined };
@@ -105,6 +106,25 @@ export function adminHandle(
       return status;
     },
   };
+}
+
+function workerStatus(
+  {
+    worker,
+    pid,
+    state,
+    ageMs,
+    restarts,
+  }: Omit<WorkerStatus, 'id' | 'uptimeMs' | 'load'> & { worker: number; ageMs: number },
+  overview: Overview,
+): WorkerStatus {
+  const id = String(worker);
+  return { id, pid, state, uptimeMs: Math.round(ageMs), restarts, load: overview.load(id) };
+}
+
+function namesOf({ plans, listeners }: Config) {
+  const serving = Object.entries(listeners).filter(([, { tls }]) => tls?.domains?.store === true);
+  return { plans: Object.keys(plans), listeners: Object.keys(listeners), serving: serving.map(([name]) => name) };
 }
 
 function runningStatus({ rule, endsInMs }: RunningFault, clock: Clock): FaultStatus {

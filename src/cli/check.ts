@@ -1,13 +1,24 @@
 /** `gatehouse check`: reads a configuration and tells everything that is wrong with it. */
 import { Command } from 'commander';
-import { type Config, dataFolder, formatProblem, loadConfig } from '../config/config.ts';
+import { isTokenizerFile } from '../ai/config.ts';
+import {
+  type Config,
+  dataFolder,
+  formatProblem,
+  type Loaded,
+  loadConfig,
+  type NotLoaded,
+  type Problem,
+} from '../config/config.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { openStore } from '../store/open.ts';
 import { type Caller, findCaller } from './caller.ts';
+import { namedBy } from './countdesk.ts';
 import { type Explanation, explain } from './explain.ts';
 import { explainAccess } from './explainaccess.ts';
 import { explanationLines } from './explanation.ts';
+import { loadTokenizer } from './tokenizers.ts';
 
 interface Options {
   config: string;
@@ -47,7 +58,7 @@ export function checkCommand(): Command {
 
 async function check(options: Options, print: (line: string) => void): Promise<number> {
   const { config: file } = options;
-  const result = loadConfig(file);
+  const result = await withTokenizers(loadConfig(file), file);
   const { ok, warnings } = result;
   const counts = ok ? count(result.config) : {};
   const explained = ok && options.explain !== undefined ? await tryExplain(result.config, options) : undefined;
@@ -67,6 +78,21 @@ async function check(options: Options, print: (line: string) => void): Promise<n
   if (wrong !== undefined && !options.json) process.stderr.write(`gatehouse check: ${wrong}\n`);
   if (!ok) return 1;
   return wrong === undefined ? 0 : 2;
+}
+
+/** Reads the vocabularies as well: what the package cannot use is told now, and not at the start. */
+async function withTokenizers(result: Loaded | NotLoaded, file: string): Promise<Loaded | NotLoaded> {
+  if (!result.ok) return result;
+  const problems: Problem[] = [];
+  for (const path of namedBy(result.config).filter(isTokenizerFile)) {
+    const fault = await loadTokenizer(path).then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    if (fault !== undefined)
+      problems.push({ file, line: 1, column: 1, path: '', message: `cannot use the tokenizer ${path}: ${fault}` });
+  }
+  return problems.length === 0 ? result : { ok: false, problems, warnings: result.warnings, sources: result.sources };
 }
 
 /** A string: why it is no request. */

@@ -11,6 +11,7 @@ import { TokenAuthority } from '../policy/access/jwt/authority.ts';
 import { Registry } from '../policy/authorize/authorize.ts';
 import type { Services } from '../supervisor/supervisor.ts';
 import { certificatesFor } from './certificates.ts';
+import { CountDesk } from './countdesk.ts';
 import { keyCopies } from './keycopies.ts';
 import { NodeLimits } from './nodelimits.ts';
 import { NodeQueues } from './nodequeues.ts';
@@ -51,6 +52,7 @@ export class Desks {
   readonly #tokens: TokenAuthority;
   readonly #issuer: TokenDesk;
   readonly #own: Overview['metrics'];
+  readonly #count: CountDesk;
 
   constructor({ clock, events, services, notice, own, config, env, owner }: DesksParts) {
     this.#own = own;
@@ -60,8 +62,9 @@ export class Desks {
     const folder = dataFolder(env);
     const redis = () => links.limits();
     const synced = () => own.directorySynced();
+    const health = own.store;
     const domains: StateParts['domains'] = (changes) => certificates.setDomains(changes);
-    const kept = new State({ registry, clock, events, services, notice, folder, synced, domains });
+    const kept = new State({ registry, clock, events, services, notice, folder, synced, health, domains });
     const tokens = new TokenAuthority(
       clock,
       events,
@@ -72,10 +75,11 @@ export class Desks {
     this.#certificates = certificates;
     this.#links = links;
     this.kept = kept;
-    this.queues = new NodeQueues(clock, config, services);
+    this.queues = new NodeQueues(clock, config, services, notice, () => this.limits.status().store?.nodes ?? 0);
     this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
     const { limits } = this;
     this.usage = new NodeUsage({ clock, folder, owner, limits, store: () => kept.store, notice, metrics: own.usage });
+    this.#count = new CountDesk({ clock, services, notice });
     this.#tokens = tokens;
     this.#issuer = new TokenDesk({ clock, services, authority: tokens, notice }, () => kept.store, own.tokens);
   }
@@ -86,6 +90,8 @@ export class Desks {
     await this.#certificates.start(config, files);
     await this.kept.prepare(config);
     await this.#issuer.configure(config);
+    await this.#count.prepare(config);
+    this.#count.settle(true);
     await this.limits.start(counted);
     await this.usage.start();
   }
@@ -101,6 +107,7 @@ export class Desks {
     this.limits.prepare(config);
     this.queues.prepare(config);
     await this.kept.prepare(config);
+    await this.#count.prepare(config);
     // Before the workers take tokens of new issuers.
     await this.#issuer.configure(config);
   }
@@ -111,7 +118,9 @@ export class Desks {
     this.#links.settle(accepted);
     this.limits.settle(accepted);
     this.queues.settle(accepted);
+    this.#count.settle(accepted);
     if (!accepted) await this.#issuer.configure(now.config);
+    await this.#issuer.settle();
   }
 
   /** A worker has gone for good. */
@@ -147,9 +156,11 @@ export class Desks {
   /** The workers have ended. */
   async close(): Promise<void> {
     this.#certificates.stop();
+    this.queues.close();
     await this.usage.close();
     await this.kept.close();
     this.#issuer.close();
+    await this.#count.close();
     await this.limits.close();
     this.#links.close();
   }

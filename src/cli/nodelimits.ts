@@ -12,16 +12,21 @@ import type { Registry } from '../policy/authorize/authorize.ts';
 import {
   allRules,
   type Counted,
+  Inspector,
   isLong,
   JournalStore,
+  KeyLimits,
   LEASE_SCRIPT,
   type LeaseAsk,
   type LeaseGrant,
   LocalAuthority,
+  Nearest,
   PooledAuthority,
   type Rule,
   SharedStore,
   type SharedStoreStatus,
+  type Standing,
+  storeTag,
 } from '../policy/quota/quota.ts';
 import type { Redis } from '../store/redis.ts';
 import type { Services } from '../supervisor/supervisor.ts';
@@ -67,6 +72,8 @@ export class NodeLimits {
   readonly #parts: NodeLimitsParts;
   readonly #pool: PooledAuthority;
   readonly #long: PooledAuthority;
+  readonly #keyLimits = new KeyLimits();
+  readonly #inspector: Inspector;
   #journal: JournalStore | undefined;
   #store: SharedStore | undefined;
   #config: Config;
@@ -77,7 +84,11 @@ export class NodeLimits {
 
   constructor(parts: NodeLimitsParts) {
     this.#parts = parts;
-    this.authority = new LocalAuthority(parts.clock);
+    this.authority = new LocalAuthority(parts.clock, undefined, this.#keyLimits);
+    this.#inspector = new Inspector(
+      (script, keys, args) => this.#run(script, keys, args),
+      () => storeTag(parts.redis()?.prefix ?? ''),
+    );
     const lost = (ask: LeaseAsk): LeaseGrant => ({ ...ask, retryAfterMs: 0, ttlMs: 0, resetMs: 0, lost: true });
     this.#pool = new PooledAuthority(parts.clock, async (asks) => this.#store?.ask(asks) ?? asks.map(lost));
     this.#long = new PooledAuthority(parts.clock, async (asks) => this.#journal?.ask(asks) ?? asks.map(lost));
@@ -123,9 +134,49 @@ export class NodeLimits {
     return [...storedRules(this.#parts.registry), ...rulesOf(this.#config)];
   }
 
-  /** Where a rule is counted that this process alone does not decide about; undefined: it does. */
-  elsewhere(rule: string): string | undefined {
-    return this.#pool.has(rule) ? 'by all nodes together' : this.#long.has(rule) ? 'on the disk' : undefined;
+  /** Counters that are not empty, those with the smallest share free first. Of a store that is not reached none are known. */
+  async standings(most: number): Promise<Standing[]> {
+    const nearest = new Nearest(most);
+    const limitOf = (rule: Rule, key: string) => this.#keyLimits.of(rule, key);
+    const shared = [...(this.#store?.rules.values() ?? [])];
+    for (const all of [
+      this.authority.standings(most),
+      this.#journal?.standings(most) ?? [],
+      shared.length === 0 ? [] : await this.#inspector.standings(shared, limitOf, most).catch(() => []),
+    ])
+      for (const one of all) nearest.add(one);
+    return nearest.list();
+  }
+
+  /** The key of a rule that fits, among those that are counted. Rejects when the store is needed and not reached. */
+  async keyNamed(rule: string, fits: (key: string) => boolean): Promise<string | undefined> {
+    const shared = this.#store?.rules.get(rule);
+    if (shared !== undefined) return this.#pool.keyNamed(rule, fits) ?? this.#inspector.keyNamed(shared, fits);
+    const long = this.#journal?.ruleNamed(rule);
+    return long === undefined ? this.authority.keyNamed(rule, fits) : this.#journal?.keyNamed(long, fits);
+  }
+
+  /** The limit that a key has now, whether it was seen before or not. */
+  limitOf(rule: Rule, key: string): number {
+    return this.#keyLimits.of(rule, key);
+  }
+
+  /** Gives one key a limit of its own, or takes it away (undefined), wherever it is counted. */
+  limitKey(name: string, key: string, limit: number | undefined): void {
+    this.authority.limitKey(name, key, limit);
+    const shared = this.#store?.rules.get(name)?.rule;
+    if (shared !== undefined) this.#store?.limitKey(shared, key, this.#keyLimits.of(shared, key));
+  }
+
+  /**
+   * Forgets what was counted for a key, but not what is held. Returns whether there was something. Rejects when the store is needed
+   * and not reached, or the disk.
+   */
+  async release(name: string, key: string): Promise<boolean> {
+    const shared = this.#store?.rules.get(name)?.rule;
+    if (shared !== undefined) return this.#inspector.release(shared, key);
+    if (this.#long.has(name)) return this.#journal?.forget(name, key) ?? false;
+    return this.authority.release(name, key);
   }
 
   /** A worker has gone for good. */
@@ -174,12 +225,9 @@ export class NodeLimits {
         node: randomBytes(9).toString('base64url'),
         prefix: () => redis()?.prefix ?? '',
         nodes: () => (this.#next ?? this.#config).redis?.nodes ?? 0,
-        run: async (keys, args) => {
-          const link = redis();
-          if (link === undefined) throw new Error('none is configured');
-          return link.script(LEASE_SCRIPT, keys, args);
-        },
+        run: (keys, args) => this.#run(LEASE_SCRIPT, keys, args),
         told: () => !this.#pool.untold,
+        keyLimits: this.#keyLimits,
       });
     } else if (settings === undefined && this.#store !== undefined) {
       void this.#store.close();
@@ -191,7 +239,7 @@ export class NodeLimits {
     const own = rules.filter((rule) => !shared.includes(rule) && !kept(rule));
     const long = rules.filter((rule) => !shared.includes(rule) && kept(rule));
     if (long.length > 0 && this.#journal === undefined) {
-      this.#journal = new JournalStore(join(this.#parts.folder, 'limits.jsonl'), clock, notice);
+      this.#journal = new JournalStore(join(this.#parts.folder, 'limits.jsonl'), clock, notice, this.#keyLimits);
       this.#open();
     }
     this.#journal?.configure(long);
@@ -200,6 +248,12 @@ export class NodeLimits {
     this.#pool.configure(shared);
     this.authority.configure(own);
     this.configured(rules);
+  }
+
+  async #run(script: string, keys: string[], args: string[]): Promise<unknown> {
+    const link = this.#parts.redis();
+    if (link === undefined) throw new Error('none is configured');
+    return link.script(script, keys, args);
   }
 
   /** Not before the process before us has let go of the file. */

@@ -1,23 +1,41 @@
 /** The queues of this node: one authority over the places at servers for all its workers, kept in step with the configuration. */
 import type { Config } from '../config/config.ts';
-import type { Clock } from '../kernel/clock.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
+import type { NoticeEvent } from '../kernel/event.ts';
 import type { Services } from '../supervisor/supervisor.ts';
 import { type QueueAsk, QueueAuthority } from '../upstream/queue/queue.ts';
+import { LimitMoves } from './limitmoves.ts';
 import { workersOf } from './machine.ts';
 
 /** Name of the service that grants places, and of the changes that tell where somebody waits. */
 export const QUEUE_SERVICE = 'queue';
 
+/** How often it is looked how many nodes there are, in milliseconds. */
+const LOOK_MS = 1000;
+
 /** See the file's head. */
 export class NodeQueues {
   readonly authority: QueueAuthority;
+  readonly #moves: LimitMoves;
+  readonly #nodes: () => number;
+  readonly #looking: Timer;
   #config: Config;
   #next: Config | undefined;
 
-  constructor(clock: Clock, config: Config, services: Services) {
+  /** `nodes`: how many share what is shared; 0: nobody knows. */
+  constructor(
+    clock: Clock,
+    config: Config,
+    services: Services,
+    notice: (notice: NoticeEvent) => void,
+    nodes: () => number,
+  ) {
+    this.#nodes = nodes;
     this.authority = new QueueAuthority(clock, (note) => services.push(QUEUE_SERVICE, note));
+    this.#moves = new LimitMoves(clock, () => this.authority.standings(), notice);
     this.#config = config;
     this.#configure(config);
+    this.#looking = clock.every(LOOK_MS, () => this.authority.divide(this.#count()));
     services.provide(QUEUE_SERVICE, (ask, worker) => this.authority.serve(worker, ask as QueueAsk));
   }
 
@@ -39,7 +57,19 @@ export class NodeQueues {
     this.authority.gone(worker);
   }
 
+  /** The workers have ended. */
+  close(): void {
+    this.#moves.close();
+    this.#looking.cancel();
+  }
+
+  #count(): number {
+    const { redis } = this.#next ?? this.#config;
+    return redis === undefined ? 1 : Math.max(1, this.#nodes(), redis.nodes);
+  }
+
   #configure(config: Config, upstreams = config.upstreams): void {
+    this.authority.divide(this.#count());
     this.authority.configure(upstreams, workersOf(config));
   }
 }

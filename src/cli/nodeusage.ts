@@ -123,8 +123,8 @@ export class NodeUsage {
     const { limits } = this.#parts;
     const { overrides } = this;
     return {
-      list: (most) => ({
-        limits: limits.authority.standings(most).map((one) => ({
+      list: async (most) => ({
+        limits: (await limits.standings(most)).map((one) => ({
           rule: one.rule,
           key: sayKey(one.key),
           unit: one.unit,

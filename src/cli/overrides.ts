@@ -91,7 +91,7 @@ export class Overrides {
   /** Gives a key another limit for a time. `who`: for the history. */
   async raise(order: RaiseOrder, who: string): Promise<Overridden> {
     const { clock, limits, notice } = this.#parts;
-    const found = this.#find(order.rule, order.key);
+    const found = await this.#find(order.rule, order.key);
     if (typeof found === 'string') return no(found);
     const { rule, key } = found;
     const forMs = typeof order.for === 'string' ? parseDuration(order.for) : undefined;
@@ -102,7 +102,7 @@ export class Overrides {
     if ((order.to === undefined) === (order.by === undefined)) return no('give one of `to` and `by`, such as to: 500');
     const amount = amountOf(rule, order.to ?? order.by);
     if (amount === undefined) return no(`${order.to ?? order.by} is no amount of ${rule.unit}, such as 500`);
-    const now = limits.authority.limitOf(rule, key);
+    const now = limits.limitOf(rule, key);
     const limit = order.to === undefined ? now + amount : amount;
     if (!Number.isSafeInteger(Math.ceil(limit))) return no('that is too much');
     const until = clock.wall() + forMs;
@@ -123,7 +123,7 @@ export class Overrides {
 
   /** Ends another limit before its time. */
   async restore(ruleName: unknown, keyName: unknown, who: string): Promise<Overridden> {
-    const found = this.#find(ruleName, keyName);
+    const found = await this.#find(ruleName, keyName);
     if (typeof found === 'string') return no(found);
     const id = idOf(found.rule.name, found.key);
     const one = this.#all.get(id);
@@ -137,11 +137,16 @@ export class Overrides {
   /** Forgets what was counted for a key; what is under way stays counted. */
   async release(ruleName: unknown, keyName: unknown, who: string): Promise<Overridden> {
     const { limits, budgets, notice } = this.#parts;
-    const found = this.#find(ruleName, keyName);
+    const found = await this.#find(ruleName, keyName);
     if (typeof found === 'string') return no(found);
     const { rule, key } = found;
     if (rule.budget !== undefined) await budgets.release(rule.name, key, who);
-    const released = limits.authority.release(rule.name, key);
+    let released: boolean;
+    try {
+      released = await limits.release(rule.name, key);
+    } catch (error) {
+      return no(`what was counted for ${sayKey(key)} cannot be forgotten now: ${(error as Error).message}`);
+    }
     if (!released) return no(`nothing is counted for ${sayKey(key)} by ${rule.name}; gatehouse limits shows what is`);
     notice({
       level: 'warn',
@@ -151,30 +156,30 @@ export class Overrides {
   }
 
   /** The rule of this name, and the key that reads like this. */
-  #find(ruleName: unknown, keyName: unknown): { rule: Rule; key: string } | string {
+  async #find(ruleName: unknown, keyName: unknown): Promise<{ rule: Rule; key: string } | string> {
     const { limits } = this.#parts;
     const rules = limits.rules;
     const rule = rules.find(({ name }) => name === ruleName || name === `budget:${ruleName}`);
     if (rule === undefined)
       return `there is no limit ${JSON.stringify(ruleName)}; there are ${rules.map(({ name }) => name).join(', ')}`;
-    const where = limits.elsewhere(rule.name);
-    if (where !== undefined)
-      return `limit ${rule.name} is counted ${where}, and is changed by the configuration: raise it there and reload`;
     if (typeof keyName !== 'string') return 'name the key as gatehouse limits shows it';
-    const seen = limits.authority.keyNamed(rule.name, (key) => sayKey(key) === keyName);
-    if (seen !== undefined) return { rule, key: seen };
-    return { rule, key: keyName === '(none)' ? '' : keyName };
+    try {
+      const seen = await limits.keyNamed(rule.name, (key) => sayKey(key) === keyName);
+      return { rule, key: seen ?? (keyName === '(none)' ? '' : keyName) };
+    } catch (error) {
+      return `limit ${rule.name} is counted by all nodes together, and their store cannot be asked: ${(error as Error).message}`;
+    }
   }
 
   #apply(id: string, one: Override): void {
     const before = this.#all.get(id);
     this.#all.set(id, one);
-    if (before?.limit !== one.limit) this.#parts.limits.authority.limitKey(one.rule, one.key, one.limit);
+    if (before?.limit !== one.limit) this.#parts.limits.limitKey(one.rule, one.key, one.limit);
   }
 
   #end(id: string, { rule, key }: Override): void {
     this.#all.delete(id);
-    this.#parts.limits.authority.limitKey(rule, key, undefined);
+    this.#parts.limits.limitKey(rule, key, undefined);
     this.#parts.notice({
       level: 'info',
       message: `limit ${rule} of ${sayKey(key)} is as the configuration has it again`,

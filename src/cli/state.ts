@@ -8,7 +8,7 @@ import { KEY_USE_KIND, type KeyUses } from '../policy/access/access.ts';
 import type { Registry } from '../policy/authorize/authorize.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
-import { Directory, type Services } from '../supervisor/supervisor.ts';
+import { Directory, type DirectoryHealth, type Services } from '../supervisor/supervisor.ts';
 import { followDomains } from './domains.ts';
 import { directoryKinds } from './kinds.ts';
 import { ledgerOn } from './ledgeron.ts';
@@ -24,6 +24,8 @@ export interface StateParts {
   domains(changes: DomainDocumentChange[]): void;
   /** What workers know is as the store has it. */
   synced(): void;
+  /** Told of the store's health. */
+  health: DirectoryHealth & { opened(driver: string): void };
   /** Plans and tenants, as the store has them. */
   registry: Registry;
   /** Where the embedded store is when the configuration names no place. */
@@ -56,6 +58,7 @@ export class State {
       const store = await this.open(config.store);
       if (this.#unfollow === undefined && servesDomains(config)) await this.#follow(store);
       this.#warnShadowed(config);
+      this.#warnMissing(config);
     } catch (error) {
       const why = `the store cannot be read: ${(error as Error).message}`;
       if (!standsAlone(config)) throw new Error(why);
@@ -74,7 +77,7 @@ export class State {
   }
 
   async #open(config: Config['store']): Promise<Store> {
-    const { clock, events, services, notice, folder, synced, registry } = this.#parts;
+    const { clock, events, services, notice, folder, synced, health, registry } = this.#parts;
     const store = await openStore(config, folder, { clock, events, shown: shownInHistory });
     try {
       const directory = new Directory({
@@ -84,7 +87,9 @@ export class State {
         clock,
         notice,
         synced,
+        health,
       });
+      health.opened(store.driver);
       await directory.start();
       this.#store = store;
       this.#directory = directory;
@@ -110,6 +115,22 @@ export class State {
     if (both.length === 0) return;
     const what = `in the configuration and in the store: ${both.slice(0, 10).join(', ')}${both.length > 10 ? ' and more' : ''}`;
     notice({ level: 'warn', message: `${what}; the configuration's hold, and changes of the others do nothing` });
+  }
+
+  /** Tenants whose plan is nowhere: their callers are refused. */
+  #warnMissing({ plans, tenants }: Config): void {
+    const { registry, notice } = this.#parts;
+    const lost = [...registry.tenants]
+      .filter(([id, { plan }]) => plan !== '' && !Object.hasOwn(tenants, id) && !this.#hasPlan(plans, plan))
+      .map(([id, { plan }]) => `${id} (${plan})`);
+    if (lost.length === 0) return;
+    const which = `${lost.slice(0, 10).join(', ')}${lost.length > 10 ? ` and ${lost.length - 10} more` : ''}`;
+    const message = `tenants in the store have a plan that is neither there nor in the configuration, and their callers are refused: ${which}; make the plan, or give them another`;
+    notice({ level: 'warn', message });
+  }
+
+  #hasPlan(plans: Config['plans'], name: string): boolean {
+    return Object.hasOwn(plans, name) || this.#parts.registry.plans.has(name);
   }
 
   async #follow(store: Store): Promise<void> {

@@ -70,6 +70,11 @@ export class TokenDesk {
     await this.#service.configure(tokens, access.pepper);
   }
 
+  /** The settings are in force, or those of before are again. */
+  async settle(): Promise<void> {
+    await this.#service?.settle();
+  }
+
   close(): void {
     this.#service?.close();
     this.#parts.authority.close();
@@ -88,6 +93,7 @@ export class TokenDesk {
         prove: (proof, method, uri) => voucher.prove(proof, method, uri),
         revocation: (ended) => voucher.revocation({ ...ended, issuer: OWN_ISSUER }),
         isRevoked: (names) => voucher.isRevoked(OWN_ISSUER, names),
+        endedUpTo: (session, client) => voucher.endedUpTo(OWN_ISSUER, session, client),
         hold: (address, name) => voucher.hold(address, name),
         failed: (address, name) => voucher.failed(address, name),
         publish: (keys) => {

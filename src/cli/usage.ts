@@ -27,7 +27,7 @@ const ENTRY = [
   'upstream',
   'status',
   'durationMs',
-  'estimated',
+  'source',
 ];
 const SHORT = ['at', 'tenant', 'key', 'model', 'inputTokens', 'outputTokens', 'cost', 'status'];
 

@@ -1,8 +1,9 @@
 /** A worker process: the data plane, its observer, and the link to the supervisor, wired together. */
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
+import type { Counted } from '../ai/count.ts';
 import { type Config, dataFolder } from '../config/config.ts';
-import { createGatehouse, warmUp } from '../gatehouse.ts';
+import { createGatehouse, WARM_UP_DESCRIPTORS, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
@@ -16,6 +17,7 @@ import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.t
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
 import type { BusyNote, QueueAnswer } from '../upstream/queue/queue.ts';
+import { COUNT_MS, COUNT_SERVICE, type CountAsk } from './countdesk.ts';
 import { followKinds } from './kinds.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
 import { QUOTA_SERVICE } from './nodelimits.ts';
@@ -66,6 +68,7 @@ function runWorker(): void {
   const accessLog = new WorkerLog(events, sink);
 
   let warm = false;
+  let warming = true;
 
   const observe = async (config: Config) => {
     if (!observer) {
@@ -125,20 +128,27 @@ function runWorker(): void {
             pseudonym,
             idPrefix,
             share: () => ({ slot: Number(slot), workers: workerCount }),
-            readings: loadReader(),
+            readings: loadReader(systemClock),
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
             tls,
             askProbe: link.askProbe,
             askQueue: (ask, timeoutMs) => link.ask(QUEUE_SERVICE, ask, timeoutMs) as Promise<QueueAnswer | undefined>,
             askService: (service, request) => link.ask(service, request, SERVICE_MS) as Promise<ServiceAnswer>,
             askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
+            askCount: (tokenizer, order) =>
+              link.ask(COUNT_SERVICE, { tokenizer, order } satisfies CountAsk, COUNT_MS) as Promise<Counted>,
             keys,
             registry,
             used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),
             tokens,
             ledgerTrouble: () => usage.trouble,
             relisten: (listener) => link.relisten(listener),
-            ...(descriptors === undefined ? {} : { descriptors }),
+            ...(descriptors && {
+              descriptors: {
+                limit: descriptors.limit,
+                used: () => descriptors.used + (warming ? WARM_UP_DESCRIPTORS : 0),
+              },
+            }),
           });
           await gatehouse.start();
         }
@@ -149,7 +159,9 @@ function runWorker(): void {
         await gatehouse.doors.listen(listener, handle);
         if (!warm) {
           warm = true;
-          void warmUp(createGatehouse, systemClock, warmEvents());
+          void warmUp(createGatehouse, systemClock, warmEvents()).then(() => {
+            warming = false;
+          });
         }
       },
       unlisten: (listener) => gatehouse?.doors.unlisten(listener),

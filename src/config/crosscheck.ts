@@ -117,6 +117,9 @@ function checkUpstream(path: Path, upstream: UpstreamConfig, parts: Parts, repor
   if (upstream.endpoints.every((endpoint) => endpoint.weight === 0)) {
     report.warn([...path, 'endpoints'], 'every endpoint has weight 0, so none gets requests', 'key');
   }
+  if (upstream.queue.scope === 'shared' && !parts.redis) {
+    report.at([...path, 'queue', 'scope'], 'nobody to share it with: nodes know of each other by "redis"; add that');
+  }
   checkResilience(path, upstream, report);
   const { tls, health } = upstream;
   if (tls.key !== undefined && tls.certificate === undefined) {

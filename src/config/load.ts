@@ -10,6 +10,7 @@ import { loadPem } from './pem.ts';
 import { type Path, type Place, type Problem, placeOf, sorted } from './problem.ts';
 import type { Surroundings } from './reference.ts';
 import { checkRoutes } from './routecheck.ts';
+import { loadTokenizers } from './tokenizercheck.ts';
 
 /** A right file. */
 export interface Loaded {
@@ -55,6 +56,7 @@ export function checkFragments(fragments: readonly Fragment[], around: Surroundi
   crosscheck(parts, report);
   checkRoutes(parts, report);
   const files = loadPem(parts, around, now, report);
+  loadTokenizers(parts, around, report);
   if (problems.length > 0 || report.failed || !parsed.success) return end();
   const { data: config } = parsed;
   return { ok: true, config, files, sources: [...around.sources], warnings: [...warnings, ...report.warnings] };

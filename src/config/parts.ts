@@ -25,6 +25,8 @@ export interface Parts {
   /** Undefined when it is wrong, or not there. */
   chaos: ChaosConfig | undefined;
   access: AccessConfig | undefined;
+  /** Several nodes have a store in common. */
+  redis: boolean;
   /** Undefined when one of them is wrong. */
   money: { prices: PricesConfig; limits: LimitConfig[]; budgets: BudgetConfig[] } | undefined;
   tokens: TokensConfig | undefined;
@@ -54,6 +56,7 @@ export function partsOf(config: Config): Parts {
     admin: config.admin,
     chaos: config.chaos,
     access: config.access,
+    redis: config.redis !== undefined,
     money: { prices: config.prices, limits: config.limits, budgets: config.budgets },
     tokens: config.tokens,
     signup: config.signup,
@@ -93,6 +96,7 @@ export function partsOfWrong(value: unknown): Parts {
     memoryLimits: [],
     chaos: chaosConfig.safeParse(file.chaos).data,
     access: accessConfig.safeParse(file.access).data,
+    redis: file.redis !== undefined,
     money: undefined,
     tokens: tokensConfig.safeParse(file.tokens).data,
     signup: signupConfig.safeParse(file.signup).data,

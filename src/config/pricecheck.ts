@@ -13,6 +13,10 @@ export function checkPrices(parts: Parts, report: Report): void {
     const remedy = suggestion(name, parts.modelNames, 'models');
     report.at(['prices', 'models', name], `no model is named "${name}"; ${remedy}`, 'key');
   }
+  for (const [name, { when }] of Object.entries(prices.models))
+    checkExceptions(['prices', 'models', name], name, when, parts, report);
+  if (prices.default !== undefined)
+    checkExceptions(['prices', 'default'], undefined, prices.default.when, parts, report);
   const names = new Set<string>();
   budgets.forEach(({ name }, i) => {
     if (names.has(name)) report.at(['budgets', i, 'name'], `two budgets are named "${name}"; rename one`);
@@ -29,6 +33,28 @@ export function checkPrices(parts: Parts, report: Report): void {
     );
   } else if (open && parts.models.length === 0 && Object.keys(prices.models).length === 0) {
     report.at(place, 'money is limited here, and nothing has a price; add prices.default or prices.models');
+  }
+}
+
+/** Versions and upstreams that there are not: their price would never hold. `model`: undefined for all of them. */
+function checkExceptions(
+  path: Path,
+  model: string | undefined,
+  when: readonly { version?: string | undefined; upstream?: string | undefined }[],
+  parts: Parts,
+  report: Report,
+): void {
+  const known = parts.models.filter(([name]) => model === undefined || name === model);
+  const versions = [...new Set(known.flatMap(([, { versions: all }]) => all.map(({ name }) => name)))];
+  for (const [i, { version, upstream }] of when.entries()) {
+    const here = [...path, 'when', i];
+    if (version !== undefined && known.length > 0 && !versions.includes(version))
+      report.at([...here, 'version'], `no version is named "${version}"; ${suggestion(version, versions, 'versions')}`);
+    if (upstream !== undefined && !parts.upstreamNames.includes(upstream))
+      report.at(
+        [...here, 'upstream'],
+        `no upstream is named "${upstream}"; ${suggestion(upstream, parts.upstreamNames, 'upstreams')}`,
+      );
   }
 }
 

@@ -17,6 +17,16 @@ export function authenticateByModel(passage: Passage): Step {
   return pass(passage, passage.route as Found);
 }
 
+/** From here on the caller is known: what is taken back ends its request. */
+export function attend(passage: Passage): Step {
+  const { identity } = passage.exchange;
+  // With the plan in force it is the same caller.
+  if (identity === undefined || identity === passage.permit?.identity) return undefined;
+  passage.caller = identity;
+  if (passage.slot < 0) passage.worker.callers.add(passage);
+  return undefined;
+}
+
 function pass(passage: Passage, found: Found): Step {
   const gate = passage.snapshot.gateOf(found);
   if (gate === passage.gate) return undefined;

@@ -5,18 +5,23 @@ import type { Exchange } from '../kernel/exchange.ts';
 /** A request whose price is known. */
 export interface Priced {
   readonly price: Price | undefined;
+  /** Where it may go over to. */
+  readonly otherPrice: Price | undefined;
   readonly snapshot: { readonly prices: { readonly reserveMs: number } };
 }
 
 /** The most that a request may cost with so many tokens; 0 where it has no price. */
 export function creditsFor(passage: Priced, inputTokens: number, outputTokens: number): number {
-  const { price: found, snapshot } = passage;
-  return found === undefined ? 0 : worstCost(found, inputTokens, outputTokens, snapshot.prices.reserveMs);
+  const { price: found, otherPrice: other, snapshot } = passage;
+  const { reserveMs } = snapshot.prices;
+  const here = found === undefined ? 0 : worstCost(found, inputTokens, outputTokens, reserveMs);
+  return other === undefined ? here : Math.max(here, worstCost(other, inputTokens, outputTokens, reserveMs));
 }
 
 /** The most that more output of a request costs that has its reservation. */
-export function moreCredits({ price: found }: Pick<Priced, 'price'>, outputTokens: number): number {
-  return found === undefined ? 0 : worstOutput(found, outputTokens);
+export function moreCredits({ price: found, otherPrice: other }: Priced, outputTokens: number): number {
+  const here = found === undefined ? 0 : worstOutput(found, outputTokens);
+  return other === undefined ? here : Math.max(here, worstOutput(other, outputTokens));
 }
 
 /** What it has cost: tokens as used; the rest when the server has answered other than by an error. */

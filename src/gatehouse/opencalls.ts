@@ -1,29 +1,43 @@
-/** Requests on their way whose caller is known: when a credential is taken back, what runs by it ends as well. */
+/**
+ * Requests on their way whose caller is known, whether they wait for something or are with a server: when a credential is
+ * taken back, or a tenant switched off, what runs by it ends as well.
+ */
 import type { Clock } from '../kernel/clock.ts';
-import { GatehouseError } from '../kernel/error.ts';
+import type { GatehouseError } from '../kernel/error.ts';
 import type { Identity } from '../kernel/identity.ts';
-import { type CompiledAccess, takenBack } from '../policy/access/access.ts';
+import { type AccessGate, type CompiledAccess, takenBack } from '../policy/access/access.ts';
+import type { Permissions } from '../policy/authorize/authorize.ts';
 import { flushCorked } from '../socket/cork.ts';
 
 /** How often it is looked whether something was taken back, in milliseconds. */
 const LOOK_MS = 200;
 
-/** A request that can be cut. */
+/** A request that can be ended. */
 interface OpenCall {
   slot: number;
-  readonly exchange: { readonly identity: Identity | undefined };
-  readonly forwarding: { cut(error: GatehouseError): void } | undefined;
+  /** As its credential said, before a plan was added. */
+  readonly caller: Identity | undefined;
+  readonly gate: AccessGate | undefined;
+  readonly exchange: { readonly route: string };
+  /** Ends it, wherever it is. */
+  cutOff(error: GatehouseError): void;
+}
+
+/** Who decides whether a call may go on. */
+interface InForce {
+  readonly access: CompiledAccess;
+  readonly permissions: Pick<Permissions, 'permitOf'>;
 }
 
 /** See the file's head. */
 export class OpenCalls {
   readonly #calls: OpenCall[] = [];
-  readonly #state: () => readonly [number, CompiledAccess];
+  readonly #state: () => readonly [number, InForce];
   #epoch = 0;
-  #access: CompiledAccess | undefined = undefined;
+  #inForce: InForce | undefined = undefined;
 
-  /** `state`: what rises when a credential may have been taken back, and the methods in force. */
-  constructor(clock: Clock, state: () => readonly [number, CompiledAccess]) {
+  /** `state`: what rises when a credential or tenant may have been taken back, and what decides. */
+  constructor(clock: Clock, state: () => readonly [number, InForce]) {
     this.#state = state;
     clock.every(LOOK_MS, () => this.#look());
   }
@@ -42,14 +56,25 @@ export class OpenCalls {
   }
 
   #look(): void {
-    const [epoch, access] = this.#state();
-    if (epoch === this.#epoch && access === this.#access) return;
+    const [epoch, inForce] = this.#state();
+    if (epoch === this.#epoch && inForce === this.#inForce) return;
     this.#epoch = epoch;
-    this.#access = access;
-    const ended = this.#calls.filter(({ exchange: { identity } }) => identity && takenBack(access, identity));
-    for (const call of ended) {
-      call.forwarding?.cut(new GatehouseError('unauthorized', 'The credential of this request has been revoked.'));
+    this.#inForce = inForce;
+    const ended: [OpenCall, GatehouseError][] = [];
+    for (const call of this.#calls) {
+      const error = reasonOf(call, inForce);
+      if (error !== undefined) ended.push([call, error]);
     }
+    for (const [call, error] of ended) call.cutOff(error);
     if (ended.length > 0) flushCorked();
   }
+}
+
+/** Why a call may not go on; undefined: it may. */
+function reasonOf({ caller, gate, exchange }: OpenCall, { access, permissions }: InForce): GatehouseError | undefined {
+  if (caller === undefined) return undefined;
+  if (takenBack(access, caller)) return gate?.revoked(exchange.route);
+  // What a plan allows counts for the next request; a tenant that is switched off is out.
+  const { denial } = permissions.permitOf(caller);
+  return denial?.rule === 'tenant/disabled' ? denial.error : undefined;
 }

@@ -9,8 +9,8 @@ import type { Meter } from './meter.ts';
 interface Queued {
   readonly exchange: Exchange;
   readonly destination: Upstream | undefined;
-  /** It may go over to another upstream. */
-  readonly movable: boolean;
+  /** Not negative: it may go over to another upstream. */
+  readonly spillStep: number;
   readonly operation: Operation | undefined;
   readonly peek: RequestPeek | undefined;
   readonly body: Buffer | undefined;
@@ -37,7 +37,7 @@ export function orderOf(
   patienceMs: number,
   upstream: Upstream | undefined = request.destination,
 ): Order {
-  const { exchange, movable } = request;
+  const { exchange, spillStep } = request;
   const { identity, priority } = exchange;
   const weights = upstream?.queue?.weights;
   const caller = identity === undefined ? exchange.inbound.clientAddress : identity.tenant || identity.principal;
@@ -48,6 +48,6 @@ export function orderOf(
     cost: Math.max(1, Math.min(MOST_TOKENS, Math.ceil(tokensOf(request)))),
     patienceMs,
     waitedMs,
-    movable,
+    movable: spillStep >= 0,
   };
 }

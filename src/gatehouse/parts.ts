@@ -10,6 +10,7 @@ import type { ServiceAnswer, ServiceRequest } from '../policy/token/token.ts';
 import type { AskQueue } from '../upstream/queue/queue.ts';
 import type { Lookup } from '../upstream/resolve.ts';
 import type { UpstreamParts } from '../upstream/upstream.ts';
+import type { AskCount } from './counting.ts';
 import type { SnapshotInput } from './snapshot.ts';
 
 /** What a worker is given from outside. */
@@ -28,8 +29,8 @@ export interface WorkerParts {
   readings?: () => Readings;
   /** Frees memory that is no longer used. */
   collect?: () => void;
-  /** File descriptors: as many as there may be, and those in use before any connection. */
-  descriptors?: { limit: number; used: number };
+  /** File descriptors: as many as there may be, and those in use beside connections. */
+  descriptors?: { limit: number; used: () => number };
   /** Certificates, ticket keys and challenges that come while the worker runs; its own when left out. */
   tls?: TlsShared;
   /** Asks for the bound handle of a listener again, which stopped accepting; `listen` is then called with it. */
@@ -50,6 +51,8 @@ export interface WorkerParts {
   ledgerTrouble?: () => string;
   /** Whom to ask for what a service of ours answers; nobody when left out. */
   askService?: (service: string, request: ServiceRequest) => Promise<ServiceAnswer>;
+  /** Whom to ask for a count of tokens; they are estimated when left out. */
+  askCount?: AskCount;
   /** Whom to ask before a breaker's probe; nobody when left out, as in a process that is alone. */
   askProbe?: UpstreamParts['askProbe'];
 }

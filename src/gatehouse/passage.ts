@@ -3,6 +3,7 @@ import {
   errorBody,
   errorContentType,
   type Operation,
+  type Produced,
   type RequestPeek,
   type StreamGuard,
   streamError,
@@ -17,6 +18,7 @@ import type { GatehouseError } from '../kernel/error.ts';
 import type { Events } from '../kernel/event.ts';
 import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
+import type { Identity } from '../kernel/identity.ts';
 import type { TlsShared } from '../listen/tlsshared.ts';
 import type { AccessGate } from '../policy/access/access.ts';
 import type { Permit } from '../policy/authorize/authorize.ts';
@@ -24,22 +26,24 @@ import type { Chaos } from '../policy/chaos/chaos.ts';
 import type { Overload } from '../policy/overload/overload.ts';
 import type { Admission, Quota } from '../policy/quota/quota.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
-import { type CompiledRoute, leavesOut } from '../route/route.ts';
+import type { CompiledRoute } from '../route/route.ts';
 import type { Forward } from '../upstream/forward.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts';
 import type { Order } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { reservedFor, usageOf } from './demand.ts';
+import { account } from './account.ts';
+import { answerLines, corsLines, errorLines, leftLines } from './answerlines.ts';
+import type { Counting } from './counting.ts';
+import { reservedFor } from './demand.ts';
 import { grpcFields } from './grpc.ts';
-import { leftLines } from './leftlines.ts';
 import type { Meter } from './meter.ts';
 import type { OpenCalls } from './opencalls.ts';
 import { orderOf } from './order.ts';
 import type { WorkerParts } from './parts.ts';
-import { ALLOW, REASONS } from './reasons.ts';
-import { settle } from './settle.ts';
+import { REASONS } from './reasons.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
+import { tokenizerOf } from './tokenizer.ts';
 
 /** The stage has taken the exchange over: it has answered, or goes on when it has what it waits for. */
 export const ANSWERED = Symbol('answered');
@@ -67,6 +71,7 @@ export interface PassageHost {
   readonly askService: WorkerParts['askService'];
   /** What is known about how models count. */
   readonly ratios: TokenRatios;
+  readonly counting: Counting;
   /** Requests that are here now. */
   readonly underWay: number;
   /** Name of this instance in Via. */
@@ -119,6 +124,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** The answer is read for usage. */
   reads = false;
   progress: UsageProgress | undefined = undefined;
+  /** What was generated, kept for a tokenizer. */
+  produced: Produced | undefined = undefined;
   /** A limit counts its tokens, so its body has to be read. */
   counted = false;
   /** Its tokens, where limits count them. */
@@ -127,8 +134,9 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   guard: StreamGuard | undefined = undefined;
   /** What was claimed of its limits; undefined where there are none. */
   admission: Admission | undefined = undefined;
-  /** What its use costs; undefined where nothing has a price. */
+  /** What its use costs, here and where it may go over to; undefined where nothing has a price. */
   price: Price | undefined = undefined;
+  otherPrice: Price | undefined = undefined;
   // The plan.
   destination: Upstream | undefined = undefined;
   hashKey: string | undefined = undefined;
@@ -147,6 +155,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   patience = Number.POSITIVE_INFINITY;
   /** On its way to an upstream for a caller who is known. */
   forwarding: Forward | undefined = undefined;
+  /** Its caller as the credential said, before a plan was added. */
+  caller: Identity | undefined = undefined;
   /** Place among the open calls; -1: none. */
   slot = -1;
 
@@ -158,8 +168,9 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.owner = this;
   }
 
-  get movable(): boolean {
-    return this.spillStep >= 0;
+  /** Who counts its tokens where the server does not say; undefined: nobody. */
+  get tokenizer(): string | undefined {
+    return tokenizerOf(this);
   }
 
   elsewhere(error: GatehouseError): boolean {
@@ -187,14 +198,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   }
 
   responseFields(head: FieldSection, drop: number): string {
-    const changes = this.route?.responseFields;
-    const cors = this.#corsLines();
-    const left = cors + leftLines(this);
-    if (changes === undefined && cors === '') return head.lines(drop) + left;
-    // What the server says about pages of other origins it says to us.
-    const goes = (name: string) => cors === '' || !name.startsWith('access-control-');
-    if (changes === undefined) return head.linesWhere(drop, goes) + left;
-    return head.linesWhere(drop, (name) => goes(name) && !leavesOut(changes, name)) + changes.lines + left;
+    return answerLines(this, head, drop);
   }
 
   reserved(): ReturnType<typeof reservedFor> {
@@ -211,12 +215,14 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     this.answer(this.exchange, error);
   }
 
+  /** Ends it, whether it waits here or is with a server. */
+  cutOff(error: GatehouseError): void {
+    if (this.forwarding !== undefined) this.forwarding.cut(error);
+    else if (this.exchange.outcome === 'open') this.refuse(error);
+  }
+
   answer(exchange: Exchange, error: GatehouseError): void {
-    let fields = `Proxy-Status: gatehouse; error=${error.proxyError}; details="${error.code}"\r\n`;
-    if (error.retryAfterMs !== undefined)
-      fields += `Retry-After: ${Math.max(1, Math.ceil(error.retryAfterMs / 1000))}\r\n`;
-    if (error.code === 'method_not_allowed') fields += ALLOW;
-    for (const [name, value] of error.fields ?? []) fields += `${name}: ${value}\r\n`;
+    const fields = errorLines(error);
     if (error.close) exchange.inbound.closeAfter();
     const outcome = exchange.outcome === 'denied' ? 'denied' : 'failed';
     const { protocol, id } = exchange;
@@ -237,11 +243,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.inbound.end('');
   }
 
-  /** Answers with a JSON document of our own. */
-  answerJson(text: string): void {
-    this.answerText('application/json', text);
-  }
-
   /** Answers with a text of our own. */
   answerText(type: string, text: string): void {
     this.#send(200, type, '', text, 'completed');
@@ -259,19 +260,13 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     const body = Buffer.from(text);
     const content = type === '' ? '' : `Content-Type: ${type}\r\n`;
     const own = `x-request-id: ${id}\r\nDate: ${this.worker.httpDate()}\r\n`;
-    const fields = `${content}${own}${more}${this.#corsLines()}${leftLines(this)}`;
+    const fields = `${content}${own}${more}${corsLines(this)}${leftLines(this)}`;
     exchange.status = status;
     exchange.responseBytes = body.length;
     this.ended(exchange, outcome, error);
     inbound.head(status, REASONS.get(status) ?? 'Error', fields, body.length);
     inbound.write(body, 0, body.length);
     inbound.end('');
-  }
-
-  /** What pages of other origins may do, where the route says something about them. */
-  #corsLines(): string {
-    const cors = this.route === undefined ? undefined : this.snapshot.cors[this.route.index];
-    return cors === undefined ? '' : cors.lines(this.head.get('origin'));
   }
 
   cutEvent(exchange: Exchange, shape: ResponseShape | undefined, error: GatehouseError): string {
@@ -283,12 +278,10 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   ended(exchange: Exchange, outcome: Outcome, error: GatehouseError | undefined): void {
     exchange.outcome = outcome;
     exchange.error = error;
-    exchange.usage = usageOf(this, outcome);
     exchange.endedAt = this.worker.clock.now();
     if (this.slot >= 0) this.worker.callers.remove(this);
     this.ticket?.cancel();
-    settle(this);
-    this.worker.events.emit('requestEnded', exchange);
+    account(this);
     this.worker.held -= this.held;
     this.held = 0;
     this.worker.left();

@@ -15,6 +15,11 @@ export function price(passage: Passage): Step {
     return new GatehouseError('ledger_unavailable', message, { retryAfterMs: 1000 });
   }
   if (prices.none) return undefined;
-  passage.price = prices.of(exchange.model, exchange.version, destination?.name ?? '', worker.clock.wall());
+  // Who has gone over to another version comes here again, later than it came in.
+  const { clock } = worker;
+  const came = passage.given === undefined ? clock.wall() : clock.wall() - (clock.now() - exchange.startedAt);
+  passage.price = prices.of(exchange.model, exchange.version, destination?.name ?? '', came);
+  const other = passage.version?.spillover?.to;
+  if (other !== undefined) passage.otherPrice = prices.of(exchange.model, other.name, other.upstream, came);
   return undefined;
 }

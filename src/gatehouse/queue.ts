@@ -42,7 +42,7 @@ class Wait {
       if (error === undefined) this.#called();
       else this.#refused(error);
     });
-    if (!passage.movable) return;
+    if (passage.spillStep < 0) return;
     const { worker, version } = passage;
     const wait = (version?.spillover?.after ?? 0) - (worker.clock.now() - this.#since);
     if (wait > 0) this.#timer = worker.clock.after(wait, () => this.#whenBusy());

@@ -21,6 +21,9 @@ import type { Worker } from './worker.ts';
 const REQUESTS = 3000;
 const CONNECTIONS = 8;
 
+/** File descriptors that a warm-up takes at most: both ends of each connection on either side, and two listeners. */
+export const WARM_UP_DESCRIPTORS = CONNECTIONS * 4 + 2;
+
 const json = (text: string) => Buffer.from(text);
 const crlf = (...lines: string[]) => `${lines.join('\r\n')}\r\n\r\n`;
 

@@ -17,6 +17,7 @@ import { type AskAuthority, allRules, LocalAuthority, Quota } from '../policy/qu
 import { flushCorked } from '../socket/cork.ts';
 import { Deadlines } from '../socket/deadlines.ts';
 import { reportExceptions } from '../socket/report.ts';
+import { Counting } from './counting.ts';
 import { HttpDate } from './date.ts';
 import { Doors } from './doors.ts';
 import { EndpointNews } from './endpointnews.ts';
@@ -50,6 +51,7 @@ export class Worker implements ListenerHandler, PassageHost {
   /** How much they may use. */
   readonly quota: Quota;
   readonly ratios = new TokenRatios();
+  readonly counting: Counting;
   readonly callers: OpenCalls;
   /** Places at servers, and who waits for them. */
   readonly queues: LocalQueues;
@@ -80,6 +82,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#deadlines = new Deadlines(parts.clock);
     this.access = new Access(parts);
     this.askService = parts.askService;
+    this.counting = new Counting(parts.askCount, () => this.fault('tokens_uncounted'));
     this.registry = parts.registry ?? new Registry();
     this.#alone = parts.askAuthority === undefined ? new LocalAuthority(parts.clock) : undefined;
     const ask: AskAuthority = async (asks) => {
@@ -93,13 +96,13 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
     });
-    this.callers = new OpenCalls(parts.clock, () => [this.access.epoch, this.snapshot.access]);
+    this.callers = new OpenCalls(parts.clock, () => [this.access.epoch + this.registry.epoch, this.snapshot]);
     this.tls = parts.tls ?? new TlsShared();
     this.overload = new Overload(parts);
     const { clock, descriptors } = parts;
     this.#intake = new Intake(
       clock,
-      descriptors && { limit: descriptors.limit, used: () => descriptors.used + this.#sockets() },
+      descriptors && { limit: descriptors.limit, used: () => descriptors.used() + this.#sockets() },
     );
     this.doors = new Doors({
       clock,
@@ -146,9 +149,11 @@ export class Worker implements ListenerHandler, PassageHost {
   /** Stops accepting, lets requests end, closes idle connections; resolves when all is quiet, or cuts after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void> {
     const draining = this.doors.drain();
-    const quiet = () => this.#active === 0 && draining.every((listener) => listener.connections === 0);
+    const quiet = () =>
+      this.#active === 0 && this.counting.waiting === 0 && draining.every((listener) => listener.connections === 0);
     return untilQuiet(this.clock, deadlineMs, quiet, () => {
       for (const listener of draining) listener.destroy();
+      this.counting.giveUp();
       for (const upstream of this.snapshot.upstreams.values()) upstream.close();
       this.overload.close();
     });

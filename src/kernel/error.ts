@@ -58,8 +58,10 @@ export const ERROR_CODES = Object.keys(TABLE) as ErrorCode[];
 
 /** What may be said beyond code and message. */
 export interface ErrorDetail {
-  /** Name of the rule, route or setting that decided; shown to operators and clients. */
+  /** Name of the rule, route or setting that decided; shown to operators and, unless `quiet`, to clients. */
   rule?: string;
+  /** The client has not proved who it is: names of the configuration are none of its business. */
+  quiet?: boolean;
   /** Which request parameter is at fault (`model`, `Host`, …). */
   param?: string;
   /** When trying again makes sense, in milliseconds from now. */
@@ -80,6 +82,8 @@ export class GatehouseError {
   readonly code: ErrorCode;
   readonly message: string;
   readonly rule: string | undefined;
+  /** The same, as far as the client is told. */
+  readonly toldRule: string | undefined;
   readonly param: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly close: boolean;
@@ -91,6 +95,7 @@ export class GatehouseError {
     this.code = code;
     this.message = message;
     this.rule = detail?.rule;
+    this.toldRule = detail?.quiet === true ? undefined : detail?.rule;
     this.param = detail?.param;
     this.retryAfterMs = detail?.retryAfterMs;
     this.#status = detail?.status ?? TABLE[code][0];

@@ -33,6 +33,17 @@ export interface OverloadEvent {
   pressures: Readonly<Record<'memory' | 'heap' | 'loopDelay', number>>;
   /** From 0 (every request is taken) to 1 (none is). */
   shedding: number;
+  /** What the processors say, and how many requests a second are taken because of that. */
+  system: {
+    /** Requests a second; 0: as many as come. */
+    rate: number;
+    /** Busy shares from 0 to 1: of one core by this process, of its quota by its control group, of the machine. */
+    cpu: Readonly<Record<'worker' | 'quota' | 'machine', number>>;
+    /** Processor time of a request, in milliseconds. */
+    ownTimeMs: number;
+    /** Requests refused since the event before, or that would have been. */
+    refused: number;
+  };
 }
 
 /** A breaker opened, closed, or sent its probe. */
@@ -49,7 +60,10 @@ export interface BreakerEvent {
   own: boolean;
 }
 
-/** A request goes to a server, or more was reserved for it while it runs. Subscribers may keep it until the request has ended. */
+/**
+ * A request goes to a server, or more was reserved for it while it runs, or its answer has ended before its usage is known.
+ * Subscribers may keep it until the request has ended.
+ */
 export interface ForwardedEvent {
   readonly exchange: Exchange;
   /** The most that it may use, as far as it is known, and what its budgets are. To be asked while it runs. */

@@ -142,6 +142,9 @@ export interface Usage {
   reasoningTokens: number;
 }
 
+/** Who says what was used: the server, a tokenizer here, or (in part at least) an estimate. */
+export type UsageSource = '' | 'reported' | 'counted' | 'estimated';
+
 /** The API family a request speaks; errors are answered in its shape. */
 export type Protocol = 'openai' | 'anthropic' | 'grpc' | 'http';
 
@@ -193,8 +196,10 @@ export class Exchange {
   bodyLimit = Number.POSITIVE_INFINITY;
   requestBytes = 0;
   responseBytes = 0;
-  /** As reported; for a stream that was cut, the output counted so far by its pieces. */
+  /** As reported; else counted by a tokenizer, or estimated. */
   usage: Usage | undefined = undefined;
+  /** Where `usage` comes from; '' where there is none. */
+  usageSource: UsageSource = '';
   /** What it cost, in thousand-millionths of the currency; 0 where nothing has a price. */
   cost = 0;
   /** Budget → its key, for those that nothing else of an exchange tells. */

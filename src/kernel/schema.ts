@@ -73,6 +73,15 @@ export const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/, 'expected a name of letters, digits and . _ : / - (at most 128)');
 
+/**
+ * A distinguished name on one line, as the log shows those of certificates: parts in the certificate's order, `, ` between them. The
+ * space may be left out; a comma inside a part is written `\\,` (RFC 4514 §2.4).
+ */
+export const distinguishedName = z
+  .string()
+  .min(1)
+  .transform((text) => text.trim().replace(/(\\.)|,\s*/gs, (_, escaped?: string) => escaped ?? ', '));
+
 /** `HOST:PORT`, `:PORT` or `unix:/path`. */
 export const address = z
   .string()

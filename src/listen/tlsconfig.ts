@@ -1,6 +1,6 @@
 /** Settings of TLS on a listener: certificates, what it speaks, whom it asks for a certificate. */
 import { z } from 'zod';
-import { count, duration } from '../kernel/schema.ts';
+import { count, distinguishedName, duration } from '../kernel/schema.ts';
 
 /** A name that a certificate can be issued for without DNS records. */
 const issuable = z
@@ -30,7 +30,9 @@ const clientRule = z
       .describe(
         'An alternative name of the certificate, such as `URI:spiffe://example.com/agent`; `*` at the end matches any ending.',
       ),
-    subject: z.string().min(1).optional().describe('The whole subject on one line, such as `CN=agent, O=Example`.'),
+    subject: distinguishedName
+      .optional()
+      .describe('The whole subject on one line, in the order of the certificate, such as `O=Example, CN=agent`.'),
     fingerprint: z
       .string()
       .transform((text) => text.replaceAll(':', '').toLowerCase())

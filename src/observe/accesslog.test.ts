@@ -49,6 +49,7 @@ test('a completed stream, whole', () => {
     'gen_ai.usage.output_tokens': 51,
     'gen_ai.usage.cache_read.input_tokens': 20,
     'gen_ai.usage.reasoning.output_tokens': 5,
+    'usage.source': 'counted',
     'user_agent.original': 'openai-node/6.49',
   });
 });

@@ -36,7 +36,7 @@ export function accessLogLine(x: Exchange, clock: Clock): string {
   if (x.firstTokenAt > 0) line += `,"ttft_ms":${millisText(x.firstTokenAt - x.startedAt)}`;
   if (x.forwardedAt > 0) line += `,"upstream_ms":${millisText(x.endedAt - x.forwardedAt)}`;
   if (x.stream) line += ',"stream":true';
-  if (x.usage !== undefined) line += usageText(x.usage);
+  if (x.usage !== undefined) line += usageText(x.usage) + (SOURCES[x.usageSource] ?? '');
   const agent = head.get('user-agent');
   return agent === undefined ? `${line}}\n` : `${line},"user_agent.original":${quote(agent, MAX_AGENT)}}\n`;
 }
@@ -98,6 +98,12 @@ function calledBy(identity: Identity | undefined): string {
   }
   return text;
 }
+
+const SOURCES: Readonly<Record<string, string>> = {
+  reported: ',"usage.source":"reported"',
+  counted: ',"usage.source":"counted"',
+  estimated: ',"usage.source":"estimated"',
+};
 
 function usageText(usage: Usage): string {
   let text = `,"gen_ai.usage.input_tokens":${countText(usage.inputTokens)},"gen_ai.usage.output_tokens":${countText(usage.outputTokens)}`;
@@ -170,5 +176,11 @@ export const ACCESS_LOG_FIELDS: readonly AccessLogField[] = [
   field('gen_ai.usage.output_tokens', 'number', 'usage is known', 'Generated tokens.'),
   field('gen_ai.usage.cache_read.input_tokens', 'number', 'above 0', 'Prompt tokens that came from a cache.'),
   field('gen_ai.usage.reasoning.output_tokens', 'number', 'above 0', 'Generated tokens spent on reasoning.'),
+  field(
+    'usage.source',
+    'string',
+    'usage is known',
+    'Who says so: `reported` by the server, `counted` by a tokenizer, or `estimated`.',
+  ),
   field('user_agent.original', 'string', 'the client sent one', 'User agent, at most 256 characters.'),
 ];

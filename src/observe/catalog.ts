@@ -9,6 +9,7 @@ import { LIMIT_METRICS } from './limitcatalog.ts';
 import { OVERLOAD_METRICS } from './overloadcatalog.ts';
 import { PLACE_METRICS, QUEUE_METRICS } from './queuecatalog.ts';
 import { SERVICE_METRICS } from './servicecatalog.ts';
+import { STORE_METRICS } from './storecatalog.ts';
 import { USAGE_METRICS } from './usagecatalog.ts';
 
 const PATH = ['route', 'model', 'version', 'upstream'] as const;
@@ -72,6 +73,12 @@ export const WORKER_METRICS = {
     [...PATH, 'type'],
     'Tokens as the providers report them; under limits by estimate where they do not. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
     { otel: 'gen_ai.client.token.usage' },
+  ),
+  usageSources: metric(
+    'counter',
+    'gatehouse_usage_source_total',
+    ['source'],
+    'Requests whose tokens are known, by who told them: reported (the server), counted (a tokenizer), or estimated.',
   ),
   wasted: metric(
     'counter',
@@ -268,6 +275,7 @@ export const SUPERVISOR_METRICS = {
     'Batches of DPoP proofs that Redis did not answer.',
   ),
   ...USAGE_METRICS,
+  ...STORE_METRICS,
   directorySyncedAt: metric(
     'gauge',
     'gatehouse_directory_synced_timestamp_seconds',

@@ -10,7 +10,7 @@ export const LIMIT_METRICS = {
     'counter',
     'gatehouse_limit_keys_evicted_total',
     [],
-    'Keys of strangers that were forgotten while something was counted, to make room.',
+    'Accounts of keys that made room for those of strangers while something was counted; that much is remembered, and no limit begins anew.',
   ),
   limitLeases: metric('counter', 'gatehouse_limit_leases_total', [], 'Leases that workers have asked for or reported.'),
   limitStoreUp: metric(

@@ -62,12 +62,17 @@ export class Metrics {
   readonly #endpointChanges: Family<Counter>;
   readonly #pressure: Family<Gauge>;
   readonly #shedding: Gauge;
+  readonly #cpuBusy: Family<Gauge>;
+  readonly #systemRate: Gauge;
+  readonly #ownTime: Gauge;
+  readonly #systemRefused: Counter;
   readonly #queues: QueueMetrics;
   readonly #breakerState: Family<Gauge>;
   readonly #breakerChanges: Family<Counter>;
   readonly #logLines: Family<Counter>;
   readonly #logDropped: Family<Counter>;
   readonly #notices: Family<Counter>;
+  readonly #sources: Family<Counter>;
 
   readonly #inFlightBy = new Map<string, { begun: Counter; inFlight: Gauge }>();
   readonly #openModels = new Set<string>();
@@ -97,12 +102,17 @@ export class Metrics {
     this.#endpointChanges = registry.counter(M.endpointChanges);
     this.#pressure = registry.gauge(M.pressure);
     this.#shedding = registry.gauge(M.shedding).with();
+    this.#cpuBusy = registry.gauge(M.cpuBusy);
+    this.#systemRate = registry.gauge(M.systemRate).with();
+    this.#ownTime = registry.gauge(M.ownTime).with();
+    this.#systemRefused = registry.counter(M.systemRefused).with();
     this.#queues = new QueueMetrics(registry);
     this.#breakerState = registry.gauge(M.breakerState);
     this.#breakerChanges = registry.counter(M.breakerChanges);
     this.#logLines = registry.counter(M.logLines);
     this.#logDropped = registry.counter(M.logDropped);
     this.#notices = registry.counter(M.notices);
+    this.#sources = registry.counter(M.usageSources);
   }
 
   /** Listens to everything it counts; returns the function that stops it. */
@@ -148,6 +158,7 @@ export class Metrics {
     this.#pathOf(x).count(x);
     if (x.route !== '') this.#queues.ended(x);
     if (x.identity !== undefined && x.identity.tenant !== '') this.#tenants.inc(x.identity.tenant, x.outcome);
+    if (x.usageSource !== '') this.#sources.with(x.usageSource).inc();
     const error = x.error;
     if (error === undefined) return;
     this.#errors.inc(error.code, x.route);
@@ -194,9 +205,13 @@ export class Metrics {
     this.#models = new Set(names);
   }
 
-  overload({ pressures, shedding }: OverloadEvent): void {
+  overload({ pressures, shedding, system }: OverloadEvent): void {
     for (const [resource, pressure] of Object.entries(pressures)) this.#pressure.with(resource).set(pressure);
     this.#shedding.set(shedding);
+    for (const [of, busy] of Object.entries(system.cpu)) this.#cpuBusy.with(of).set(busy);
+    this.#systemRate.set(system.rate);
+    this.#ownTime.set(system.ownTimeMs / 1000);
+    this.#systemRefused.inc(system.refused);
   }
 
   notice(notice: NoticeEvent): void {

@@ -18,6 +18,20 @@ export { createOpLog } from './oplog.ts';
 export { loadReader, processReader } from './process.ts';
 export { accessLogReference, metricsReference } from './reference.ts';
 
+/** How burdened a worker is. */
+export interface WorkerLoad {
+  /** Requests under way. */
+  underWay: number;
+  /** Busy share of a core. */
+  cpu: number;
+  /** Processor time of a request. */
+  ownTimeMs: number;
+  /** Requests a second that are taken because it is busy; 0: as many as come. */
+  rate: number;
+  /** How much is refused for want of memory or time, from 0 to 1. */
+  shedding: number;
+}
+
 /** What a worker's observer is made of. */
 export interface ObserverParts {
   events: Events;
@@ -120,6 +134,19 @@ export class Overview {
   /** Resident bytes of a worker, as of its last report. */
   memory(worker: string): number {
     return this.#rollup.gauge(worker, PROCESS_METRICS.rss.name);
+  }
+
+  /** How burdened a worker is, as of its last report. */
+  load(worker: string): WorkerLoad {
+    const of = (definition: { name: string }) => this.#rollup.gauge(worker, definition.name);
+    const { inFlight, systemRate, shedding, ownTime } = WORKER_METRICS;
+    return {
+      underWay: of(inFlight),
+      cpu: this.#rollup.gauge(worker, WORKER_METRICS.cpuBusy.name, 'worker'),
+      ownTimeMs: of(ownTime) * 1000,
+      rate: of(systemRate),
+      shedding: of(shedding),
+    };
   }
 
   /** The text for /metrics: Prometheus 0.0.4, or OpenMetrics 1.0. */

@@ -2,7 +2,10 @@
 import type { MetricDefinition } from './definition.ts';
 
 /** Counted by each worker. */
-export const OVERLOAD_METRICS: Record<'pressure' | 'shedding', MetricDefinition> = {
+export const OVERLOAD_METRICS: Record<
+  'pressure' | 'shedding' | 'cpuBusy' | 'systemRate' | 'ownTime' | 'systemRefused',
+  MetricDefinition
+> = {
   pressure: {
     kind: 'gauge',
     name: 'gatehouse_overload_pressure_ratio',
@@ -18,5 +21,34 @@ export const OVERLOAD_METRICS: Record<'pressure' | 'shedding', MetricDefinition>
     help: 'How much the most burdened worker refuses because of it, from 0 (nothing) to 1 (everything new).',
     unit: 'ratio',
     merge: 'max',
+  },
+  cpuBusy: {
+    kind: 'gauge',
+    name: 'gatehouse_cpu_busy_ratio',
+    labels: ['of'],
+    help: 'Busy share over about a second: `worker` of one core by the busiest worker, `quota` of what the control group (container) may have, `machine` of all processors. 0 where there is no quota.',
+    unit: 'ratio',
+    merge: 'max',
+  },
+  systemRate: {
+    kind: 'gauge',
+    name: 'gatehouse_overload_system_rate',
+    labels: [],
+    help: 'Requests a second that `overload.system` takes now, all workers that are limited together; 0: as many as come.',
+    merge: 'sum',
+  },
+  ownTime: {
+    kind: 'gauge',
+    name: 'gatehouse_own_time_seconds',
+    labels: [],
+    help: 'Processor time that a request costs a worker, streams included, over about a second.',
+    unit: 'seconds',
+    merge: 'max',
+  },
+  systemRefused: {
+    kind: 'counter',
+    name: 'gatehouse_overload_system_refused_total',
+    labels: [],
+    help: 'Requests that `overload.system` has refused, or under `mode: observe` would have.',
   },
 };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../kernel/clock.ts';
-import { ProcessMetrics, processReader, SupervisorMetrics } from './process.ts';
+import { memoryReader, ProcessMetrics, processReader, SupervisorMetrics } from './process.ts';
 import { renderPrometheus } from './prometheus.ts';
 import { Registry } from './registry.ts';
 
@@ -39,6 +39,18 @@ test('the real process reads plausibly', () => {
   const { cpuUserSeconds, residentBytes, heapUsedBytes, loopLagMaxSeconds, loopBusyRatio } = read();
   assert.ok(cpuUserSeconds > 0 && residentBytes > heapUsedBytes && heapUsedBytes > 0);
   assert.ok(loopLagMaxSeconds >= 0 && loopBusyRatio >= 0 && loopBusyRatio <= 1);
+});
+
+test('memory that cannot be read, for want of a file descriptor, stands as it was read before', () => {
+  let readings = 0;
+  const read = memoryReader(() => {
+    if (++readings === 2) throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
+    return { rss: readings, heapTotal: 0, heapUsed: 0, external: 0, arrayBuffers: 0 };
+  });
+  assert.deepEqual(
+    [read(), read()].map(({ rss }) => rss),
+    [1, 3],
+  );
 });
 
 test('the supervisor shows workers, exits and reloads', () => {

@@ -3,9 +3,11 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '../kernel/clock.ts';
 import { PROCESS_METRICS as P, SUPERVISOR_METRICS as S, WORKER_METRICS as W } from './catalog.ts';
+import { type CpuShares, cpuReader } from './cpu.ts';
 import { LimitMetrics } from './limits.ts';
 import { PlaceMetrics } from './places.ts';
 import type { Counter, Family, Gauge, Registry } from './registry.ts';
+import { StoreMetrics } from './store.ts';
 import { TokenMetrics } from './tokens.ts';
 import { UsageMetrics } from './usage.ts';
 
@@ -21,15 +23,32 @@ export interface ProcessReadings {
   loopBusyRatio: number;
 }
 
+/**
+ * Gives a reader of this process's memory. Reading takes a file descriptor; when there is none left, the reading before
+ * stands: a process that is out of them has to go on.
+ */
+export function memoryReader(read: () => NodeJS.MemoryUsage = process.memoryUsage): () => NodeJS.MemoryUsage {
+  let last = read();
+  return () => {
+    try {
+      last = read();
+    } catch {
+      // Said above.
+    }
+    return last;
+  };
+}
+
 /** Gives a reader of the real process; each call reads the time since the call before. Call it about once a second. */
 export function processReader(): () => ProcessReadings {
   const resolution = 50;
   const delay = monitorEventLoopDelay({ resolution });
   delay.enable();
+  const readMemory = memoryReader();
   let before = performance.eventLoopUtilization();
   return () => {
     const cpu = process.cpuUsage();
-    const memory = process.memoryUsage();
+    const memory = readMemory();
     const now = performance.eventLoopUtilization();
     const busy = performance.eventLoopUtilization(now, before).utilization;
     before = now;
@@ -55,17 +74,21 @@ export interface LoadReadings {
   heapLimitBytes: number;
   /** Mean delay of the event loop since the reading before, in milliseconds. */
   loopDelayMs: number;
+  /** Busy shares since the reading before. */
+  cpu: CpuShares;
 }
 
 /** Gives a reader of how burdened the real process is; each call reads the time since the call before. */
-export function loadReader(): () => LoadReadings {
+export function loadReader(clock: Clock): () => LoadReadings {
   const resolution = 20;
   const delay = monitorEventLoopDelay({ resolution });
   delay.enable();
-  const start = process.memoryUsage();
+  const readMemory = memoryReader();
+  const start = readMemory();
+  const cpu = cpuReader(clock);
   const program = Math.max(0, start.rss - start.heapTotal - start.external);
   return () => {
-    const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
+    const { rss, heapTotal, heapUsed, external } = readMemory();
     // Without a single tick in all that time there is no mean.
     const mean = Number.isFinite(delay.mean) ? Math.max(0, delay.mean / 1e6 - resolution) : 0;
     delay.reset();
@@ -74,6 +97,7 @@ export function loadReader(): () => LoadReadings {
       heapUsedBytes: heapUsed,
       heapLimitBytes: getHeapStatistics().heap_size_limit,
       loopDelayMs: mean,
+      cpu: cpu(),
     };
   };
 }
@@ -134,6 +158,7 @@ export class SupervisorMetrics {
   readonly tokens: TokenMetrics;
   readonly usage: UsageMetrics;
   readonly limits: LimitMetrics;
+  readonly store: StoreMetrics;
   readonly #clock: Clock;
 
   constructor(registry: Registry, clock: Clock) {
@@ -149,6 +174,7 @@ export class SupervisorMetrics {
     this.tokens = new TokenMetrics(registry);
     this.usage = new UsageMetrics(registry);
     this.limits = new LimitMetrics(registry);
+    this.store = new StoreMetrics(registry, clock);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
     this.#expiry = registry.gauge(S.certificateExpiry);
     this.#issued = registry.counter(S.certificatesIssued);

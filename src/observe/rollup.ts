@@ -140,10 +140,12 @@ export class Rollup {
     this.#live.set(workerId, snapshot);
   }
 
-  /** Sum of one of a living worker's gauges, as of its last report; 0 when there is none. */
-  gauge(workerId: string, name: string): number {
+  /** Sum of one of a living worker's gauges, as of its last report, perhaps only of what has this label; 0 when there is none. */
+  gauge(workerId: string, name: string, label?: string): number {
     const family = this.#live.get(workerId)?.families.find((one) => one.name === name);
-    return family === undefined ? 0 : [...family.values].reduce((sum, value) => sum + value, 0);
+    if (family === undefined) return 0;
+    const { series, values } = family;
+    return values.reduce((sum, value, i) => (label === undefined || series[i]?.includes(label) ? sum + value : sum), 0);
   }
 
   /** The worker is gone: what it has counted stays, its gauges go. An unknown id does nothing. */

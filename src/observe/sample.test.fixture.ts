@@ -62,6 +62,7 @@ export function sampleExchange(sample: Sample = {}): Exchange {
     requestBytes: 900,
     responseBytes: 4096,
     usage: { inputTokens: 100, outputTokens: 51, cachedInputTokens: 20, reasoningTokens: 5 },
+    usageSource: 'counted',
     startedAt: 1000,
     forwardedAt: 1001.25,
     firstByteAt: 1200,

@@ -1,5 +1,6 @@
 /** Settings of routes and models: which request goes where. */
 import { z } from 'zod';
+import { tokenizerSetting } from '../ai/config.ts';
 import { CLASSES } from '../kernel/priority.ts';
 import { duration, name, priority, sizeOnly } from '../kernel/schema.ts';
 
@@ -169,6 +170,7 @@ export const modelConfig = z.strictObject({
           .describe(
             'Where requests go that find no server here, or no place in time; once, they do not come back. For a pool that may be full or taken away.',
           ),
+        tokenizer: tokenizerSetting.describe('As that of the model, where this version has another.'),
       }),
     )
     .min(1, 'expected at least one version')
@@ -178,6 +180,9 @@ export const modelConfig = z.strictObject({
     .regex(/^(key|user|ip|header:[A-Za-z0-9-]+)$/, 'expected key, user, ip or header:NAME')
     .optional()
     .describe("Keeps a caller on one version: by API key, by the body's `user`, by address, or by a header."),
+  tokenizer: tokenizerSetting.describe(
+    "Counts tokens where a server reports none, or a stream is cut: an encoding of OpenAI's, such as `o200k_base` (package gpt-tokenizer), the path of a Hugging Face `tokenizer.json` (package @huggingface/tokenizers), or `estimate`. When left out, that of the upstream; else, where limits or prices count, what the name makes certain (`gpt-4o`, `o3` …); else tokens are estimated.",
+  ),
   ownedBy: z.string().default('gatehouse').describe('`owned_by` in /v1/models.'),
 });
 

@@ -11,6 +11,8 @@ export interface CompiledVersion {
   readonly upstream: string;
   /** What the upstream calls the model, when it differs. */
   readonly model: string | undefined;
+  /** Who counts its tokens where the upstream does not say; undefined when it is not set. */
+  readonly tokenizer: string | undefined;
   /** Relative to the other versions; moved by `CompiledModel.setWeights`. */
   readonly weight: number;
   /** Classes of requests that it serves; undefined: all. */
@@ -62,8 +64,8 @@ export class CompiledModel {
   constructor(name: string, config: ModelConfig, clock: Clock) {
     this.name = name;
     this.config = config;
-    this.#versions = config.versions.map(({ name, upstream, model, weight, classes }) => {
-      return { name, upstream, model, weight, classes, spillover: undefined };
+    this.#versions = config.versions.map(({ name, upstream, model, weight, classes, tokenizer = config.tokenizer }) => {
+      return { name, upstream, model, weight, classes, tokenizer, spillover: undefined };
     });
     for (const [i, { spillover }] of config.versions.entries()) {
       const to = this.#versions.find((version) => version.name === spillover?.to);

@@ -15,8 +15,8 @@ export interface UsageDetail {
   readonly status: number;
   readonly outcome: string;
   readonly durationMs: number;
-  /** The server did not say; it was counted here. */
-  readonly estimated: boolean;
+  /** Where the tokens come from: `reported` by the server, `counted` by a tokenizer, or `estimated`; '' where there are none. */
+  readonly source: string;
   /** Budget → key, where nothing else tells. */
   readonly charged?: Readonly<Record<string, string>>;
 }
@@ -79,7 +79,7 @@ export function usageLine(x: Exchange, id: string, at: number): string {
         `,"outputTokens":${whole(usage.outputTokens)},"reasoningTokens":${whole(usage.reasoningTokens)}`;
   return (
     `{"id":"${id}","at":${Math.round(at)}${who(x)},"request":${JSON.stringify(x.id)},"status":${x.status}` +
-    `,"outcome":"${x.outcome}","durationMs":${Math.round(x.endedAt - x.startedAt)},"estimated":${x.outcome !== 'completed'}` +
+    `,"outcome":"${x.outcome}","durationMs":${Math.round(x.endedAt - x.startedAt)},"source":"${x.usageSource}"` +
     `${charged(x.charges)}}${tokens},"cost":${whole(x.cost)}}\n`
   );
 }
@@ -92,7 +92,7 @@ export function openLine({ exchange: x, reserved }: OpenUsage, id: string, at: n
   const { inputTokens, outputTokens, cost, charges } = reserved;
   return (
     `{"open":true,"id":"${id}","at":${Math.round(at)}${who(x)},"request":${JSON.stringify(x.id)},"status":0` +
-    `,"outcome":"${IN_DOUBT}","durationMs":0,"estimated":true${charged(charges)}},"inputTokens":${whole(inputTokens)}` +
+    `,"outcome":"${IN_DOUBT}","durationMs":0,"source":"estimated"${charged(charges)}},"inputTokens":${whole(inputTokens)}` +
     `,"cachedInputTokens":0,"outputTokens":${whole(outputTokens)},"reasoningTokens":0,"cost":${whole(cost)}}\n`
   );
 }

@@ -18,7 +18,11 @@ class FakeStore implements DirectorySource {
   write(id: string, value: unknown): void {
     if (value === undefined) this.documents.delete(id);
     else this.documents.set(id, value);
-    this.#changes.push({ kind: 'key', id, document: value === undefined ? undefined : { kind: 'key', id, value } });
+    this.#changes.push({
+      kind: 'key',
+      id,
+      document: value === undefined ? undefined : { kind: 'key', id, value, updatedAt: 7 },
+    });
     for (const changed of this.#watchers) changed();
   }
 
@@ -110,6 +114,7 @@ async function house(more: { pack?: (id: string, value: unknown) => unknown } = 
   const pack = more.pack ?? ((_, value) => value);
   const kinds = [{ kind: 'key', pack }];
   const synced: number[] = [];
+  const told: string[] = [];
   const directory = new Directory({
     source,
     kinds,
@@ -117,6 +122,11 @@ async function house(more: { pack?: (id: string, value: unknown) => unknown } = 
     clock,
     notice: ({ message }) => notices.push(message),
     synced: () => synced.push(clock.now()),
+    health: {
+      answered: () => told.push('answered'),
+      failed: () => told.push('failed'),
+      changed: (at: number) => told.push(`changed ${at}`),
+    },
   });
   const join = () => {
     const worker = makeWorker(services);
@@ -124,7 +134,7 @@ async function house(more: { pack?: (id: string, value: unknown) => unknown } = 
     workers.push(worker);
     return worker;
   };
-  return { clock, source, services, notices, workers, directory, join, synced };
+  return { clock, source, services, notices, workers, directory, join, synced, told };
 }
 
 describe('the directory', () => {
@@ -145,7 +155,7 @@ describe('the directory', () => {
   });
 
   test('stays when the store is gone, says so once, and catches up when it is back', async () => {
-    const { source, directory, join, clock, notices } = await house();
+    const { source, directory, join, clock, notices, told } = await house();
     source.write('a', 1);
     await directory.start();
     const worker = join();
@@ -166,6 +176,8 @@ describe('the directory', () => {
     await settle();
     assert.deepEqual([...worker.copy], [['a', 2]]);
     assert.match(notices[1] as string, /up to date/);
+    const story = told.filter((one, i) => one !== told[i - 1]);
+    assert.deepEqual(story, ['answered', 'failed', 'changed 7', 'answered']);
     directory.close();
   });
 

@@ -12,6 +12,18 @@ export interface DirectoryDocument {
   readonly kind: string;
   readonly id: string;
   readonly value: unknown;
+  /** Wall clock of who wrote it, milliseconds since 1970. */
+  readonly updatedAt?: number;
+}
+
+/** Told how the reading goes. */
+export interface DirectoryHealth {
+  /** The store has answered. */
+  answered(): void;
+  /** It has not. */
+  failed(): void;
+  /** Workers have been told of a change that was written then, in milliseconds since 1970. */
+  changed(writtenAt: number): void;
 }
 
 /** What is read of the store (store/store.ts). */
@@ -48,6 +60,7 @@ export interface DirectoryParts {
   notice(notice: NoticeEvent): void;
   /** Told whenever what every worker knows is as the store has it. */
   synced?(): void;
+  health?: DirectoryHealth;
 }
 
 /** After a failure, in milliseconds: first, and at most. */
@@ -114,6 +127,7 @@ export class Directory {
     void this.#follow().then(
       () => {
         this.#busy = false;
+        this.#parts.health?.answered();
         if (this.#failures > 0) this.#notice('info', 'the store answers again; the directory is up to date');
         this.#failures = 0;
         if (this.#wanted) this.#look();
@@ -121,6 +135,7 @@ export class Directory {
       (error: Error) => {
         this.#busy = false;
         if (this.#closed) return;
+        this.#parts.health?.failed();
         const wait = Math.min(RETRY_MOST_MS, RETRY_MS * 2 ** this.#failures);
         if (this.#failures++ === 0) {
           const what =
@@ -167,6 +182,9 @@ export class Directory {
     for (const [kind, page] of pages) {
       this.#parts.services.push(topicOf(kind), page);
       this.#untaken.add(kind);
+    }
+    for (const { kind, document } of changes) {
+      if (document?.updatedAt !== undefined && this.#logs.has(kind)) this.#parts.health?.changed(document.updatedAt);
     }
   }
 

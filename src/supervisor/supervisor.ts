@@ -14,7 +14,7 @@ import { Trials } from './trial.ts';
 
 export { refuseCode } from './bind.ts';
 export { Certificates } from './certificates.ts';
-export { Directory, type DirectoryKind } from './directory.ts';
+export { Directory, type DirectoryHealth, type DirectoryKind } from './directory.ts';
 export { HANDOVER, type Inherited, inheritedFrom } from './inherit.ts';
 export type { Reloaded } from './report.ts';
 export { Services } from './services.ts';

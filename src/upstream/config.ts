@@ -1,5 +1,6 @@
 /** Settings of the upstreams: which servers answer, how load is spread, and how long we wait. */
 import { z } from 'zod';
+import { tokenizerSetting } from '../ai/config.ts';
 import { count, duration, name, percent, size } from '../kernel/schema.ts';
 import { hedgingConfig } from './hedging.ts';
 import { upstreamHttp2 } from './http2/config.ts';
@@ -171,6 +172,9 @@ export const levelsConfig = z
 /** `upstreams.NAME`. */
 export const upstreamConfig = z.strictObject({
   protocol: z.enum(['openai', 'anthropic', 'http']).default('http').describe('API that the servers speak.'),
+  tokenizer: tokenizerSetting.describe(
+    'Counts tokens where the servers report none: as `models.NAME.tokenizer`, for models that have none of their own.',
+  ),
   balance: balanceConfig,
   endpoints: z.array(endpointConfig).min(1, 'expected at least one endpoint').describe('The servers.'),
   levels: levelsConfig,

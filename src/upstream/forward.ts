@@ -99,6 +99,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     const { clock, retryStatuses } = plan.upstream;
     const response = head as Response;
     const now = clock.now();
+    if (head.status === 429 || head.status === 503) this.seat?.turnedAway();
     if (this.probe) {
       this.probe = false;
       this.endpoint?.standing.probeAnswered(head.status, now - this.triedAt);
@@ -146,7 +147,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
   #measure(read: boolean, now: number): void {
     if (this.exchange.status >= 400) return;
     if (read) this.#measuring = this.exchange.stream;
-    else this.seat?.measured(now - this.triedAt);
+    else this.seat?.measured(now - this.triedAt, this.exchange.requestBytes);
   }
 
   onResponseData(buffer: Buffer, start: number, end: number): void {
@@ -155,7 +156,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
       if (shape.tap !== undefined) shape.tap.data(buffer, start, end);
       if (this.#measuring && this.exchange.firstTokenAt > 0) {
         this.#measuring = false;
-        this.seat?.measured(this.exchange.firstTokenAt - this.triedAt);
+        this.seat?.measured(this.exchange.firstTokenAt - this.triedAt, this.exchange.requestBytes);
       }
       if (shape.rewrite !== undefined && this.#pass !== undefined) {
         shape.rewrite.data(buffer, start, end, this.#pass);
@@ -217,6 +218,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     const endpoint = this.endpoint as Endpoint;
     const probe = this.probe;
     this.probe = false;
+    if (error.code === 'first_byte_timeout') this.seat?.turnedAway();
     tryFailed(endpoint, error.code, this.triedAt, probe, reused);
     if (this.headSent) this.#cutOff('upstream_aborted', error);
     else this.goOn(error, sent);

@@ -1,38 +1,58 @@
-/** Streams of a key or token that is taken back end at once, with an event that says why; those of others go on. */
+/** What runs or waits by a key or token that is taken back, or for a tenant that is switched off, ends at once; others go on. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { mintKey } from '../../src/policy/access/key.ts';
 import { digestKey } from '../../src/policy/access/pepper.ts';
 import { revocationPut } from '../../src/policy/access/revocations.ts';
+import { TENANT_KIND } from '../../src/policy/authorize/config.ts';
 import { openStore } from '../../src/store/open.ts';
 import { startGateway, startSimulator } from '../gateway.ts';
 import { AUDIENCE, startIssuer } from './issuer.ts';
 
 const PEPPER = 'a pepper that is long enough for this test';
+const REVOKED = 'The credential of this request has been revoked.';
 
-test('what runs by a revoked key or token is cut off by an error event', { timeout: 60_000 }, async (t) => {
+/** The write of a key. */
+const keyPut = (id: string, key: string, more: object = {}) => ({
+  ...{ op: 'put' as const, kind: 'key', id },
+  value: { id, hash: digestKey(PEPPER, key).toString('base64url'), principal: id, ...more },
+});
+
+/** A gateway with keys of a store and an issuer; `narrow` is a server that takes one request at a time. */
+async function start(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-cutoff-'));
   const path = join(folder, 'state.db');
   const store = await openStore({ driver: 'sqlite', path, lockTimeout: 5000 }, folder, { clock: systemClock });
-  const document = (id: string, key: string) => ({
-    ...{ op: 'put' as const, kind: 'key', id },
-    value: { id, hash: digestKey(PEPPER, key).toString('base64url'), principal: id },
-  });
   const [lost, kept] = [mintKey('live'), mintKey('live')];
-  await store.write([document('key_lost', lost), document('key_kept', kept)]);
+  await store.write([keyPut('key_lost', lost), keyPut('key_kept', kept)]);
   const issuer = await startIssuer();
   const simulator = await startSimulator('--tokens', '100000', '--rate', '50');
+  const access = { anyOf: ['apiKey', 'jwt'] };
   const gateway = await startGateway({
     listeners: { public: { address: '127.0.0.1:0' } },
     workers: 2,
     store: { driver: 'sqlite', path },
-    access: { pepper: PEPPER, issuers: { corporate: { issuer: issuer.url, audiences: [AUDIENCE] } } },
-    upstreams: { model: { protocol: 'openai', endpoints: [{ url: simulator.url }] } },
-    routes: [{ name: 'all', upstream: 'model', access: { anyOf: ['apiKey', 'jwt'] } }],
+    access: {
+      pepper: PEPPER,
+      issuers: { corporate: { issuer: issuer.url, audiences: [AUDIENCE], claims: { tenant: 'tenant' } } },
+    },
+    plans: { team: {} },
+    tenants: { acme: { plan: 'team' } },
+    upstreams: {
+      model: { protocol: 'openai', endpoints: [{ url: simulator.url }] },
+      narrow: { protocol: 'openai', endpoints: [{ url: simulator.url, maxConcurrency: 1 }], queue: { wait: '60s' } },
+    },
+    routes: [
+      { name: 'narrow', match: { headers: { 'X-Way': 'narrow' } }, upstream: 'narrow', access },
+      { name: 'bodies', match: { model: 'seen' }, upstream: 'model', access },
+      { name: 'all', upstream: 'model', access },
+    ],
   });
   t.after(async () => {
     await gateway.stop();
@@ -41,13 +61,15 @@ test('what runs by a revoked key or token is cut off by an error event', { timeo
     await store.close();
     rmSync(folder, { recursive: true, force: true });
   });
-  /** A stream that has begun; `text` grows, `ended` says how it came to its end. */
-  const open = async (credential: string) => {
-    const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
+  const send = (credential: string, more: Record<string, string> = {}) =>
+    fetch(`${gateway.url}/v1/chat/completions`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${credential}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${credential}`, 'content-type': 'application/json', ...more },
       body: JSON.stringify({ model: 'm', stream: true, messages: [{ role: 'user', content: 'hi' }] }),
     });
+  /** A stream that has begun; `text` grows, `ended` says how it came to its end. */
+  const open = async (credential: string, more: Record<string, string> = {}) => {
+    const answer = await send(credential, more);
     assert.equal(answer.status, 200);
     const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
     const stream = { text: '', over: false, ended: Promise.resolve(''), leave: () => reader.cancel() };
@@ -67,20 +89,93 @@ test('what runs by a revoked key or token is cut off by an error event', { timeo
     });
     return stream;
   };
+  const disable = () => store.write([keyPut('key_lost', lost, { disabled: true })]);
+  return { store, gateway, issuer, lost, kept, send, open, disable };
+}
+
+const PATIENCE = { timeout: 120_000 };
+
+test('what runs by a revoked key or token is cut off by an error event', PATIENCE, async (t) => {
+  const { store, issuer, lost, kept, open, disable } = await start(t);
   const gone = await open(lost);
   const stays = await open(kept);
   const token = await open(await issuer.token({ sid: 'login-1' }));
-  const { value } = document('key_lost', lost);
-  await store.write([{ op: 'put', kind: 'key', id: 'key_lost', value: { ...value, disabled: true } }]);
+  // Its tenant gives it a plan: it is still the token that was shown.
+  const planned = await open(await issuer.token({ sid: 'login-1', tenant: 'acme' }));
+  await disable();
   assert.equal(await gone.ended, 'cut');
   assert.match(
     gone.text,
     /data: \{"error":\{"message":"The credential of this request has been revoked\."[^\n]*\}\n\n$/,
   );
   assert.equal(token.over, false);
+  assert.equal(planned.over, false);
   await store.write([revocationPut({ kind: 'session', value: 'login-1', forgetAt: Date.now() + 600_000 })]);
-  assert.equal(await token.ended, 'cut');
-  assert.match(token.text, /has been revoked/);
+  for (const one of [token, planned]) {
+    assert.equal(await one.ended, 'cut');
+    assert.match(one.text, /has been revoked/);
+  }
+  assert.equal(stays.over, false);
+  await stays.leave();
+});
+
+test('what waits for a place in a queue leaves it when its key is revoked', PATIENCE, async (t) => {
+  const { gateway, lost, kept, send, open, disable } = await start(t);
+  const way = { 'x-way': 'narrow' };
+  const first = await open(kept, way);
+  const waits = send(lost, way);
+  const waiting = async () => {
+    const { queues } = (await (await fetch(`${gateway.adminUrl}/api/queue`)).json()) as {
+      queues: { upstream: string; waiting: number }[];
+    };
+    return queues.find(({ upstream }) => upstream === 'narrow')?.waiting ?? 0;
+  };
+  while ((await waiting()) === 0) await setTimeout(20);
+  await disable();
+  const answer = await waits;
+  assert.equal(answer.status, 401);
+  assert.match(answer.headers.get('www-authenticate') ?? '', /^Bearer realm="[^"]*", error="invalid_token"/);
+  assert.equal(((await answer.json()) as { error: { message: string } }).error.message, REVOKED);
+  while ((await waiting()) > 0) await setTimeout(20);
+  assert.equal(first.over, false);
+  await first.leave();
+});
+
+test('a request whose body is still on its way does not go on by a revoked key', PATIENCE, async (t) => {
+  const { gateway, lost, disable } = await start(t);
+  const body = JSON.stringify({ model: 'seen', stream: true, messages: [{ role: 'user', content: 'hi' }] });
+  const call = request(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${lost}`,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+    },
+  });
+  const answered = new Promise<number | undefined>((done, failed) => {
+    call.once('response', (answer) => {
+      answer.resume();
+      done(answer.statusCode);
+    });
+    call.once('error', failed);
+  });
+  call.write(body.slice(0, 10));
+  // Until its head has come, and with it who calls.
+  while ((await gateway.metric('gatehouse_requests_in_flight')) === 0) await setTimeout(20);
+  await disable();
+  assert.equal(await answered, 401);
+  call.destroy();
+});
+
+test('what runs for a tenant ends when the tenant is switched off', PATIENCE, async (t) => {
+  const { store, issuer, kept, open } = await start(t);
+  const tenant = (disabled: boolean) =>
+    store.write([{ op: 'put', kind: TENANT_KIND, id: 'globex', value: { id: 'globex', disabled } }]);
+  await tenant(false);
+  const [theirs, stays] = [await open(await issuer.token({ tenant: 'globex' })), await open(kept)];
+  await tenant(true);
+  assert.equal(await theirs.ended, 'cut');
+  assert.match(theirs.text, /switched off/);
   assert.equal(stays.over, false);
   await stays.leave();
 });

@@ -108,6 +108,11 @@ describe('a route that asks for a key', () => {
           const answer = await gateway.ask(get('/guarded', ...fields));
           assert.equal(answer.status, status, `${what}: ${answer.raw}`);
           assert.match(answer.field('www-authenticate') ?? '', challenge, what);
+          assert.doesNotMatch(
+            answer.raw,
+            /guarded/,
+            'who has not proved who they are learns no name of the configuration',
+          );
         }
       },
       { clock: new ManualClock() },

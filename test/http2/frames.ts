@@ -33,7 +33,7 @@ const encoder = new HpackEncoder();
 export function block(fields: FieldPairs): Buffer {
   encoder.begin();
   for (const [name, value] of fields) encoder.field(name, value);
-  return Buffer.from(encoder.buffer.subarray(0, encoder.length));
+  return Buffer.from(encoder.block, 'latin1');
 }
 
 /** A HEADERS frame that is a whole head. */

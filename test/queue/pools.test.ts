@@ -1,98 +1,7 @@
 /** Pools by class on real processes: who serves whom, who goes over to another pool and when, and how important a caller is. */
 import assert from 'node:assert/strict';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type TestContext, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
-import { type Gateway, startGateway } from '../gateway.ts';
-
-const until = async (what: () => boolean | Promise<boolean>, name: string) => {
-  for (let i = 0; i < 1500; i++) {
-    if (await what()) return;
-    await pause(20);
-  }
-  assert.fail(`never: ${name}`);
-};
-
-/** A model server that answers at once, or holds what it gets until it is told; healthy until it is told otherwise. */
-async function startPool(t: TestContext, name: string) {
-  const pool = { url: '', port: 0, holds: false, healthy: true, held: [] as ServerResponse[], bodies: [] as string[] };
-  const answer = (response: ServerResponse) => {
-    response.setHeader('content-type', 'application/json');
-    const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
-    response.end(JSON.stringify({ id: name, choices: [{ message: { content: name } }], usage }));
-  };
-  const server = createServer((request, response) => {
-    if (request.url === '/health') {
-      response.writeHead(pool.healthy ? 200 : 503).end();
-      return;
-    }
-    let body = '';
-    request.on('data', (piece) => {
-      body += piece;
-    });
-    request.on('end', () => {
-      pool.bodies.push(body);
-      if (pool.holds) pool.held.push(response);
-      else answer(response);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const close = () => {
-    server.closeAllConnections();
-    server.close();
-  };
-  t.after(close);
-  pool.port = (server.address() as AddressInfo).port;
-  pool.url = `http://127.0.0.1:${pool.port}`;
-  const release = () => {
-    const one = pool.held.shift();
-    if (one !== undefined) answer(one);
-  };
-  return { pool, release, close };
-}
-
-type Pool = Awaited<ReturnType<typeof startPool>>['pool'];
-
-const HEALTH = { path: '/health', interval: '100ms', timeout: '2s', unhealthyAfter: 1, healthyAfter: 1 };
-
-async function gatewayOver(
-  t: TestContext,
-  own: Pool,
-  spot: Pool,
-  more: { spot?: object; own?: object; top?: object } = {},
-) {
-  const gateway = await startGateway({
-    listeners: { public: { address: '127.0.0.1:0' } },
-    accessLog: { to: 'stdout' },
-    upstreams: {
-      own: { protocol: 'openai', endpoints: [{ url: own.url, maxConcurrency: 2 }] },
-      spot: { protocol: 'openai', endpoints: [{ url: spot.url, maxConcurrency: 1 }], health: HEALTH },
-    },
-    models: {
-      chat: {
-        versions: [
-          { name: 'own', upstream: 'own', classes: ['realtime'], ...more.own },
-          { name: 'spot', upstream: 'spot', model: 'chat-int8', classes: ['batch', 'test'], ...more.spot },
-        ],
-      },
-    },
-    routes: [
-      { name: 'chat', match: { path: '/v1/*' }, models: ['chat'], priority: 'realtime', priorityHeader: 'X-Priority' },
-    ],
-    ...more.top,
-  });
-  t.after(() => gateway.stop());
-  return gateway;
-}
-
-async function ask(gateway: Gateway, priority?: string, more: Record<string, string> = {}) {
-  const headers = { 'content-type': 'application/json', ...(priority && { 'x-priority': priority }), ...more };
-  const body = JSON.stringify({ model: 'chat', messages: [{ role: 'user', content: 'hello' }] });
-  const response = await fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', headers, body });
-  const text = await response.text();
-  return { status: response.status, by: response.ok ? (JSON.parse(text) as { id: string }).id : text };
-}
+import { test } from 'node:test';
+import { ask, gatewayOver, linesOf, startPool, until } from './pools.ts';
 
 test('each class is served by its versions, and log and metrics say so', async (t) => {
   const { pool: own } = await startPool(t, 'own');
@@ -112,8 +21,8 @@ test('each class is served by its versions, and log and metrics say so', async (
   assert.equal(await gateway.metricReaches('gatehouse_class_requests_total{class="batch",upstream="spot"}', 2), 2);
   assert.equal(await gateway.metricReaches('gatehouse_class_requests_total{class="test",upstream="spot"}', 2), 2);
   assert.equal(await gateway.metricReaches('gatehouse_class_requests_total{class="realtime",upstream="own"}', 4), 4);
-  await until(() => gateway.accessLog().length >= 8, 'all lines');
-  const lines = gateway.accessLog().map(({ class: name, upstream, version }) => [name, upstream, version].join(' '));
+  await until(() => linesOf(gateway).length >= 8, 'all lines');
+  const lines = linesOf(gateway).map(({ class: name, upstream, version }) => [name, upstream, version].join(' '));
   assert.deepEqual(
     new Set(lines),
     new Set(['realtime own own', 'batch spot spot', 'test spot spot']),
@@ -186,9 +95,9 @@ test('plan, tenant and key say how important a caller is; its field may only tak
     assert.equal((await ask(gateway, priority || undefined, more)).by, expected.split(' ')[1], `${who} ${field}`);
     asked.push(expected);
   }
-  await until(() => gateway.accessLog().length >= asked.length, 'all lines');
+  await until(() => linesOf(gateway).length >= asked.length, 'all lines');
   assert.deepEqual(
-    gateway.accessLog().map(({ class: name, upstream }) => `${name} ${upstream}`),
+    linesOf(gateway).map(({ class: name, upstream }) => `${name} ${upstream}`),
     asked,
   );
 });
@@ -300,4 +209,28 @@ test('a server that is gone costs nothing but the way; one that breaks off does 
   await free.metricReaches('gatehouse_spillover_total{reason="failed"}', 1);
   // Nobody listens there any more: that nothing was sent is known, so it harms nobody.
   assert.equal((await ask(strict, 'batch')).by, 'own');
+});
+
+test('who goes over pays the price of the version that has answered', async (t) => {
+  const { pool: own } = await startPool(t, 'own');
+  const { pool: spot, release } = await startPool(t, 'spot');
+  const prices = { models: { chat: { perRequest: '3', when: [{ version: 'spot', perRequest: '1' }] } } };
+  const gateway = await gatewayOver(t, own, spot, { spot: { spillover: { to: 'own' } }, top: { prices } });
+  assert.equal((await ask(gateway, 'batch')).by, 'spot');
+  spot.holds = true;
+  const first = ask(gateway, 'batch');
+  await until(() => spot.held.length === 1, 'the pool is full');
+  assert.equal((await ask(gateway, 'batch')).by, 'own');
+  release();
+  await first;
+  const sums = async () => {
+    const { sums: all } = (await (await fetch(`${gateway.adminUrl}/api/v1/usage?by=version`)).json()) as {
+      sums: { version: string; requests: number; cost: string }[];
+    };
+    return all
+      ?.map(({ version, requests, cost }) => `${version} ${requests} ${Number(cost)}`)
+      .sort()
+      .join(', ');
+  };
+  await until(async () => (await sums()) === 'own 1 3, spot 2 2', `the ledger has all of it: ${await sums()}`);
 });

@@ -39,7 +39,7 @@ export class Authority {
   issue(name: string, hosts: readonly string[] = [name]): Issued {
     const path = (ending: string) => join(this.folder, `${name}.${ending}`);
     const issued = { certificate: path('pem'), key: path('key') };
-    openssl('req', ...EC, '-subj', `/CN=${name}`, '-keyout', issued.key, '-out', path('csr'));
+    openssl('req', ...EC, '-subj', `/O=Ex, Inc/CN=${name}`, '-keyout', issued.key, '-out', path('csr'));
     writeFileSync(
       path('ext'),
       [

@@ -16,6 +16,7 @@ describe('certificates with curl and openssl', needs({ commands: ['curl', 'opens
   let authority: Authority;
   let server: Issued;
   let batch: Issued;
+  let clerk: Issued;
   let guest: Issued;
   let gateway: Gateway;
 
@@ -23,6 +24,7 @@ describe('certificates with curl and openssl', needs({ commands: ['curl', 'opens
     authority = new Authority();
     server = authority.issue('gate.example');
     batch = authority.issue('batch', ['batch.internal']);
+    clerk = authority.issue('clerk');
     guest = authority.issue('guest', ['guest.internal']);
     await once(upstream.listen(0, '127.0.0.1'), 'listening');
     const tls = {
@@ -35,7 +37,10 @@ describe('certificates with curl and openssl', needs({ commands: ['curl', 'opens
       {
         listeners: { public: { address: '127.0.0.1:0', tls } },
         access: {
-          certificates: [{ name: 'batch', san: 'DNS:batch.internal', scopes: ['inference'] }],
+          certificates: [
+            { name: 'batch', san: 'DNS:batch.internal', scopes: ['inference'] },
+            { name: 'clerk', subject: 'O=Ex\\, Inc,CN=clerk', issuer: 'CN=Test CA', scopes: ['inference'] },
+          ],
           keys: [{ name: 'alice', key: `\${ALICE_KEY}` }],
         },
         upstreams: { main: { endpoints: [{ url: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}` }] } },
@@ -69,8 +74,10 @@ describe('certificates with curl and openssl', needs({ commands: ['curl', 'opens
 
   const visits: [string, () => Issued | undefined, string, number][] = [
     ['one that stands for somebody', () => batch, '/known', 200],
+    ['one that stands for somebody by its subject', () => clerk, '/known', 200],
     ['one that stands for somebody without the scope', () => batch, '/chief', 403],
-    ['one that stands for nobody', () => guest, '/known', 401],
+    ['one that stands for nobody', () => guest, '/known', 403],
+    ['one that stands for nobody, where a key would do', () => guest, '/either', 401],
     ['one, where a key would do as well', () => batch, '/either', 200],
     ['none, and no key', () => undefined, '/either', 401],
     // A 401 would have to name a challenge (RFC 9110 §15.5.2), and there is none for certificates.

@@ -26,6 +26,10 @@ export interface PebbleOptions {
   tlsPort: number;
   /** Key identifier → MAC key in base64url; a binding is asked for then. */
   external?: Record<string, string>;
+  /** Seconds that certificates live; years when left out. */
+  lifeSeconds?: number;
+  /** Names it refuses to issue for. */
+  blocked?: string[];
   /** Percentage of good nonces that are refused. */
   badNonces?: number;
 }
@@ -43,7 +47,8 @@ export function freePort(): Promise<number> {
 }
 
 /** Starts the authority; resolves when it answers. */
-export async function startPebble({ httpPort, tlsPort, external, badNonces = 0 }: PebbleOptions): Promise<Pebble> {
+export async function startPebble(options: PebbleOptions): Promise<Pebble> {
+  const { httpPort, tlsPort, external, lifeSeconds, blocked, badNonces = 0 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-pebble-'));
   const [port, management, dns, mock] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
   const own = makeCertificate({ name: 'Directory CA', authority: true });
@@ -62,6 +67,8 @@ export async function startPebble({ httpPort, tlsPort, external, badNonces = 0 }
     ocspResponderURL: '',
     externalAccountBindingRequired: external !== undefined,
     ...(external && { externalAccountMACKeys: external }),
+    ...(lifeSeconds !== undefined && { certificateValidityPeriod: lifeSeconds }),
+    ...(blocked && { domainBlocklist: blocked }),
   };
   writeFileSync(at('config.json'), JSON.stringify({ pebble }));
   const names = listenTo(

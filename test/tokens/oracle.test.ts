@@ -1,5 +1,6 @@
 /** A certified client library as judge: it finds the service by its metadata and walks through every grant. */
 import assert from 'node:assert/strict';
+import { webcrypto } from 'node:crypto';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
@@ -7,7 +8,10 @@ import * as oidc from 'openid-client';
 import { API_KEY_TYPE, startTokenHouse } from './service.ts';
 
 const SECRET = 'a secret of the batch client, long enough';
+const pair = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
+const publicKey = JSON.stringify(await webcrypto.subtle.exportKey('jwk', pair.publicKey));
 const CLIENTS = [
+  { id: 'signing', keys: [publicKey], scopes: ['chat'] },
   { id: 'batch', secret: SECRET, grants: ['clientCredentials'], scopes: ['chat', 'embed'], tenant: 'acme' },
   { id: 'guard', secret: `${SECRET} 2`, introspects: true },
   { id: 'tool', name: 'Tool <b>', grants: ['device', 'refresh', 'tokenExchange'], scopes: ['chat'] },
@@ -36,6 +40,20 @@ test('openid-client: every grant, bound tokens, introspection and revocation', {
     await assert.rejects(oidc.clientCredentialsGrant(batch, { scope: 'admin' }), { error: 'invalid_scope' });
     await assert.rejects(oidc.clientCredentialsGrant(batch, { resource: 'https://other' }), {
       error: 'invalid_target',
+    });
+  });
+
+  await t.test('private_key_jwt: a new assertion each time, at every endpoint', async () => {
+    const signing = await as('signing', oidc.PrivateKeyJwt(pair.privateKey));
+    for (let i = 0; i < 2; i++) {
+      const tokens = await oidc.clientCredentialsGrant(signing, { scope: 'chat' });
+      assert.equal(decodeJwt(tokens.access_token).sub, 'signing');
+      assert.deepEqual(await house.ask(tokens.access_token), [200]);
+      assert.equal((await oidc.tokenIntrospection(signing, tokens.access_token)).active, true);
+      await oidc.tokenRevocation(signing, tokens.access_token);
+    }
+    await assert.rejects(oidc.clientCredentialsGrant(await as('batch', oidc.PrivateKeyJwt(pair.privateKey))), {
+      status: 401,
     });
   });
 

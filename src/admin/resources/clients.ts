@@ -5,6 +5,7 @@ import { CLIENT_KIND, type ClientDocument, clientDocument } from '../../policy/t
 import { hashSecret } from '../../policy/token/token.ts';
 import { problem } from '../answer.ts';
 import { tokensBegin, tokensEnd } from './endedtokens.ts';
+import { knownPlan } from './names.ts';
 import type { Resource } from './resource.ts';
 import { wrong } from './trouble.ts';
 
@@ -33,10 +34,16 @@ export const clients: Resource<ClientDocument> = {
   onceShown: once,
   fixed: ['public'],
   ids: 'chosen',
-  shown: ({ id: _, hash, ...rest }) => ({ ...rest, public: hash === undefined }),
-  async make(id, { public: open, ...rest }: Order, { store, now, pepper }) {
+  shown: ({ id: _, hash, ...rest }) => ({ ...rest, public: hash === undefined && rest.keys === undefined }),
+  async make(id, { public: open, ...rest }: Order, around) {
+    const { store, now, pepper } = around;
+    const unknown = await knownPlan(rest.plan, undefined, around);
+    if (unknown !== undefined) return unknown;
     const named = clientDocument.shape.id.safeParse(id);
     if (!named.success) return wrong([{ path: 'id', message: named.error.issues[0]?.message ?? 'wrong' }]);
+    if (open && rest.keys !== undefined) {
+      return wrong([{ path: 'public', message: 'a client with keys proves itself by them: it is not public' }]);
+    }
     if (open && rest.grants.includes('clientCredentials')) {
       return wrong([
         { path: 'grants', message: 'a public client cannot prove that it is itself: no clientCredentials' },
@@ -44,12 +51,24 @@ export const clients: Resource<ClientDocument> = {
     }
     const made = { ...rest, id: named.data };
     const also = rest.disabled ? [] : await tokensBegin(store, 'client', named.data, now);
-    if (open) return { id: named.data, value: made, also };
+    // One that has keys proves itself by them.
+    if (open || rest.keys !== undefined) return { id: named.data, value: made, also };
     if (pepper === '') return problem(409, 'no_pepper', 'Secrets are hashed under access.pepper, and none is set.');
     const secret = `gh_client_${mintKey('live').slice('gh_live_'.length)}`;
     return { id: named.data, value: { ...made, hash: hashSecret(pepper, secret) }, once: { secret }, also };
   },
-  async changed({ id, value: { hash, disabled } }, rest: Omit<Order, 'public'>, { store, now }) {
+  async changed({ id, value: { hash, keys, plan, disabled } }, rest: Omit<Order, 'public'>, around) {
+    const { store, now } = around;
+    const unknown = await knownPlan(rest.plan, plan, around);
+    if (unknown !== undefined) return unknown;
+    if (hash !== undefined && rest.keys !== undefined)
+      return wrong([
+        { path: 'keys', message: 'this client has a secret: make another one that proves itself by keys' },
+      ]);
+    if (keys !== undefined && rest.keys === undefined)
+      return wrong([
+        { path: 'keys', message: 'without keys anybody could say that they are this client: make another one' },
+      ]);
     const value = { ...rest, id, ...(hash === undefined ? {} : { hash }) };
     if (rest.disabled === disabled) return { id, value };
     const also = rest.disabled ? [tokensEnd('client', id, now)] : await tokensBegin(store, 'client', id, now);

@@ -194,6 +194,14 @@ async function create<T>(
   if (tenant !== '' && body.tenant !== undefined && body.tenant !== tenant) {
     return problem(403, 'forbidden', `You may manage the ${resource.name} of ${tenant} only.`);
   }
+  // That a name is taken would tell of keys of others.
+  if (tenant !== '' && body.id !== undefined && resource.ids === 'optional') {
+    return problem(
+      403,
+      'forbidden',
+      `A caller of one tenant does not choose the id of a ${resource.one}: leave it out.`,
+    );
+  }
   const { id: given, ...sent } = tenant === '' ? body : { ...body, tenant };
   const id = (resource.ids === 'chosen' ? ID : ID.optional()).safeParse(given);
   const parsed = resource.order.safeParse(sent);

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { checkDomain, type DomainDocument, domainDocument } from '../../certificate/domain.ts';
 import type { Answer } from '../answer.ts';
+import { knownListener } from './names.ts';
 import type { Resource, Wanted } from './resource.ts';
 import { wrong } from './trouble.ts';
 
@@ -25,8 +26,10 @@ export const domains: Resource<DomainDocument> = {
     const same = sent.key === undefined && sent.certificate !== undefined && sent.certificate === before.certificate;
     return same ? { ...sent, key: before.key } : sent;
   },
-  make: (id, order: DomainDocument, { now }) => checked(id as string, order, now),
-  changed: ({ id }, order: DomainDocument, { now }) => checked(id, order, now),
+  make: (id, order: DomainDocument, around) =>
+    knownListener(order.listener, '', around) ?? checked(id as string, order, around.now),
+  changed: ({ id, value }, order: DomainDocument, around) =>
+    knownListener(order.listener, value.listener, around) ?? checked(id, order, around.now),
   parentOf: ({ tenant }) => tenant,
 };
 

@@ -3,13 +3,11 @@
  * no worker ever learns of the one without the other.
  */
 import { REVOCATION_KIND, revocationPut } from '../../policy/access/access.ts';
-import { OWN_ISSUER, TOKEN_LIFETIME_MAX_MS } from '../../policy/token/config.ts';
+import { endOfSecond, OWN_ISSUER, TOKEN_LIFETIME_MAX_MS } from '../../policy/token/config.ts';
 import type { Store, Write } from '../../store/store.ts';
 
 /** Tokens hold a little longer than they say: clocks differ. */
 const SKEW_MS = 5 * 60_000;
-/** `iat` counts in whole seconds: a token of this second may be the first of what has just come back. */
-const SECOND_MS = 1000;
 
 /** Whose tokens are meant: of a key (`session`), or of a client. */
 type Owner = 'session' | 'client';
@@ -33,5 +31,5 @@ export async function tokensBegin(
 ): Promise<readonly Write[]> {
   const facts = { kind, issuer: OWN_ISSUER, value, forgetAt: forgottenAt(now) };
   const ended = await store.get(REVOCATION_KIND, revocationPut(facts).id);
-  return ended === undefined ? [] : [revocationPut({ ...facts, issuedUpTo: now - SECOND_MS })];
+  return ended === undefined ? [] : [revocationPut({ ...facts, issuedUpTo: endOfSecond(now) })];
 }

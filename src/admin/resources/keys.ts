@@ -21,6 +21,7 @@ import type { Document } from '../../store/store.ts';
 import { type Answer, problem } from '../answer.ts';
 import { tokensBegin, tokensEnd } from './endedtokens.ts';
 import { ownedBy, ownership } from './keyowner.ts';
+import { knownPlan } from './names.ts';
 import type { Acted, Action, Resource, Surroundings, Wanted } from './resource.ts';
 import { time, withMilliseconds, withTimes } from './times.ts';
 import { wrong } from './trouble.ts';
@@ -84,7 +85,7 @@ export const keys: Resource<KeyDocument> = {
     return use === undefined ? {} : withTimes({ lastUsedAt: use.value.lastUsedAt }, TIMES);
   },
   async make(id, wanted: Order, around) {
-    const over = beyond(wanted, undefined, around);
+    const over = beyond(wanted, undefined, around) ?? (await knownPlan(wanted.plan, undefined, around));
     if (over !== undefined) return over;
     const { store, now, pepper } = around;
     if (pepper === '') return problem(409, 'no_pepper', NO_PEPPER);
@@ -101,7 +102,7 @@ export const keys: Resource<KeyDocument> = {
     };
   },
   async changed({ id, value }, wanted: Change, around) {
-    const over = beyond(wanted, value, around);
+    const over = beyond(wanted, value, around) ?? (await knownPlan(wanted.plan, value.plan, around));
     if (over !== undefined) return over;
     // What is left out is taken away: the document is replaced.
     const { models, notBefore, expiresAt, ...rest } = wanted;

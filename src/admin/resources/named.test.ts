@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { makeCertificate } from '../../../test/certificate.ts';
 import { startApi } from '../api.fixture.ts';
@@ -90,4 +91,52 @@ test('clients of the token service: a secret once, and none for those who cannot
   const open = { id: 'cli', public: true };
   assert.equal((await ask('admin', 'POST /api/v1/clients', open)).status, 422, 'it could not prove that it is itself');
   assert.equal((await ask('admin', 'POST /api/v1/clients', { ...open, grants: ['device'] })).status, 201);
+});
+
+test('a plan or listener that is not there is refused when it is named, and a plan that is in use stays', async (t) => {
+  const { ask } = await startApi(t);
+  const tenant = { id: 'acme', plan: 'tem' };
+  await ask('admin', 'POST /api/v1/plans', { id: 'team' });
+  const unknown = await ask('admin', 'POST /api/v1/tenants', tenant);
+  assert.deepEqual([unknown.status, unknown.body.errors[0].path], [422, 'plan']);
+  assert.match(unknown.body.detail, /there is no plan "tem".*make it first.*there are enterprise, gold, team/);
+  const made = await ask('admin', 'POST /api/v1/tenants', { ...tenant, plan: 'team' });
+  assert.equal(made.status, 201);
+  const ifMatch = { 'if-match': '*' };
+  assert.equal((await ask('admin', 'PATCH /api/v1/tenants/acme', { plan: 'x' }, ifMatch)).status, 422);
+  const used = await ask('admin', 'DELETE /api/v1/plans/team', undefined, ifMatch);
+  assert.deepEqual([used.status, used.body.code], [409, 'in_use']);
+  assert.match(used.body.detail, /tenant acme/);
+  assert.equal((await ask('admin', 'PATCH /api/v1/tenants/acme', { plan: 'enterprise' }, ifMatch)).status, 200);
+  assert.equal((await ask('admin', 'DELETE /api/v1/plans/team', undefined, ifMatch)).status, 204);
+  assert.equal((await ask('admin', 'POST /api/v1/keys', { principal: 'a', plan: 'x' })).status, 422);
+  assert.equal((await ask('admin', 'POST /api/v1/clients', { id: 'c', plan: 'x' })).status, 422);
+
+  const domain = { id: 'chat.example.com', acme: true };
+  for (const [listener, why] of [
+    ['nowhere', /no listener "nowhere".*public do/],
+    ['plain', /serves no domains of the store: set listeners\.plain\.tls\.domains\.store/],
+  ] as const) {
+    const refused = await ask('operator', 'POST /api/v1/domains', { ...domain, listener });
+    assert.deepEqual([refused.status, refused.body.errors[0].path], [422, 'listener']);
+    assert.match(refused.body.detail, why);
+  }
+  assert.equal((await ask('operator', 'POST /api/v1/domains', { ...domain, listener: 'public' })).status, 201);
+});
+
+test('clients that prove themselves by keys have no secret, and never become public', async (t) => {
+  const { ask } = await startApi(t);
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pem = publicKey.export({ type: 'spki', format: 'pem' });
+  const made = await ask('admin', 'POST /api/v1/clients', { id: 'signing', keys: [pem] });
+  assert.deepEqual([made.status, made.body.secret, made.body.public], [201, undefined, false]);
+  const wrong = await ask('admin', 'POST /api/v1/clients', { id: 'other', keys: ['nonsense'] });
+  assert.deepEqual([wrong.status, wrong.body.errors[0].path], [422, 'keys[0]']);
+  const both = await ask('admin', 'POST /api/v1/clients', { id: 'other', keys: [pem], public: true });
+  assert.equal(both.status, 422);
+  const ifMatch = { 'if-match': '*' };
+  assert.equal((await ask('admin', 'PATCH /api/v1/clients/signing', { keys: null }, ifMatch)).status, 422);
+  assert.equal((await ask('admin', 'PATCH /api/v1/clients/signing', { keys: [pem, pem] }, ifMatch)).status, 200);
+  await ask('admin', 'POST /api/v1/clients', { id: 'batch' });
+  assert.equal((await ask('admin', 'PATCH /api/v1/clients/batch', { keys: [pem] }, ifMatch)).status, 422);
 });

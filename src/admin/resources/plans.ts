@@ -4,6 +4,7 @@ import { type PlanDocument, planDocument, type TenantDocument, tenantDocument } 
 import { KEY_KIND } from '../../policy/access/access.ts';
 import { PLAN_KIND, TENANT_KIND } from '../../policy/authorize/authorize.ts';
 import { problem } from '../answer.ts';
+import { knownPlan } from './names.ts';
 import type { Resource } from './resource.ts';
 import { time, withMilliseconds, withTimes } from './times.ts';
 
@@ -25,7 +26,23 @@ export const plans: Resource<Omit<PlanDocument, 'id'>> = {
   shown: (value) => value,
   make: (id, order: object) => named(planDocument.shape.id, id, order),
   changed: ({ id }, order: object) => ({ id, value: order }),
+  async gone({ id }, { store, names }) {
+    // One of the same name in the configuration takes its place.
+    if (names?.plans.includes(id)) return [];
+    for await (const page of store.scan<{ plan?: string }>(TENANT_KIND)) {
+      const user = page.find(({ value }) => value.plan === id);
+      if (user !== undefined)
+        return problem(
+          409,
+          'in_use',
+          `${id} is the plan of tenant ${user.id}, whose callers would be refused: give it another.`,
+        );
+    }
+    return [];
+  },
 };
+
+type Order = { readonly plan?: unknown };
 
 const TIMES = ['createdAt', 'trialEndsAt'];
 
@@ -48,9 +65,12 @@ export const tenants: Resource<Omit<TenantDocument, 'id'>> = {
   ids: 'chosen',
   asSent: true,
   shown: (value) => withTimes(value, TIMES),
-  make: (id, order: object, { now }) =>
-    named(tenantDocument.shape.id, id, { ...withMilliseconds(order, TIMES), createdAt: now }),
-  changed({ id, value }, order: object) {
+  make: async (id, order: Order, around) =>
+    (await knownPlan(order.plan, undefined, around)) ??
+    named(tenantDocument.shape.id, id, { ...withMilliseconds(order, TIMES), createdAt: around.now }),
+  async changed({ id, value }, order: Order, around) {
+    const unknown = await knownPlan(order.plan, value.plan, around);
+    if (unknown !== undefined) return unknown;
     return { id, value: { ...withMilliseconds(order, TIMES), createdAt: value.createdAt ?? 0 } };
   },
   async gone({ id }, { store }) {

@@ -3,6 +3,7 @@ import type { ZodType } from 'zod';
 import type { Document, Store, Write } from '../../store/store.ts';
 import type { Caller, Role } from '../access/caller.ts';
 import type { Answer } from '../answer.ts';
+import type { AdminNames } from '../handle.ts';
 
 /** What surrounds a change. */
 export interface Surroundings {
@@ -12,6 +13,8 @@ export interface Surroundings {
   readonly now: number;
   /** Pepper for new keys; '' when none is set. */
   readonly pepper: string;
+  /** Names of the configuration in force; undefined where there is none to ask. */
+  readonly names: AdminNames | undefined;
 }
 
 /** A document that is to be written. */

@@ -200,6 +200,15 @@ test('a caller of one tenant sees and changes what is its own, and gives no more
     assert.equal((await ask('acme', what)).status, 404, what);
   }
   assert.equal((await ask('acme', 'POST /api/v1/keys', { principal: 'x', tenant: 'other' })).status, 403);
+  // Whether there is a key of somebody else under an id is not told.
+  const answers = [];
+  for (const id of [foreign.body.id, 'key_that_nobody_has']) {
+    const put = await ask('acme', `PUT /api/v1/keys/${id}`, { principal: 'x' }, { 'if-none-match': '*' });
+    const post = await ask('acme', 'POST /api/v1/keys', { id, principal: 'x' });
+    answers.push([put.status, put.body.detail, post.status, post.body.detail]);
+  }
+  assert.equal(answers[0]?.[0], 403);
+  assert.deepEqual(answers[0], answers[1]);
   for (const more of [{ plan: 'gold' }, { roles: ['admin'] }, { scopes: ['admin'] }, { labels: { level: '9' } }]) {
     assert.equal(
       (await ask('acme', 'POST /api/v1/keys', { principal: 'x', ...more })).status,

@@ -34,7 +34,7 @@ export async function commit<T>(
   let last: Conflict | undefined;
   for (let tries = 0; tries < TRIES; tries++) {
     const now = Math.round(clock.wall());
-    const decided = await decide({ store, caller, now, pepper: documents.pepper() });
+    const decided = await decide({ store, caller, now, pepper: documents.pepper(), names: documents.names?.() });
     if ('status' in decided) return decided;
     const { before, answered } = decided;
     // The same again is no change: its version stays.

@@ -37,7 +37,7 @@ export function errorBody(error: GatehouseError, requestId: string | undefined):
       message: explain(error),
       code: error.code,
       param: error.param,
-      rule: error.rule,
+      rule: error.toldRule,
       retry_after_ms: error.retryAfterMs,
     },
     request_id: requestId,

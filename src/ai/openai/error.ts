@@ -37,7 +37,7 @@ export function errorObject(error: GatehouseError, requestId: string | undefined
     param: error.param ?? null,
     code: CODES[error.code] ?? error.code,
   };
-  if (error.rule !== undefined) body.rule = error.rule;
+  if (error.toldRule !== undefined) body.rule = error.toldRule;
   if (error.retryAfterMs !== undefined) body.retry_after_ms = error.retryAfterMs;
   if (requestId !== undefined) body.request_id = requestId;
   return body;

@@ -37,6 +37,15 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
   'http2-settings',
 ]);
 
+/** Where heads are written to be read; one for all, for nothing of it is kept. */
+let scratch = Buffer.allocUnsafeSlow(8192);
+
+function bytesOf(text: string): Buffer {
+  if (text.length > scratch.length) scratch = Buffer.allocUnsafeSlow(2 * text.length);
+  scratch.write(text, 0, 'latin1');
+  return scratch;
+}
+
 /** Collects the fields of one block; used again for each. */
 export class HeadCollector {
   /** The block unfolds to many times its limit. */
@@ -161,8 +170,8 @@ export class HeadCollector {
     const host = authority === undefined ? '' : `Host: ${authority}\r\n`;
     const cookie = this.#cookie === '' ? '' : `cookie: ${this.#cookie}\r\n`;
     const target = connect ? (authority ?? '') : path;
-    const text = Buffer.from(`${method} ${target} HTTP/1.1\r\n${host}${this.#lines}${cookie}\r\n`, 'latin1');
-    const request = parseRequest(text, 0, text.length, limits);
+    const text = `${method} ${target} HTTP/1.1\r\n${host}${this.#lines}${cookie}\r\n`;
+    const request = parseRequest(bytesOf(text), 0, text.length, limits);
     if (request instanceof HttpFault) return request;
     if (ended) {
       if (request.length > 0) return mismatch('Content-Length promises a body, and there is none');
@@ -188,8 +197,8 @@ export class HeadCollector {
     if (!/^[1-9]\d\d$/.test(status) || status === '101')
       return new Malformed('h2_pseudo_field', 'no :status, or none that may be (RFC 9113 §8.3.2)');
     const cookie = this.#cookie === '' ? '' : `cookie: ${this.#cookie}\r\n`;
-    const text = Buffer.from(`HTTP/1.1 ${status} \r\n${this.#lines}${cookie}\r\n`, 'latin1');
-    const response = parseResponse(text, 0, text.length, method, limits);
+    const text = `HTTP/1.1 ${status} \r\n${this.#lines}${cookie}\r\n`;
+    const response = parseResponse(bytesOf(text), 0, text.length, method, limits);
     if (response instanceof HttpFault || response.status < 200) return response;
     const bodiless = method === 'HEAD' || response.status === 204 || response.status === 304;
     if (bodiless) response.length = LENGTH_NONE;
@@ -210,8 +219,8 @@ export class HeadCollector {
       );
     }
     if (this.#malformed !== undefined) return this.#malformed;
-    const text = Buffer.from(`${this.#lines}\r\n`, 'latin1');
-    return readTrailers(text, text.length, limits.fields);
+    const text = `${this.#lines}\r\n`;
+    return readTrailers(bytesOf(text), text.length, limits.fields);
   }
 
   #tooLarge({ head, fields }: RequestLimits): HttpFault | undefined {

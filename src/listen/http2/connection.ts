@@ -108,7 +108,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
       return;
     }
     this.#goneAt = this.now() + this.runtime.timeouts.halfClose;
-    for (const stream of [...this.streams.values()]) stream.halfClosed();
+    for (const stream of this.streams.all()) stream.halfClosed();
     if (this.streams.size > 0) this.#probe();
   }
 

@@ -8,8 +8,9 @@ import { Access } from './access.ts';
 import { accessConfig } from './config.ts';
 
 const NOW = 1_750_000_000_000;
+const HEX = Buffer.from('A'.repeat(43), 'base64url').toString('hex');
 const shown: ClientCertificate = {
-  subject: 'CN=batch,O=Example',
+  subject: 'CN=batch, O=Example, OU=a\\, b',
   issuer: 'CN=Example CA',
   names: ['DNS:batch.internal', 'URI:spiffe://example.com/batch/eu'],
   thumbprint: 'A'.repeat(43),
@@ -39,7 +40,8 @@ function knock(rule: object, certificate: ClientCertificate | undefined, scopes:
 }
 
 const cases: [what: string, rule: object, matches: boolean][] = [
-  ['subject', { subject: 'CN=batch,O=Example' }, true],
+  ['subject', { subject: 'CN=batch, O=Example, OU=a\\, b' }, true],
+  ['subject without spaces', { subject: 'CN=batch,O=Example,OU=a\\, b' }, true],
   ['another subject', { subject: 'CN=batch,O=Example,C=CH' }, false],
   ['a part of the subject', { subject: 'CN=batch' }, false],
   ['a name', { san: 'DNS:batch.internal' }, true],
@@ -47,15 +49,16 @@ const cases: [what: string, rule: object, matches: boolean][] = [
   ['a name of another kind', { san: 'URI:batch.internal' }, false],
   ['another beginning', { san: 'URI:spiffe://example.com/chat/*' }, false],
   ['thumbprint', { thumbprint: 'A'.repeat(43) }, true],
+  ['thumbprint in hexadecimal', { thumbprint: HEX.replace(/(..)(?=.)/g, '$1:') }, true],
   ['another thumbprint', { thumbprint: 'B'.repeat(43) }, false],
-  ['subject and issuer', { subject: 'CN=batch,O=Example', issuer: 'CN=Example CA' }, true],
-  ['the right subject of another authority', { subject: 'CN=batch,O=Example', issuer: 'CN=Evil CA' }, false],
+  ['subject and issuer', { subject: 'CN=batch,O=Example,OU=a\\, b', issuer: 'CN=Example CA' }, true],
+  ['the right subject of another authority', { subject: 'CN=batch,O=Example,OU=a\\, b', issuer: 'CN=Evil CA' }, false],
 ];
 for (const [what, rule, matches] of cases) {
   test(`a certificate by ${what}`, () => {
     const { refused, identity, failures } = knock(rule, shown);
     if (!matches) {
-      assert.equal(refused?.status, 401);
+      assert.equal(refused?.status, 403);
       assert.deepEqual([identity, failures], [undefined, ['certificate unknown']]);
       return;
     }

@@ -4,9 +4,11 @@ import type { AuthFailure } from './authenticator.ts';
 
 const HOW = 'Send it as `Authorization: Bearer KEY`, or in x-api-key or api-key.';
 
+const UNCERTIFIED = 'This needs a client certificate, and none was shown. Set certificate and key in your client.';
+
 type Field = readonly [string, string];
 
-/** Makes the answers of one realm. */
+/** Makes the answers of one realm. Those to strangers name nothing of the configuration. */
 export class Challenges {
   readonly #bearer: string;
   /** What stands at the end of each challenge, with a comma before it. */
@@ -26,13 +28,19 @@ export class Challenges {
   /** Nothing was shown. RFC 6750 §3.1: then no error code is told. */
   missing(rule: string): GatehouseError {
     const fields: Field[] = [['WWW-Authenticate', this.#bearer + this.#more], ...this.#others];
-    return new GatehouseError('unauthorized', `This needs a credential, and none was sent. ${HOW}`, { rule, fields });
+    return new GatehouseError('unauthorized', `This needs a credential, and none was sent. ${HOW}`, {
+      rule,
+      quiet: true,
+      fields,
+    });
   }
 
-  /** No client certificate was shown where only that counts: there is nothing that a challenge could ask for. */
-  uncertified(rule: string): GatehouseError {
-    const message = 'This needs a client certificate, and none was shown. Set certificate and key in your client.';
-    return new GatehouseError('forbidden', message, { rule });
+  /**
+   * Only client certificates count, and none was shown, or one that does not. 403 and not 401: that would have to name a
+   * challenge (RFC 9110 §15.5.2), none is registered for certificates, and `Bearer` would ask for what helps nobody here.
+   */
+  uncertified(rule: string, message = UNCERTIFIED): GatehouseError {
+    return new GatehouseError('forbidden', message, { rule, quiet: true });
   }
 
   /** What was shown can be read in more than one way, or not at all. */
@@ -40,18 +48,19 @@ export class Challenges {
     const fields: Field[] = [
       ['WWW-Authenticate', `${this.#bearer}, error="invalid_request", error_description="${message}"`],
     ];
-    return new GatehouseError('bad_request', message, { rule, fields, close: false });
+    return new GatehouseError('bad_request', message, { rule, quiet: true, fields, close: false });
   }
 
   /** What was shown is not accepted. */
   refused(rule: string, failure: AuthFailure): GatehouseError {
     const { message, error = 'invalid_token', scheme = 'Bearer', parameters, retryAfterMs } = failure;
-    if (retryAfterMs !== undefined) return new GatehouseError('auth_unavailable', message, { rule, retryAfterMs });
+    if (retryAfterMs !== undefined)
+      return new GatehouseError('auth_unavailable', message, { rule, quiet: true, retryAfterMs });
     const start = scheme === 'Bearer' ? this.#bearer : `DPoP ${this.#bearer.slice('Bearer '.length)}`;
     const more = parameters === undefined ? '' : `, ${parameters}`;
     const challenge = `${start}, error="${error}", error_description="${message}"${more}${this.#more}`;
     const fields: Field[] = [['WWW-Authenticate', challenge], ...(failure.fields ?? [])];
-    return new GatehouseError('unauthorized', message, { rule, fields });
+    return new GatehouseError('unauthorized', message, { rule, quiet: true, fields });
   }
 
   /** Who it is is known, and is not allowed that here (RFC 6750 §3.1). */
@@ -71,6 +80,6 @@ export class Challenges {
   throttled(rule: string, waitMs: number): GatehouseError {
     const message =
       'Too many failed logins from this address or with keys like this. Wait, and look at the key you send.';
-    return new GatehouseError('rate_limited', message, { rule, retryAfterMs: Math.max(1000, waitMs) });
+    return new GatehouseError('rate_limited', message, { rule, quiet: true, retryAfterMs: Math.max(1000, waitMs) });
   }
 }

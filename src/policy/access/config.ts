@@ -1,6 +1,6 @@
 /** Settings of who may come in: the pepper, keys of small set-ups, rules for client certificates. */
 import { z } from 'zod';
-import { count, duration, name } from '../../kernel/schema.ts';
+import { count, distinguishedName, duration, name } from '../../kernel/schema.ts';
 import { grantFields, type KeyDocument, networksField } from './document.ts';
 import { dpopConfig, issuersConfig } from './jwt/config.ts';
 import { isOurs, keyFault } from './key.ts';
@@ -43,8 +43,10 @@ const declaredKey = z
 const certificateRule = z
   .strictObject({
     name: name.describe('Name in logs and metrics.'),
-    subject: z.string().min(1).optional().describe('Exact subject, as it stands in the log.'),
-    issuer: z.string().min(1).optional().describe('Exact issuer.'),
+    subject: distinguishedName
+      .optional()
+      .describe('The whole subject on one line, in the order of the certificate, such as `O=Example, CN=batch`.'),
+    issuer: distinguishedName.optional().describe('The whole issuer, likewise.'),
     san: z
       .string()
       .regex(/^(DNS|URI|email|IP):.+$/, 'expected DNS:…, URI:…, email:… or IP:…, such as DNS:batch.internal')
@@ -54,9 +56,15 @@ const certificateRule = z
       ),
     thumbprint: z
       .string()
-      .regex(/^[A-Za-z0-9_-]{43}$/, 'expected a SHA-256 in base64url: 43 characters')
+      .regex(
+        /^([A-Za-z0-9_-]{43}|([0-9A-Fa-f]{2}:?){32})$/,
+        'expected a SHA-256 in base64url (43 characters), or in hexadecimal as openssl x509 -fingerprint -sha256 prints it',
+      )
+      .transform((text) =>
+        text.length === 43 ? text : Buffer.from(text.replaceAll(':', ''), 'hex').toString('base64url'),
+      )
       .optional()
-      .describe('SHA-256 of the certificate, in base64url.'),
+      .describe('SHA-256 of the certificate, in base64url or hexadecimal.'),
     principal: name.optional().describe('Whom it stands for; the name of the rule when left out.'),
     ...grantFields,
   })

@@ -44,6 +44,11 @@ const FAULTS: Record<Exclude<ShownFault, 'none'>, { reason: FailureReason; messa
   },
 };
 
+const REVOKED: AuthFailure = {
+  failed: 'revoked',
+  message: 'The credential of this request has been revoked.',
+};
+
 const UNSUPPORTED: AuthFailure = {
   failed: 'unsupported',
   message: 'A credential of this kind is not taken here.',
@@ -86,6 +91,11 @@ export class AccessGate {
       return verdict.then((late) => this.#judge(exchange, method.method, late, credential));
     }
     return this.#refuse(exchange, undefined, UNSUPPORTED, credential);
+  }
+
+  /** The answer to who is on the way with a credential that has been taken back. */
+  revoked(route: string): GatehouseError {
+    return this.#parts.challenges.refused(route, REVOKED);
   }
 
   /** A guess from where too many have failed is not even looked up. */
@@ -150,7 +160,9 @@ export class AccessGate {
     const wait = throttle.wait(failures, clientAddress, credential);
     throttle.failed(failures, clientAddress, credential);
     this.#tell(exchange, method, wait > 0 ? 'throttled' : failure.failed);
-    return wait > 0 ? challenges.throttled(exchange.route, wait) : challenges.refused(exchange.route, failure);
+    if (wait > 0) return challenges.throttled(exchange.route, wait);
+    if (this.#readers.length === 0) return challenges.uncertified(exchange.route, failure.message);
+    return challenges.refused(exchange.route, failure);
   }
 
   #tell(exchange: Exchange, method: AccessMethod | undefined, reason: FailureReason): void {

@@ -140,6 +140,20 @@ export class Voucher {
     return false;
   }
 
+  /** Up to when tokens of this issuer with these names were issued that are ended, where later ones are not. Wall clock; else 0. */
+  async endedUpTo(issuer: string, session: string, client: string): Promise<number> {
+    let latest = 0;
+    for (const [kind, name] of [
+      ['session', session],
+      ['client', client],
+    ]) {
+      if (name === '') continue;
+      const found = await this.#store.get<Revocation>(REVOCATION_KIND, sha256(`${kind}\n${issuer}\n${name}`));
+      latest = Math.max(latest, found?.value.issuedUpTo ?? 0);
+    }
+    return latest;
+  }
+
   /** Milliseconds for which guesses are held up. */
   hold(address: string, name: string): number {
     return this.#throttle.wait(this.#failures, address, name);

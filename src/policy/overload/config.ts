@@ -26,6 +26,29 @@ export const overloadConfig = z
     shedFrom: percent('80%').describe(
       'Share of each limit from which on the least important requests are refused; the most important ones only at the limit itself.',
     ),
+    system: z
+      .strictObject({
+        mode: z
+          .enum(['observe', 'enforce', 'off'])
+          .default('observe')
+          .describe(
+            '`enforce` refuses, `observe` only counts what it would refuse (`gatehouse_overload_system_refused_total`), `off` does neither.',
+          ),
+        cpu: percent('90%').describe(
+          'Busy share from which on no more requests are taken in a second than keep it there: of a core by a worker, of the quota of its control group (container), or of the whole machine.',
+        ),
+        loopDelay: duration('100ms', '10ms').describe(
+          'The same for the mean delay of the event loop, over about a second: long before `overload.loopDelay`, at which nothing is taken.',
+        ),
+        minUnderWay: count(10, 1, 1_000_000).describe(
+          'Requests under way in a worker that are always taken: with so few, it is not they that keep the processor busy.',
+        ),
+        minPerSecond: count(10, 1, 1_000_000).describe('Requests a second that a worker takes at least.'),
+      })
+      .prefault({})
+      .describe(
+        'How many requests a second are taken while the processor is too busy; the least important give way first.',
+      ),
     retryAfter: duration('1s', '1ms').describe(
       'What refused clients are told to wait; up to twice as long, so that they do not all come back at once.',
     ),

@@ -7,7 +7,13 @@ import { Events, type OverloadEvent } from '../../kernel/event.ts';
 import { overloadConfig } from './config.ts';
 import { Overload, type Readings } from './overload.ts';
 
-const QUIET: Readings = { residentBytes: 0, heapUsedBytes: 0, heapLimitBytes: 1e9, loopDelayMs: 0 };
+const QUIET: Readings = {
+  residentBytes: 0,
+  heapUsedBytes: 0,
+  heapLimitBytes: 1e9,
+  loopDelayMs: 0,
+  cpu: { worker: 0, quota: 0, machine: 0 },
+};
 const MIB = 1024 ** 2;
 
 function guard(settings: object, priorities = [90, 50, 10], share = { slot: 0, workers: 1 }) {

@@ -1,13 +1,14 @@
 /**
  * Refuses work before a worker breaks down under it: the newest, and of that the least important first, after Envoy's
  * overload manager (scaled triggers: nothing below `shedFrom`, everything at the limit, in between by how far it has
- * come). What is under way is left alone. A request pays two comparisons while all is well.
+ * come). What is under way is left alone. A request pays one comparison while all is well.
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { GatehouseError } from '../../kernel/error.ts';
 import type { Events } from '../../kernel/event.ts';
 import { formatDuration } from '../../kernel/limit.ts';
-import type { OverloadConfig } from './config.ts';
+import { type OverloadConfig, overloadConfig } from './config.ts';
+import { SystemRule } from './system.ts';
 
 /** What was read of the process. */
 export interface Readings {
@@ -18,6 +19,8 @@ export interface Readings {
   heapLimitBytes: number;
   /** Mean delay of the event loop since the reading before. */
   loopDelayMs: number;
+  /** Busy shares since the reading before: this process of one core, its control group of its quota, the machine. */
+  cpu: { worker: number; quota: number; machine: number };
 }
 
 /** What an overload guard is made with. */
@@ -52,8 +55,10 @@ const COLLECT_REST = 20;
 const QUIET_MS = 5000;
 
 const RESOURCES = ['memory', 'heap', 'loopDelay'] as const;
-type Resource = 'requests' | (typeof RESOURCES)[number];
+type Resource = 'requests' | 'system.cpu' | 'system.loopDelay' | (typeof RESOURCES)[number];
 const WORDS: Readonly<Record<Resource, string>> = {
+  'system.cpu': 'its processor is busy',
+  'system.loopDelay': 'it answers late',
   requests: 'as many requests are under way as it takes',
   memory: 'its memory is nearly used up',
   heap: 'its memory is nearly used up',
@@ -68,8 +73,12 @@ export class Overload {
   #limit = Number.POSITIVE_INFINITY;
   /** The highest priority that any route has: those get all of the limit. */
   #top = 0;
-  /** As many under way harm nobody: no look at anything else. */
+  /** As many under way harm nobody, as far as `requests` goes. */
   #free = Number.POSITIVE_INFINITY;
+  /** The same while nothing else is short; else -1, so that there is one thing to compare. */
+  #calm = Number.POSITIVE_INFINITY;
+  readonly #system: SystemRule;
+  #sampledAt = 0;
   /** Priorities below are refused because of what was read; 0: none, Infinity: all. */
   #below = 0;
   #because: Resource = 'memory';
@@ -86,6 +95,7 @@ export class Overload {
 
   constructor(parts: OverloadParts) {
     this.#parts = parts;
+    this.#system = new SystemRule(parts.clock, overloadConfig.parse({}).system);
   }
 
   /** A configuration is in force; `priorities`: of all routes. Undefined: no limits. */
@@ -94,15 +104,23 @@ export class Overload {
     this.#top = Math.max(0, ...priorities);
     this.#limit = config === undefined ? Number.POSITIVE_INFINITY : limitOf(config, share);
     this.#free = config === undefined ? this.#limit : this.#limitFor(Math.min(this.#top, ...priorities));
+    if (config !== undefined) this.#system.configure(config.system, this.#top, config.shedFrom);
+    this.#settle();
     if (config === undefined) this.close();
     else this.#timer ??= this.#parts.clock.every(SAMPLE_MS, () => this.#sample());
   }
 
   /** Whether a request of this priority may come in, `underWay` being all that are here, itself included. */
   admit(priority: number, underWay: number): GatehouseError | undefined {
-    if (underWay <= this.#free && this.#below === 0) return undefined;
+    if (underWay <= this.#calm) {
+      this.#system.passed++;
+      return undefined;
+    }
     if (priority < this.#below) return this.#refuse(this.#because);
     if (underWay > this.#limitFor(priority)) return this.#refuse('requests');
+    const busy = this.#system.holds ? this.#system.refusal(priority, underWay) : undefined;
+    if (busy !== undefined) return this.#refuse(`system.${busy}`);
+    this.#system.passed++;
     return undefined;
   }
 
@@ -112,6 +130,12 @@ export class Overload {
     this.#timer = undefined;
     this.#below = 0;
     this.#state = 0;
+    this.#system.end();
+    this.#settle();
+  }
+
+  #settle(): void {
+    this.#calm = this.#below === 0 && !this.#system.holds ? this.#free : -1;
   }
 
   /** Requests that may be under way for one of this priority to come in: the most important may fill the limit. */
@@ -142,7 +166,7 @@ export class Overload {
     const { readings, events } = this.#parts;
     const config = this.#config;
     if (readings === undefined || config === undefined) return;
-    const { residentBytes, heapUsedBytes, heapLimitBytes, loopDelayMs } = readings();
+    const { residentBytes, heapUsedBytes, heapLimitBytes, loopDelayMs, cpu } = readings();
     this.#delay += NEWEST * (Math.min(loopDelayMs, MOST * config.loopDelay) - this.#delay);
     const pressures = {
       memory: config.memory === undefined ? 0 : residentBytes / config.memory,
@@ -157,7 +181,11 @@ export class Overload {
     this.#state = Math.max(scaled, this.#state - EASE);
     this.#below = this.#state >= 1 ? Number.POSITIVE_INFINITY : this.#state * this.#top;
     if (this.#state > 0 && most !== 'loopDelay') this.#shrink();
-    events.emit('overload', { pressures, shedding: this.#state });
+    const now = this.#parts.clock.now();
+    const system = this.#system.sample({ cpu, loopDelayMs: this.#delay }, Math.max(1, now - this.#sampledAt));
+    this.#sampledAt = now;
+    this.#settle();
+    events.emit('overload', { pressures, shedding: this.#state, system });
   }
 
   /** What nobody uses any more is only given back when somebody asks: without that, shedding might never end. */

@@ -83,6 +83,16 @@ const table = new PriceTable(
           { version: 'next', output: '0' },
         ],
       },
+      z: {
+        input: '10',
+        output: '20',
+        when: [
+          { upstream: 'spot', from: '22:00', to: '06:00', input: '1', output: '2' },
+          { upstream: 'spot', input: '4' },
+          { from: '22:00', to: '06:00', output: '5' },
+        ],
+      },
+      w: { input: '6', when: [{ days: ['sat', 'sun'], input: '3' }] },
     },
   }),
 );
@@ -96,6 +106,17 @@ for (const [what, model, version, upstream, at, input, output] of [
   ['saturday morning belongs to friday night', 'm', 'v', 'gpu', '2026-11-21T04:59:00Z', 10, 5],
   ['monday morning belongs to sunday night', 'm', 'v', 'gpu', '2026-11-23T04:59:00Z', 10, 5],
   ['and ends', 'm', 'v', 'gpu', '2026-11-23T05:00:00Z', 10, 20],
+  // Summer time ends on 25 October at 03:00, which is 02:00 again: a night by the clock of the wall, one hour longer.
+  ['sunday night in which summer time ends, before', 'z', 'v', 'gpu', '2026-10-24T19:59:00Z', 10, 20],
+  ['its beginning, in summer time', 'z', 'v', 'gpu', '2026-10-24T20:00:00Z', 10, 5],
+  ['the hour that comes twice, first', 'z', 'v', 'gpu', '2026-10-25T00:30:00Z', 10, 5],
+  ['the hour that comes twice, again', 'z', 'v', 'gpu', '2026-10-25T01:30:00Z', 10, 5],
+  ['its end, in winter time', 'z', 'v', 'gpu', '2026-10-25T04:59:00Z', 10, 5],
+  ['and over', 'z', 'v', 'gpu', '2026-10-25T05:00:00Z', 10, 20],
+  ['a pool at night: the first that fits, whole', 'z', 'v', 'spot', '2026-11-18T23:00:00Z', 1, 2],
+  ['a pool by day: the next that fits', 'z', 'v', 'spot', '2026-11-18T12:00:00Z', 4, 20],
+  ['days alone', 'w', 'v', 'gpu', '2026-11-21T12:00:00Z', 3, 0],
+  ['days alone, and other days', 'w', 'v', 'gpu', '2026-11-20T12:00:00Z', 6, 0],
   ['a version', 'm', 'next', 'gpu', '2026-11-18T12:00:00Z', 10, 0],
 ] as const) {
   test(`price: ${what}`, () => {

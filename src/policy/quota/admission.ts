@@ -82,6 +82,15 @@ class Claims implements Waiter {
     for (const claim of grown) claim.units += unitsOf(more, claim.lease.owner.rule.unit);
   }
 
+  /** Frees its places: it is under way no longer. */
+  leave(): void {
+    for (const { lease, units } of this.claims) {
+      if (this.#state === 'taken' && lease.owner.rule.unit === 'concurrency') this.#leases.settle(lease, units, 0);
+    }
+    const stay = this.claims.filter(({ lease }) => lease.owner.rule.unit !== 'concurrency');
+    this.claims.splice(0, this.claims.length, ...stay);
+  }
+
   end(used: Demand): void {
     this.#extension?.end(used);
     if (this.#state === 'asking') this.#leases.forget(this.claims, this);
@@ -165,6 +174,12 @@ export class Admission {
       }
     }
     return charges;
+  }
+
+  /** The request has ended, and what it has used will be known in a moment: others may take its place already. */
+  leave(): void {
+    this.#enforced.leave();
+    for (const watch of this.#observed) watch.leave();
   }
 
   /** The request has ended, or was never sent: what it has used is counted, the rest is free again. Calling again does nothing. */

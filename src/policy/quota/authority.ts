@@ -4,15 +4,16 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { spareOf } from './ahead.ts';
-import { type Account, type Book, evict } from './book.ts';
+import { type Account, type Book, evict, newBook, newCounter, sweep } from './book.ts';
+import { CalendarCounter } from './calendarcounter.ts';
 import { closeHolder } from './closing.ts';
-import { CalendarCounter } from './counter.ts';
 import { handOver, takeBack, takeOver } from './handover.ts';
 import type { Holding } from './holding.ts';
 import { KeyLimits } from './keylimits.ts';
 import type { Authority, Counted, LeaseAsk, LeaseGrant } from './protocol.ts';
 import { countersOf, type Rule, sameRefill } from './rule.ts';
-import { nearestFirst, type Standing, standingOf } from './standing.ts';
+import { Nearest, type Standing, standingOf } from './standing.ts';
+import { Told } from './told.ts';
 
 /** When a worker may ask again about a rule that is not known here (yet), in milliseconds. */
 const UNKNOWN_RULE_MS = 50;
@@ -22,16 +23,18 @@ export class LocalAuthority implements Authority {
   readonly #clock: Clock;
   readonly #books = new Map<string, Book>();
   readonly #maxKeys: number;
-  readonly #keyLimits = new KeyLimits();
+  readonly #keyLimits: KeyLimits;
   #nodes = 1;
   /** Keys that are not known yet are for the process that takes over. */
   #handed = false;
-  /** Accounts that were dropped while something was counted, because strangers made too many. */
+  readonly #random = () => this.#clock.random();
+  /** Accounts that were dropped while something was counted, because strangers made too many; what was counted is remembered. */
   evicted = 0;
 
-  /** `maxKeys`: accounts that one rule may have of keys that strangers can make. */
-  constructor(clock: Clock, maxKeys = 200_000) {
+  /** `maxKeys`: accounts that one rule may have of keys that strangers can make. `keyLimits`: what `limitKey` writes to. */
+  constructor(clock: Clock, maxKeys = 200_000, keyLimits = new KeyLimits()) {
     this.#clock = clock;
+    this.#keyLimits = keyLimits;
     this.#maxKeys = maxKeys;
   }
 
@@ -49,7 +52,7 @@ export class LocalAuthority implements Authority {
       } else {
         const counters = countersOf(rule, this.#clock);
         counters.setLimit(rule.limit, this.#nodes);
-        this.#books.set(rule.name, { rule, counters, accounts: new Map() });
+        this.#books.set(rule.name, newBook(rule, counters));
       }
     }
   }
@@ -105,14 +108,15 @@ export class LocalAuthority implements Authority {
   /** Counters that are not empty, those with the smallest share free first. */
   standings(most = 100): Standing[] {
     const now = this.#clock.now();
-    const all: Standing[] = [];
+    const nearest = new Nearest(most);
     for (const { rule, accounts } of this.#books.values()) {
       for (const [key, { counter, extra }] of accounts) {
+        if (!nearest.wants(counter.free(now) + extra, rule.limit + extra)) continue;
         const standing = standingOf(rule, key, counter, extra, now);
-        if (standing !== undefined) all.push(standing);
+        if (standing !== undefined) nearest.add(standing);
       }
     }
-    return nearestFirst(all, most);
+    return nearest.list();
   }
 
   /** Forgets what was counted for a key, but not what is held now. Returns whether there was something. */
@@ -225,8 +229,8 @@ export class LocalAuthority implements Authority {
     holding.back += back;
     holding.used += used;
     if (used > 0 && book.rule.budget !== undefined) {
-      account.told ??= new Map();
-      account.told.set(holder, (account.told.get(holder) ?? 0) + used);
+      book.told ??= new Told();
+      book.told.add(ask.key, holder, used);
     }
     const free = Math.floor(counter.free(now)) + extra;
     let units = 0;
@@ -247,7 +251,8 @@ export class LocalAuthority implements Authority {
     };
   }
 
-  #holding({ counter, holdings }: Account, holder: number, ask: LeaseAsk, now: number): Holding {
+  #holding(account: Account, holder: number, ask: LeaseAsk, now: number): Holding {
+    const { counter, holdings } = account;
     const { epoch, granted, heardBack: back, heardUsed: used } = ask;
     for (let i = holdings.length - 1; i >= 0; i--) {
       const one = holdings[i] as Holding;
@@ -259,7 +264,9 @@ export class LocalAuthority implements Authority {
     // Usually all sums are 0. After an account was dropped, or an authority started anew, what a worker holds it holds.
     const holding = { holder, epoch, granted, back, used };
     counter.hold(granted - back, now);
-    holdings.push(holding);
+    // Mostly one worker asks for a key: as large as it has to be.
+    if (holdings.length === 0) account.holdings = [holding];
+    else holdings.push(holding);
     return holding;
   }
 
@@ -274,9 +281,11 @@ export class LocalAuthority implements Authority {
       }
       return account;
     }
-    if (!book.rule.known && accounts.size >= this.#maxKeys && evict(book, now, this.#maxKeys)) this.evicted++;
+    const { known } = book.rule;
+    if (known || accounts.size <= this.#maxKeys / 2) sweep(book, now);
+    else if (accounts.size >= this.#maxKeys && evict(book, now, this.#maxKeys, this.#random)) this.evicted++;
     account = {
-      counter: book.counters.make(now),
+      counter: newCounter(book, key, now),
       extra: this.#extraOf(book.rule, key),
       outside: 0,
       outsideIn: 0,

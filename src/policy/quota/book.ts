@@ -1,10 +1,15 @@
 /** What an authority counts of one rule, key by key. */
 import type { Counter } from './counter.ts';
+import { Eldest } from './eldest.ts';
 import type { Holding } from './holding.ts';
+import { Remains } from './remains.ts';
 import type { Counters, Rule } from './rule.ts';
+import type { Told } from './told.ts';
 
 /** Accounts looked at for each new one, when a rule has as many as it may. */
 const EVICT_STEP = 8;
+/** Accounts looked at for each new one otherwise: what is empty goes. */
+const SWEEP_STEP = 2;
 
 /** What is counted for one key. */
 export interface Account {
@@ -16,8 +21,6 @@ export interface Account {
   outsideIn: number;
   /** Few workers, so a list. */
   holdings: Holding[];
-  /** Of a budget: holder → units that it has said to have used since it began. */
-  told?: Map<number, number>;
   /** Units that another process grants. */
   given: number;
 }
@@ -27,21 +30,65 @@ export interface Book {
   rule: Rule;
   counters: Counters;
   accounts: Map<string, Account>;
+  /** Goes through the accounts, the oldest first; see `eldest.ts`. */
+  eldest: Eldest<Account>;
+  /** What was counted of keys that had to go; undefined as long as none had. */
+  remains: Remains | undefined;
+  /** Of a budget: what its holders have said. */
+  told: Told | undefined;
+}
+
+/** A book with nothing in it. */
+export function newBook(rule: Rule, counters: Counters): Book {
+  const accounts = new Map<string, Account>();
+  return { rule, counters, accounts, eldest: new Eldest(accounts), remains: undefined, told: undefined };
+}
+
+/** What is counted of a key at first: nothing, or what was counted when it had to go. */
+export function newCounter({ counters, remains }: Book, key: string, now: number): Counter {
+  if (remains === undefined) return counters.make(now);
+  const { units, at } = remains.of(key, counters.generation(now));
+  if (units <= 0) return counters.make(now);
+  const counter = counters.make(at);
+  counter.settle(0, units, at);
+  return counter;
+}
+
+/** Nobody holds any of it, and no ledger tells of it again. */
+const idle = ({ holdings, outside, given }: Account): boolean =>
+  outside === 0 && given === 0 && holdings.every(({ granted, back }) => granted === back);
+
+/** Forgets accounts of which nothing is counted, a few at a time, the oldest first. */
+export function sweep({ eldest }: Book, now: number): void {
+  for (let looked = 0; looked < SWEEP_STEP; looked++) {
+    const found = eldest.take();
+    if (found === undefined) return;
+    if (!found[1].counter.empty(now)) eldest.renew(found);
+  }
 }
 
 /**
- * Makes room for one more than `maxKeys` less one: empty accounts among the oldest go first; when there are none, the oldest of
- * which nothing is held. Returns whether one went that was not empty.
+ * Makes room for one more than `maxKeys` less one: the oldest goes of which nothing is held. What was counted of it is remembered.
+ * Returns whether there was something.
  */
-export function evict({ accounts }: Book, now: number, maxKeys: number): boolean {
-  let oldest: string | undefined;
-  let looked = 0;
-  for (const [key, { counter, holdings }] of accounts) {
-    if (counter.empty(now)) {
-      accounts.delete(key);
-      if (accounts.size < maxKeys) return false;
-    } else if (oldest === undefined && holdings.every(({ granted, back }) => granted === back)) oldest = key;
-    if (++looked >= EVICT_STEP) break;
+export function evict(book: Book, now: number, maxKeys: number, random: () => number): boolean {
+  const { accounts, counters, eldest } = book;
+  for (let looked = 0; looked < EVICT_STEP; looked++) {
+    const found = eldest.take();
+    if (found === undefined) return false;
+    const [key, account] = found;
+    const { counter } = account;
+    const empty = counter.empty(now);
+    if (!empty && !idle(account)) {
+      eldest.renew(found);
+      continue;
+    }
+    if (!empty) {
+      const units = counters.make(now).free(now) - counter.free(now);
+      book.remains ??= new Remains(random);
+      book.remains.keep(key, units, counter.lastUse(now), counters.generation(now));
+    }
+    if (accounts.size < maxKeys) return !empty;
   }
-  return oldest !== undefined && accounts.size >= maxKeys && accounts.delete(oldest);
+  return false;
 }

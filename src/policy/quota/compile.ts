@@ -5,8 +5,8 @@ import { sayWindow } from './amount.ts';
 import { type BudgetConfig, type LimitConfig, unitOf } from './config.ts';
 import type { Refill, Rule } from './rule.ts';
 
-/** Parts of a key that only callers have who were authenticated. */
-const KNOWN_PARTS = new Set(['apiKey', 'tenant', 'user', 'plan', 'model', 'version', 'route', 'resource']);
+/** Parts of a key that no stranger can make up. A model is what the client calls so, where a route leads to an upstream. */
+const KNOWN_PARTS = new Set(['apiKey', 'tenant', 'user', 'plan', 'version', 'route', 'resource']);
 /** Parts of a key that are not known before the body was read. */
 const BODY_PARTS = new Set(['model', 'version']);
 const BODY_UNITS = new Set(['tokens', 'inputTokens', 'outputTokens', 'credits']);

@@ -20,6 +20,8 @@ export interface Counter {
   resetMs(now: number): number;
   /** Nothing is held or counted: it may be forgotten. */
   empty(now: number): boolean;
+  /** When the last of what is counted was used, at the latest. */
+  lastUse(now: number): number;
 }
 
 /** When only held units stand in the way, nobody knows when they come back: ask again after this many milliseconds. */
@@ -70,6 +72,8 @@ export class SlidingCounter implements Counter {
     const slots = this.#slots;
     const last = slots.length - 2;
     if (last >= 0 && (slots[last] as number) >= slot) slots[last + 1] = (slots[last + 1] as number) + used;
+    // A literal is as large as it has to be: what grows takes room for more.
+    else if (last < 0) this.#slots = [slot, used];
     else slots.push(slot, used);
   }
 
@@ -94,6 +98,11 @@ export class SlidingCounter implements Counter {
   empty(now: number): boolean {
     this.#expire(now);
     return this.#held === 0 && this.#used === 0;
+  }
+
+  lastUse(now: number): number {
+    const last = this.#slots.length - 2;
+    return last < 0 ? now : ((this.#slots[last] as number) + 0.5) * this.#window.slotMs;
   }
 
   /** When the units of a slot are counted no more. */
@@ -173,77 +182,15 @@ export class BucketCounter implements Counter {
     return this.#held === 0 && this.free(now) >= this.#bucket.burst;
   }
 
+  lastUse(now: number): number {
+    return now;
+  }
+
   /** What is held does not refill: level and held together never exceed the burst, so nothing is saved up twice. */
   #refill(now: number): void {
     const { burst, perMs } = this.#bucket;
     this.#level = Math.min(burst - this.#held, this.#level + (now - this.#at) * perMs);
     this.#at = now;
-  }
-}
-
-/** What all counters of one calendar limit share: the period that runs now. */
-export interface Period {
-  limit: number;
-  /** Number of the period, growing; asked with every use. */
-  current(now: number): number;
-  /** Milliseconds until the next one. */
-  left(): number;
-}
-
-/** At most `limit` units in each calendar period (hour, day, week, month). What was held at its end counts for the next. */
-export class CalendarCounter implements Counter {
-  readonly #period: Period;
-  #held = 0;
-  #used = 0;
-  #in: number;
-
-  constructor(period: Period, now: number) {
-    this.#period = period;
-    this.#in = period.current(now);
-  }
-
-  free(now: number): number {
-    this.#turn(now);
-    return this.#period.limit - this.#held - this.#used;
-  }
-
-  hold(units: number): void {
-    this.#held += units;
-  }
-
-  settle(back: number, used: number, now: number): void {
-    this.#turn(now);
-    this.#held -= back;
-    this.#used += used;
-  }
-
-  retryAfter(units: number, now: number): number {
-    if (units > this.#period.limit) return Number.POSITIVE_INFINITY;
-    const free = this.free(now);
-    if (free >= units) return 0;
-    return free + this.#held >= units ? UNKNOWN_WAIT : Math.max(1, this.#period.left());
-  }
-
-  resetMs(): number {
-    return this.#period.left();
-  }
-
-  empty(now: number): boolean {
-    this.#turn(now);
-    return this.#held === 0 && this.#used === 0;
-  }
-
-  /** Units that were used in this period. */
-  used(now: number): number {
-    this.#turn(now);
-    return this.#used;
-  }
-
-  #turn(now: number): void {
-    const current = this.#period.current(now);
-    if (current === this.#in) return;
-    this.#in = current;
-    this.#used = 0;
   }
 }
 
@@ -279,5 +226,9 @@ export class PermitCounter implements Counter {
 
   empty(): boolean {
     return this.#held === 0;
+  }
+
+  lastUse(now: number): number {
+    return now;
   }
 }

@@ -1,5 +1,6 @@
 /** What a worker has in hand of one limit for one key. */
 
+import { Eldest } from './eldest.ts';
 import type { Holding } from './holding.ts';
 import type { LeaseAsk } from './protocol.ts';
 import { leaseMs, type Rule } from './rule.ts';
@@ -12,6 +13,7 @@ export class LeaseRule {
   /** Units come back when a request ends, and what has been used is not counted any more. */
   readonly permits: boolean;
   readonly leases = new Map<string, Lease>();
+  readonly eldest = new Eldest(this.leases);
 
   constructor(rule: Rule) {
     this.rule = rule;

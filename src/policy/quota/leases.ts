@@ -268,13 +268,12 @@ export class Leases {
     return size;
   }
 
-  #dropQuiet({ leases }: LeaseRule): void {
-    let looked = 0;
-    for (const [key, lease] of leases) {
-      leases.delete(key);
-      // In use: looked at again after all others, so that nobody looks through all of them for each new one.
-      if (!lease.quiet) leases.set(key, lease);
-      if (leases.size < MAX_LEASES || ++looked >= LOOK_MOST) return;
+  #dropQuiet({ leases, eldest }: LeaseRule): void {
+    for (let looked = 0; looked < LOOK_MOST && leases.size >= MAX_LEASES; looked++) {
+      const found = eldest.take();
+      if (found === undefined) return;
+      // In use: looked at again after all others.
+      if (!found[1].quiet) eldest.renew(found);
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Calendar periods in a time zone, by a wall clock that is not believed when it jumps (FAULTS.md row 33). */
 import type { Clock } from '../../kernel/clock.ts';
-import type { Period } from './counter.ts';
+import type { Period } from './calendarcounter.ts';
 
 /** How long a calendar period is. Weeks begin on Monday (ISO 8601). */
 export type CalendarUnit = 'hour' | 'day' | 'week' | 'month';

@@ -91,6 +91,12 @@ export class PooledAuthority implements Authority {
     return this.#leases.untold;
   }
 
+  /** The key of a rule that fits, among those that this node holds or has lately held something of. */
+  keyNamed(rule: string, fits: (key: string) => boolean): string | undefined {
+    for (const key of this.#rules.get(rule)?.leases.keys() ?? []) if (fits(key)) return key;
+    return undefined;
+  }
+
   /** Keys of all rules that this node holds or has lately held something of. */
   get size(): number {
     return this.#leases.size;

@@ -13,16 +13,18 @@ export { type ActiveLimit, Admission, type Demand } from './admission.ts';
 export { LocalAuthority } from './authority.ts';
 export { allRules, budgetLimits, describeLimits, rulesOf } from './compile.ts';
 export { sayKey, usageOf } from './key.ts';
+export { KeyLimits } from './keylimits.ts';
 export type { AskAuthority, Exhausted } from './leases.ts';
 export { CalendarPeriod } from './period.ts';
 export { PooledAuthority } from './pool.ts';
 export type { Counted, LeaseAsk, LeaseGrant } from './protocol.ts';
 export { refusalFor } from './refusal.ts';
 export type { Rule } from './rule.ts';
+export { Inspector, storeTag } from './shared/inspect.ts';
 export { isLong, JournalStore } from './shared/journal.ts';
 export { LEASE_SCRIPT } from './shared/script.ts';
 export { SharedStore, type SharedStoreStatus } from './shared/store.ts';
-export type { Standing } from './standing.ts';
+export { Nearest, type Standing } from './standing.ts';
 
 /** Limits by where they stand in the configuration. */
 export interface QuotaConfig {
@@ -119,6 +121,11 @@ export class Quota {
   /** Whoever grants has gone for good: what is in hand of budgets is not spent any more, since its successor does not know of it. */
   orphaned(): void {
     this.#leases.forgo((rule) => rule.budget !== undefined);
+  }
+
+  /** Keys that something is or was lately in hand of, of all limits. */
+  get size(): number {
+    return this.#leases.size;
   }
 
   /** Gives everything back; resolves when the authority has been told. */

@@ -1,14 +1,7 @@
 /** A limit as authority and workers see it: plain data, made from the configuration, sent over the channel. */
 import type { Clock } from '../../kernel/clock.ts';
-import {
-  Bucket,
-  BucketCounter,
-  CalendarCounter,
-  type Counter,
-  PermitCounter,
-  SlidingCounter,
-  SlidingWindow,
-} from './counter.ts';
+import { CalendarCounter } from './calendarcounter.ts';
+import { Bucket, BucketCounter, type Counter, PermitCounter, SlidingCounter, SlidingWindow } from './counter.ts';
 import { CalendarPeriod, type CalendarUnit } from './period.ts';
 
 /** What is counted. `bytes`: bodies both ways; `credits`: thousand-millionths of the unit that prices are in. */
@@ -80,6 +73,8 @@ export interface Counters {
   make(now: number): Counter;
   /** `nodes`: it is divided by so many, rounded down. */
   setLimit(limit: number, nodes: number): void;
+  /** Number of a stretch of time, growing: what was used in one is counted no more after the next. */
+  generation(now: number): number;
 }
 
 /** The counters of `rule`. */
@@ -93,6 +88,7 @@ export function countersOf(rule: Rule, clock: Clock): Counters {
         setLimit: (next, nodes) => {
           window.limit = Math.floor(next / nodes);
         },
+        generation: (now) => Math.floor(now / (window.windowMs + window.slotMs)),
       };
     }
     case 'bucket': {
@@ -103,6 +99,7 @@ export function countersOf(rule: Rule, clock: Clock): Counters {
           bucket.perMs = next / refill.windowMs / nodes;
           bucket.burst = Math.floor(refill.burst / nodes);
         },
+        generation: (now) => Math.floor((now * bucket.perMs) / Math.max(1, bucket.burst)),
       };
     }
     case 'calendar': {
@@ -112,6 +109,8 @@ export function countersOf(rule: Rule, clock: Clock): Counters {
         setLimit: (next, nodes) => {
           period.limit = Math.floor(next / nodes);
         },
+        // Of the period before nothing is left.
+        generation: () => period.current() * 2,
       };
     }
     case 'held': {
@@ -121,6 +120,7 @@ export function countersOf(rule: Rule, clock: Clock): Counters {
         setLimit: (next, nodes) => {
           held.limit = Math.floor(next / nodes);
         },
+        generation: () => 0,
       };
     }
   }

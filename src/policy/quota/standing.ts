@@ -34,6 +34,39 @@ export function standingOf(
   };
 }
 
-/** Those with the smallest share free first. */
-export const nearestFirst = (all: Standing[], most: number): Standing[] =>
-  all.sort((a, b) => a.free / Math.max(1, a.limit) - b.free / Math.max(1, b.limit)).slice(0, most);
+const shareOf = ({ free, limit }: Pick<Standing, 'free' | 'limit'>): number => free / Math.max(1, limit);
+
+/** Finds those with the smallest share free among any number, and keeps hardly more of them than are wanted. */
+export class Nearest {
+  readonly #most: number;
+  #found: Standing[] = [];
+  /** What has a larger share free is not among them. */
+  #worst = Number.POSITIVE_INFINITY;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Whether one like this would be among them. */
+  wants(free: number, limit: number): boolean {
+    return free / Math.max(1, limit) < this.#worst;
+  }
+
+  add(standing: Standing): void {
+    if (shareOf(standing) >= this.#worst) return;
+    if (this.#found.push(standing) >= this.#most * 2) this.#cut();
+  }
+
+  /** The nearest first. */
+  list(): Standing[] {
+    this.#cut();
+    return this.#found;
+  }
+
+  #cut(): void {
+    this.#found.sort((a, b) => shareOf(a) - shareOf(b));
+    this.#found.length = Math.min(this.#found.length, this.#most);
+    const last = this.#found.at(-1);
+    if (last !== undefined && this.#found.length === this.#most) this.#worst = shareOf(last);
+  }
+}

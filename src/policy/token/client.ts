@@ -1,8 +1,9 @@
 /** Who asks for tokens: clients of the configuration and of the store, and API keys, which are clients of their own. */
-import { CLIENT_KIND, clientDocument, type DeclaredClient, hashDeclared } from './config.ts';
+import { ASSERTION_TYPE, checkAssertion, claimedBy } from './assertion.ts';
+import { CLIENT_KIND, clientDocument, type DeclaredClient, hashDeclared, type TokensConfig } from './config.ts';
 import type { Subject, TokenParts } from './parts.ts';
 import { mac, same } from './secret.ts';
-import { OAuthError, type ServiceRequest } from './wire.ts';
+import { OAuthError, type ServiceAnswer, type ServiceRequest } from './wire.ts';
 
 /** A client, whatever it is kept as. */
 export interface Client {
@@ -30,29 +31,43 @@ type Kept = Pick<
   | 'roles'
   | 'models'
   | 'introspects'
+  | 'keys'
   | 'dpop'
   | 'disabled'
 > & { hash?: string | undefined };
 
+/** What a 401 of the service asks for (RFC 6749 §5.2). */
+export const CHALLENGE: ServiceAnswer['fields'] = [['WWW-Authenticate', 'Basic realm="tokens", charset="UTF-8"']];
+
+/** Addresses of the service that ask who sends a request. */
+const ADDRESSES = ['token', 'revoke', 'introspect', 'device_authorization'];
+
+type ClientSettings = Pick<TokensConfig, 'clients' | 'issuer' | 'path'>;
+
+const isPublic = ({ hash, keys }: Kept): boolean => hash === undefined && keys === undefined;
+
 /** Kept in the store: the HMAC of a client's secret under the pepper. */
 export const hashSecret = (pepper: string, secret: string): string => mac(pepper, `client secret\n${secret}`);
 
-type ClientParts = Pick<TokenParts, 'store' | 'keyOf' | 'hold' | 'failed'>;
+type ClientParts = Pick<TokenParts, 'store' | 'clock' | 'keyOf' | 'hold' | 'failed'>;
 
 /** Finds and proves clients. */
 export class Clients {
   readonly #parts: ClientParts;
   #declared = new Map<string, DeclaredClient>();
   #peppers: readonly string[] = [];
+  /** What assertions of clients are for: the issuer, or an address of the service. */
+  #audiences: readonly string[] = [];
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
   }
 
   /** Settings are in force. */
-  configure(declared: readonly DeclaredClient[], peppers: readonly string[]): void {
-    this.#declared = new Map(declared.map((one) => [one.id, one]));
+  configure({ clients, issuer, path }: ClientSettings, peppers: readonly string[]): void {
+    this.#declared = new Map(clients.map((one) => [one.id, one]));
     this.#peppers = peppers;
+    this.#audiences = [issuer, ...ADDRESSES.map((name) => `${issuer}${path}/${name}`)];
   }
 
   /** A client by its id, unless it is switched off. */
@@ -68,16 +83,24 @@ export class Clients {
   async authenticate(request: ServiceRequest, form: ReadonlyMap<string, string>): Promise<Client | undefined> {
     const shown = shownBy(request, form);
     if (shown === undefined) return undefined;
-    const { id, secret } = shown;
-    const client = secret === undefined ? await this.#unproved(id) : await this.#proved(id, secret, request.address);
+    const { id, secret, assertion } = shown;
+    const client =
+      assertion !== undefined
+        ? await this.#asserted(id, assertion)
+        : secret === undefined
+          ? await this.#unproved(id)
+          : await this.#proved(id, secret, request.address);
     if (client !== undefined) return client;
     // Secrets cannot be guessed, so whoever has the right one is never held up by those who have not.
     const wait = this.#parts.hold(request.address, id);
     this.#parts.failed(request.address, id);
     if (wait > 0) throw tooMany(wait);
-    throw new OAuthError('invalid_client', 'There is no such client, or its secret is another one.', 401, [
-      ['WWW-Authenticate', 'Basic realm="tokens", charset="UTF-8"'],
-    ]);
+    throw new OAuthError(
+      'invalid_client',
+      'There is no such client, or its secret or key is another one.',
+      401,
+      CHALLENGE,
+    );
   }
 
   async #proved(id: string, secret: string, address: string): Promise<Client | undefined> {
@@ -95,9 +118,20 @@ export class Clients {
     return this.#peppers.some((pepper) => same(hashSecret(pepper, secret), hash));
   }
 
+  /** By what it has signed (RFC 7523 §2.2). Throws an `OAuthError` where that is its own and does not hold. */
+  async #asserted(id: string, assertion: string): Promise<Client | undefined> {
+    const kept = await this.#kept(id);
+    if (kept?.keys === undefined) return undefined;
+    const asked = { id, texts: kept.keys, audiences: this.#audiences };
+    const asserted = await checkAssertion(assertion, asked, this.#parts);
+    if (asserted === 'foreign') return undefined;
+    if (asserted !== 'holds') throw new OAuthError('invalid_client', asserted.failed, 401, CHALLENGE);
+    return clientOf(kept);
+  }
+
   async #unproved(id: string): Promise<Client | undefined> {
     const kept = await this.#kept(id);
-    return kept?.hash === undefined && kept !== undefined ? clientOf(kept) : undefined;
+    return kept !== undefined && isPublic(kept) ? clientOf(kept) : undefined;
   }
 
   async #kept(id: string): Promise<Kept | undefined> {
@@ -126,7 +160,7 @@ export function clientOfKey(subject: Subject): Client {
 }
 
 function clientOf(kept: Kept): Client {
-  const { id, name, grants, scopes, principal = id, tenant, plan, roles, models, hash, introspects, dpop } = kept;
+  const { id, name, grants, scopes, principal = id, tenant, plan, roles, models, introspects, dpop } = kept;
   const subject: Subject = {
     by: 'client',
     id,
@@ -136,23 +170,33 @@ function clientOf(kept: Kept): Client {
     expiresAt: undefined,
     bound: false,
   };
-  return { id, name: name || id, grants, scopes, subject, public: hash === undefined, introspects, dpop };
+  return { id, name: name || id, grants, scopes, subject, public: isPublic(kept), introspects, dpop };
 }
 
 /** Id and secret as the request shows them; undefined: none. More than one way at once is a mistake (RFC 6749 §2.3). */
 function shownBy(
   { fields }: ServiceRequest,
   form: ReadonlyMap<string, string>,
-): { id: string; secret: string | undefined } | undefined {
+): { id: string; secret?: string | undefined; assertion?: string } | undefined {
   const header = fields.authorization;
   const secret = form.get('client_secret');
   const id = form.get('client_id');
-  if (form.has('client_assertion'))
-    throw new OAuthError('invalid_request', 'Clients prove themselves by a secret here, not by an assertion.');
+  const assertion = form.get('client_assertion');
+  if (assertion !== undefined) {
+    if (form.get('client_assertion_type') !== ASSERTION_TYPE)
+      throw new OAuthError('invalid_request', `The client_assertion_type must be ${ASSERTION_TYPE}.`);
+    if (header !== undefined || secret !== undefined)
+      throw new OAuthError('invalid_request', 'The client proves itself in two ways: choose one.');
+    const claimed = claimedBy(assertion);
+    if (claimed === undefined)
+      throw new OAuthError('invalid_client', 'The assertion is no JWT with a sub.', 401, CHALLENGE);
+    if (id !== undefined && id !== claimed)
+      throw new OAuthError('invalid_request', 'client_id is another one than the sub of the assertion.');
+    return { id: claimed, assertion };
+  }
   if (header === undefined) return id === undefined && secret === undefined ? undefined : { id: id ?? '', secret };
   const basic = /^basic +([A-Za-z0-9+/_-]+={0,2})$/i.exec(header);
-  const refused = (why: string) =>
-    new OAuthError('invalid_client', why, 401, [['WWW-Authenticate', 'Basic realm="tokens", charset="UTF-8"']]);
+  const refused = (why: string) => new OAuthError('invalid_client', why, 401, CHALLENGE);
   if (basic === null) throw refused('Send id and secret as Basic authorization, or in the body.');
   if (secret !== undefined) throw new OAuthError('invalid_request', 'The client shows two secrets: send one.');
   const text = Buffer.from(basic[1] as string, 'base64').toString('utf8');

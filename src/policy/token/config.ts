@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { count, duration, durationOnly } from '../../kernel/schema.ts';
+import { readClientKeys } from './assertion.ts';
 
 /** Kind of the documents of clients in the store, under their `id`. */
 export const CLIENT_KIND = 'client';
@@ -11,6 +12,12 @@ export const OWN_ISSUER = 'gatehouse';
 
 /** No token holds longer, in milliseconds. */
 export const TOKEN_LIFETIME_MAX_MS = 86_400_000;
+
+/**
+ * The last millisecond of a second, both on the wall clock: `iat` counts in whole seconds, so what ends tokens of before ends
+ * those of this second, and the service dates the next one into the second after.
+ */
+export const endOfSecond = (now: number): number => Math.floor(now / 1000) * 1000 + 999;
 
 /** Grants by their names on the wire. */
 export const GRANTS = {
@@ -27,6 +34,18 @@ const word = z
 const scope = z
   .string()
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'expected a scope (RFC 6749 §3.3): printable, without spaces and quotes');
+
+const clientKeys = z
+  .string()
+  .max(65_536)
+  .check((context) => {
+    try {
+      readClientKeys(context.value);
+    } catch (error) {
+      const message = `no key of a client: ${(error as Error).message}`;
+      context.issues.push({ code: 'custom', input: context.value, message });
+    }
+  });
 
 const clientFields = {
   id: z
@@ -45,6 +64,14 @@ const clientFields = {
   plan: word.or(z.literal('')).default('').describe('Plan of its own tokens; that of the tenant when left out.'),
   roles: z.array(word).max(64).default([]).describe('Roles of its own tokens.'),
   models: z.array(word).max(256).optional().describe('Models that its own tokens may ask for; all when left out.'),
+  keys: z
+    .array(clientKeys)
+    .min(1)
+    .max(16)
+    .optional()
+    .describe(
+      'Its public keys, as PEM, JWK or JWK Set, such as `file:batch.pem`: it proves itself by assertions that it signs (`private_key_jwt`, RFC 7523) and has no secret.',
+    ),
   introspects: z
     .boolean()
     .default(false)
@@ -60,7 +87,7 @@ export const clientDocument = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9_-]{43}$/)
     .optional()
-    .describe('HMAC-SHA256 of its secret under the pepper; a client without one is public.'),
+    .describe('HMAC-SHA256 of its secret under the pepper; a client without one, and without keys, is public.'),
 });
 
 /** One of `tokens.clients`. */
@@ -72,11 +99,17 @@ const declaredClient = z
       .min(24, 'expected at least 24 characters of chance, such as `openssl rand -base64 24` gives')
       .max(256)
       .optional()
-      .describe('Its secret, by a reference such as `${BATCH_SECRET}`. A client without one is public, as a tool is.'),
+      .describe(
+        'Its secret, by a reference such as `${BATCH_SECRET}`. A client without one, and without `keys`, is public, as a tool is.',
+      ),
   })
   .refine(
-    ({ secret, grants }) => secret !== undefined || !grants.includes('clientCredentials'),
-    'a client without a secret cannot prove that it is itself; give it one, or other "grants" than clientCredentials',
+    ({ secret, keys, grants }) => (secret ?? keys) !== undefined || !grants.includes('clientCredentials'),
+    'a client without "secret" and "keys" cannot prove that it is itself; give it one of them, or other "grants" than clientCredentials',
+  )
+  .refine(
+    ({ secret, keys }) => secret === undefined || keys === undefined,
+    'a client proves itself in one way: keep "secret" or "keys"',
   )
   // From here on nothing holds the secret itself.
   .transform(({ secret, ...rest }) => ({ ...rest, hash: secret === undefined ? undefined : hashDeclared(secret) }));

@@ -1,6 +1,6 @@
 /** The token endpoint: what is asked for by which grant, and what comes of it (RFC 6749, 8693, 8628). */
 import { type Binding, signToken, type TokenAnswer } from './access.ts';
-import { type Client, type Clients, clientOfKey, tooMany } from './client.ts';
+import { CHALLENGE, type Client, type Clients, clientOfKey, tooMany } from './client.ts';
 import { GRANTS, type TokensConfig } from './config.ts';
 import type { Devices } from './device.ts';
 import type { Families, Family } from './family.ts';
@@ -52,7 +52,7 @@ export async function giveTokens(
         ? 'Say which client you are: send client_id, and the secret if there is one; for a login that an API key began, its id and the key.'
         : 'Say which client you are: send client_id, and the secret if there is one.',
       401,
-      [['WWW-Authenticate', 'Basic realm="tokens", charset="UTF-8"']],
+      CHALLENGE,
     );
   if (client !== undefined && !client.grants.includes(grant))
     throw new OAuthError('unauthorized_client', `This client may not use the grant ${type}.`);
@@ -186,7 +186,7 @@ function mayTravel(subject: Subject): void {
     throw new OAuthError('unauthorized_client', 'This API key may be used from certain networks only: use it itself.');
 }
 
-function sign(
+async function sign(
   { keys, config, parts }: GrantParts,
   subject: Subject,
   client: string,
@@ -195,5 +195,8 @@ function sign(
   family: string,
   until: number | undefined,
 ): Promise<TokenAnswer> {
-  return signToken({ subject, client, scopes, binding, family, until }, keys, config, parts.clock.wall());
+  // What was ended in this second must not take the first token after that along.
+  const ended = await parts.endedUpTo(subject.by === 'key' ? subject.id : '', client);
+  const now = Math.max(parts.clock.wall(), ended + 1);
+  return signToken({ subject, client, scopes, binding, family, until }, keys, config, now);
 }

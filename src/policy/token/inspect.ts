@@ -1,6 +1,6 @@
 /** Revocation (RFC 7009) and introspection (RFC 7662). */
 import { namesOf, readToken } from './access.ts';
-import type { Client } from './client.ts';
+import { CHALLENGE, type Client } from './client.ts';
 import type { Family } from './family.ts';
 import { isRefreshToken } from './family.ts';
 import type { GrantParts } from './grants.ts';
@@ -14,9 +14,7 @@ const TRIES = 8;
 async function callerOf(request: ServiceRequest, form: ReadonlyMap<string, string>, { clients }: GrantParts) {
   const client = await clients.authenticate(request, form);
   if (client !== undefined) return client;
-  throw new OAuthError('invalid_client', 'Say which client you are.', 401, [
-    ['WWW-Authenticate', 'Basic realm="tokens", charset="UTF-8"'],
-  ]);
+  throw new OAuthError('invalid_client', 'Say which client you are.', 401, CHALLENGE);
 }
 
 /** Ends a token: a refresh token with its whole login. What is no token of ours is ended already. */
@@ -74,7 +72,8 @@ export async function introspect(
   made: GrantParts,
 ): Promise<object> {
   const client = await callerOf(request, form, made);
-  if (client.public) throw new OAuthError('unauthorized_client', 'Only a client with a secret may ask about tokens.');
+  if (client.public)
+    throw new OAuthError('unauthorized_client', 'Only a client with a secret or keys may ask about tokens.');
   const token = wanted(form, 'token');
   const { parts, keys, config } = made;
   const sees = (owner: string) => client.introspects || owner === client.id;

@@ -1,9 +1,10 @@
 /** What clients read to find their way: RFC 8414 for the service, RFC 9728 for what its tokens are for. */
+import { ASSERTION_ALGORITHMS } from './assertion.ts';
 import { GRANTS, type TokensConfig } from './config.ts';
 
 /** Proof of possession may be signed with these. */
 const PROOFS = ['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'RS256', 'PS256'];
-const BY_SECRET = ['client_secret_basic', 'client_secret_post'];
+const PROVED = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'];
 
 /** Metadata of the authorization server (RFC 8414 §2, with RFC 8628 §4, 9449 §5.1, 8705 §3.3). */
 export function serverMetadata({ issuer, path }: TokensConfig): object {
@@ -18,9 +19,12 @@ export function serverMetadata({ issuer, path }: TokensConfig): object {
     // There is no authorization endpoint, but the field is required.
     response_types_supported: [],
     grant_types_supported: Object.values(GRANTS),
-    token_endpoint_auth_methods_supported: [...BY_SECRET, 'none'],
-    revocation_endpoint_auth_methods_supported: [...BY_SECRET, 'none'],
-    introspection_endpoint_auth_methods_supported: BY_SECRET,
+    token_endpoint_auth_methods_supported: [...PROVED, 'none'],
+    token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
+    revocation_endpoint_auth_methods_supported: [...PROVED, 'none'],
+    revocation_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
+    introspection_endpoint_auth_methods_supported: PROVED,
+    introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     dpop_signing_alg_values_supported: PROOFS,
     tls_client_certificate_bound_access_tokens: true,
   };

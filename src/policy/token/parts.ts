@@ -76,6 +76,8 @@ export interface TokenParts {
   /** The write that ends tokens in every worker. */
   revocation(ended: Ended): Put;
   isRevoked(names: TokenNames): Promise<boolean>;
+  /** Up to when tokens of a key (`session`, '' for none) or client were issued that are ended; 0 where none are, or all. */
+  endedUpTo(session: string, client: string): Promise<number>;
   /** Milliseconds for which guesses from there are not looked at; 0: they are. */
   hold(address: string, name: string): number;
   /** A guess was wrong. */

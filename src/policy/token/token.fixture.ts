@@ -77,6 +77,7 @@ export async function house(t: TestContext, more: Record<string, unknown> = {}) 
       return { op: 'put', kind: 'revocation', id: `${kind} ${value}`, value: {} };
     },
     isRevoked: async ({ id, family }) => ended.includes(`id ${id}`) || ended.includes(`family ${family}`),
+    endedUpTo: async () => 0,
     hold: () => waits,
     failed: () => {},
     publish: (now) => void published.push([...now]),

@@ -1,8 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { tokensConfig } from './config.ts';
 import type { Subject } from './parts.ts';
-import { BATCH, basic, CREDENTIALS, DAY, DEVICE, EXCHANGE, house, KEY_TYPE, MINUTE, SECRET } from './token.fixture.ts';
+import {
+  BATCH,
+  basic,
+  CREDENTIALS,
+  DAY,
+  DEVICE,
+  EXCHANGE,
+  house,
+  KEY_TYPE,
+  MINUTE,
+  PEPPER,
+  SECRET,
+  SETTINGS,
+} from './token.fixture.ts';
 import type { TokenService } from './token.ts';
 
 test('every refusal has the code and status of its RFC, and says it in JSON that nobody keeps', async (t) => {
@@ -166,4 +180,21 @@ test('a login ends with its key, with its time, and by an old token of another n
   assert.equal((await use(third)).error, 'invalid_grant');
   keys.set('key-text', { ...(key as Subject), scopes: ['embed'] });
   assert.equal((await use(third)).scope, '', 'what the key may not do any more, the token may not do');
+});
+
+test('clients that are taken out of the configuration, or switched off, lose their tokens; across a restart, too', async (t) => {
+  const { service, ended, make, clock } = await house(t);
+  const clients = (...ids: string[]) =>
+    tokensConfig.parse({ ...SETTINGS, clients: ids.map((id) => ({ id, secret: SECRET })) }) as never;
+  await service.configure(clients('batch', 'tool'), [PEPPER]);
+  assert.deepEqual(ended, [], 'it is only tried');
+  await service.settle();
+  assert.deepEqual(ended, ['client proving']);
+  await service.settle();
+  assert.equal(ended.length, 1, 'once');
+  // As a node that starts with another configuration: it has them all.
+  clock.advance(MINUTE);
+  await make();
+  await service.settle();
+  assert.deepEqual(ended.slice(1), ['client proving'], 'those that another node has still');
 });

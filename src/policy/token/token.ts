@@ -2,6 +2,7 @@
 import type { Timer } from '../../kernel/clock.ts';
 import { Approval } from './approval.ts';
 import { Clients } from './client.ts';
+import { ClientWatch } from './clientwatch.ts';
 import type { TokensConfig } from './config.ts';
 import { Devices } from './device.ts';
 import { Families } from './family.ts';
@@ -35,6 +36,7 @@ export class TokenService {
   readonly #made: GrantParts;
   readonly #approval: Approval;
   readonly #watch: KeyWatch;
+  readonly #gone: ClientWatch;
   #timer: Timer | undefined = undefined;
   readonly #endpoints: Readonly<Record<string, { methods: readonly string[]; answer: Endpoint }>>;
 
@@ -43,11 +45,12 @@ export class TokenService {
     this.#parts = parts;
     const keys = new SigningKeys(parts, config, peppers);
     const clients = new Clients(parts);
-    clients.configure(config.clients, peppers);
+    clients.configure(config, peppers);
     const families = new Families(parts, config, peppers);
     const devices = new Devices(parts, config, peppers);
     this.#made = { parts, keys, clients, families, devices, config };
     this.#approval = new Approval(parts, devices, peppers);
+    this.#gone = new ClientWatch(parts);
     this.#watch = new KeyWatch(parts, config.lifetime, () => void this.#refresh());
     const post = (answer: (request: ServiceRequest, form: Form) => Promise<ServiceAnswer>) => ({
       methods: ['POST'],
@@ -73,21 +76,32 @@ export class TokenService {
   async start(): Promise<void> {
     await this.#made.keys.refresh();
     await this.#watch.start();
+    await this.settle();
     this.#plan();
   }
 
-  /** Other settings are in force. */
+  /** Other settings are to be tried. */
   async configure(config: TokensConfig, peppers: readonly string[]): Promise<void> {
     const { keys, clients, families, devices } = this.#made;
     this.#made.config = config;
     keys.configure(config, peppers);
-    clients.configure(config.clients, peppers);
+    clients.configure(config, peppers);
     families.configure(config, peppers);
     devices.configure(config, peppers);
     this.#approval.configure(peppers);
     this.#watch.lifetime = config.lifetime;
     await keys.refresh();
     this.#plan();
+  }
+
+  /** The settings are in force for good: clients that are not among them any more lose their tokens. Never rejects. */
+  async settle(): Promise<void> {
+    try {
+      await this.#gone.settle(this.#made.config.clients);
+    } catch (error) {
+      const what = 'it cannot be told whether clients were taken out of tokens.clients';
+      this.#parts.notice('warn', `${what}: ${(error as Error).message}`);
+    }
   }
 
   /** Looks whether other nodes have made keys; resolves when what there is has been published. Never rejects. */

@@ -99,7 +99,8 @@ export abstract class Http2Output {
 
   /** Sends what the encoder has composed. */
   protected sendBlock(id: number, ended: boolean): void {
-    const { buffer, length } = this.encoder;
+    const { block } = this.encoder;
+    const { length } = block;
     let type: number = FRAME.HEADERS;
     let flags: number = ended ? FLAG.END_STREAM : 0;
     for (let from = 0; from < length || type === FRAME.HEADERS; from += MAX_FRAME) {
@@ -107,7 +108,8 @@ export abstract class Http2Output {
       if (from + size >= length) flags |= FLAG.END_HEADERS;
       const at = this.wire.reserve(FRAME_HEAD + size);
       const out = scratchBuffer();
-      buffer.copy(out, writeFrameHead(out, at, size, type, flags, id), from, from + size);
+      const part = size === length ? block : block.slice(from, from + size);
+      out.write(part, writeFrameHead(out, at, size, type, flags, id), 'latin1');
       this.sentFrames++;
       this.#commit(at + FRAME_HEAD + size);
       type = FRAME.CONTINUATION;

@@ -267,7 +267,7 @@ export abstract class Http2Session<S extends Http2Stream = Http2Stream>
     if (window >= 0) {
       const by = window - this.peerWindow;
       this.peerWindow = window;
-      for (const stream of this.streams.values()) {
+      for (const stream of this.streams.all()) {
         stream.sendWindow += by;
         if (stream.sendWindow > MAX_WINDOW) {
           this.fail(H2.FLOW_CONTROL_ERROR, 'h2_flow_control', 'a window of more than 2^31-1 octets');

@@ -28,11 +28,12 @@ export abstract class Http2Stream implements HostedStream {
   #received = 0;
   readonly #session: StreamHost;
   #paused = true;
-  readonly #held: Buffer[] = [];
+  /** Made when needed, as the other one below: most streams hold nothing. */
+  #held: Buffer[] | undefined = undefined;
   /** The peer has ended behind what is held, with these trailers. */
   #endHeld: string | undefined = undefined;
   #uncredited = 0;
-  readonly #queue: Buffer[] = [];
+  #queue: Buffer[] | undefined = undefined;
   /** Behind what is queued: END_STREAM, with trailers where there are. */
   #endQueued: string | undefined = undefined;
   /** The writer has been told to wait. */
@@ -70,8 +71,10 @@ export abstract class Http2Stream implements HostedStream {
       this.#session.malformed(this, mismatch('the body is longer than Content-Length'));
       return;
     }
-    if (this.#paused) this.#held.push(Buffer.from(buffer.subarray(start, end)));
-    else {
+    if (this.#paused) {
+      this.#held ??= [];
+      this.#held.push(Buffer.from(buffer.subarray(start, end)));
+    } else {
       this.credit(end - start);
       this.onBody(buffer, start, end);
     }
@@ -82,7 +85,7 @@ export abstract class Http2Stream implements HostedStream {
     this.remoteEnded = true;
     if (this.expected >= 0 && this.#received !== this.expected)
       this.#session.malformed(this, mismatch('the body is shorter than Content-Length'));
-    else if (this.#held.length > 0 || this.#paused) this.#endHeld = trailers;
+    else if (this.#held !== undefined || this.#paused) this.#endHeld = trailers;
     else this.#deliverEnd(trailers);
   }
 
@@ -100,17 +103,23 @@ export abstract class Http2Stream implements HostedStream {
   resumeBody(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    let at = 0;
-    while (at < this.#held.length && !this.isPaused && !this.closed) {
-      const piece = this.#held[at++] as Buffer;
-      this.credit(piece.length);
-      this.onBody(piece, 0, piece.length);
-    }
-    this.#held.splice(0, at);
-    if (this.#held.length > 0 || this.isPaused || this.closed || this.#endHeld === undefined) return;
+    const held = this.#held;
+    if (held !== undefined) this.#deliver(held);
+    if (this.#held !== undefined || this.isPaused || this.closed || this.#endHeld === undefined) return;
     const trailers = this.#endHeld;
     this.#endHeld = undefined;
     this.#deliverEnd(trailers);
+  }
+
+  #deliver(held: Buffer[]): void {
+    let at = 0;
+    while (at < held.length && !this.isPaused && !this.closed) {
+      const piece = held[at++] as Buffer;
+      this.credit(piece.length);
+      this.onBody(piece, 0, piece.length);
+    }
+    held.splice(0, at);
+    if (held.length === 0) this.#held = undefined;
   }
 
   /** As `paused`, which the compiler takes for unchanged across calls. */
@@ -133,7 +142,7 @@ export abstract class Http2Stream implements HostedStream {
 
   /** Octets wait here. */
   get queued(): boolean {
-    return this.#queue.length > 0;
+    return this.#queue !== undefined;
   }
 
   /** There is something to send as soon as window and connection allow. */
@@ -146,6 +155,7 @@ export abstract class Http2Stream implements HostedStream {
     if (this.closed || this.localEnded) return true;
     const at = this.stalled ? start : this.#sendNow(buffer, start, end, last);
     if (at < end) {
+      this.#queue ??= [];
       this.#queue.push(Buffer.from(buffer.subarray(at, end)));
       if (last) this.#endQueued = '';
       this.#session.wait(this);
@@ -201,18 +211,21 @@ export abstract class Http2Stream implements HostedStream {
 
   /** Sends more of what waits. False: it must go on waiting. */
   pump(): boolean {
-    while (this.#queue.length > 0) {
-      const piece = this.#queue[0] as Buffer;
-      const last = this.#queue.length === 1 && this.#endQueued === '';
+    for (let queue = this.#queue; queue !== undefined; queue = this.#queue) {
+      const piece = queue[0] as Buffer;
+      const last = queue.length === 1 && this.#endQueued === '';
       const at = this.#sendNow(piece, 0, piece.length, last);
       if (this.closed || this.localEnded) return true;
       if (at < piece.length) {
-        this.#queue[0] = piece.subarray(at);
+        queue[0] = piece.subarray(at);
         return false;
       }
-      this.#queue.shift();
-      // One piece, then it is the next one's turn.
-      if (this.#queue.length > 0) return false;
+      if (queue.length === 1) this.#queue = undefined;
+      else {
+        queue.shift();
+        // One piece, then it is the next one's turn.
+        return false;
+      }
     }
     if (this.#endQueued !== undefined) {
       const trailers = this.#endQueued;
@@ -236,9 +249,9 @@ export abstract class Http2Stream implements HostedStream {
     this.closed = true;
     this.deadline = NEVER;
     let held = 0;
-    for (const piece of this.#held) held += piece.length;
+    for (const piece of this.#held ?? []) held += piece.length;
     if (held > 0) this.#session.credit(held);
-    this.#held.length = this.#queue.length = 0;
+    this.#held = this.#queue = undefined;
     this.#endHeld = this.#endQueued = undefined;
   }
 }

@@ -7,6 +7,7 @@ import type { HostedStream } from './host.ts';
 import { ResetMemory } from './memory.ts';
 import { Http2Output } from './output.ts';
 import type { Http2Stream } from './stream.ts';
+import { StreamTable } from './table.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -16,7 +17,7 @@ export abstract class Http2Streams<S extends Http2Stream> extends Http2Output im
   slot = -1;
   /** Where the windows of new streams begin. */
   peerWindow = DEFAULT_WINDOW;
-  protected readonly streams = new Map<number, S>();
+  protected readonly streams = new StreamTable<S>();
   protected readonly forgotten = new ResetMemory();
   /** The highest stream that the other side has opened. */
   protected lastPeerId = 0;
@@ -59,7 +60,7 @@ export abstract class Http2Streams<S extends Http2Stream> extends Http2Output im
   }
 
   protected add(stream: S): void {
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     this.wire.gathers = this.streams.size > 1;
   }
 
@@ -76,7 +77,7 @@ export abstract class Http2Streams<S extends Http2Stream> extends Http2Output im
   /** Every stream ends, for the connection does. */
   protected abandon(code: number, why: string): void {
     this.stopped = true;
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       this.remove(stream);
       stream.onGone(code, why);
     }
@@ -184,7 +185,7 @@ export abstract class Http2Streams<S extends Http2Stream> extends Http2Output im
 
   onDeadline(now: number): void {
     this.deadline = NEVER;
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       if (stream.closed || stream.deadline > now) continue;
       stream.deadline = NEVER;
       stream.onOverdue(now);
@@ -193,7 +194,7 @@ export abstract class Http2Streams<S extends Http2Stream> extends Http2Output im
       this.ownAt = NEVER;
       this.overdue();
     }
-    for (const stream of this.streams.values()) this.look(stream.deadline);
+    for (const stream of this.streams.all()) this.look(stream.deadline);
     this.look(this.ownAt);
   }
 }

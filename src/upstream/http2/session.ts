@@ -135,7 +135,7 @@ export class ClientSession extends Http2Session<ClientStream> implements ClientH
 
   protected onGoaway(lastId: number): void {
     this.leaving = true;
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       if (stream.id <= lastId) continue;
       stream.untouched();
       this.remove(stream);

@@ -9,23 +9,29 @@ import { Desk } from './desk.ts';
 import type { BusyNote, QueueAnswer, QueueAsk } from './message.ts';
 import type { DeskConfig, QueueStanding } from './standing.ts';
 
-/** The places of an upstream; undefined where nothing limits it, and so nothing waits. */
-export function deskOf(config: UpstreamConfig): DeskConfig | undefined {
+/** The places of an upstream, or the part of one of several nodes; undefined where nothing limits it, and so nothing waits. */
+export function deskOf(config: UpstreamConfig, nodes = 1): DeskConfig | undefined {
+  const parts = config.queue.scope === 'shared' ? Math.max(1, nodes) : 1;
   const places = new Map<string, number>();
   for (const endpoint of config.endpoints) {
     if (endpoint.maxConcurrency !== undefined || config.adaptive !== undefined)
-      places.set(endpointName(endpoint), endpoint.maxConcurrency ?? Number.POSITIVE_INFINITY);
+      places.set(endpointName(endpoint), partOf(endpoint.maxConcurrency ?? Number.POSITIVE_INFINITY, parts));
   }
   return places.size === 0 ? undefined : { queue: config.queue, adaptive: config.adaptive, places };
 }
+
+/** A server that no node may use would be of no use. */
+const partOf = (places: number, parts: number): number => Math.max(1, Math.floor(places / parts));
 
 /** See the file's head. */
 export class QueueAuthority {
   readonly #clock: Clock;
   readonly #tell: (note: BusyNote) => void;
   readonly #desks = new Map<string, Desk>();
+  #upstreams: Readonly<Record<string, UpstreamConfig>> = {};
   #configured = new Set<string>();
   #workers = 1;
+  #nodes = 1;
 
   /** `tell` reaches all workers. */
   constructor(clock: Clock, tell: (note: BusyNote) => void) {
@@ -36,9 +42,10 @@ export class QueueAuthority {
   /** Goes over to these upstreams; others are forgotten as soon as nothing of them is in use. */
   configure(upstreams: Readonly<Record<string, UpstreamConfig>>, workers: number): void {
     this.#workers = workers;
+    this.#upstreams = upstreams;
     this.#configured = new Set();
     for (const [name, config] of Object.entries(upstreams)) {
-      const desk = deskOf(config);
+      const desk = deskOf(config, this.#nodes);
       if (desk === undefined) continue;
       this.#configured.add(name);
       const known = this.#desks.get(name);
@@ -49,6 +56,13 @@ export class QueueAuthority {
       }
     }
     this.#forget();
+  }
+
+  /** There are so many nodes, of which this is one: what is shared is divided by that. */
+  divide(nodes: number): void {
+    if (nodes === this.#nodes) return;
+    this.#nodes = nodes;
+    this.configure(this.#upstreams, this.#workers);
   }
 
   /** What a worker says; the answer to a request that waits comes later. */

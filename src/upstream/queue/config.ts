@@ -19,6 +19,12 @@ export const queueConfig = z
     length: count(1000, 0, 1_000_000).describe(
       'Requests that wait at most, of all workers together; a full queue refuses (503) the least important, the newest of them first. 0: nothing waits.',
     ),
+    scope: z
+      .enum(['node', 'shared'])
+      .default('node')
+      .describe(
+        'Whose `maxConcurrency` is: that of each node, or of all nodes of one `redis` together (`shared`). Each then has its part by the number of nodes that are there, rounded down, and one place at least.',
+      ),
     wait: duration('30s', '1ms').describe('How long a request waits at most (503).'),
     agedAfter: duration('20s', '1ms').describe(
       'A request that has waited for so long may be served before more important ones.',
@@ -44,7 +50,7 @@ export const adaptiveConfig = z
     initial: count(20, 1, 1_000_000).describe('The limit before anything has been measured.'),
     tolerance: percent('25%').describe('How much slower than at rest the first token may be before the limit falls.'),
     probeEvery: duration('60s', '1s').describe(
-      'How often the time to the first token at rest is measured anew, under half the load; spread by 15 %.',
+      'How often the time to the first token at rest is measured anew, under half the load, while there is more to do; sooner at first, and less often where it takes long.',
     ),
   })
   .refine(({ min, max }) => min <= max, { error: 'expected min not above max', path: ['min'] })

@@ -25,6 +25,7 @@ interface Applicant {
   answer(answer: QueueAnswer): void;
 }
 
+const NONE: readonly number[] = [];
 /** Weight of the newest time between two turns. */
 const NEWEST = 0.1;
 /** Turns that must have been seen before an estimate is good enough to refuse somebody by it. */
@@ -137,17 +138,17 @@ export class Desk {
   }
 
   /** A worker tells what has changed. */
-  note(worker: number, { back, used, samples, usable }: SeatNote): void {
+  note(worker: number, { back, used, samples, refused, usable }: SeatNote): void {
     this.#usable.set(worker, new Set(usable));
     for (const [name, count] of Object.entries(back)) {
       const place = this.#places.get(name);
       if (place !== undefined) this.#grant(worker, name, -Math.min(count, place.held.get(worker) ?? 0));
     }
     for (const [name, count] of Object.entries(used)) this.#places.get(name)?.used.set(worker, count);
-    for (const [name, times] of Object.entries(samples)) {
-      const place = this.#places.get(name);
-      if (place?.adaptive === undefined) continue;
-      place.adaptive.measured(times, this.#under(place), this.#clock.now());
+    for (const [name, place] of this.#places) {
+      const [times, away] = [samples[name] ?? NONE, refused[name] ?? 0];
+      if (place.adaptive === undefined || (times.length === 0 && away === 0)) continue;
+      place.adaptive.measured(times, away, this.#under(place), this.#clock.now());
       if (place.granted > this.#most(place)) this.#makeBusy();
     }
     this.#dispatch();

@@ -37,8 +37,10 @@ export interface SeatNote {
   back: Readonly<Record<string, number>>;
   /** Endpoint → places in use there, where that has changed. */
   used: Readonly<Record<string, number>>;
-  /** Endpoint → times to the first token that were measured, in milliseconds. */
+  /** Endpoint → times to the first token that were measured, in milliseconds, each followed by the size of its prompt. */
   samples: Readonly<Record<string, readonly number[]>>;
+  /** Endpoint → requests that it has turned away. */
+  refused: Readonly<Record<string, number>>;
   /** Endpoints that this worker may use now. */
   usable: readonly string[];
 }

@@ -172,3 +172,25 @@ test('a worker that dies leaves its places to the others', async () => {
       assert.ok(used <= limit && granted <= limit, `seed ${seed}`);
   }
 });
+
+test('nodes that share places each have a part, and at least one place', () => {
+  const parse = (scope: string) =>
+    upstreamConfig.parse({
+      endpoints: [8, 2].map((maxConcurrency, i) => ({ url: `http://10.0.0.${i + 1}`, name: `e${i}`, maxConcurrency })),
+      queue: { scope },
+    });
+  const authority = new QueueAuthority(new ManualClock(), () => {});
+  authority.configure({ ours: parse('shared'), own: parse('node') }, 1);
+  const limits = () => authority.standings().map(({ endpoints }) => endpoints.map(({ limit }) => limit));
+  assert.deepEqual(limits(), [
+    [8, 2],
+    [8, 2],
+  ]);
+  authority.divide(3);
+  assert.deepEqual(limits(), [
+    [2, 1],
+    [8, 2],
+  ]);
+  authority.divide(1);
+  assert.deepEqual(limits()[0], [8, 2]);
+});

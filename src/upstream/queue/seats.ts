@@ -1,5 +1,7 @@
 /** What a worker has of one endpoint's places. */
 
+import { sizeClass } from './rest.ts';
+
 /** Whose places they are. */
 export interface SeatsOwner {
   /** Times to the first token are wanted. */
@@ -10,8 +12,8 @@ export interface SeatsOwner {
   freed(): void;
 }
 
-/** Times to the first token that are kept until they are told. */
-const MOST_SAMPLES = 64;
+/** Times to the first token that are kept until they are told, each with the size of its prompt. */
+const MOST_SAMPLES = 128;
 
 /** See the file's head. */
 export class Seats {
@@ -20,8 +22,10 @@ export class Seats {
   held = 0;
   /** Requests that have one. */
   used = 0;
-  /** Times to the first token, in milliseconds, since they were last told. */
+  /** Since they were last told: times to the first token in milliseconds, each followed by the size of its prompt (`sizeClass`). */
   samples: number[] = [];
+  /** Requests that the server has turned away or not answered in time, since they were last told. */
+  refused = 0;
   /** `used` as it was last told. */
   told = 0;
   readonly #queue: SeatsOwner;
@@ -48,9 +52,14 @@ export class Seats {
     this.#queue.freed();
   }
 
-  /** The first token has come, so many milliseconds after the request was sent. */
-  measured(ms: number): void {
-    if (this.#queue.adaptive && this.samples.length < MOST_SAMPLES) this.samples.push(ms);
+  /** The first token has come, so many milliseconds after a request of so many bytes was sent. */
+  measured(ms: number, bytes: number): void {
+    if (this.#queue.adaptive && this.samples.length < MOST_SAMPLES) this.samples.push(ms, sizeClass(bytes));
+  }
+
+  /** The server has said that it has too much to do (429, 503), or nothing in time. */
+  turnedAway(): void {
+    if (this.#queue.adaptive) this.refused++;
   }
 
   /** Places that nobody uses. More in use than granted (a breaker's probe) is nothing to give back. */

@@ -199,6 +199,7 @@ export class UpstreamQueue implements TicketHost {
     const back: Record<string, number> = {};
     const used: Record<string, number> = {};
     const samples: Record<string, readonly number[]> = {};
+    const refused: Record<string, number> = {};
     let news = false;
     let active = this.waiting > 0;
     for (const seats of this.#seats.values()) {
@@ -218,13 +219,18 @@ export class UpstreamQueue implements TicketHost {
         seats.samples = [];
         news = true;
       }
+      if (seats.refused > 0) {
+        refused[endpoint] = seats.refused;
+        seats.refused = 0;
+        news = true;
+      }
       if (seats.used > 0) active = true;
     }
     const usable = this.#usable();
     const said = usable.join('\n');
     if (news || (this.waiting > 0 && said !== this.#toldUsable)) {
       this.#toldUsable = said;
-      this.#say({ type: 'seats', upstream: this.name, back, used, samples, usable });
+      this.#say({ type: 'seats', upstream: this.name, back, used, samples, refused, usable });
     }
     return active || this.busy;
   }

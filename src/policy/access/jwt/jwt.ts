@@ -182,6 +182,7 @@ export class JwtAuthenticator implements Authenticator {
     return proofs.claim(proof).then((claimed) => {
       if (claimed === 'replayed') return FAULTS.proofReplayed;
       if (claimed !== 'fresh') return FAULTS.replayUnavailable;
+      if (this.#revoked(token)) return FAULTS.revoked;
       // So that the client need not be refused once when the nonce runs out.
       if (proof.nextNonce !== '') exchange.answerLines += `DPoP-Nonce: ${proof.nextNonce}\r\n`;
       return token.identity;

@@ -68,6 +68,17 @@ export function newAccount(ask: StoreAsk, now: number): StoreAccount {
   return { h: 0, u: 0, s: [], l: ask.burst, a: now, p: ask.period, n: {} };
 }
 
+/** Units that were used before this account began, the last of them at `at`. `windowMs` is 0 for a calendar limit. */
+export function carryOn(
+  account: StoreAccount,
+  { windowMs }: Pick<StoreAsk, 'windowMs'>,
+  units: number,
+  at: number,
+): void {
+  account.u += units;
+  if (windowMs > 0) account.s.push(Math.floor(at / (windowMs / SLOTS)), units);
+}
+
 function settle(account: StoreAccount, ask: StoreAsk, back: number, used: number, at: number): void {
   account.h -= back;
   if (ask.type === 'b') account.l = Math.min(ask.burst - account.h, account.l + back - used);
@@ -88,7 +99,8 @@ function hold(account: StoreAccount, units: number): void {
 
 const endOf = (slot: number, windowMs: number) => (slot + 1) * (windowMs / SLOTS) + windowMs;
 
-function bringUp(account: StoreAccount, ask: StoreAsk, now: number): void {
+/** Of what has expired or come back meanwhile. */
+export function bringUp(account: StoreAccount, ask: StoreAsk, now: number): void {
   if (ask.type === 'b') {
     account.l = Math.min(ask.burst - account.h, account.l + ((now - account.a) * ask.limit) / ask.windowMs);
     account.a = now;
@@ -109,7 +121,8 @@ function bringUp(account: StoreAccount, ask: StoreAsk, now: number): void {
   }
 }
 
-function freeOf(account: StoreAccount, ask: StoreAsk): number {
+/** Units that are free, once it is up to date. */
+export function freeOf(account: StoreAccount, ask: StoreAsk): number {
   if (ask.type === 'b') return account.l;
   if (ask.type === 'h') return ask.limit - account.h;
   return ask.limit - account.h - account.u;
@@ -133,7 +146,8 @@ function retryAfter(account: StoreAccount, ask: StoreAsk, units: number, now: nu
   return UNKNOWN_WAIT;
 }
 
-function resetOf(account: StoreAccount, ask: StoreAsk, now: number): number {
+/** Milliseconds until all of it is. */
+export function resetOf(account: StoreAccount, ask: StoreAsk, now: number): number {
   if (ask.type === 'c') return ask.left;
   if (ask.type === 'b') return ((ask.burst - account.l) * ask.windowMs) / ask.limit;
   if (ask.type === 'h') return 0;

@@ -83,3 +83,34 @@ test('after a line that was cut off, what is written later is read', async () =>
   assert.deepEqual(granted, [4, 4, 2, 0]);
   rmSync(folder, { recursive: true, force: true });
 });
+
+for (const refill of [
+  { type: 'sliding', windowMs: 86_400_000 },
+  { type: 'calendar', every: 'day', timeZone: 'UTC' },
+] satisfies Refill[])
+  test(`${refill.type}: strangers with ever new keys: memory is bounded, and nobody gets a limit anew by it`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gatehouse-journal-'));
+    const clock = new ManualClock(Date.UTC(2026, 5, 10, 1));
+    const journal = new JournalStore(join(folder, 'limits.jsonl'), clock, () => {}, undefined, 200);
+    const rule = { ...ruleOf(10, refill), known: false };
+    journal.open();
+    journal.configure([rule, { ...ruleOf(10, refill), name: 'known' }]);
+    let epochs = 0;
+    const use = async (key: string, units: number, of = 'limit') => {
+      const none = { granted: 0, back: 0, used: 0, heardBack: 0, heardUsed: 0, free: 0, home: '' };
+      const ask = { rule: of, key, epoch: ++epochs, need: units, least: 1, wish: 0, ...none };
+      const granted = (await journal.ask([ask]))[0]?.granted ?? 0;
+      await journal.ask([{ ...ask, granted, back: granted, used: granted, need: 0, least: 0 }]);
+      return granted;
+    };
+    assert.equal(await use('a', 5), 5);
+    assert.equal(await use('a', 5, 'known'), 5);
+    for (let i = 0; i < 2000; i++) await use(`stranger${i}`, 1);
+    assert.ok(journal.size <= 201, `${journal.size} accounts`);
+    assert.equal(await use('a', 20), 5);
+    assert.equal(await use('a', 20, 'known'), 5);
+    clock.advance(25 * 3_600_000);
+    assert.equal(await use('a', 20), 10);
+    journal.close();
+    rmSync(folder, { recursive: true, force: true });
+  });

@@ -5,14 +5,20 @@
  * The file has one line per change: key, until when it is kept, and the account; the last line of a key holds. The process may
  * die at any time; power that fails may cost the last second.
  */
-import { closeSync, fsync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock, Timer } from '../../../kernel/clock.ts';
 import type { NoticeEvent } from '../../../kernel/event.ts';
-import { CalendarPeriod, SteadyWall } from '../period.ts';
+import { Eldest } from '../eldest.ts';
+import { KeyLimits } from '../keylimits.ts';
+import { type CalendarPeriod, SteadyWall } from '../period.ts';
 import type { LeaseAsk, LeaseGrant } from '../protocol.ts';
+import { Remains } from '../remains.ts';
 import type { Rule } from '../rule.ts';
-import { keepMs, newAccount, type StoreAccount, serveLease } from './account.ts';
+import { Nearest, type Standing } from '../standing.ts';
+import { carryOn, keepMs, newAccount, type StoreAccount, type StoreAsk, serveLease } from './account.ts';
+import { accountPrefix, nothingAsked, released, type StoredRule, standingIn, storedRules } from './inspect.ts';
+import { type Line, readLines } from './journalfile.ts';
 import { storeAsk } from './lines.ts';
 
 /** A window is worth writing down from this length on (milliseconds). */
@@ -25,12 +31,17 @@ const SYNC_MS = 1000;
 const FOREVER = 1e15;
 const NODE = 'node';
 
+/** Accounts that are kept of keys that strangers can make. */
+const MOST_KEYS = 200_000;
+/** Accounts looked at to make room for a new one. */
+const LOOK_MOST = 8;
+
 interface Kept {
   account: StoreAccount;
   until: number;
+  /** No stranger can make such keys. */
+  known: boolean;
 }
-
-type Line = [key: string, until: number, account: StoreAccount];
 
 /** Whether a limit has to outlive a restart. Buckets refill from nothing: what they forget is their burst, at most. */
 export function isLong({ refill }: Rule): boolean {
@@ -44,15 +55,28 @@ export class JournalStore {
   readonly #wall: SteadyWall;
   readonly #notice: (notice: NoticeEvent) => void;
   readonly #accounts = new Map<string, Kept>();
-  readonly #rules = new Map<string, { rule: Rule; period: CalendarPeriod | undefined }>();
+  readonly #eldest = new Eldest(this.#accounts);
+  readonly #most: number;
+  #rules = new Map<string, StoredRule>();
+  /** Of a rule: what was counted of keys that had to make room. */
+  readonly #remains = new Map<string, Remains>();
+  readonly #keyLimits: KeyLimits;
   #fd: number | undefined;
   #lines = 0;
   #dirty = false;
   readonly #timer: Timer;
 
-  /** Call `open`. */
-  constructor(path: string, clock: Clock, notice: (notice: NoticeEvent) => void) {
+  /** Call `open`. `most`: accounts, beyond which those of strangers make room. */
+  constructor(
+    path: string,
+    clock: Clock,
+    notice: (notice: NoticeEvent) => void,
+    keyLimits = new KeyLimits(),
+    most = MOST_KEYS,
+  ) {
     this.#path = path;
+    this.#keyLimits = keyLimits;
+    this.#most = most;
     this.#clock = clock;
     this.#notice = notice;
     this.#wall = new SteadyWall(clock);
@@ -70,20 +94,47 @@ export class JournalStore {
 
   /** Goes over to these rules. */
   configure(rules: readonly Rule[]): void {
-    const before = new Map(this.#rules);
-    this.#rules.clear();
-    for (const rule of rules) {
-      const { refill } = rule;
-      const same = before.get(rule.name)?.rule.refill;
-      const keeps = JSON.stringify(same) === JSON.stringify(refill);
-      const period =
-        refill.type !== 'calendar'
-          ? undefined
-          : keeps
-            ? before.get(rule.name)?.period
-            : new CalendarPeriod(rule.limit, refill.every, refill.timeZone, this.#clock);
-      this.#rules.set(rule.name, { rule, period });
+    this.#rules = storedRules(rules, this.#rules, this.#clock);
+  }
+
+  /** Counters of which something is held or used, the nearest to their limit first. */
+  standings(most: number): Standing[] {
+    const nearest = new Nearest(most);
+    const now = Math.floor(this.#wall.now());
+    for (const [name, { account, until }] of this.#accounts) {
+      const stored = until > now ? this.#ruleOf(name) : undefined;
+      if (stored === undefined) continue;
+      const key = name.slice(accountPrefix(stored.rule).length);
+      const standing = standingIn(stored, key, account, this.#keyLimits.of(stored.rule, key), now);
+      if (standing !== undefined) nearest.add(standing);
     }
+    return nearest.list();
+  }
+
+  /** A rule that is counted here. */
+  ruleNamed(name: string): Rule | undefined {
+    return this.#rules.get(name)?.rule;
+  }
+
+  /** The key of a rule that fits, among those that are counted. */
+  keyNamed(rule: Rule, fits: (key: string) => boolean): string | undefined {
+    const prefix = accountPrefix(rule);
+    for (const name of this.#accounts.keys())
+      if (name.startsWith(prefix) && fits(name.slice(prefix.length))) return name.slice(prefix.length);
+    return undefined;
+  }
+
+  /** Forgets what was counted of a key, but not what is held. Returns whether there was something; throws when it cannot be written. */
+  forget(rule: string, key: string): boolean {
+    const stored = this.#rules.get(rule);
+    const name = stored === undefined ? '' : accountPrefix(stored.rule) + key;
+    const kept = this.#accounts.get(name);
+    if (stored === undefined || kept === undefined || this.#fd === undefined) return false;
+    const limit = this.#keyLimits.of(stored.rule, key);
+    kept.account = released(kept.account, nothingAsked(stored, key, limit), Math.floor(this.#wall.now()));
+    writeSync(this.#fd, `${JSON.stringify([name, kept.until, kept.account] satisfies Line)}\n`);
+    this.#lines++;
+    return true;
   }
 
   /** One batch; what it grants is written down before it is known to anybody. */
@@ -95,13 +146,18 @@ export class JournalStore {
       const known = this.#rules.get(ask.rule);
       if (known === undefined) return { granted: ask.granted, retryAfterMs: 50, ttlMs: FOREVER, free: 0, resetMs: 0 };
       const { rule, period } = known;
-      const key = `${rule.name}:${JSON.stringify(rule.refill)}:${ask.key}`;
-      const question = storeAsk(ask, rule, period, 0);
+      const prefix = accountPrefix(rule);
+      const key = prefix + ask.key;
+      const question = storeAsk(ask, rule, period, 0, this.#keyLimits.of(rule, ask.key));
       const found = this.#accounts.get(key);
-      const account = found !== undefined && found.until > now ? found.account : newAccount(question, now);
+      const account =
+        found !== undefined && found.until > now ? found.account : this.#begin(known, prefix, key, question, now);
       const { granted, retryAfterMs, free, resetMs } = serveLease(account, NODE, question, now, FOREVER, 0);
       const until = now + keepMs(account, question, 0);
-      this.#accounts.set(key, { account, until });
+      if (found === undefined && this.#accounts.size >= this.#most) this.#makeRoom(now);
+      // When it gets tight, whoever has asked last is last to go.
+      else if (this.#accounts.size > this.#most / 2) this.#accounts.delete(key);
+      this.#accounts.set(key, { account, until, known: rule.known });
       text += `${JSON.stringify([key, until, account] satisfies Line)}\n`;
       this.#lines++;
       return { granted, retryAfterMs, ttlMs: FOREVER, free, resetMs };
@@ -128,7 +184,7 @@ export class JournalStore {
     const now = Math.floor(this.#wall.now());
     for (const line of readLines(this.#path)) {
       const [key, until, account] = line;
-      this.#accounts.set(key, { account, until });
+      this.#accounts.set(key, { account, until, known: false });
     }
     for (const [key, { account, until }] of this.#accounts) {
       if (until <= now) this.#accounts.delete(key);
@@ -146,6 +202,41 @@ export class JournalStore {
   close(): void {
     this.#timer.cancel();
     this.release();
+  }
+
+  /** An account of which nothing is kept. */
+  #begin({ rule, period }: StoredRule, prefix: string, key: string, question: StoreAsk, now: number): StoreAccount {
+    const account = newAccount(question, now);
+    const { units, at } = this.#remains.get(prefix)?.of(key, generationOf(rule, period, now)) ?? { units: 0, at: 0 };
+    if (units > 0) carryOn(account, question, units, at);
+    return account;
+  }
+
+  /** The oldest of strangers goes of which nothing is held; what was counted of it is remembered. */
+  #makeRoom(now: number): void {
+    for (let looked = 0; looked < LOOK_MOST; looked++) {
+      const found = this.#eldest.take();
+      if (found === undefined) return;
+      const [key, { account, until, known }] = found;
+      if (until <= now) return;
+      const of = this.#ruleOf(key);
+      if (of === undefined) return;
+      if (known || account.h > 0) {
+        this.#eldest.renew(found);
+        continue;
+      }
+      const prefix = accountPrefix(of.rule);
+      const remains = this.#remains.get(prefix) ?? new Remains(() => this.#clock.random());
+      this.#remains.set(prefix, remains);
+      remains.keep(key, account.u, now, generationOf(of.rule, of.period, now));
+      return;
+    }
+  }
+
+  /** The rule of an account, while it is in force. */
+  #ruleOf(name: string): StoredRule | undefined {
+    const stored = this.#rules.get(name.slice(0, name.indexOf(':{')));
+    return stored !== undefined && name.startsWith(accountPrefix(stored.rule)) ? stored : undefined;
   }
 
   /** Writes the file anew, with what still counts. */
@@ -173,6 +264,13 @@ export class JournalStore {
   }
 }
 
+/** As of `Counters` in rule.ts. */
+function generationOf({ refill }: Rule, period: CalendarPeriod | undefined, now: number): number {
+  if (refill.type === 'sliding') return Math.floor(now / (refill.windowMs * (1 + 1 / 64)));
+  // Of the period before nothing is left.
+  return (period?.current() ?? 0) * 2;
+}
+
 const refused = (ask: LeaseAsk): LeaseGrant => ({
   granted: ask.granted,
   retryAfterMs: 0,
@@ -189,25 +287,6 @@ function settleAll(key: string, account: StoreAccount, now: number): void {
   account.n = {};
   account.h -= rest;
   if (rest <= 0) return;
-  account.u += rest;
-  const windowMs = /"windowMs":(\d+)/.exec(key)?.[1];
-  if (windowMs !== undefined) account.s.push(Math.floor(now / (Number(windowMs) / 64)), rest);
-}
-
-/** The lines that are whole: the last one may not be. */
-function* readLines(path: string): Generator<Line> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
-  }
-  for (const line of text.split('\n')) {
-    try {
-      if (line !== '') yield JSON.parse(line) as Line;
-    } catch {
-      // Cut off by a crash, before anybody was told of it.
-    }
-  }
+  const windowMs = Number(/"windowMs":(\d+)/.exec(key)?.[1] ?? 0);
+  carryOn(account, { windowMs }, rest, now);
 }

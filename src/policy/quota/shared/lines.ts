@@ -5,15 +5,24 @@ import type { LeaseAsk } from '../protocol.ts';
 import type { Rule } from '../rule.ts';
 import type { StoreAsk, StoreGrant } from './account.ts';
 
-/** A worker's or node's question with what the store needs to know of the rule. `again`: see `StoreAsk`. */
-export function storeAsk(ask: LeaseAsk, rule: Rule, period: CalendarPeriod | undefined, again: number): StoreAsk {
-  const { refill, limit } = rule;
+/**
+ * A worker's or node's question with what the store needs to know of the rule. `again`: see `StoreAsk`. `limit`: of this key, where
+ * it is not the rule's; the burst of a bucket is as much larger.
+ */
+export function storeAsk(
+  ask: LeaseAsk,
+  rule: Rule,
+  period: CalendarPeriod | undefined,
+  again: number,
+  limit = rule.limit,
+): StoreAsk {
+  const { refill } = rule;
   const { epoch, granted, back, used, heardBack, heardUsed, need, least, wish } = ask;
   return {
     type: refill.type === 'sliding' ? 's' : refill.type === 'bucket' ? 'b' : refill.type === 'calendar' ? 'c' : 'h',
     limit,
     windowMs: 'windowMs' in refill ? refill.windowMs : 0,
-    burst: refill.type === 'bucket' ? refill.burst : 0,
+    burst: refill.type === 'bucket' ? Math.max(1, refill.burst + limit - rule.limit) : 0,
     period: period?.startedAt ?? 0,
     left: period === undefined ? 0 : Math.ceil(period.left()),
     share: rule.onStoreLoss === 'localShare',

@@ -1,5 +1,6 @@
 /** Simulated nodes, each with workers, around one simulated store that delays, loses, and is cut off. */
 import type { ManualClock } from '../../../kernel/clock.ts';
+import { KeyLimits } from '../keylimits.ts';
 import { SimulatedWorker, type Use, type Weather } from '../leases.fixture.ts';
 import { PooledAuthority } from '../pool.ts';
 import type { Rule } from '../rule.ts';
@@ -71,6 +72,7 @@ export class SimulatedNode {
       prefix: () => '',
       nodes: () => 0,
       notice: () => {},
+      keyLimits: new KeyLimits(),
       told: () => !this.pool.untold,
       run: (keys, args) => store.run(() => this.cut || !this.alive, keys, args),
     });

@@ -6,9 +6,10 @@
 import type { Clock, Timer } from '../../../kernel/clock.ts';
 import type { NoticeEvent } from '../../../kernel/event.ts';
 import { LocalAuthority } from '../authority.ts';
-import { CalendarPeriod } from '../period.ts';
+import type { KeyLimits } from '../keylimits.ts';
 import type { LeaseAsk, LeaseGrant } from '../protocol.ts';
 import type { Rule } from '../rule.ts';
+import { accountPrefix, type StoredRule, storedRules, storeTag } from './inspect.ts';
 import { askFields, readGrant, storeAsk } from './lines.ts';
 
 /** Runs the script; rejects when the store does not answer in time. */
@@ -27,6 +28,8 @@ export interface SharedStoreParts {
   notice(notice: NoticeEvent): void;
   /** Whether all that was used has been told. */
   told(): boolean;
+  /** Keys that have other limits. */
+  keyLimits: KeyLimits;
 }
 
 /** How it goes, for metrics. */
@@ -60,16 +63,11 @@ interface Waiting {
   done(grant: LeaseGrant): void;
 }
 
-interface Known {
-  rule: Rule;
-  period: CalendarPeriod | undefined;
-}
-
 /** See the file's head. */
 export class SharedStore {
   readonly #parts: SharedStoreParts;
   readonly #shadow: LocalAuthority;
-  readonly #rules = new Map<string, Known>();
+  #rules = new Map<string, StoredRule>();
   readonly #status: SharedStoreStatus = { up: false, nodes: 0, asks: 0, failures: 0, waitedMs: 0, answers: 0, own: 0 };
   readonly #timer: Timer;
   #queue: Waiting[] = [];
@@ -103,20 +101,17 @@ export class SharedStore {
   /** Goes over to these rules. */
   configure(rules: readonly Rule[]): void {
     this.#shadow.configure(rules);
-    const before = new Map(this.#rules);
-    this.#rules.clear();
-    for (const rule of rules) {
-      const { refill } = rule;
-      const same = before.get(rule.name);
-      const keeps = same !== undefined && JSON.stringify(same.rule.refill) === JSON.stringify(refill);
-      const period =
-        refill.type !== 'calendar'
-          ? undefined
-          : keeps
-            ? same.period
-            : new CalendarPeriod(rule.limit, refill.every, refill.timeZone, this.#parts.clock);
-      this.#rules.set(rule.name, { rule, period });
-    }
+    this.#rules = storedRules(rules, this.#rules, this.#parts.clock);
+  }
+
+  /** Rules in force. */
+  get rules(): ReadonlyMap<string, StoredRule> {
+    return this.#rules;
+  }
+
+  /** A key has another limit. Without the store a node gives no more than its part of the usual one. */
+  limitKey({ name, limit: usual }: Rule, key: string, limit: number): void {
+    this.#shadow.limitKey(name, key, limit < usual ? limit : undefined);
   }
 
   get status(): Readonly<SharedStoreStatus> {
@@ -176,8 +171,10 @@ export class SharedStore {
       // Of what was used, the script counts by itself what it has not heard of yet.
       const told = ask.granted - ask.back + ask.used - ask.heardUsed;
       const again = Math.max(0, this.#shadow.counted(ask.rule, ask.key) - told);
-      keys.push(`${this.#tag}:${known.rule.name}:${JSON.stringify(known.rule.refill)}:${ask.key}`);
-      for (const field of askFields(storeAsk(ask, known.rule, known.period, again), ask.home)) fields.push(field);
+      const { rule, period } = known;
+      keys.push(`${this.#tag}:${accountPrefix(rule)}${ask.key}`);
+      const question = storeAsk(ask, rule, period, again, this.#parts.keyLimits.of(rule, ask.key));
+      for (const field of askFields(question, ask.home)) fields.push(field);
       sent.push(one);
     }
     if (sent.length === 0) return;
@@ -285,8 +282,7 @@ export class SharedStore {
     if (!this.#closed) this.#parts.notice({ level: 'warn', message });
   }
 
-  /** In a cluster all keys lie where this says. */
   get #tag(): string {
-    return `{${this.#parts.prefix()}limits}`;
+    return storeTag(this.#parts.prefix());
   }
 }

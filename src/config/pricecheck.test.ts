@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatProblem, loadConfig } from './config.ts';
+
+function told(prices: string): string[] {
+  const text = `listeners: { p: { address: "127.0.0.1:0" } }
+upstreams: { gpu: { protocol: openai, endpoints: [{ url: "http://127.0.0.1:1" }] } }
+models: { m: { versions: [{ name: stable, upstream: gpu }] } }
+routes: [{ name: chat, models: ["*"] }]
+prices: ${prices}`;
+  const result = loadConfig('g.yaml', { cwd: '/x', env: {}, readFile: () => Buffer.from(text) });
+  return [...(result.ok ? [] : result.problems), ...result.warnings].map(formatProblem);
+}
+
+const cases: [string, string, RegExp[]][] = [
+  ['all is well', '{ models: { m: { input: 1, when: [{ version: stable, upstream: gpu, input: 2 }] } } }', []],
+  ['a model that there is not', '{ models: { n: { input: 1 } } }', [/prices\.models\.n: no model is named "n"/]],
+  [
+    'a version and an upstream that there are not',
+    '{ models: { m: { input: 1, when: [{ version: stabel, input: 2 }, { upstream: gpo, input: 2 }] } } }',
+    [
+      /prices\.models\.m\.when\[0\]\.version: no version is named "stabel"; did you mean "stable"\?/,
+      /prices\.models\.m\.when\[1\]\.upstream: no upstream is named "gpo"; did you mean "gpu"\?/,
+    ],
+  ],
+  [
+    'the same of the default price',
+    '{ default: { input: 1, when: [{ upstream: spot, input: 2 }, { version: stable, input: 2 }] } }',
+    [/prices\.default\.when\[0\]\.upstream: no upstream is named "spot"/],
+  ],
+];
+
+for (const [name, prices, expected] of cases)
+  test(name, () => {
+    const lines = told(prices);
+    assert.equal(lines.length, expected.length, lines.join('\n'));
+    for (const [i, pattern] of expected.entries()) assert.match(lines[i] ?? '', pattern);
+  });
