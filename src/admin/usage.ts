@@ -17,6 +17,8 @@ import type { Call, Operation } from './operation.ts';
 
 const DAY_MS = 86_400_000;
 const GROUPS: readonly string[] = [...USAGE_KEYS, 'day'];
+/** As many sums are too many. */
+const SUMS_MOST = 100_000;
 /** Most entries of one page. */
 const PAGE_MOST = 10_000;
 
@@ -142,7 +144,14 @@ async function sums({ handle, query }: Call): Promise<Answer> {
   if (ledger === undefined) return none();
   const from = query.get('from') ?? undefined;
   const to = query.get('to') ?? undefined;
-  const found = await ledger.sums({ by: by as SumGroup[], from, to, where: filterOf(query), limit: 100_000 });
+  const found = await ledger.sums({ by: by as SumGroup[], from, to, where: filterOf(query), limit: SUMS_MOST });
+  // A sum that is missing must not look like one that is nothing.
+  if (found.length === SUMS_MOST)
+    return problem(
+      400,
+      'too_many',
+      `There are ${SUMS_MOST} sums or more: ask for fewer days, or tell less apart (by).`,
+    );
   const rows = found.map(({ group, ...counts }) => ({ ...group, ...counts, cost: money(counts.cost) }));
   if (query.get('format') === 'csv') return csv([...by, ...USAGE_COUNTS], rows);
   return json(200, { currency: handle.currency?.() ?? '', by, from, to, sums: rows });

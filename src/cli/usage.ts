@@ -25,7 +25,9 @@ const ENTRY = [
   'request',
   'principal',
   'upstream',
+  'endpoint',
   'status',
+  'outcome',
   'durationMs',
   'source',
 ];

@@ -73,8 +73,9 @@ export class WorkerUsage {
   }
 
   #began(forwarded: ForwardedEvent): void {
-    if (!this.#on || forwarded.exchange.outcome !== 'open') return;
-    if (this.#openMs === 0) {
+    if (!this.#on) return;
+    // Its answer has ended, and its tokens are being counted.
+    if (this.#openMs === 0 || forwarded.exchange.outcome !== 'open') {
       this.#open(forwarded);
       return;
     }

@@ -1,8 +1,8 @@
 /** The end of a request, for whoever counts: its usage, its price, its limits, and then those who write it down. */
 import type { TokenRatios } from '../ai/ai.ts';
 import type { Counted } from '../ai/count.ts';
-import type { Events } from '../kernel/event.ts';
-import type { Usage, UsageSource } from '../kernel/exchange.ts';
+import type { Events, ForwardedEvent } from '../kernel/event.ts';
+import type { Exchange, Usage, UsageSource } from '../kernel/exchange.ts';
 import type { Admission } from '../policy/quota/quota.ts';
 import { costOfPassage, type Priced } from './cost.ts';
 import type { Counting } from './counting.ts';
@@ -10,7 +10,8 @@ import { usedBy } from './demand.ts';
 import { type Ended, type Known, knownUsage, orderOf, withCount } from './usage.ts';
 
 /** A request that has ended. */
-interface Accounted extends Ended, Pick<Priced, 'price'> {
+interface Accounted extends Ended, Pick<Priced, 'price'>, ForwardedEvent {
+  readonly exchange: Exchange;
   readonly admission: Admission | undefined;
   readonly worker: { readonly ratios: TokenRatios; readonly counting: Counting; readonly events: Events };
 }
@@ -31,8 +32,11 @@ export function account(request: Accounted): void {
       else endCounted(request, known, counted);
     });
   produced?.drop();
-  if (asked) admission?.leave();
-  else end(request, known, known.usage, sourceOf(known));
+  if (asked) {
+    admission?.leave();
+    // Its client gets the end of the answer before it is counted.
+    worker.events.emit('requestForwarded', request);
+  } else end(request, known, known.usage, sourceOf(known));
 }
 
 function endCounted(request: Accounted, known: Known, counted: Counted): void {

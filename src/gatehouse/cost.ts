@@ -19,8 +19,9 @@ export function creditsFor(passage: Priced, inputTokens: number, outputTokens: n
 }
 
 /** The most that more output of a request costs that has its reservation. */
-export function moreCredits({ price: found }: Pick<Priced, 'price'>, outputTokens: number): number {
-  return found === undefined ? 0 : worstOutput(found, outputTokens);
+export function moreCredits({ price: found, otherPrice: other }: Priced, outputTokens: number): number {
+  const here = found === undefined ? 0 : worstOutput(found, outputTokens);
+  return other === undefined ? here : Math.max(here, worstOutput(other, outputTokens));
 }
 
 /** What it has cost: tokens as used; the rest when the server has answered other than by an error. */

@@ -136,6 +136,7 @@ export class Meter implements TokenAllowance {
 
   #grow(step: number): void {
     this.outputTokens += step;
-    this.#request.worker.events.emit('requestForwarded', this.#request);
+    const { exchange, worker } = this.#request;
+    if (exchange.outcome === 'open') worker.events.emit('requestForwarded', this.#request);
   }
 }

@@ -60,7 +60,10 @@ export interface BreakerEvent {
   own: boolean;
 }
 
-/** A request goes to a server, or more was reserved for it while it runs. Subscribers may keep it until the request has ended. */
+/**
+ * A request goes to a server, or more was reserved for it while it runs, or its answer has ended before its usage is known.
+ * Subscribers may keep it until the request has ended.
+ */
 export interface ForwardedEvent {
   readonly exchange: Exchange;
   /** The most that it may use, as far as it is known, and what its budgets are. To be asked while it runs. */

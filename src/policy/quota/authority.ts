@@ -13,6 +13,7 @@ import { KeyLimits } from './keylimits.ts';
 import type { Authority, Counted, LeaseAsk, LeaseGrant } from './protocol.ts';
 import { countersOf, type Rule, sameRefill } from './rule.ts';
 import { Nearest, type Standing, standingOf } from './standing.ts';
+import { Told } from './told.ts';
 
 /** When a worker may ask again about a rule that is not known here (yet), in milliseconds. */
 const UNKNOWN_RULE_MS = 50;
@@ -228,8 +229,8 @@ export class LocalAuthority implements Authority {
     holding.back += back;
     holding.used += used;
     if (used > 0 && book.rule.budget !== undefined) {
-      account.told ??= new Map();
-      account.told.set(holder, (account.told.get(holder) ?? 0) + used);
+      book.told ??= new Told();
+      book.told.add(ask.key, holder, used);
     }
     const free = Math.floor(counter.free(now)) + extra;
     let units = 0;

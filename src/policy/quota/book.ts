@@ -4,6 +4,7 @@ import { Eldest } from './eldest.ts';
 import type { Holding } from './holding.ts';
 import { Remains } from './remains.ts';
 import type { Counters, Rule } from './rule.ts';
+import type { Told } from './told.ts';
 
 /** Accounts looked at for each new one, when a rule has as many as it may. */
 const EVICT_STEP = 8;
@@ -20,8 +21,6 @@ export interface Account {
   outsideIn: number;
   /** Few workers, so a list. */
   holdings: Holding[];
-  /** Of a budget: holder → units that it has said to have used since it began. */
-  told?: Map<number, number>;
   /** Units that another process grants. */
   given: number;
 }
@@ -35,12 +34,14 @@ export interface Book {
   eldest: Eldest<Account>;
   /** What was counted of keys that had to go; undefined as long as none had. */
   remains: Remains | undefined;
+  /** Of a budget: what its holders have said. */
+  told: Told | undefined;
 }
 
 /** A book with nothing in it. */
 export function newBook(rule: Rule, counters: Counters): Book {
   const accounts = new Map<string, Account>();
-  return { rule, counters, accounts, eldest: new Eldest(accounts), remains: undefined };
+  return { rule, counters, accounts, eldest: new Eldest(accounts), remains: undefined, told: undefined };
 }
 
 /** What is counted of a key at first: nothing, or what was counted when it had to go. */

@@ -12,20 +12,20 @@ export function closeHolder(
   usedOf: (rule: string, key: string) => number | undefined,
   now: number,
 ): void {
-  for (const { rule, accounts } of books) {
+  for (const { rule, accounts, told } of books) {
     if (rule.budget === undefined) continue;
-    for (const [key, { counter, holdings, told }] of accounts) {
+    for (const [key, { counter, holdings }] of accounts) {
       let held = 0;
       for (let i = holdings.length - 1; i >= 0; i--) {
         if (holdings[i]?.holder !== holder) continue;
         const [{ granted, back }] = holdings.splice(i, 1) as [Holding];
         held += granted - back;
       }
-      const said = told?.get(holder) ?? 0;
-      told?.delete(holder);
-      if (held === 0 && said === 0) continue;
+      const said = told === undefined ? 0 : told.of(key, holder);
       const used = usedOf(rule.name, key);
-      counter.settle(held, used === undefined ? held : Math.max(0, used - said), now);
+      const unsaid = used === undefined || said === undefined ? held : Math.max(0, used - said);
+      if (held > 0 || unsaid > 0) counter.settle(held, unsaid, now);
     }
+    told?.forget(holder);
   }
 }
