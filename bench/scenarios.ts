@@ -41,6 +41,8 @@ export interface Scenario {
   routes: { hosts: number; paths: number };
   /** Who calls; every peer has to let in just these. Everybody may where it is left out. */
   caller?: Caller;
+  /** Limits by API key on the route that asks who calls: two on requests, and one on tokens too. Nobody reaches them. */
+  limits?: 'requests' | 'tokens';
   /** What the measured side of its pairs is compared to, in a word. */
   over?: string;
   /** HAProxy and the peer also get the load in turns. */
@@ -133,6 +135,21 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'jwt',
     title: 'relay for a caller with a token, RS256 (HAProxy: jwt_verify, expiry and audience)',
     ...guarded('jwt'),
+  },
+  {
+    ...small,
+    name: 'limits',
+    title:
+      'relay for callers with 5,000 API keys, each under a limit a second and one a minute (HAProxy: two stick tables)',
+    ...guarded('apiKey'),
+    limits: 'requests',
+  },
+  {
+    ...small,
+    name: 'limits-tokens',
+    title: 'the same with a limit on tokens as well: the body is read, and usage from the answer',
+    ...guarded('apiKey'),
+    limits: 'tokens',
   },
   {
     ...small,

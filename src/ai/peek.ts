@@ -57,6 +57,10 @@ export class RequestPeek {
   user: string | undefined = undefined;
   /** Largest of `max_tokens`, `max_completion_tokens` and `max_output_tokens`; undefined when none is given. */
   maxTokens: number | undefined = undefined;
+  /** Each of them; NaN where it is not given. */
+  maxTokensGiven = Number.NaN;
+  maxCompletionTokens = Number.NaN;
+  maxOutputTokens = Number.NaN;
   /** How many answers are asked for: the larger of `n` and `best_of`; 1 when neither is given. */
   choices = 1;
   /** `background` is true: the answer is made after the response. */
@@ -84,6 +88,8 @@ const MODEL = 0;
 const STREAM = 1;
 const STREAM_OPTIONS = 2;
 const USER = 3;
+const MAX_TOKENS = 4;
+const MAX_COMPLETION_TOKENS = 5;
 const N = 7;
 const BACKGROUND = 9;
 const OPTIONS = new KeySet(['include_usage']);
@@ -187,6 +193,9 @@ function take(
     const count = first === 45 || (first >= 48 && first <= 57) ? readNumber(body, start, end) : Number.NaN;
     if (!Number.isFinite(count)) return new PeekFault(`"${name}" must be a number`, start, name);
     if (peek.maxTokens === undefined || count > peek.maxTokens) peek.maxTokens = count;
+    if (key === MAX_TOKENS) peek.maxTokensGiven = count;
+    else if (key === MAX_COMPLETION_TOKENS) peek.maxCompletionTokens = count;
+    else peek.maxOutputTokens = count;
   }
   return undefined;
 }

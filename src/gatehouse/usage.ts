@@ -2,7 +2,15 @@
  * The usage of a request that has ended: what its server has reported; where it has not, what a tokenizer counts, or else an
  * estimate.
  */
-import { boundOf, costsTokens, type Operation, type Produced, type StreamGuard, type UsageProgress } from '../ai/ai.ts';
+import {
+  boundOf,
+  costsTokens,
+  type Operation,
+  type Produced,
+  type RequestPeek,
+  type StreamGuard,
+  type UsageProgress,
+} from '../ai/ai.ts';
 import type { Counted, CountOrder } from '../ai/count.ts';
 import type { Exchange, Outcome, Usage } from '../kernel/exchange.ts';
 import type { Meter } from './meter.ts';
@@ -26,6 +34,7 @@ export interface Ended {
   /** Who counts its tokens; undefined: nobody. */
   readonly tokenizer: string | undefined;
   readonly produced: Produced | undefined;
+  readonly peek: RequestPeek | undefined;
 }
 
 /** What is known of its usage. */
@@ -107,12 +116,15 @@ function reached({ exchange }: Ended, outcome: Outcome): boolean {
   return outcome === 'client_aborted' && exchange.tries > 0;
 }
 
-/** Output that nobody has counted, of answers that are no streams. */
+/** Output that nobody has counted: of answers that are no streams, or could not be read. */
 function unseen(request: Ended, outcome: Outcome): number {
   const { exchange, progress, meter } = request;
-  if (!generates(request) || !reached(request, outcome) || exchange.stream) return 0;
-  if ((progress?.usage?.outputTokens ?? 0) > 0) return 0;
+  if (!generates(request) || !reached(request, outcome)) return 0;
   const reserved = meter?.outputTokens ?? 0;
+  // Nobody could read it, such as a server's answer that is compressed although it was told not to.
+  if (progress === undefined && exchange.firstByteAt > 0)
+    return Math.max(reserved, Math.ceil(exchange.responseBytes / BYTES_PER_TOKEN));
+  if (exchange.stream || (progress?.usage?.outputTokens ?? 0) > 0) return 0;
   // Nobody knows how far it was, or what is made of it later: what was reserved for it is the most.
   if (outcome !== 'completed' || request.peek?.background === true) return reserved;
   return Math.min(reserved, Math.ceil(Math.max(1, exchange.responseBytes - ENVELOPE_BYTES) / BYTES_PER_TOKEN));

@@ -72,7 +72,7 @@ export const WORKER_METRICS = {
     'counter',
     'gatehouse_tokens_total',
     [...PATH, 'type'],
-    'Tokens as the providers report them; under limits by estimate where they do not. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
+    'Tokens as the providers report them; where they do not, counted by a tokenizer or, under limits, estimated. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
     { otel: 'gen_ai.client.token.usage' },
   ),
   usageSources: metric(
