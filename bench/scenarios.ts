@@ -43,6 +43,8 @@ export interface Scenario {
   caller?: Caller;
   /** What the measured side of its pairs is compared to, in a word. */
   over?: string;
+  /** HAProxy and the peer also get the load in turns. */
+  beside?: true;
   /** Whether each round gets a newly started proxy; else one stands through all rounds. */
   fresh: boolean;
   steps: Step[];
@@ -84,7 +86,13 @@ const guarded = (caller: Caller) => ({
 
 /** Every scenario in the order of running. */
 export const SCENARIOS: readonly Scenario[] = [
-  { ...small, name: 'relay', title: '0.9 KB JSON POST, 0.35 KB answer, 64 connections', steps: [CLOSED, PACED] },
+  {
+    ...small,
+    name: 'relay',
+    title: '0.9 KB JSON POST, 0.35 KB answer, 64 connections',
+    beside: true,
+    steps: [CLOSED, PACED],
+  },
   {
     ...small,
     name: 'everything',
@@ -146,15 +154,17 @@ export const SCENARIOS: readonly Scenario[] = [
     ...small,
     name: 'h2',
     title: 'relay over HTTP/2 without TLS, 8 connections with 8 streams each',
+    beside: true,
     steps: [{ kind: 'http2', connections: 8, streams: 8 }],
   },
   {
     ...small,
     name: 'h2-single',
     title: 'relay over HTTP/2 without TLS, 64 connections with one stream each',
+    beside: true,
     steps: [{ kind: 'http2', connections: 64, streams: 1 }],
   },
-  { ...small, name: 'tls', title: 'relay with TLS from the client', tls: true, steps: [CLOSED, PACED] },
+  { ...small, name: 'tls', title: 'relay with TLS from the client', tls: true, beside: true, steps: [CLOSED, PACED] },
   {
     ...small,
     name: 'connect',

@@ -124,8 +124,9 @@ export class Desks {
   }
 
   /** A worker has gone for good. */
-  gone(worker: number): void {
+  gone(worker: number, pid: number): void {
     this.limits.gone(worker);
+    this.usage.gone(worker, pid);
     this.queues.gone(worker);
   }
 

@@ -10,18 +10,15 @@ import {
   type TokenAllowance,
   type TokenRatios,
 } from '../ai/ai.ts';
-import type { Exchange } from '../kernel/exchange.ts';
+import type { Events, ForwardedEvent } from '../kernel/event.ts';
 import type { ActiveLimit, Admission, Demand } from '../policy/quota/quota.ts';
 
 /** What is known of a request. */
-export interface Metered {
-  readonly exchange: Exchange;
+export interface Metered extends ForwardedEvent {
   readonly operation: Operation | undefined;
   readonly peek: RequestPeek | undefined;
   readonly body: Buffer | undefined;
-  readonly worker: { readonly ratios: TokenRatios };
-  /** More was reserved for it. */
-  extended(): void;
+  readonly worker: { readonly ratios: TokenRatios; readonly events: Events };
 }
 
 /** The rest of an allowance at which a stream asks for more. */
@@ -139,6 +136,6 @@ export class Meter implements TokenAllowance {
 
   #grow(step: number): void {
     this.outputTokens += step;
-    this.#request.extended();
+    this.#request.worker.events.emit('requestForwarded', this.#request);
   }
 }

@@ -11,6 +11,7 @@ import { holdBody } from './hold.ts';
 import { hashKey } from './keys.ts';
 import { tellBound } from './limit.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
+import { ALLOW } from './reasons.ts';
 
 /** Fields written anew for the next hop, beside the forwarding ones. */
 const REPLACED = HOP_BY_HOP | KNOWN.host | KNOWN.expect | KNOWN['x-request-id'];
@@ -53,7 +54,7 @@ export function guard(passage: Passage): Step {
   const { head, worker } = passage;
   // Asked of the server as a whole, which for this client is the gateway (RFC 9110 §9.3.7): no route speaks for all of them.
   if (head.target === '*') {
-    passage.answerOptions();
+    passage.answerWhole(200, ALLOW, '');
     return ANSWERED;
   }
   if (REFUSED_METHODS.has(head.method))

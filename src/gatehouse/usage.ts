@@ -46,15 +46,11 @@ export function knownUsage(request: Ended, outcome: Outcome): Known {
   const none = said?.outputTokens === 0 && (progress?.tokens !== 0 || (!input && generates(request)));
   const output = whole && !none;
   if (said !== undefined && input && output) return { usage: said, input, output };
+  // Of a stream that was ended here, what the client has got and was told; the server may have been further.
+  const pieces = guard?.done === true ? guard.tokens : Math.max(progress?.tokens ?? 0, guard?.tokens ?? 0);
   const outputTokens = output
     ? said.outputTokens
-    : Math.max(
-        said?.outputTokens ?? 0,
-        // What came after the end that was put to it, nobody got.
-        guard?.done === true ? 0 : (progress?.tokens ?? 0),
-        guard?.tokens ?? 0,
-        meter === undefined ? 0 : unseen(request, outcome),
-      );
+    : Math.max(said?.outputTokens ?? 0, pieces, meter === undefined ? 0 : unseen(request, outcome));
   const inputTokens = input
     ? said.inputTokens
     : meter !== undefined && reached(request, outcome)
@@ -67,13 +63,14 @@ export function knownUsage(request: Ended, outcome: Outcome): Known {
 
 /** What a tokenizer should count of it; undefined: nothing, or nobody can. */
 export function orderOf(request: Ended, known: Known, outcome: Outcome): CountOrder | undefined {
-  const { operation, body, produced, exchange } = request;
+  const { operation, body, produced, exchange, guard } = request;
   if (operation === undefined || (known.input && known.output) || !reached(request, outcome)) return undefined;
   if (!costsTokens(operation)) return undefined;
   const prompt = known.input || body === undefined || body.length > PROMPT_MAX ? undefined : body;
   // Of an answer that is no stream a part says nothing: the server has generated all of it.
   const whole = exchange.stream || outcome === 'completed';
-  const text = known.output || !whole || produced === undefined || produced.kept === 0 ? undefined : produced.text();
+  const told = known.output || guard?.done === true;
+  const text = told || !whole || produced === undefined || produced.kept === 0 ? undefined : produced.text();
   return prompt === undefined && text === undefined ? undefined : { operation, prompt, produced: text };
 }
 

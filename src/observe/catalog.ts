@@ -4,6 +4,7 @@
  * the names that every Prometheus client library gives them.
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
+import { CONNECTION_METRICS } from './connectioncatalog.ts';
 import { type MetricDefinition, metric } from './definition.ts';
 import { LIMIT_METRICS } from './limitcatalog.ts';
 import { OVERLOAD_METRICS } from './overloadcatalog.ts';
@@ -133,8 +134,7 @@ export const WORKER_METRICS = {
     'Requests of callers that belong to a tenant; the first thousand or so tenants have series of their own.',
     { maxSeries: 5000 },
   ),
-  connections: metric('counter', 'gatehouse_connections_total', ['listener'], 'Connections accepted.'),
-  connectionsOpen: metric('gauge', 'gatehouse_connections_open', ['listener'], 'Connections open now.'),
+  ...CONNECTION_METRICS,
   faults: metric(
     'counter',
     'gatehouse_faults_total',

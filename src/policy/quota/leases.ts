@@ -139,6 +139,12 @@ export class Leases {
     if (!lease.listed) this.#list(lease);
   }
 
+  /** What is in hand of these rules is not used any more, unless it is granted anew. */
+  forgo(which: (rule: Rule) => boolean): void {
+    for (const { rule, leases } of this.#rules.values())
+      if (which(rule)) for (const lease of leases.values()) lease.expiresAt = 0;
+  }
+
   /** Tells and gives back everything; for a worker that ends. Resolves when the authority has been told. */
   async close(): Promise<void> {
     this.#timer?.cancel();

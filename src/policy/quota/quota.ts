@@ -123,6 +123,11 @@ export class Quota {
     return this.#leases.size;
   }
 
+  /** Whoever grants has gone for good: what is in hand of budgets is not spent any more, since its successor does not know of it. */
+  orphaned(): void {
+    this.#leases.forgo((rule) => rule.budget !== undefined);
+  }
+
   /** Gives everything back; resolves when the authority has been told. */
   close(): Promise<void> {
     return this.#leases.close();
