@@ -147,7 +147,7 @@ test('a server that fails before it answers costs nothing', async (t) => {
 });
 
 test('an answer that is compressed against orders costs what was reserved for it', async (t) => {
-  const packed = gzipSync(`${chunk({ content: ' so' })}\n\n`.repeat(50));
+  const packed = gzipSync('data: {"choices":[{"index":0,"delta":{"content":" so"}}]}\n\n'.repeat(50));
   const server = createServer((request, response) => {
     request.resume();
     response.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' }).end(packed);
