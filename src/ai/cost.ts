@@ -52,6 +52,11 @@ export function worstCost(price: Price, inputTokens: number, outputTokens: numbe
   return Math.ceil((inputTokens * input + outputTokens * output + fixed) / 1000);
 }
 
+/** The most that so many tokens more can cost, where the rest is paid. */
+export function worstOutput(price: Price, outputTokens: number): number {
+  return Math.ceil((outputTokens * Math.max(price.output, price.reasoning)) / 1000);
+}
+
 /** A cost as people read it, without rounding: `0.000012`. */
 export function formatCost(cost: number): string {
   const units = Math.floor(cost / COST_UNIT);

@@ -5,22 +5,18 @@
 import { formatCost } from '../ai/cost.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
-import {
-  CalendarPeriod,
-  type LeaseAsk,
-  type LocalAuthority,
-  type Rule,
-  sayKey,
-  usageOf,
-} from '../policy/quota/quota.ts';
+import { CalendarPeriod, type LeaseAsk, type LocalAuthority, type Rule, sayKey } from '../policy/quota/quota.ts';
 import type { Ledger, LedgerEntry } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
-import { spentOf } from './spent.ts';
+import { keyOf, spentOf } from './spent.ts';
 
 /** Documents that say which alerts were given. */
 const ALERT_KIND = 'budgetAlert';
-/** How often what others have spent is read again (milliseconds). */
+/** How often what others have spent is read again, and how often where less than half is left (milliseconds). */
 const REFRESH_MS = 10_000;
+const NEAR_MS = 1000;
+/** Keys that are read again at once. */
+const REFRESH_MOST = 500;
 /** Documents that say how much of what was spent is forgotten. */
 const FORGIVEN_KIND = 'budgetForgiven';
 /** How long these documents are kept: longer than any period (milliseconds). */
@@ -33,6 +29,8 @@ export interface BudgetParts {
   clock: Clock;
   authority: LocalAuthority;
   store(): Store | undefined;
+  /** Requests that workers of others have under way. */
+  beside(): Iterable<LedgerEntry>;
   /** Does something while nothing is added to the ledger. */
   inTurn<T>(body: () => Promise<T>): Promise<T>;
   notice(notice: NoticeEvent): void;
@@ -50,8 +48,12 @@ interface Open {
   own: number;
   /** All that the ledger had when it was last asked, and what it has got from workers of ours since. */
   spent: number;
+  /** What is reserved for requests that workers of others have under way. */
+  reserved: number;
   /** What an operator has forgiven in it. */
   forgiven: number;
+  /** When it was last read (monotonic). */
+  countedAt: number;
   /** How many of its alerts were given. */
   alerts: number;
 }
@@ -61,9 +63,12 @@ export class Budgets {
   readonly #parts: BudgetParts;
   readonly #open = new Map<string, Open>();
   readonly #opening = new Map<string, Promise<void>>();
+  /** Key of a budget → process of ours → what it has written to the ledger since it began. */
+  readonly #written = new Map<string, Map<number, number>>();
   readonly #periods = new Map<string, CalendarPeriod>();
   #rules: Rule[] = [];
-  #refreshedAt = 0;
+  /** Others may have written to the ledger of this store. */
+  #stale = false;
 
   constructor(parts: BudgetParts) {
     this.#parts = parts;
@@ -85,6 +90,7 @@ export class Budgets {
       }
       // Its counters begin anew, and so does what is known of its past.
       for (const [id, { rule }] of this.#open) if (rule === name) this.#open.delete(id);
+      for (const id of this.#written.keys()) if (id.startsWith(idOf(name, ''))) this.#written.delete(id);
       if (refill.type === 'calendar')
         this.#periods.set(name, new CalendarPeriod(limit, refill.every, refill.timeZone, this.#parts.clock));
     }
@@ -103,10 +109,20 @@ export class Budgets {
     return waits === undefined ? undefined : Promise.all(waits).then(() => {});
   }
 
-  /** Entries are in the ledger; `own`: workers of this process have made them. */
-  took(entries: readonly LedgerEntry[], own: boolean): void {
-    if (!own) this.#refreshedAt = 0;
-    else for (const entry of entries) for (const rule of this.#rules) this.#add(rule, entry);
+  /** Entries are in the ledger; `pid`: which process of ours has made them; undefined: none. */
+  took(entries: readonly LedgerEntry[], pid: number | undefined): void {
+    if (pid === undefined) this.#stale = true;
+    else for (const entry of entries) for (const rule of this.#rules) this.#add(rule, entry, pid);
+  }
+
+  /** A worker has died, and all that it has written is in the ledger: what it held of budgets comes back. */
+  closed(holder: number, pid: number): void {
+    const usedOf = (rule: string, key: string) => {
+      const written = this.#written.get(idOf(rule, key));
+      return written === undefined ? undefined : (written.get(pid) ?? 0);
+    };
+    this.#parts.authority.closed(holder, usedOf);
+    for (const written of this.#written.values()) written.delete(pid);
   }
 
   /** What a key has spent so far is forgotten until its period ends, here and by whoever reads the store. */
@@ -138,18 +154,32 @@ export class Budgets {
   }
 
   async #look(): Promise<void> {
-    const { clock } = this.#parts;
-    const fresh = clock.now() - this.#refreshedAt < REFRESH_MS && this.#refreshedAt !== 0;
-    if (!fresh) this.#refreshedAt = clock.now();
-    for (const [id, open] of this.#open) {
-      const startedAt = this.#periods.get(open.rule)?.startedAt;
-      if (startedAt !== open.startedAt) {
-        this.#open.delete(id);
-        continue;
-      }
-      if (!fresh) await this.#count(open).catch(() => {});
-      await this.#alert(open).catch(() => {});
-    }
+    const beside = this.#beside();
+    const stale = this.#stale;
+    this.#stale = false;
+    for (const [id, open] of this.#open)
+      if (this.#periods.get(open.rule)?.startedAt !== open.startedAt) this.#open.delete(id);
+    const due: Open[] = [];
+    // What is under way beside us ends at any time, and costs less then.
+    for (const [id, open] of this.#open)
+      if (stale || open.reserved > 0 || beside.has(id) || this.#isDue(open)) due.push(open);
+    // Those that have waited longest first.
+    if (due.length > REFRESH_MOST) due.sort((one, other) => one.countedAt - other.countedAt);
+    for (const open of due.slice(0, REFRESH_MOST)) await this.#count(open, beside).catch(() => {});
+    if (stale && due.length > REFRESH_MOST) this.#stale = true;
+    for (const open of this.#open.values()) await this.#alert(open).catch(() => {});
+  }
+
+  /** Nobody else writes to a store of our own; of one that nodes share nobody tells us. */
+  #isDue({ rule, key, countedAt }: Open): boolean {
+    const { clock, authority, store } = this.#parts;
+    if (store()?.driver !== 'postgres') return false;
+    const age = clock.now() - countedAt;
+    if (age < NEAR_MS) return false;
+    const found = this.#rules.find(({ name }) => name === rule);
+    return (
+      age >= REFRESH_MS || (found !== undefined && authority.usedOf(rule, key) * 2 >= authority.limitOf(found, key))
+    );
   }
 
   #opened(rule: string, key: string): Promise<void> {
@@ -166,29 +196,51 @@ export class Budgets {
     const startedAt = this.#periods.get(rule)?.startedAt;
     if (startedAt === undefined) return;
     // What stood in the ledger before this, and is ours, came from a key that was forgotten: it counts as that of others.
-    const open: Open = { rule, key, startedAt, own: 0, spent: 0, forgiven: 0, alerts: 0 };
+    const open: Open = { rule, key, startedAt, own: 0, spent: 0, reserved: 0, forgiven: 0, countedAt: 0, alerts: 0 };
     const forgiven = await this.#parts.store()?.get<{ cost: number }>(FORGIVEN_KIND, this.#periodOf(open));
     if (forgiven !== undefined) open.forgiven = forgiven.value.cost;
-    await this.#count(open);
-    if (this.#open.size < OPEN_MAX) this.#open.set(id, open);
+    await this.#count(open, this.#beside());
+    if (this.#open.size >= OPEN_MAX) return;
+    this.#open.set(id, open);
+    if (!this.#written.has(id) && this.#written.size < OPEN_MAX) this.#written.set(id, new Map());
   }
 
   /** What is in the ledger and was not told by workers of ours is counted. */
-  async #count(open: Open): Promise<void> {
+  async #count(open: Open, beside: ReadonlyMap<string, number>): Promise<void> {
     const found = this.#rules.find(({ name }) => name === open.rule);
     const ledger: Ledger | undefined = this.#parts.store()?.ledger;
     if (found?.budget === undefined) return;
     if (ledger === undefined) throw new Error('there is no store to read what was spent from');
+    open.countedAt = this.#parts.clock.now();
     open.spent = await spentOf(ledger, found, open.key, open.startedAt);
-    this.#parts.authority.setOutside(open.rule, open.key, open.spent - open.own - open.forgiven, open.startedAt);
+    open.reserved = beside.get(idOf(open.rule, open.key)) ?? 0;
+    const outside = Math.max(0, open.spent - open.own - open.forgiven) + open.reserved;
+    this.#parts.authority.setOutside(open.rule, open.key, outside, open.startedAt);
   }
 
-  #add(rule: Rule, entry: LedgerEntry): void {
+  /** What is reserved for requests that workers of others have under way, by key of a budget. */
+  #beside(): Map<string, number> {
+    const sums = new Map<string, number>();
+    for (const entry of this.#parts.beside()) {
+      for (const rule of this.#rules) {
+        const key = keyOf(rule, entry);
+        if (key === undefined) continue;
+        const id = idOf(rule.name, key);
+        sums.set(id, (sums.get(id) ?? 0) + entry.cost);
+      }
+    }
+    return sums;
+  }
+
+  #add(rule: Rule, entry: LedgerEntry, pid: number): void {
     const startedAt = this.#periods.get(rule.name)?.startedAt;
-    if (startedAt === undefined || entry.at < startedAt) return;
     const key = keyOf(rule, entry);
-    const open = key === undefined ? undefined : this.#open.get(idOf(rule.name, key));
-    if (open?.startedAt !== startedAt) return;
+    if (startedAt === undefined || key === undefined) return;
+    const id = idOf(rule.name, key);
+    const written = this.#written.get(id);
+    written?.set(pid, (written.get(pid) ?? 0) + entry.cost);
+    const open = this.#open.get(id);
+    if (open?.startedAt !== startedAt || entry.at < startedAt) return;
     open.own += entry.cost;
     open.spent += entry.cost;
   }
@@ -231,15 +283,3 @@ export class Budgets {
 }
 
 const idOf = (rule: string, key: string) => `${rule}\n${key}`;
-
-/** The key of a budget that an entry was charged to; undefined: none that is known. */
-function keyOf(rule: Rule, entry: LedgerEntry): string | undefined {
-  const { budget, name } = rule;
-  if (budget === undefined) return undefined;
-  const charged = (entry.detail as { charged?: Record<string, string> } | undefined)?.charged;
-  if (charged !== undefined && Object.hasOwn(charged, name)) return charged[name];
-  const parts = budget.key.filter((part) => part !== 'resource');
-  if (usageOf(budget, '') === undefined) return undefined;
-  if (parts.length === 0) return '*';
-  return parts.map((part) => entry[part === 'apiKey' ? 'key' : (part as 'tenant')]).join('\0');
-}

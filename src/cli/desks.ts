@@ -76,6 +76,7 @@ export class Desks {
     this.#links = links;
     this.kept = kept;
     this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
+    this.queues = new NodeQueues(clock, config, services, notice, () => this.limits.status().store?.nodes ?? 0);
     const { limits } = this;
     this.queues = new NodeQueues(clock, config, services, notice, () => limits.status().store?.nodes ?? 0);
     this.usage = new NodeUsage({ clock, folder, owner, limits, store: () => kept.store, notice, metrics: own.usage });
@@ -124,8 +125,9 @@ export class Desks {
   }
 
   /** A worker has gone for good. */
-  gone(worker: number): void {
+  gone(worker: number, pid: number): void {
     this.limits.gone(worker);
+    this.usage.gone(worker, pid);
     this.queues.gone(worker);
   }
 

@@ -100,12 +100,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       const reason = tooLarge(overview.memory(String(worker)), supervisor.snapshot.config.workerMemory);
       if (reason !== '') supervisor.renew(worker, reason);
     },
-    gone: (worker) => {
+    gone: (worker, pid) => {
       overview.retire(String(worker));
       levels.retire(worker);
       endpoints.gone(String(worker));
       ejections.gone(worker);
-      desks.gone(worker);
+      desks.gone(worker, pid);
     },
     told: (worker, message) => {
       if (message.type === 'levels') levels.update(worker, message);

@@ -45,6 +45,8 @@ export class NodeUsage {
   readonly budgets: Budgets;
   readonly overrides: Overrides;
   readonly #parts: NodeUsageParts;
+  /** Workers that have died, and whose journals may not be in the ledger yet. */
+  readonly #dead: { readonly worker: number; readonly pid: number }[] = [];
   #timer: Timer | undefined;
 
   constructor(parts: NodeUsageParts) {
@@ -57,7 +59,7 @@ export class NodeUsage {
       alive: lives,
       took: (entries, writer, fresh) => {
         metrics.entries(fresh, entries.length - fresh);
-        this.budgets.took(entries, writer.owner === owner);
+        this.budgets.took(entries, writer.owner === owner ? writer.pid : undefined);
       },
       inDoubt: (entries, { pid }) => {
         metrics.inDoubt(entries.length);
@@ -71,6 +73,7 @@ export class NodeUsage {
       clock,
       authority: limits.authority,
       store,
+      beside: () => this.reader.openBeside(owner),
       inTurn: (body) => this.reader.inTurn(body),
       notice,
       alerted: (budget, share) => metrics.alerted(budget, share),
@@ -89,7 +92,25 @@ export class NodeUsage {
     this.#timer = this.#parts.clock.every(LOOK_MS, () => {
       void this.budgets.look();
       void this.overrides.look();
+      if (this.#dead.length > 0) void this.#close();
     });
+  }
+
+  /** A worker has gone for good. */
+  gone(worker: number, pid: number): void {
+    this.#dead.push({ worker, pid });
+    void this.#close();
+  }
+
+  /** What workers that have died held of budgets comes back when all that they wrote is in the ledger; until then it stays held. */
+  async #close(): Promise<void> {
+    const dead = [...this.#dead];
+    if (!(await this.reader.look())) return;
+    for (const one of dead) {
+      if (!this.#dead.includes(one)) continue;
+      this.#dead.splice(this.#dead.indexOf(one), 1);
+      this.budgets.closed(one.worker, one.pid);
+    }
   }
 
   /** The ledger, where one is open. */

@@ -184,6 +184,7 @@ function runWorker(): void {
         gatehouse?.access.flush();
         await gatehouse?.quota.close();
       },
+      orphaned: () => gatehouse?.quota.orphaned(),
       metrics: () => observer?.snapshot(),
       close: async () => {
         usage.close();

@@ -59,7 +59,7 @@ function listModels(passage: Passage): Step {
   const entries =
     permit === undefined ? all : all.filter(({ id }) => snapshot.permissions.allowsModel(permit, found.index, id));
   if (operation.name === 'models') {
-    passage.answerJson(modelsBody(operation.protocol, entries));
+    passage.answerText('application/json', modelsBody(operation.protocol, entries));
     return ANSWERED;
   }
   const id = modelIdOf(apiPath);
@@ -67,6 +67,6 @@ function listModels(passage: Passage): Step {
   if (entry === undefined) {
     return new GatehouseError('model_not_found', `The model \`${id ?? ''}\` is not offered here.`, { param: 'model' });
   }
-  passage.answerJson(modelBody(operation.protocol, entry));
+  passage.answerText('application/json', modelBody(operation.protocol, entry));
   return ANSWERED;
 }

@@ -1,5 +1,5 @@
 /** The most that a request may cost, and what it has cost. */
-import { costOf, type Price, worstCost } from '../ai/cost.ts';
+import { costOf, type Price, worstCost, worstOutput } from '../ai/cost.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 
 /** A request whose price is known. */
@@ -16,6 +16,11 @@ export function creditsFor(passage: Priced, inputTokens: number, outputTokens: n
   const { reserveMs } = snapshot.prices;
   const here = found === undefined ? 0 : worstCost(found, inputTokens, outputTokens, reserveMs);
   return other === undefined ? here : Math.max(here, worstCost(other, inputTokens, outputTokens, reserveMs));
+}
+
+/** The most that more output of a request costs that has its reservation. */
+export function moreCredits({ price: found }: Pick<Priced, 'price'>, outputTokens: number): number {
+  return found === undefined ? 0 : worstOutput(found, outputTokens);
 }
 
 /** What it has cost: tokens as used; the rest when the server has answered other than by an error. */

@@ -3,7 +3,7 @@ import type { Operation, RequestPeek } from '../ai/ai.ts';
 import type { ForwardedEvent } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 import type { Admission, Demand } from '../policy/quota/quota.ts';
-import { creditsFor, type Priced } from './cost.ts';
+import { creditsFor, moreCredits, type Priced } from './cost.ts';
 import type { Meter } from './meter.ts';
 
 /** What is known of a request. */
@@ -35,7 +35,7 @@ export function reservedFor(
 
 /** What is reserved besides, for more output of a stream. */
 export function moreOutput(request: Request, outputTokens: number): Partial<Demand> {
-  return { tokens: outputTokens, outputTokens, credits: creditsFor(request, 0, outputTokens) };
+  return { tokens: outputTokens, outputTokens, credits: moreCredits(request, outputTokens) };
 }
 
 /** What it has used. */

@@ -4,23 +4,21 @@ import {
   boundOf,
   costsTokens,
   type Operation,
+  outputBound,
   promptTokens,
   type RequestPeek,
   type TokenAllowance,
   type TokenRatios,
 } from '../ai/ai.ts';
-import type { Exchange } from '../kernel/exchange.ts';
+import type { Events, ForwardedEvent } from '../kernel/event.ts';
 import type { ActiveLimit, Admission, Demand } from '../policy/quota/quota.ts';
 
 /** What is known of a request. */
-export interface Metered {
-  readonly exchange: Exchange;
+export interface Metered extends ForwardedEvent {
   readonly operation: Operation | undefined;
   readonly peek: RequestPeek | undefined;
   readonly body: Buffer | undefined;
-  readonly worker: { readonly ratios: TokenRatios };
-  /** More was reserved for it. */
-  extended(): void;
+  readonly worker: { readonly ratios: TokenRatios; readonly events: Events };
 }
 
 /** The rest of an allowance at which a stream asks for more. */
@@ -66,10 +64,10 @@ export class Meter implements TokenAllowance {
     const generates = costs && boundOf(operation) !== undefined;
     this.answers =
       !generates || peek === undefined || body === undefined ? 1 : answersOf(operation as Operation, peek, body);
-    if (generates) this.#reserve(peek, exchange.stream, limits);
+    if (generates) this.#reserve(operation, peek, exchange.stream, limits);
   }
 
-  #reserve(peek: RequestPeek | undefined, stream: boolean, limits: readonly ActiveLimit[]): void {
+  #reserve(operation: Operation, peek: RequestPeek | undefined, stream: boolean, limits: readonly ActiveLimit[]): void {
     const { answers } = this;
     let each = Number.POSITIVE_INFINITY;
     let watched = Number.POSITIVE_INFINITY;
@@ -83,8 +81,9 @@ export class Meter implements TokenAllowance {
       if (unit !== 'credits') room = Math.min(room, unit === 'tokens' ? most - this.promptTokens : most);
     }
     this.guards = each !== Number.POSITIVE_INFINITY;
-    if (peek?.maxTokens !== undefined) {
-      this.outputTokens = Math.ceil(Math.max(0, peek.maxTokens)) * answers;
+    const bound = peek === undefined ? undefined : outputBound(operation, peek);
+    if (bound !== undefined) {
+      this.outputTokens = Math.ceil(Math.max(0, bound)) * answers;
       return;
     }
     if (!this.guards) {
@@ -137,6 +136,6 @@ export class Meter implements TokenAllowance {
 
   #grow(step: number): void {
     this.outputTokens += step;
-    this.#request.extended();
+    this.#request.worker.events.emit('requestForwarded', this.#request);
   }
 }

@@ -26,7 +26,7 @@ import type { ForwardEnd, ForwardPlan, ResponseShape } from '../upstream/plan.ts
 import type { Order } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { account } from './account.ts';
-import { ALLOW, answerLines, corsLines, errorLines, leftLines } from './answerlines.ts';
+import { answerLines, corsLines, errorLines, leftLines } from './answerlines.ts';
 import { reservedFor } from './demand.ts';
 import { grpcFields } from './grpc.ts';
 import type { Host } from './host.ts';
@@ -158,11 +158,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     return reservedFor(this);
   }
 
-  /** More was reserved for it. */
-  extended(): void {
-    this.worker.events.emit('requestForwarded', this);
-  }
-
   get tokens(): number {
     return this.progress === undefined ? 0 : this.progress.tokens;
   }
@@ -201,11 +196,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.inbound.end('');
   }
 
-  /** Answers with a JSON document of our own. */
-  answerJson(text: string): void {
-    this.answerText('application/json', text);
-  }
-
   /** Answers with a text of our own. */
   answerText(type: string, text: string): void {
     this.#send(200, type, '', text, 'completed');
@@ -214,11 +204,6 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** Answers with what a service of ours has decided. `fields`: lines with CRLF, the content type among them. */
   answerWhole(status: number, fields: string, text: string): void {
     this.#send(status, '', fields, text, status < 400 ? 'completed' : 'denied');
-  }
-
-  /** Says what may be asked for here (RFC 9110 §9.3.7). */
-  answerOptions(): void {
-    this.#send(200, '', ALLOW, '', 'completed');
   }
 
   /** An answer made here: counted, then sent whole. */

@@ -1,5 +1,5 @@
 /** The stages of the pipeline, in the order in which gatehouse.ts lists them. Each decides one thing. */
-import { PeekFault, peekRequest, recognize, rewriteRequest } from '../ai/ai.ts';
+import { boundOf, PeekFault, peekRequest, recognize, rewriteRequest } from '../ai/ai.ts';
 import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
 import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
@@ -11,6 +11,7 @@ import { holdBody } from './hold.ts';
 import { hashKey } from './keys.ts';
 import { tellBound } from './limit.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
+import { ALLOW } from './reasons.ts';
 
 /** Fields written anew for the next hop, beside the forwarding ones. */
 const REPLACED = HOP_BY_HOP | KNOWN.host | KNOWN.expect | KNOWN['x-request-id'];
@@ -53,7 +54,7 @@ export function guard(passage: Passage): Step {
   const { head, worker } = passage;
   // Asked of the server as a whole, which for this client is the gateway (RFC 9110 §9.3.7): no route speaks for all of them.
   if (head.target === '*') {
-    passage.answerOptions();
+    passage.answerWhole(200, ALLOW, '');
     return ANSWERED;
   }
   if (REFUSED_METHODS.has(head.method))
@@ -140,7 +141,9 @@ export function readModel(passage: Passage): Step {
     const found = peekRequest(body);
     if (found instanceof PeekFault) {
       const plain = passage.route?.config.models === undefined && passage.route?.needsModel === false;
-      if (plain && !passage.judgesBody) return undefined;
+      // What the server would read in it nobody could count.
+      const counts = passage.counted && passage.operation !== undefined && boundOf(passage.operation) !== undefined;
+      if (plain && !passage.judgesBody && !counts) return undefined;
       return new GatehouseError('invalid_body', found.message, found.param === undefined ? {} : { param: found.param });
     }
     passage.peek = found;

@@ -64,12 +64,24 @@ export interface EntryQuery {
   readonly pageSize?: number | undefined;
 }
 
+/** What one key of a budget was charged with: those of `detail.charged` (budget → key). */
+export interface ChargeQuery {
+  readonly budget: string;
+  readonly key: string;
+  /** From this hour (of UTC, since 1970) on. */
+  readonly fromHour: number;
+}
+
 /** The ledger part of a store. */
 export interface Ledger {
   /** Adds entries in one transaction. Answers how many were new. */
   append(entries: readonly LedgerEntry[]): Promise<number>;
   /** Sums in the order of their groups. Kept by day: asking is cheap however many entries there are, and outlives them. */
   sums(query: SumQuery): Promise<readonly Sum[]>;
+  /** Sum of the cost of single entries; grows with their number. */
+  cost(query: Pick<EntryQuery, 'since' | 'until' | 'where'>): Promise<number>;
+  /** Cost that a key of a budget was charged with. Kept by hour: asking is cheap however many entries there are. */
+  charged(query: ChargeQuery): Promise<number>;
   /** Entries by time and id, in pages, for export. */
   entries(query?: EntryQuery): AsyncIterable<readonly LedgerEntry[]>;
 }
@@ -87,6 +99,10 @@ export const USAGE_COUNTS = [
 ] as const satisfies (keyof UsageCounts)[];
 
 const DAY_MS = 86_400_000;
+/** An hour, by which charges are kept (milliseconds). */
+export const HOUR_MS = 3_600_000;
+/** Charges are kept for so much longer than single entries: no period of a budget is longer (milliseconds). */
+export const CHARGES_MS = 32 * DAY_MS;
 
 /** Number of the day (of UTC, since 1970) that a moment falls into. */
 export const dayOf = (at: number): number => Math.floor(at / DAY_MS);

@@ -23,6 +23,16 @@ export function entryCells(entry: LedgerEntry): Cell[] {
   return cells;
 }
 
+/** Keys of budgets as they are stored: a key may hold what no text of a database can. */
+export const chargeKey = (key: string): string => JSON.stringify(key);
+
+/** What an entry was charged to: budget and key of each. */
+export function chargesOf({ detail }: LedgerEntry): [string, string][] {
+  const charged = (detail as { charged?: unknown } | undefined | null)?.charged;
+  if (typeof charged !== 'object' || charged === null) return [];
+  return Object.entries(charged).filter((one): one is [string, string] => typeof one[1] === 'string');
+}
+
 function readCounts(row: Row): UsageCounts {
   return {
     requests: row.requests as number,

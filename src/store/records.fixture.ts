@@ -117,6 +117,31 @@ export function recordsContract(stage: Stage): void {
     assert.equal((await stage.store.ledger.sums({ by: [] }))[0]?.requests, 3, 'sums outlive their entries');
   });
 
+  test('what keys of budgets were charged with is kept by hour, and single entries are added up', async () => {
+    const at = Date.UTC(2026, 10, 30, 23, 59);
+    const charged = (team: string) => ({ detail: { charged: { 'budget:team': team, other: 'x' } } });
+    const entries = [
+      entry('1', { at, cost: 1, ...charged('a\0b') }),
+      entry('2', { at: at + 60_000, cost: 2, ...charged('a\0b') }),
+      entry('3', { at: at + 60_000, cost: 4, ...charged('"é') }),
+      entry('4', { at: at + 60_000, cost: 8, detail: 'text' }),
+    ];
+    await stage.store.ledger.append(entries);
+    await stage.store.ledger.append(entries.slice(1));
+    const hour = Math.floor(at / 3_600_000);
+    const sum = (budget: string, key: string, fromHour: number) =>
+      stage.store.ledger.charged({ budget, key, fromHour });
+    assert.equal(await sum('budget:team', 'a\0b', hour), 3);
+    assert.equal(await sum('budget:team', 'a\0b', hour + 1), 2);
+    assert.equal(await sum('budget:team', '"é', hour), 4);
+    assert.equal(await sum('budget:team', 'c', hour), 0);
+    assert.equal(await sum('other', 'x', hour), 7);
+    assert.equal(await stage.store.ledger.cost({ since: at + 1 }), 14);
+    assert.equal(await stage.store.ledger.cost({ until: at + 1, where: { tenant: 'acme' } }), 1);
+    await stage.store.sweep({ ledgerBefore: at + 33 * 86_400_000 });
+    assert.equal(await sum('other', 'x', 0), 0);
+  });
+
   test('what no store can hold is refused before anything is written', async () => {
     const bad: Write[][] = [
       [put('', 1)],

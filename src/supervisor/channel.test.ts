@@ -73,3 +73,24 @@ test('channel: offers are refused while the other side is behind, and it is told
   channel.send({ type: 'drain', deadlineMs: 1 });
   assert.equal(sent.length, full + 2, 'nothing is sent to the dead');
 });
+
+test('channel: once nobody reads any more, or a notice cannot be sent, no notice tells so: it would be sent for ever', () => {
+  for (const code of ['EPIPE', 'ENOBUFS']) {
+    let tries = 0;
+    const port = {
+      connected: true,
+      send(_message: object, _handle: unknown, _options: object, callback: (error: Error | null) => void) {
+        if (++tries > 100) assert.fail('tried for ever');
+        callback(Object.assign(new Error(`write ${code}`), { code }));
+        return true;
+      },
+      on: () => {},
+    };
+    const channel = new Channel<ToSupervisor, ToWorker>(port, TO_WORKER, {
+      message: () => {},
+      trouble: (message) => channel.send({ type: 'notice', level: 'warn', message, attributes: {} }),
+    });
+    channel.send({ type: 'drained' });
+    assert.equal(tries, code === 'EPIPE' ? 1 : 2);
+  }
+});

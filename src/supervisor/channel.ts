@@ -24,6 +24,9 @@ export interface ChannelHandlers<In> {
 /** Messages that may wait unsent before `offer` says no: a process that is stuck must not fill ours. */
 const MAX_WAITING = 64;
 
+/** Errors that say that nobody reads any more; that the other process has ended is told later, when what it said has been read. */
+const GONE: ReadonlySet<unknown> = new Set(['EPIPE', 'ECONNRESET', 'ERR_IPC_CHANNEL_CLOSED', 'ERR_IPC_DISCONNECTED']);
+
 /** One end of the channel. */
 export class Channel<Out extends { type: string }, In extends { type: string }> {
   readonly #port: Port;
@@ -31,6 +34,8 @@ export class Channel<Out extends { type: string }, In extends { type: string }> 
   readonly #handlers: ChannelHandlers<In>;
   #waiting = 0;
   #refused = false;
+  /** Nobody reads any more. */
+  #gone = false;
   readonly #flushed: (() => void)[] = [];
 
   /** `shapes`: what this end accepts. */
@@ -52,12 +57,12 @@ export class Channel<Out extends { type: string }, In extends { type: string }> 
 
   /** Sends what must arrive. A closed channel drops it: the end of the process is noticed elsewhere. */
   send(message: Out, handle?: unknown): void {
-    if (!this.#port.connected || !this.#port.send) return;
+    if (this.#gone || !this.#port.connected || !this.#port.send) return;
     this.#waiting++;
     this.#port.send({ v: CHANNEL_VERSION, ...message }, handle, {}, (error) => {
       this.#waiting--;
       if (this.#waiting === 0) for (const done of this.#flushed.splice(0)) done();
-      if (error && this.#port.connected) this.#handlers.trouble(`could not send ${message.type}: ${error.message}`);
+      if (error) this.#failed(message.type, error);
       if (this.#refused && this.#waiting < MAX_WAITING / 2) {
         this.#refused = false;
         this.#handlers.caughtUp?.();
@@ -65,9 +70,17 @@ export class Channel<Out extends { type: string }, In extends { type: string }> 
     });
   }
 
+  #failed(type: string, error: Error): void {
+    if (GONE.has((error as NodeJS.ErrnoException).code)) this.#gone = true;
+    // Of a notice that cannot be sent no notice can tell either.
+    else if (this.#port.connected && type !== 'notice')
+      this.#handlers.trouble(`could not send ${type}: ${error.message}`);
+  }
+
   /** Resolves when everything sent has left this process, or cannot leave any more. */
   async flush(): Promise<void> {
-    if (this.#waiting > 0 && this.#port.connected) await new Promise<void>((done) => this.#flushed.push(done));
+    if (this.#waiting > 0 && this.#port.connected && !this.#gone)
+      await new Promise<void>((done) => this.#flushed.push(done));
   }
 
   /** Sends what may be left out or said again later; false when the other side is too far behind. */

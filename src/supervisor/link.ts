@@ -43,6 +43,8 @@ export interface WorkerHandlers {
   /** The access log file was renamed. */
   reopenLog?(): void | Promise<void>;
   drain(deadlineMs: number): Promise<void>;
+  /** The supervisor has gone, and nobody of its kind will come back to us; we drain. */
+  orphaned?(): void;
   /** All counters since the start, in any form that structured clone takes. */
   metrics?(): unknown;
   /** Last thing before the process exits: writes out what is buffered. */
@@ -202,7 +204,10 @@ export function linkToSupervisor(options: LinkOptions): Link {
       void end(deadlineMs, 0);
     },
   };
-  port.on('disconnect', () => void end(options.orphanDeadline ?? 30_000, 0));
+  port.on('disconnect', () => {
+    handlers.orphaned?.();
+    void end(options.orphanDeadline ?? 30_000, 0);
+  });
   channel.send({ type: 'hello', pid: port.pid, node: port.version });
   return link;
 }

@@ -32,7 +32,7 @@ export interface SupervisorOptions<C extends SupervisedConfig> {
   /** All counters of a worker, about once a second. */
   metrics: (worker: number, snapshot: unknown) => void;
   /** A worker process has gone for good and everything it sent was delivered. */
-  gone: (worker: number) => void;
+  gone: (worker: number, pid: number) => void;
   /** A worker process has ended: `drained`, `code_N` or a signal's name. */
   exited?: (reason: string) => void;
   /** What a worker's real requests met at an endpoint (passive marking). */

@@ -13,7 +13,7 @@ export interface PoolHooks {
   notice(notice: NoticeEvent): void;
   message(worker: WorkerProcess, message: ToSupervisor): void;
   log(worker: number, lines: Buffer): boolean;
-  gone(worker: number): void;
+  gone(worker: number, pid: number): void;
   /** `drained`, `code_N` or a signal's name. */
   exited(reason: string): void;
   /** A worker that has said nothing for this long is stuck in a loop and is killed (milliseconds). */
@@ -87,7 +87,7 @@ export class Pool {
         hooks.exited(reason);
         this.#ended(worker, how);
       },
-      gone: (worker) => hooks.gone(worker.id),
+      gone: (worker) => hooks.gone(worker.id, worker.pid),
     };
     this.#watchedAt = clock.now();
     this.#alive.on('message', () => {});

@@ -73,7 +73,7 @@ export class Supervisor<C extends SupervisedConfig> {
         notice: (notice) => events.emit('notice', notice),
         message: (worker, message) => this.#hearing.message(worker, message),
         log: this.#options.log,
-        gone: (worker) => this.#gone(worker),
+        gone: (worker, pid) => this.#gone(worker, pid),
         exited: (reason) => this.#options.exited?.(reason),
         silenceMs: () => this.#options.silenceMs?.(this.#snapshot.config) ?? 30_000,
       },
@@ -213,9 +213,9 @@ export class Supervisor<C extends SupervisedConfig> {
     this.#options.events.emit('notice', { level: 'info', message, attributes: { generation } });
   }
 
-  #gone(worker: number): void {
+  #gone(worker: number, pid: number): void {
     this.endpoints.gone(worker);
-    this.#options.gone(worker);
+    this.#options.gone(worker, pid);
   }
 
   #refuse(problems: readonly string[]): Reloaded {

@@ -6,6 +6,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { spareOf } from './ahead.ts';
 import { type Account, type Book, evict, newBook, newCounter, sweep } from './book.ts';
 import { CalendarCounter } from './calendarcounter.ts';
+import { closeHolder } from './closing.ts';
 import { handOver, takeBack, takeOver } from './handover.ts';
 import type { Holding } from './holding.ts';
 import { KeyLimits } from './keylimits.ts';
@@ -86,6 +87,8 @@ export class LocalAuthority implements Authority {
   gone(holder: number): void {
     const now = this.#clock.now();
     for (const { rule, accounts } of this.#books.values()) {
+      // What it has used of a budget will be known from what it has written down.
+      if (rule.budget !== undefined) continue;
       for (const { counter, holdings } of accounts.values()) {
         for (let i = holdings.length - 1; i >= 0; i--) {
           if (holdings[i]?.holder !== holder) continue;
@@ -94,6 +97,11 @@ export class LocalAuthority implements Authority {
         }
       }
     }
+  }
+
+  /** What a holder that has died has used of its budgets is known now; see `closeHolder`. */
+  closed(holder: number, usedOf: (rule: string, key: string) => number | undefined): void {
+    closeHolder(this.#books.values(), holder, usedOf, this.#clock.now());
   }
 
   /** Counters that are not empty, those with the smallest share free first. */
@@ -149,7 +157,7 @@ export class LocalAuthority implements Authority {
     const now = this.#clock.now();
     const account = this.#account(book, key, now);
     const before = account.outsideIn === startedAt ? account.outside : 0;
-    if (units <= before) return;
+    if (units === before) return;
     account.outside = units;
     account.outsideIn = startedAt;
     account.counter.settle(0, units - before, now);
@@ -219,6 +227,10 @@ export class LocalAuthority implements Authority {
     if (back > 0 || used > 0) counter.settle(back, used, now);
     holding.back += back;
     holding.used += used;
+    if (used > 0 && book.rule.budget !== undefined) {
+      account.told ??= new Map();
+      account.told.set(holder, (account.told.get(holder) ?? 0) + used);
+    }
     const free = Math.floor(counter.free(now)) + extra;
     let units = 0;
     let retryAfterMs = 0;

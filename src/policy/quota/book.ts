@@ -20,6 +20,8 @@ export interface Account {
   outsideIn: number;
   /** Few workers, so a list. */
   holdings: Holding[];
+  /** Of a budget: holder → units that it has said to have used since it began. */
+  told?: Map<number, number>;
   /** Units that another process grants. */
   given: number;
 }

@@ -139,6 +139,12 @@ export class Leases {
     if (!lease.listed) this.#list(lease);
   }
 
+  /** What is in hand of these rules is not used any more, unless it is granted anew. */
+  forgo(which: (rule: Rule) => boolean): void {
+    for (const { rule, leases } of this.#rules.values())
+      if (which(rule)) for (const lease of leases.values()) lease.expiresAt = 0;
+  }
+
   /** Tells and gives back everything; for a worker that ends. Resolves when the authority has been told. */
   async close(): Promise<void> {
     this.#timer?.cancel();
@@ -155,6 +161,7 @@ export class Leases {
 
   #list(lease: Lease): void {
     lease.listed = true;
+    if (lease.sweptAt === 0) lease.sweptAt = this.#clock.now();
     this.#listed.push(lease);
     this.#timer ??= this.#clock.every(SWEEP_MS, () => this.#sweep());
   }
@@ -224,18 +231,16 @@ export class Leases {
     const stay: Lease[] = [];
     const telling: Lease[] = [];
     for (const lease of this.#listed) {
-      if (now >= lease.sweptAt + lease.owner.leaseMs) {
+      const renew = now >= lease.renewAt && (lease.idle > 0 || lease.flight > 0);
+      const due = now >= lease.sweptAt + lease.restMs;
+      if (due) {
         lease.sweptAt = now;
         if (lease.taken === 0 || lease.expiresAt <= now) lease.giveBack();
-        else if (lease.idle > lease.taken * 2) {
-          lease.back += lease.idle - lease.taken * 2;
-          lease.idle = lease.taken * 2;
-        }
+        else lease.keep(Math.max(lease.taken * 2, lease.owner.change));
         lease.takenBefore = lease.taken;
         lease.taken = 0;
-        const renew = now >= lease.renewAt && (lease.idle > 0 || lease.flight > 0);
-        if (!lease.asking && (lease.untold || lease.lost || renew)) telling.push(lease);
       }
+      if (!lease.asking && (renew || (due && (lease.untold || lease.lost)))) telling.push(lease);
       if (lease.quiet && telling.at(-1) !== lease) lease.listed = false;
       else stay.push(lease);
     }

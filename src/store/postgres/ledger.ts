@@ -1,7 +1,7 @@
 /** The ledger in PostgreSQL: single entries, and sums by day that are kept along in the same statement. */
 import { checkDays, checkEntries, checkLimit, checkTexts } from '../check.ts';
 import { type EntryQuery, type Ledger, type LedgerEntry, type SumQuery, USAGE_COUNTS, USAGE_KEYS } from '../ledger.ts';
-import { ENTRY_COLUMNS, entryCells, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
+import { chargeKey, chargesOf, ENTRY_COLUMNS, entryCells, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
 import type { Cell } from '../row.ts';
 import type { Connection } from './connection.ts';
 
@@ -25,6 +25,11 @@ const append = (s: string): string => `
     FROM added GROUP BY 1, ${KEYS} ORDER BY 1, ${KEYS}
     ON CONFLICT (day, ${KEYS}) DO UPDATE SET
       ${USAGE_COUNTS.map((name) => `"${name}" = days."${name}" + excluded."${name}"`).join(', ')}
+  ), charged AS (
+    INSERT INTO ${s}.charges (budget, key, hour, "cost")
+    SELECT r->>1, r->>2, (e.at / 3600000)::integer AS hour, sum(e."cost")
+    FROM added e JOIN json_array_elements($2::text::json) AS given(r) ON r->>0 = e.id GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (budget, key, hour) DO UPDATE SET "cost" = charges."cost" + excluded."cost"
   )
   SELECT count(*)::integer AS added FROM added`;
 
@@ -37,11 +42,16 @@ export function postgresLedger(connection: Connection, schema: string): Ledger {
       if (entries.length === 0) return 0;
       // One statement cannot meet the same id twice: the first one counts.
       const rows = new Map<string, Cell[]>();
-      for (const entry of entries) if (!rows.has(entry.id)) rows.set(entry.id, entryCells(entry));
+      const charges: string[][] = [];
+      for (const entry of entries) {
+        if (rows.has(entry.id)) continue;
+        rows.set(entry.id, entryCells(entry));
+        for (const [budget, key] of chargesOf(entry)) charges.push([entry.id, budget, chargeKey(key)]);
+      }
       const [row] = await connection.query(
         'appending to the ledger',
         append(s),
-        [JSON.stringify([...rows.values()])],
+        [JSON.stringify([...rows.values()]), JSON.stringify(charges)],
         true,
       );
       return row?.added as number;
@@ -62,6 +72,18 @@ export function postgresLedger(connection: Connection, schema: string): Ledger {
         values,
       );
       return rows.map((row) => readSum(row, groups));
+    },
+    async cost({ since, until, where: filter }) {
+      checkTexts(...Object.values(filter ?? {}));
+      const where = ['at >= $1', 'at < $2'];
+      const values: Cell[] = [since ?? 0, until ?? Number.MAX_SAFE_INTEGER];
+      addFilter(filter, where, values);
+      const sql = `SELECT coalesce(sum("cost"), 0)::float8 AS cost FROM ${s}.entries WHERE ${where.join(' AND ')}`;
+      return (await connection.query('summing the ledger', sql, values))[0]?.cost as number;
+    },
+    async charged({ budget, key, fromHour }) {
+      const sql = `SELECT coalesce(sum("cost"), 0)::float8 AS cost FROM ${s}.charges WHERE budget = $1 AND key = $2 AND hour >= $3`;
+      return (await connection.query('summing the ledger', sql, [budget, chargeKey(key), fromHour]))[0]?.cost as number;
     },
     async *entries(query = {}) {
       const size = checkLimit(query.pageSize, 1000);

@@ -2,7 +2,7 @@
 import { checkLimit, checkName, checkTexts, checkWrites } from '../check.ts';
 import type { PostgresConfig } from '../config.ts';
 import { StoreError } from '../error.ts';
-import type { Ledger } from '../ledger.ts';
+import { CHARGES_MS, HOUR_MS, type Ledger } from '../ledger.ts';
 import type { StoreOptions } from '../options.ts';
 import {
   type Cell,
@@ -215,6 +215,10 @@ class PostgresStore implements Store {
       });
     const expired = await this.#bit((query) => expire(query, this.#schema, now, SWEEP_ROWS));
     if (expired > 0) this.#tell(await this.revision());
+    if (ledgerBefore !== undefined) {
+      const hour = Math.floor((ledgerBefore - CHARGES_MS) / HOUR_MS);
+      await this.#connection.query('sweeping', `DELETE FROM ${this.#table('charges')} WHERE hour < $1`, [hour], true);
+    }
     return {
       expired,
       tombstones:

@@ -4,6 +4,9 @@ import type { Query } from './connection.ts';
 
 // COLLATE "C": the order of UTF-8 bytes, whatever the locale of the database. JSON is text, because jsonb cannot hold every
 // string that JSON can (no \u0000).
+// Budget → key of an entry.
+const CHARGED = "CASE WHEN json_typeof(e.detail::json->'charged') = 'object' THEN e.detail::json->'charged' END";
+
 const STEPS: readonly ((schema: string) => string)[] = [
   (s) => `
   CREATE TABLE ${s}.meta (name text PRIMARY KEY, value bigint NOT NULL);
@@ -45,6 +48,16 @@ const STEPS: readonly ((schema: string) => string)[] = [
     "reasoningTokens" numeric NOT NULL, "cost" numeric NOT NULL,
     PRIMARY KEY (day, tenant, key, model, version, route)
   );
+  `,
+  (s) => `
+  CREATE TABLE ${s}.charges (
+    budget text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, hour integer NOT NULL, "cost" numeric NOT NULL,
+    PRIMARY KEY (budget, key, hour)
+  );
+  CREATE INDEX charges_hour ON ${s}.charges (hour);
+  INSERT INTO ${s}.charges SELECT c.key, c.value::text, (e.at / 3600000)::integer, sum(e."cost")
+    FROM ${s}.entries e, json_each(${CHARGED}) AS c
+    WHERE position('\\u0000' in e.detail) = 0 GROUP BY 1, 2, 3;
   `,
 ];
 

@@ -3,6 +3,7 @@ import { checkDays, checkEntries, checkLimit, checkTexts } from '../check.ts';
 import {
   dayOf,
   type EntryQuery,
+  HOUR_MS,
   type Ledger,
   type LedgerEntry,
   type Sum,
@@ -10,7 +11,7 @@ import {
   USAGE_COUNTS,
   USAGE_KEYS,
 } from '../ledger.ts';
-import { ENTRY_COLUMNS, entryCells, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
+import { chargeKey, chargesOf, ENTRY_COLUMNS, entryCells, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
 import type { Cell } from '../row.ts';
 import type { Database } from './database.ts';
 
@@ -18,6 +19,9 @@ const INSERT = `INSERT INTO entries (${ENTRY_COLUMNS.join(', ')}) VALUES (${ENTR
 const ADD = `INSERT INTO days (day, ${[...USAGE_KEYS, ...USAGE_COUNTS].join(', ')})
   VALUES (?, ${[...USAGE_KEYS, ...USAGE_COUNTS].map(() => '?').join(', ')})
   ON CONFLICT DO UPDATE SET ${USAGE_COUNTS.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')}`;
+
+const CHARGE = `INSERT INTO charges (budget, key, hour, cost) VALUES (?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET cost = cost + excluded.cost`;
 
 /** How the ledger reaches its database. */
 export interface LedgerAccess {
@@ -36,6 +40,15 @@ export function sqliteLedger(access: LedgerAccess): Ledger {
       return access.transaction('appending to the ledger', (database) => append(database, entries));
     },
     sums: async (query) => access.read('summing the ledger', (database) => sums(database, query)),
+    cost: async (query) => {
+      checkTexts(...Object.values(query.where ?? {}));
+      return access.read('summing the ledger', (database) => cost(database, query));
+    },
+    charged: async ({ budget, key, fromHour }) =>
+      access.read('summing the ledger', (database) => {
+        const sql = 'SELECT CAST(TOTAL(cost) AS REAL) AS cost FROM charges WHERE budget = ? AND key = ? AND hour >= ?';
+        return database.prepare(sql).all(budget, chargeKey(key), fromHour)[0]?.cost as number;
+      }),
     async *entries(query = {}) {
       const size = checkLimit(query.pageSize, 1000);
       checkTexts(...Object.values(query.where ?? {}));
@@ -56,6 +69,8 @@ function append(database: Database, entries: readonly LedgerEntry[]): number {
     const cells = entryCells(entry);
     if (database.prepare(INSERT).run(...cells) === 0) continue;
     database.prepare(ADD).run(dayOf(entry.at), ...cells.slice(2, -1));
+    for (const [budget, key] of chargesOf(entry))
+      database.prepare(CHARGE).run(budget, chargeKey(key), Math.floor(entry.at / HOUR_MS), entry.cost);
     added++;
   }
   return added;
@@ -77,6 +92,14 @@ function sums(database: Database, query: SumQuery): readonly Sum[] {
     )
     .all(...values, checkLimit(query.limit, 10_000));
   return rows.map((row) => readSum(row, groups));
+}
+
+function cost(database: Database, query: EntryQuery): number {
+  const where = ['at >= ?', 'at < ?'];
+  const values: Cell[] = [query.since ?? 0, query.until ?? Number.MAX_SAFE_INTEGER];
+  addFilter(query.where, where, values);
+  const sql = `SELECT CAST(TOTAL(cost) AS REAL) AS cost FROM entries WHERE ${where.join(' AND ')}`;
+  return database.prepare(sql).all(...values)[0]?.cost as number;
 }
 
 function addFilter(filter: SumQuery['where'], where: string[], values: Cell[]): void {

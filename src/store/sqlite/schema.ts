@@ -44,6 +44,14 @@ const STEPS: readonly string[] = [
     PRIMARY KEY (day, tenant, key, model, version, route)
   ) WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE charges (
+    budget TEXT NOT NULL, key TEXT NOT NULL, hour INTEGER NOT NULL, cost INTEGER NOT NULL, PRIMARY KEY (budget, key, hour)
+  ) WITHOUT ROWID;
+  CREATE INDEX charges_hour ON charges (hour);
+  INSERT INTO charges SELECT c.key, json_quote(c.value), entries.at / 3600000, sum(entries.cost)
+    FROM entries, json_each(entries.detail, '$.charged') AS c GROUP BY 1, 2, 3;
+  `,
 ];
 
 /** Number of the newest step. */

@@ -2,7 +2,7 @@
 import { checkLimit, checkName, checkTexts, checkWrites } from '../check.ts';
 import type { SqliteConfig } from '../config.ts';
 import { StoreError } from '../error.ts';
-import type { Ledger } from '../ledger.ts';
+import { CHARGES_MS, HOUR_MS, type Ledger } from '../ledger.ts';
 import type { StoreOptions } from '../options.ts';
 import { type Cell, DOCUMENT_COLUMNS as COLUMNS, readChange, readDocument } from '../row.ts';
 import type {
@@ -27,7 +27,7 @@ import { isBusy, sqliteFault } from './fault.ts';
 import { readHistory } from './history.ts';
 import { sqliteLedger } from './ledger.ts';
 import { openFile } from './open.ts';
-import { drop, expire, forget, SWEEP_ROWS } from './sweep.ts';
+import { drop, dropCharges, expire, forget, SWEEP_ROWS } from './sweep.ts';
 
 /** How often to look for writes of other processes. */
 const POLL_MS = 500;
@@ -178,6 +178,14 @@ class SqliteStore implements Store {
       swept.history = await this.#bit((database) => drop(database, 'history', historyBefore));
     if (ledgerBefore !== undefined)
       swept.ledger = await this.#bit((database) => drop(database, 'entries', ledgerBefore));
+    if (ledgerBefore !== undefined) {
+      const hour = Math.floor((ledgerBefore - CHARGES_MS) / HOUR_MS);
+      await this.#transaction(
+        'sweeping',
+        (database) => dropCharges(database, hour),
+        () => true,
+      );
+    }
     return swept;
   }
 

@@ -37,6 +37,11 @@ export function forget(database: Database, before: number): number {
   return rows.length;
 }
 
+/** Drops what budgets were charged with before an hour. Answers how many rows. */
+export function dropCharges(database: Database, beforeHour: number): number {
+  return database.prepare('DELETE FROM charges WHERE hour < ?').run(beforeHour);
+}
+
 /** Drops old rows of a log. Answers how many. */
 export function drop(database: Database, table: 'history' | 'entries', before: number): number {
   return database

@@ -1,0 +1,83 @@
+/** Streams whose money runs out: they end as their protocol ends an answer that has reached its length, never by a cut. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { startGateway } from '../gateway.ts';
+import { endless } from './endless.fixture.ts';
+import { until, usedOf } from './money.fixture.ts';
+
+/** A token of output costs 0.0001, a request 0.001; input is free. */
+const PRICES = { default: { input: '0', output: '100', perRequest: '0.001' } };
+const costOf = (tokens: number) => tokens * 100_000 + 1_000_000;
+
+async function gatewayFor(t: TestContext, protocol: string, limit: Record<string, unknown>) {
+  const server = await endless(t);
+  const gateway = await startGateway({
+    listeners: { public: { address: '127.0.0.1:0' } },
+    upstreams: { sim: { protocol, endpoints: [{ url: server.url }] } },
+    routes: [{ name: 'ai', match: { path: '/v1/*' }, upstream: 'sim' }],
+    prices: PRICES,
+    ...limit,
+  });
+  t.after(() => gateway.stop());
+  const ask = async (path: string, more: Record<string, unknown> = {}) => {
+    const answer = await fetch(`${gateway.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'anthropic-version': '2023-06-01' },
+      body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }], stream: true, ...more }),
+    });
+    return { status: answer.status, text: await answer.text(), fields: answer.headers };
+  };
+  return { server, gateway, ask };
+}
+
+const CHAT =
+  /"finish_reason":"length"\}\],"usage":null\}\n\ndata: .*"choices":\[\],"usage":\{.*\n\ndata: \[DONE\]\n\n$/;
+const MESSAGES = /"stop_reason":"max_tokens".*"output_tokens":\d+.*\n\nevent: message_stop\ndata: .*\n\n$/;
+const RESPONSES = /event: response.incomplete\ndata: .*"max_output_tokens".*\n\n$/;
+
+const cases: [string, string, Record<string, unknown>, RegExp, (text: string) => number][] = [
+  [
+    '/v1/chat/completions',
+    'openai',
+    { stream_options: { include_usage: true } },
+    CHAT,
+    (text) => Number(/"completion_tokens":(\d+)/.exec(text)?.[1]),
+  ],
+  ['/v1/messages', 'anthropic', {}, MESSAGES, (text) => Number(/.*"output_tokens":(\d+)/s.exec(text)?.[1])],
+  ['/v1/responses', 'openai', { input: 'hi' }, RESPONSES, (text) => Number(/.*"output_tokens":(\d+)/s.exec(text)?.[1])],
+];
+
+for (const [path, protocol, more, end, tokensOf] of cases) {
+  test(`${path}: a stream without a bound goes on while there is money, and ends cleanly when it runs out`, async (t) => {
+    // Enough for 599 tokens, which are asked for in steps of 64.
+    const limits = [{ key: 'resource', credits: '0.0609/day', window: 'calendar', output: 64 }];
+    const { gateway, ask, server } = await gatewayFor(t, protocol, { limits });
+    const { status, text } = await ask(path, more);
+    assert.equal(status, 200);
+    assert.match(text, end);
+    const tokens = tokensOf(text);
+    // The last step is of 16 tokens at least.
+    assert.ok(tokens <= 599 && tokens > 599 - 2 * 16, `${tokens} tokens`);
+    await until('its server is told', async () => server.open() === 0);
+    const sums = async () =>
+      (await (await fetch(`${gateway.adminUrl}/api/v1/usage?by=route`)).json()) as { sums: { cost: string }[] };
+    await until('it is in the ledger', async () => (await sums()).sums.length === 1);
+    assert.equal(Math.round(Number((await sums()).sums[0]?.cost) * 1e9), costOf(tokens));
+    assert.equal((await ask(path, more)).status, 429);
+  });
+}
+
+test('a budget ends a stream the same way, and says afterwards that there is none left', async (t) => {
+  // 5,999 tokens, asked for in steps of 4,096.
+  const budgets = [{ name: 'all', key: 'resource', credits: '0.6009/day' }];
+  const { gateway, ask } = await gatewayFor(t, 'openai', { budgets });
+  const { text } = await ask('/v1/chat/completions', { stream_options: { include_usage: true } });
+  assert.match(text, CHAT);
+  const tokens = Number(/"completion_tokens":(\d+)/.exec(text)?.[1]);
+  assert.ok(tokens <= 5999 && tokens > 5999 - 2 * 16, `${tokens} tokens`);
+  await until('all of it is counted', async () => (await usedOf(gateway, 'all')) === costOf(tokens));
+  const { status, text: refusal, fields } = await ask('/v1/chat/completions');
+  assert.equal(status, 429);
+  assert.match(refusal, /insufficient_quota/);
+  assert.equal(fields.get('x-should-retry'), 'false');
+});
