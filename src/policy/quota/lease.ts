@@ -116,6 +116,8 @@ export class Lease {
     this.back += kept;
     this.used += used;
     this.idle += taken - kept;
+    // What was used beyond that is no longer in hand either: else each idle unit would let in another of its kind.
+    if (used > taken) this.keep(Math.max(0, this.idle - (used - taken)));
   }
 
   /** What is in hand beyond `units` goes back. */
