@@ -2,15 +2,7 @@
  * The usage of a request that has ended: what its server has reported; where it has not, what a tokenizer counts, or else an
  * estimate.
  */
-import {
-  boundOf,
-  costsTokens,
-  type Operation,
-  type Produced,
-  type RequestPeek,
-  type StreamGuard,
-  type UsageProgress,
-} from '../ai/ai.ts';
+import { boundOf, costsTokens, type Operation, type Produced, type StreamGuard, type UsageProgress } from '../ai/ai.ts';
 import type { Counted, CountOrder } from '../ai/count.ts';
 import type { Exchange, Outcome, Usage } from '../kernel/exchange.ts';
 import type { Meter } from './meter.ts';
@@ -34,7 +26,6 @@ export interface Ended {
   /** Who counts its tokens; undefined: nobody. */
   readonly tokenizer: string | undefined;
   readonly produced: Produced | undefined;
-  readonly peek: RequestPeek | undefined;
 }
 
 /** What is known of its usage. */

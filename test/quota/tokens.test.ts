@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
-import { chunk, endless } from './endless.fixture.ts';
+import { endless } from './endless.fixture.ts';
 
 type Json = Record<string, unknown>;
 
