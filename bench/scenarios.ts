@@ -85,6 +85,8 @@ const guarded = (caller: Caller) => ({
   ],
 });
 
+const trial = { ...small, steps: [] };
+
 /** Every scenario in the order of running. */
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -214,34 +216,30 @@ export const SCENARIOS: readonly Scenario[] = [
     steps: [{ kind: 'paced', connections: 32, perSecond: 100, events: 5, answer: { kind: 'short', events: 5 } }],
   },
   {
-    ...small,
+    ...trial,
     name: 'reload',
     title:
       'reloads under 300 requests/s, a third of them on new connections, and 20 open streams; every request is counted',
     unit: '100 reloads',
-    steps: [],
     trial: RELOAD,
   },
   {
-    ...small,
+    ...trial,
     name: 'failover',
     title: 'one of 3 servers after the other killed and back, 1,000 requests/s; every request is counted',
     unit: 'kill',
-    steps: [],
     trial: FAILOVER,
   },
   {
-    ...small,
+    ...trial,
     name: 'overload',
     title: '600 requests/s for a server that can answer 200/s; clients wait 2 s',
-    steps: [],
     trial: OVERLOAD,
   },
   {
-    ...small,
+    ...trial,
     name: 'queue',
     title: '600 requests/s of 7 tenants in 3 classes for a server that can answer 200/s, behind a queue',
-    steps: [],
     trial: QUEUE,
   },
 ];
