@@ -6,6 +6,7 @@ import { HELP, type Options, parseOptions } from './arguments.ts';
 import { makeCallers } from './measure/callers.ts';
 import { type PeerResult, REFERENCE, type Round, sumErrors, summarise } from './measure/figures.ts';
 import { makeCertificate, pin } from './measure/machine.ts';
+import { runBeside, runBesideHttp2 } from './measure/pairsround.ts';
 import { runRound } from './measure/round.ts';
 import { type Ground, openStand, reasonToSkip, type Stand } from './measure/stand.ts';
 import { caddy } from './peers/caddy.ts';
@@ -53,7 +54,9 @@ async function runScenario(scenario: Scenario, peers: readonly Peer[], options: 
       for (const entry of entries) {
         if (entry.skipped !== undefined) continue;
         say(`${scenario.name}: round ${round + 1} of ${options.rounds}: ${entry.peer.name}`);
-        entry.rounds.push(await takeTurn(entry, scenario, ground, times));
+        const taken = await takeTurn(entry, scenario, ground, times);
+        await goBeside(entry, entries, scenario, taken, times);
+        entry.rounds.push(taken);
       }
     }
   } finally {
@@ -79,6 +82,26 @@ async function takeTurn(entry: Entry, scenario: Scenario, ground: Ground, times:
       await entry.stand?.close();
       entry.stand = undefined;
     }
+  }
+}
+
+/** Where HAProxy stands as well, the two get the same load in turns: what slows the machine slows both. */
+async function goBeside(
+  { peer, stand }: Entry,
+  entries: readonly Entry[],
+  { beside, steps, requestBytes }: Scenario,
+  round: Round,
+  times: typeof FULL,
+): Promise<void> {
+  const other = entries.find((entry) => entry.peer.name === REFERENCE)?.stand;
+  if (beside === undefined || !stand || !other || stand === other || stand.pid === 0 || peer.isolate) return;
+  const http2 = steps.find((step) => step.kind === 'http2');
+  const closed = steps.find((step) => step.kind === 'closed');
+  try {
+    if (http2) await runBesideHttp2(stand, other, http2, requestBytes, times, round);
+    else if (closed) await runBeside(stand, other, closed.connections, times, round);
+  } catch (error) {
+    round.errors[error instanceof Error ? error.message : String(error)] = 1;
   }
 }
 

@@ -41,8 +41,12 @@ export interface Scenario {
   routes: { hosts: number; paths: number };
   /** Who calls; every peer has to let in just these. Everybody may where it is left out. */
   caller?: Caller;
+  /** Limits by API key on the route that asks who calls: two on requests, and one on tokens too. Nobody reaches them. */
+  limits?: 'requests' | 'tokens';
   /** What the measured side of its pairs is compared to, in a word. */
   over?: string;
+  /** HAProxy and the peer also get the load in turns. */
+  beside?: true;
   /** Whether each round gets a newly started proxy; else one stands through all rounds. */
   fresh: boolean;
   steps: Step[];
@@ -84,7 +88,13 @@ const guarded = (caller: Caller) => ({
 
 /** Every scenario in the order of running. */
 export const SCENARIOS: readonly Scenario[] = [
-  { ...small, name: 'relay', title: '0.9 KB JSON POST, 0.35 KB answer, 64 connections', steps: [CLOSED, PACED] },
+  {
+    ...small,
+    name: 'relay',
+    title: '0.9 KB JSON POST, 0.35 KB answer, 64 connections',
+    beside: true,
+    steps: [CLOSED, PACED],
+  },
   {
     ...small,
     name: 'everything',
@@ -128,6 +138,21 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     ...small,
+    name: 'limits',
+    title:
+      'relay for callers with 5,000 API keys, each under a limit a second and one a minute (HAProxy: two stick tables)',
+    ...guarded('apiKey'),
+    limits: 'requests',
+  },
+  {
+    ...small,
+    name: 'limits-tokens',
+    title: 'the same with a limit on tokens as well: the body is read, and usage from the answer',
+    ...guarded('apiKey'),
+    limits: 'tokens',
+  },
+  {
+    ...small,
     name: 'dpop',
     title: 'relay for a caller with a bound token and a new ES256 proof for each request',
     caller: 'dpop',
@@ -146,15 +171,17 @@ export const SCENARIOS: readonly Scenario[] = [
     ...small,
     name: 'h2',
     title: 'relay over HTTP/2 without TLS, 8 connections with 8 streams each',
+    beside: true,
     steps: [{ kind: 'http2', connections: 8, streams: 8 }],
   },
   {
     ...small,
     name: 'h2-single',
     title: 'relay over HTTP/2 without TLS, 64 connections with one stream each',
+    beside: true,
     steps: [{ kind: 'http2', connections: 64, streams: 1 }],
   },
-  { ...small, name: 'tls', title: 'relay with TLS from the client', tls: true, steps: [CLOSED, PACED] },
+  { ...small, name: 'tls', title: 'relay with TLS from the client', tls: true, beside: true, steps: [CLOSED, PACED] },
   {
     ...small,
     name: 'connect',

@@ -20,12 +20,16 @@ export interface OpenAIClient {
     completions: {
       create(body: { stream: true; [field: string]: unknown }): Promise<AsyncIterable<ChatChunk>>;
       create(body: { stream?: false; [field: string]: unknown }): Promise<ChatCompletion>;
+      stream(body: object): { finalChatCompletion(): Promise<ChatCompletion> };
     };
   };
   completions: { create(body: object): Promise<{ choices: { text: string }[] }> };
   responses: {
     create(body: { stream: true; [field: string]: unknown }): Promise<AsyncIterable<{ type: string }>>;
     create(body: { stream?: false; [field: string]: unknown }): Promise<{ output_text: string; status: string }>;
+    stream(body: object): {
+      finalResponse(): Promise<{ output_text: string; status: string; incomplete_details: { reason: string } | null }>;
+    };
   };
   embeddings: { create(body: object): Promise<{ data: { embedding: number[] }[]; usage: { prompt_tokens: number } }> };
   models: { list(): Promise<{ data: { id: string }[] }> };
@@ -39,6 +43,9 @@ export interface AnthropicClient {
       stream?: false;
       [field: string]: unknown;
     }): Promise<{ content: { type: string; text?: string }[]; usage: { input_tokens: number; output_tokens: number } }>;
+    stream(body: object): {
+      finalMessage(): Promise<{ content: { type: string; text?: string }[]; stop_reason: string | null }>;
+    };
   };
 }
 

@@ -13,7 +13,7 @@ export type PairsOrder = Extract<LoadOrder, { do: 'pairs' }>;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** What a proxy still does when its last answer has gone. */
-const AFTERMATH_MS = 4;
+export const AFTERMATH_MS = 4;
 /** Requests that have no answer after so long are given up. */
 const PATIENCE_MS = 5000;
 
@@ -97,7 +97,7 @@ class Side implements Watcher {
 }
 
 /** CPU time of these processes, in µs, by the scheduler's own account (proc_pid_schedstat(5)): exact while they are idle. */
-function cpuOf(pids: readonly number[]): number {
+export function cpuOf(pids: readonly number[]): number {
   let nanoseconds = 0;
   for (const pid of pids) {
     for (const task of readdirSync(`/proc/${pid}/task`)) {

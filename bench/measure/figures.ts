@@ -8,7 +8,7 @@ export interface Measure {
   key: MeasureKey;
   /** Column title; `%` stands for the scenario's unit, `@` for the scenario that it is compared to. */
   title: string;
-  unit: 'µs' | 'ms' | 'KiB' | 'MiB' | '/s' | '%' | 'tenth' | 'share' | 'count' | 'index';
+  unit: 'µs' | 'ms' | 'KiB' | 'MiB' | '/s' | '%' | 'tenth' | 'share' | 'count' | 'index' | '×';
   /**
    * How the rounds become one figure: their median unless said; what was lost in one round must not vanish in it; of
    * pairs all count alike, in whatever round they were.
@@ -30,7 +30,7 @@ export interface Measure {
  * that waited (`order`, in percent), and the time to right answers of the realtime class.
  */
 export type MeasureKey =
-  | ('cpu' | 'added' | 'carried' | 'rate' | 'busy' | 'p50' | 'p99' | 'memory' | 'perStream')
+  | ('cpu' | 'added' | 'carried' | 'beside' | 'rate' | 'busy' | 'p50' | 'p99' | 'memory' | 'perStream')
   | ('rightRealtime' | 'rightBatch' | 'rightTest' | 'fairRealtime' | 'fairBatch' | 'fairTest' | 'order' | 'live99')
   | ('sent' | Outcome | 'share' | 'lost' | 'goodput' | 'wasted' | 'answer50' | 'answer99' | 'effect');
 
@@ -38,6 +38,7 @@ export type MeasureKey =
 export const MEASURES: readonly Measure[] = [
   { key: 'cpu', title: 'CPU/%', unit: 'µs', band: 0.1, floor: 0.5 },
   { key: 'added', title: 'adds to @', unit: 'µs', over: 'pairs' },
+  { key: 'beside', title: 'in turns with HAProxy', unit: '×', over: 'pairs' },
   { key: 'carried', title: 'so does the field alone', unit: 'µs', over: 'pairs' },
   { key: 'rate', title: '%/s', unit: '/s' },
   { key: 'busy', title: 'busy', unit: '%' },

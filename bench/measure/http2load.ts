@@ -5,20 +5,21 @@ import { requestBody } from '../load/body.ts';
 import type { Stand } from './stand.ts';
 
 /**
- * Runs it for so many seconds.
+ * Runs it for so many seconds, or so many requests.
  * @returns what went wrong, and how often.
  */
 export async function loadHttp2(
   stand: Stand,
   { connections, streams }: { connections: number; streams: number },
-  seconds: number,
+  until: { seconds: number } | { requests: number },
   bytes: number,
 ): Promise<Record<string, number>> {
   const body = `${stand.folder}/request.json`;
   writeFileSync(body, requestBody(bytes));
   const [command, ...args] = [
     ...stand.pinning.helpers,
-    ...['h2load', '-c', `${connections}`, '-m', `${streams}`, '-D', `${Math.ceil(seconds)}`, '-d', body],
+    ...['h2load', '-c', `${connections}`, '-m', `${streams}`, '-d', body],
+    ...('seconds' in until ? ['-D', `${Math.ceil(until.seconds)}`] : ['-n', `${until.requests}`]),
     ...['-H', 'content-type: application/json', '-H', 'accept: */*', '-H', 'user-agent: bench/1.0'],
     ...['-H', ':authority: gateway.bench', `http://127.0.0.1:${stand.http2Port}/v1/chat/completions`],
   ];

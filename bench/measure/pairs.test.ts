@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Slice } from '../load/channel.ts';
 import { turnsOf } from '../load/pairs.ts';
-import { costs, differences, medianInterval } from './pairs.ts';
+import { costs, differences, medianInterval, ratios } from './pairs.ts';
 import { median } from './statistics.ts';
 
 const slice = (side: number, requests: number, cpu: number): Slice => ({ side, requests, cpu, wall: 1 });
@@ -18,6 +18,7 @@ test('the cost of a bout is all CPU by all requests of a side', () => {
   const slices = [slice(0, 100, 4000), slice(1, 100, 4200), slice(1, 50, 2100), slice(0, 300, 12_800)];
   assert.deepEqual(costs(slices, 2), [[42, 42]]);
   assert.deepEqual(differences(costs(slices, 2), 1, 0), [0]);
+  assert.deepEqual(ratios(costs(slices, 2), 1, 0), [1]);
 });
 
 test('a bout that is not whole, or in which a side has answered nothing, counts for nothing', () => {

@@ -24,6 +24,11 @@ export function differences(bouts: readonly number[][], a: number, b: number): n
   return bouts.map((cost) => (cost[a] as number) - (cost[b] as number));
 }
 
+/** How many times as dear as side `b` side `a` is, bout by bout. */
+export function ratios(bouts: readonly number[][], a: number, b: number): number[] {
+  return bouts.map((cost) => (cost[a] as number) / (cost[b] as number));
+}
+
 /**
  * The interval that holds the median of what the values were drawn from with 95 % confidence, whatever its distribution
  * (Thompson 1936): from the k-th lowest to the k-th highest value, k such that a fair coin thrown so often shows fewer

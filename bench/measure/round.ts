@@ -128,7 +128,7 @@ async function runHttp2(
   times: Times,
   round: Round,
 ): Promise<void> {
-  const ended = loadHttp2(stand, step, 3 * times.warmUp + times.measure, scenario.requestBytes);
+  const ended = loadHttp2(stand, step, { seconds: 3 * times.warmUp + times.measure }, scenario.requestBytes);
   await sleep(2 * times.warmUp);
   await stand.upstream.ask<UpstreamReport>({ do: 'report' });
   const cpuBefore = cpuOfTree(stand.pid);

@@ -105,6 +105,7 @@ export async function openStand(peer: Peer, scenario: Scenario, ground: Ground):
       http2: scenario.steps.some(({ kind }) => kind === 'http2'),
       ...(tls && { tls }),
       ...(scenario.caller && { callers: { ...ground.callers, by: scenario.caller } }),
+      ...(scenario.limits && { limits: scenario.limits }),
     };
     const running = isDirect(peer) ? undefined : start(peer, setup, ground, network);
     if (running) closing.push(() => running.stop());

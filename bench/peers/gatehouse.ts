@@ -49,9 +49,20 @@ function access({ by, keys, issuerKey }: Callers & { by: Caller }): object {
   return { issuers: { bench: issuer }, dpop: { nonce: 'off' } };
 }
 
+/** Limits that nobody reaches. */
+function limits(on: NonNullable<Setup['limits']>): object[] {
+  const requests = [
+    { name: 'second', key: 'apiKey', requests: '100000/s' },
+    { name: 'minute', key: 'apiKey', requests: '6M/min' },
+  ];
+  return on === 'requests' ? requests : [...requests, { name: 'tokens', key: 'apiKey', tokens: '6G/min' }];
+}
+
 /** The configuration of one scenario; all that it does not name stays at its default. */
 export function configuration(setup: Setup): object {
   const { port, spare, upstreamPort, tls, everything, routes, folder, callers, http2 } = setup;
+  const tokens = setup.limits === 'tokens';
+  const endpoints = [{ url: `http://127.0.0.1:${upstreamPort}` }];
   const list: object[] = [];
   eachRoute(routes, ({ number, host, path }) =>
     list.push({ name: `route-${number}`, match: { host, path: `${path}*` }, upstream: 'bench' }),
@@ -60,7 +71,8 @@ export function configuration(setup: Setup): object {
     list.push({
       name: 'inference',
       match: { path: '/v1/*', ...(callers && { host: HOSTS.guarded }) },
-      ...(everything ? { models: ['bench-model'] } : { upstream: 'bench' }),
+      ...(everything ? { models: ['bench-model'] } : { upstream: tokens ? 'ai' : 'bench' }),
+      ...(setup.limits && { limits: limits(setup.limits) }),
       ...(callers && { access: { anyOf: [callers.by === 'apiKey' ? 'apiKey' : 'jwt'] } }),
     });
     if (callers) list.push({ name: 'open', match: { path: '/v1/*', host: HOSTS.open }, upstream: 'bench' });
@@ -77,7 +89,9 @@ export function configuration(setup: Setup): object {
     workers: 1,
     log: { access: everything ? `${folder}/access.log` : 'off' },
     upstreams: {
-      bench: { protocol: everything ? 'openai' : 'http', endpoints: [{ url: `http://127.0.0.1:${upstreamPort}` }] },
+      bench: { protocol: everything ? 'openai' : 'http', endpoints },
+      // Tokens are counted of what is known as a model API.
+      ...(tokens && { ai: { protocol: 'openai', endpoints } }),
     },
     ...(everything && {
       models: { 'bench-model': { versions: [{ name: 'stable', upstream: 'bench' }] } },

@@ -28,14 +28,26 @@ export const haproxy: Peer = {
   },
 };
 
+/** Limits by key that nobody reaches; it has none on tokens. */
+const RATES = [
+  { table: 'second', time: '1s', most: 100_000 },
+  { table: 'minute', time: '60s', most: 6_000_000 },
+] as const;
+
+const counting = ({ table, most }: (typeof RATES)[number], at: number): string[] => [
+  `  http-request track-sc${at} http_auth_bearer table ${table}`,
+  `  http-request deny deny_status 429 if { sc_http_req_rate(${at}) gt ${most} }`,
+];
+
 /** Lets in whom the scenario names. The credential stays here, as Gatehouse keeps it. */
-function admission({ callers, folder }: Setup): string[] {
+function admission({ callers, folder, limits }: Setup): string[] {
   if (!callers) return [];
   const drop = '  http-request del-header Authorization';
   if (callers.by === 'apiKey') {
     writeFileSync(`${folder}/keys.map`, `${callers.keys.map((key, at) => `${key} caller-${at}`).join('\n')}\n`);
     return [
       `  http-request deny deny_status 401 unless { http_auth_bearer,map_str(${folder}/keys.map) -m found }`,
+      ...(limits ? RATES.flatMap((rate, at) => counting(rate, at)) : []),
       drop,
     ];
   }
@@ -99,6 +111,13 @@ function configuration(setup: Setup): string {
     lines.push(`  use_backend %[req.hdr(host),lower,map_str(${folder}/hosts.map,servers)]`);
     backends.push('others');
   } else lines.push('  default_backend servers');
+  if (setup.limits) {
+    for (const { table, time } of RATES)
+      lines.push(
+        `backend ${table}`,
+        `  stick-table type string len 64 size 100k expire 2m store http_req_rate(${time})`,
+      );
+  }
   for (const backend of backends) {
     lines.push(`backend ${backend}`, `  server one 127.0.0.1:${upstreamPort} pool-max-conn -1`);
   }

@@ -23,6 +23,8 @@ export interface Setup {
   routes: { hosts: number; paths: number };
   /** Who is let in, and by what; everybody where it is left out. */
   callers?: Callers & { by: Caller };
+  /** Limits by key for those who are let in: two on requests, and one on tokens where the proxy can count them. */
+  limits?: 'requests' | 'tokens';
   /** HTTP/2 without TLS has to be served as well. */
   http2: boolean;
   /** Whether streams are relayed, whose events must not wait for each other. */

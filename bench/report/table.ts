@@ -33,7 +33,7 @@ export function renderScenario({ scenario, title, unit, over, peers }: ScenarioR
 export function renderFigure({ unit }: Pick<Measure, 'unit'>, figure: Figure | undefined, isReference = false): string {
   if (!figure || Number.isNaN(figure.value)) return '-';
   if (figure.interval) {
-    const [low, high] = figure.interval.map((value) => value.toFixed(1));
+    const [low, high] = figure.interval.map((value) => value.toFixed(unit === '×' ? 2 : 1));
     return `${withUnit(figure.value, unit)} (${low} to ${high})`;
   }
   const value = unit === '/s' ? `${Math.round(figure.value).toLocaleString('en')}/s` : withUnit(figure.value, unit);
@@ -45,6 +45,7 @@ export function renderFigure({ unit }: Pick<Measure, 'unit'>, figure: Figure | u
 }
 
 function withUnit(value: number, unit: string): string {
+  if (unit === '×') return `${value.toFixed(2)}×`;
   if (unit === 'share') return `${value.toFixed(3)}%`;
   if (unit === 'count') return Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(1);
   if (unit === 'tenth') return `${value.toFixed(1)}%`;

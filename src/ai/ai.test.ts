@@ -86,7 +86,7 @@ describe('errorBody', () => {
   it("takes OpenAI's shape", () => {
     assert.deepEqual(JSON.parse(errorBody('openai', limited, 'req-1')), {
       error: {
-        message: 'Your key may send 10 requests a minute. Rule: inference/limits/0. Try again in 1.5s.',
+        message: 'Your key may send 10 requests a minute. Rule: inference/limits/0. Try again in 2 s.',
         type: 'rate_limit_error',
         param: 'model',
         code: 'rate_limit_exceeded',
@@ -103,7 +103,7 @@ describe('errorBody', () => {
       retryAfterMs: 1000,
     });
     const { message } = JSON.parse(errorBody('openai', error, 'req-1')).error;
-    assert.equal(message, 'no server is available. Rule: inference. Try again in 1s.');
+    assert.equal(message, 'no server is available. Rule: inference. Try again in 1 s.');
   });
 
   it("takes Anthropic's shape", () => {
@@ -111,7 +111,7 @@ describe('errorBody', () => {
       type: 'error',
       error: {
         type: 'rate_limit_error',
-        message: 'Your key may send 10 requests a minute. Rule: inference/limits/0. Try again in 1.5s.',
+        message: 'Your key may send 10 requests a minute. Rule: inference/limits/0. Try again in 2 s.',
         code: 'rate_limited',
         param: 'model',
         rule: 'inference/limits/0',
@@ -127,7 +127,7 @@ describe('errorBody', () => {
     assert.deepEqual(JSON.parse(errorBody('http', limited, 'req-1')), {
       title: 'Too Many Requests',
       status: 429,
-      detail: 'Your key may send 10 requests a minute. Rule: inference/limits/0. Try again in 1.5s.',
+      detail: 'Your key may send 10 requests a minute. Rule: inference/limits/0. Try again in 2 s.',
       code: 'rate_limited',
       param: 'model',
       rule: 'inference/limits/0',

@@ -30,7 +30,7 @@ export { clampTokens } from './clamp.ts';
 export type { StreamGuard, TokenAllowance } from './guard.ts';
 export type { UsageHider } from './hide.ts';
 export type { ModelEntry, Operation, OperationName } from './operation.ts';
-export { answersOf, boundOf, costsTokens } from './output.ts';
+export { answersOf, boundOf, costsTokens, outputBound } from './output.ts';
 export { PeekFault, peekRequest, RequestPeek } from './peek.ts';
 export type { Produced, ProducedText, TextRoom } from './produced.ts';
 export { promptTokens } from './prompt.ts';

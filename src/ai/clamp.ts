@@ -2,7 +2,7 @@
 import { JsonCursor } from './json.ts';
 import { KeySet } from './keys.ts';
 import type { Operation } from './operation.ts';
-import { boundOf } from './output.ts';
+import { boundOf, bounds } from './output.ts';
 import { PeekFault } from './peek.ts';
 import { readNumber } from './text.ts';
 import { members } from './tools.ts';
@@ -17,11 +17,11 @@ export function clampTokens(body: Buffer, most: number, operation: Operation | u
   const pieces: Buffer[] = [];
   let from = 0;
   let bounded = false;
-  const fault = members(cursor, BOUNDS, () => {
+  const fault = members(cursor, BOUNDS, (field) => {
     const start = cursor.at;
     if (!cursor.value()) return new PeekFault(cursor.fault, cursor.faultAt);
     const isNull = body[start] === 110;
-    bounded ||= !isNull;
+    bounded ||= !isNull && bounds(operation, BOUNDS.names[field] as string);
     if (isNull || readNumber(body, start, cursor.at) <= most) return undefined;
     pieces.push(body.subarray(from, start), Buffer.from(String(most)));
     from = cursor.at;
@@ -29,9 +29,8 @@ export function clampTokens(body: Buffer, most: number, operation: Operation | u
   });
   if (fault !== undefined) return fault;
   const key = operation === undefined ? undefined : boundOf(operation);
-  if (!bounded && key !== undefined) return withBound(body, key, most);
-  if (from === 0) return body;
-  return Buffer.concat([...pieces, body.subarray(from)]);
+  const clamped = from === 0 ? body : Buffer.concat([...pieces, body.subarray(from)]);
+  return bounded || key === undefined ? clamped : withBound(clamped, key, most);
 }
 
 /** Puts the bound in front of all else, or in the place of a null. */

@@ -67,6 +67,32 @@ describe('what is kept of a stream', () => {
     );
   });
 
+  test('is told apart by call, however they are written and mixed', () => {
+    const part = fc.record({ index: fc.nat(2), text: fc.string({ unit: 'binary', minLength: 1, maxLength: 8 }) });
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(part, { minLength: 1, maxLength: 3 }), { maxLength: 20 }),
+        fc.constantFrom(['{"', '":"', '"}'], ['{ "', '": "', '" }']),
+        cuts,
+        (parts, [open, colon, close], where) => {
+          const wanted = new Map<number, string>();
+          const lines = parts.map((calls) => {
+            const texts = calls.map(({ index, text }) => {
+              wanted.set(index, (wanted.get(index) ?? '') + text);
+              return `{"index":${index},"function":${open}arguments${colon}${JSON.stringify(text).slice(1, -1)}${close}}`;
+            });
+            return `data: {"choices":[{"index":0,"delta":{"tool_calls":[${texts.join(',')}]}}]}\n\n`;
+          });
+          const texts: string[] = [];
+          const spy: Tokenizer = { ...units, count: (text) => texts.push(text) };
+          const produced = feed(chat, 'sse', lines.join(''), where);
+          countTokens({ operation: chat, produced: produced.text() }, spy);
+          assert.deepEqual(texts.sort(), [...wanted.values()].sort());
+        },
+      ),
+    );
+  });
+
   test('is the same text whether it comes in one event or in many', () => {
     const texts: string[] = [];
     const spy: Tokenizer = { ...units, count: (text) => texts.push(text) };

@@ -30,6 +30,27 @@ export function boundOf({ name }: Operation): string | undefined {
   return BOUNDS[name];
 }
 
+/**
+ * What a request lets be generated, by the field that servers of its API read: a bound under the name of another API is none.
+ * Undefined: it names no bound. Without an operation any field counts.
+ */
+export function outputBound(operation: Operation | undefined, peek: RequestPeek): number | undefined {
+  if (operation === undefined) return peek.maxTokens;
+  let bound = Number.NaN;
+  const { name } = operation;
+  if (name === 'responses') bound = peek.maxOutputTokens;
+  else if (name !== 'chat' || Number.isNaN(peek.maxCompletionTokens)) bound = peek.maxTokensGiven;
+  else bound = Math.max(peek.maxCompletionTokens, peek.maxTokensGiven || 0);
+  return Number.isNaN(bound) ? undefined : bound;
+}
+
+/** Whether servers of this API read this field as the bound. */
+export function bounds(operation: Operation | undefined, field: string): boolean {
+  if (operation === undefined) return true;
+  if (operation.name === 'responses') return field === 'max_output_tokens';
+  return field === 'max_tokens' || (field === 'max_completion_tokens' && operation.name === 'chat');
+}
+
 /** How many answers a request asks for. Of completions each prompt of a list gets its own. */
 export function answersOf({ name }: Operation, peek: RequestPeek, body: Buffer): number {
   const choices = Math.max(1, Math.ceil(peek.choices));

@@ -57,8 +57,14 @@ export class RequestPeek {
   user: string | undefined = undefined;
   /** Largest of `max_tokens`, `max_completion_tokens` and `max_output_tokens`; undefined when none is given. */
   maxTokens: number | undefined = undefined;
+  /** Each of them; NaN where it is not given. */
+  maxTokensGiven = Number.NaN;
+  maxCompletionTokens = Number.NaN;
+  maxOutputTokens = Number.NaN;
   /** How many answers are asked for: the larger of `n` and `best_of`; 1 when neither is given. */
   choices = 1;
+  /** `background` is true: the answer is made after the response. */
+  background = false;
   /** Just behind the opening brace of the top-level object. */
   objectStart = -1;
   /** The top-level object has no member. */
@@ -76,12 +82,16 @@ const KEYS = new KeySet([
   'max_output_tokens',
   'n',
   'best_of',
+  'background',
 ]);
 const MODEL = 0;
 const STREAM = 1;
 const STREAM_OPTIONS = 2;
 const USER = 3;
+const MAX_TOKENS = 4;
+const MAX_COMPLETION_TOKENS = 5;
 const N = 7;
+const BACKGROUND = 9;
 const OPTIONS = new KeySet(['include_usage']);
 
 /**
@@ -172,6 +182,9 @@ function take(
     if (first !== 123 && first !== 110) return new PeekFault('"stream_options" must be an object', start, name);
   } else if (key === USER) {
     if (first === QUOTE) peek.user = decode(body, start, end);
+  } else if (key === BACKGROUND) {
+    // Whatever a server may take for true.
+    peek.background = first !== 102 && first !== 110;
   } else if (key >= N) {
     // Some servers take "5" for 5; what is no number they refuse.
     const count = first === QUOTE ? Number(decode(body, start, end)) : readNumber(body, start, end);
@@ -180,6 +193,9 @@ function take(
     const count = first === 45 || (first >= 48 && first <= 57) ? readNumber(body, start, end) : Number.NaN;
     if (!Number.isFinite(count)) return new PeekFault(`"${name}" must be a number`, start, name);
     if (peek.maxTokens === undefined || count > peek.maxTokens) peek.maxTokens = count;
+    if (key === MAX_TOKENS) peek.maxTokensGiven = count;
+    else if (key === MAX_COMPLETION_TOKENS) peek.maxCompletionTokens = count;
+    else peek.maxOutputTokens = count;
   }
   return undefined;
 }

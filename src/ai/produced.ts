@@ -6,7 +6,7 @@ import type { SseSink } from '../http/sse.ts';
 import { ContentWatch } from './content.ts';
 import { REASONING, visitEvent } from './generated.ts';
 import type { Operation } from './operation.ts';
-import { eventJson, mentions } from './sse.ts';
+import { behind, eventJson, mentions } from './sse.ts';
 import { stringEnd } from './weigh.ts';
 
 /** Most bytes of one stream's text, and of one JSON answer, that are kept. */
@@ -16,6 +16,9 @@ const ANSWER_MAX = 1024 * 1024;
 const QUOTE = 34;
 const BACKSLASH = 92;
 const FIRST_BYTES = 256;
+/** What is around a string is compared: at most so much in front, and so much behind, its quote included. */
+const AROUND_BYTES_MAX = 256;
+const BEHIND_BYTES = 6;
 /** What an event counts that cannot be read: about a token. */
 const UNREADABLE_BYTES = 4;
 
@@ -122,9 +125,12 @@ export class ProducedStream implements Produced, Pick<SseSink, 'event' | 'piece'
   readonly #texts = new Map<string, Kept>();
   readonly #calls = new Set<string>();
   #part = 0;
-  /** The text that the last event added to, and its field. */
+  /** The text that the last event added to, where the next one may be like it. */
   #last: Kept | undefined = undefined;
-  #field = '';
+  /** What stood around its string: from the quote of a key that is so far in front of where content is found, and behind. */
+  #lead = 0;
+  #before = EMPTY;
+  #behind = EMPTY;
   #full = false;
   kept = 0;
   beyond = 0;
@@ -145,8 +151,9 @@ export class ProducedStream implements Produced, Pick<SseSink, 'event' | 'piece'
       if (this.#begins !== undefined && mentions(buffer, start, end, this.#begins)) this.#begin(buffer, start, end);
       return;
     }
-    if (this.#last === undefined || !this.#inOrder || !this.#extend(this.#last, buffer, at, end))
-      this.#parse(buffer, start, end);
+    if (this.#last !== undefined && this.#extend(this.#last, buffer, at, end)) return;
+    const field = this.#parse(buffer, start, end);
+    if (field === undefined || !this.#inOrder || !this.#learn(buffer, at, end, field)) this.#last = undefined;
   }
 
   /** Takes a part of an event that is too large to be held: all that is known is how large it was. */
@@ -169,32 +176,49 @@ export class ProducedStream implements Produced, Pick<SseSink, 'event' | 'piece'
 
   #begin(buffer: Buffer, start: number, end: number): void {
     this.#part++;
-    this.#last = undefined;
     this.#parse(buffer, start, end);
+    this.#last = undefined;
   }
 
-  /** The common case without parsing: one string, under the same key as in the event before. */
+  /**
+   * The common case without parsing: the event is as the one before from the key on that its content stands under, but for one string, and
+   * nothing else in it is content.
+   */
   #extend(last: Kept, buffer: Buffer, at: number, end: number): boolean {
-    const field = this.#field;
-    const from = at - 1 - field.length;
-    if (buffer[from - 1] !== QUOTE) return false;
-    for (let k = 0; k < field.length; k++) if (buffer[from + k] !== field.charCodeAt(k)) return false;
-    let i = at;
-    while (buffer[i] === 32 || buffer[i] === 58) i++;
-    if (buffer[i] !== QUOTE) return false;
-    const to = stringEnd(buffer, i + 1, end);
-    if (to >= end || this.#content.next(buffer, to + 1, end) >= 0) return false;
-    this.#keep(last, buffer, i + 1, to);
+    const before = this.#before;
+    const from = at - this.#lead;
+    const text = from + before.length;
+    if (text >= end || !same(buffer, from, before)) return false;
+    const to = stringEnd(buffer, text, end);
+    if (to + BEHIND_BYTES > end || !same(buffer, to, this.#behind)) return false;
+    if (this.#content.next(buffer, to + 1, end) >= 0) return false;
+    this.#keep(last, buffer, text, to);
     return true;
   }
 
-  #parse(buffer: Buffer, start: number, end: number): void {
+  /** Remembers what is around the one string of an event. False: it is not where it would be found again. */
+  #learn(buffer: Buffer, at: number, end: number, field: Buffer): boolean {
+    const key = buffer.lastIndexOf(QUOTE, at - 2);
+    let i = same(buffer, at - field.length, field) ? at : behind(buffer, at, end, field);
+    while (i > 0 && (buffer[i] === 32 || buffer[i] === 58)) i++;
+    if (key < 0 || i < 0 || buffer[i] !== QUOTE || i - key > AROUND_BYTES_MAX) return false;
+    const to = stringEnd(buffer, i + 1, end);
+    if (to + BEHIND_BYTES > end) return false;
+    this.#lead = at - key;
+    this.#before = Buffer.from(buffer.subarray(key, i + 1));
+    this.#behind = Buffer.from(buffer.subarray(to, to + BEHIND_BYTES));
+    return true;
+  }
+
+  /** The key that the one string of it stands under, with its quotes; undefined where there is not just one. */
+  #parse(buffer: Buffer, start: number, end: number): Buffer | undefined {
     const value = eventJson(buffer, start, end);
     if (value === undefined) {
       this.beyond += UNREADABLE_BYTES;
-      return;
+      return undefined;
     }
     let visited = 0;
+    let key = '';
     visitEvent(this.#operation, value, (place, field, text) => {
       visited++;
       const call = place.includes('.');
@@ -207,11 +231,10 @@ export class ProducedStream implements Produced, Pick<SseSink, 'event' | 'piece'
       }
       const bytes = Buffer.from(JSON.stringify(text));
       this.#keep(kept, bytes, 1, bytes.length - 1);
-      // What calls a tool stands deeper, and is found by its key `tool_calls`.
-      this.#last = call && this.#begins === undefined ? undefined : kept;
-      this.#field = this.#operation.name === 'responses' ? 'delta' : field;
+      this.#last = kept;
+      key = this.#operation.name === 'responses' ? 'delta' : field;
     });
-    if (visited !== 1) this.#last = undefined;
+    return visited === 1 ? Buffer.from(`"${key}"`) : undefined;
   }
 
   #keep(kept: Kept, buffer: Buffer, start: number, end: number): void {
@@ -226,6 +249,11 @@ const BEGINS: Partial<Record<Operation['name'], Buffer>> = {
   messages: Buffer.from('content_block_start'),
   responses: Buffer.from('.added"'),
 };
+
+function same(bytes: Buffer, at: number, wanted: Buffer): boolean {
+  for (let k = 0; k < wanted.length; k++) if (bytes[at + k] !== wanted[k]) return false;
+  return true;
+}
 
 /** The text whose characters these are, as they stand inside a JSON string. */
 export function textOf(inside: Uint8Array): string {

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { clampTokens } from './clamp.ts';
 import type { Operation } from './operation.ts';
+import { outputBound } from './output.ts';
 import { PeekFault, peekRequest } from './peek.ts';
 import { recognize } from './recognize.ts';
 import { toolNames } from './tools.ts';
@@ -88,6 +89,16 @@ test('a body that is clamped says the same but for its bounds', () => {
           bounds.length > 0,
           operation !== embeddings || keys.some((key) => typeof before[key] === 'number'),
         );
+        // The bound stands where servers of this API read it.
+        const read = operation === chat ? keys.slice(0, 2) : operation === responses ? keys.slice(2) : [];
+        assert.equal(
+          read.some((key) => typeof after[key] === 'number'),
+          read.length > 0,
+        );
+        const peek = peekRequest(clamped);
+        assert.ok(!(peek instanceof PeekFault));
+        const most = Math.max(...read.map((key) => (typeof after[key] === 'number' ? after[key] : 0)));
+        if (read.length > 0) assert.equal(outputBound(operation as Operation, peek), most);
         for (const key of keys) {
           if (typeof before[key] === 'number' && before[key] <= 100) assert.equal(after[key], before[key]);
           delete before[key];

@@ -24,12 +24,13 @@ export interface Caller {
 
 type KeyDocument = AccessConfig['keys'][number];
 
-/** Looks for what was shown. `now`: wall clock in milliseconds. */
+/** Looks for what was shown. `now`: wall clock in milliseconds; `beyond`: what `store` is, in words. */
 export async function findCaller(
   shown: string,
   config: Config,
   store: Documents | undefined,
   now: number,
+  beyond = 'the store',
 ): Promise<Caller> {
   const registry = new Registry();
   const nobody = { identity: undefined, networks: [], registry };
@@ -45,7 +46,7 @@ export async function findCaller(
     return { ...nobody, found: 'a key', refused: 'its form or checksum is wrong: was it cut off, or mistyped?' };
   if (key === undefined) {
     const where =
-      store === undefined ? 'the configuration; --store looks into the store too' : 'configuration and store';
+      store === undefined ? 'the configuration; --store or --admin look further' : `the configuration or ${beyond}`;
     return { ...nobody, found: 'a key', refused: `no key with this name or text is in ${where}` };
   }
   const { document, place } = key;

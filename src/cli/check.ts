@@ -13,6 +13,7 @@ import {
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { openStore } from '../store/open.ts';
+import { adminDocuments } from './admindocuments.ts';
 import { type Caller, findCaller } from './caller.ts';
 import { namedBy } from './countdesk.ts';
 import { type Explanation, explain } from './explain.ts';
@@ -25,6 +26,8 @@ interface Options {
   explain?: string;
   as?: string;
   store?: boolean;
+  admin?: string;
+  tokenFile?: string;
   json?: boolean;
 }
 
@@ -49,6 +52,8 @@ export function checkCommand(): Command {
     .option('--explain <request>', 'tell which route, model version and servers a request would meet, and why')
     .option('--as <key>', 'with --explain: as whom; tell step by step what this caller may do')
     .option('--store', 'with --as: look into the store as well, for keys, tenants and plans')
+    .option('--admin <address>', 'with --as: ask a running gateway instead, at its admin port; keys by their ids')
+    .option('--token-file <file>', 'with --admin: file of the admin token; GATEHOUSE_ADMIN_TOKEN when left out')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', HELP)
     .action(async (options: Options) => {
@@ -96,22 +101,32 @@ async function withTokenizers(result: Loaded | NotLoaded, file: string): Promise
 }
 
 /** A string: why it is no request. */
-async function tryExplain(
-  config: Config,
-  { explain: request = '', as, store }: Options,
-): Promise<Explanation | string> {
+async function tryExplain(config: Config, options: Options): Promise<Explanation | string> {
+  const { explain: request = '', as, store, admin } = options;
+  if (store === true && admin !== undefined) return 'choose one of --store and --admin';
   try {
     if (as === undefined) return explain(config, request);
-    const caller = await callerOf(as, config, store === true);
+    const caller = await callerOf(as, config, options);
     return explain(config, request, (route, asked) => explainAccess(config, route, asked, caller, systemClock));
   } catch (error) {
     return (error as Error).message;
   }
 }
 
-/** Reads the store, where that is asked for. */
-async function callerOf(shown: string, config: Config, withStore: boolean): Promise<Caller> {
-  if (!withStore) return findCaller(shown, config, undefined, systemClock.wall());
+/** Reads the store, or asks a running gateway, where that is wanted. */
+async function callerOf(shown: string, config: Config, options: Options): Promise<Caller> {
+  const { admin, tokenFile } = options;
+  if (admin !== undefined) {
+    const documents = adminDocuments({ admin, ...(tokenFile !== undefined && { tokenFile }) });
+    return findCaller(
+      shown,
+      config,
+      documents,
+      systemClock.wall(),
+      `the gateway at ${admin}, where keys go by their ids`,
+    );
+  }
+  if (options.store !== true) return findCaller(shown, config, undefined, systemClock.wall());
   const store = await openStore(config.store, dataFolder(process.env), { clock: systemClock, events: new Events() });
   try {
     return await findCaller(shown, config, store, systemClock.wall());

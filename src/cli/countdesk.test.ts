@@ -94,6 +94,13 @@ test('too many at once are told so, and others are not harmed', async (t) => {
   await counts(ask('any'));
 });
 
+test('a tokenizer that cannot count is told of once', async (t) => {
+  const { ask, notices } = makeDesk(t);
+  for (let i = 0; i < 3; i++) await assert.rejects(ask('/bad'), /it is no tokenizer/);
+  assert.deepEqual(notices, ['tokens are estimated, a tokenizer cannot count them: it is no tokenizer']);
+  await counts(ask('any'));
+});
+
 test('a configuration whose file cannot be used is refused', async (t) => {
   const { desk } = makeDesk(t);
   await desk.prepare(config('/good.json', 'o200k_base'));

@@ -48,6 +48,8 @@ export interface CountDeskParts {
 }
 
 interface Waiting {
+  /** For a request; else a vocabulary is loaded, and who wants that tells of it. */
+  readonly counts: boolean;
   done(counted: Counted | undefined): void;
   failed(error: Error): void;
 }
@@ -59,6 +61,8 @@ const STUCK_MS = 15_000;
 /** A thread that has died is not started anew before this; twice as long each time, up to the most. */
 const REST_MS = 1000;
 const REST_MAX_MS = 60_000;
+/** Reasons that are told. */
+const SAID_MAX = 100;
 /** Memory of the thread's heap: room for a few large vocabularies. */
 const HEAP_MB = 1024;
 
@@ -72,6 +76,7 @@ export class CountDesk {
   #watch: Timer | undefined;
   #restMs = REST_MS;
   #restUntil = 0;
+  readonly #said = new Set<string>();
   #named: readonly string[] = [];
   #next: readonly string[] = [];
 
@@ -123,7 +128,7 @@ export class CountDesk {
     thread.ref();
     const id = ++this.#ids;
     return new Promise((done, failed) => {
-      this.#waiting.set(id, { done, failed });
+      this.#waiting.set(id, { counts: order !== undefined, done, failed });
       thread.postMessage({ id, tokenizer, order } satisfies CountTask);
     });
   }
@@ -150,11 +155,20 @@ export class CountDesk {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (this.#waiting.size === 0) this.#thread?.unref();
-    if (failed !== undefined) waiting?.failed(new Error(failed));
-    else {
+    if (failed !== undefined) {
+      if (waiting?.counts) this.#say(failed);
+      waiting?.failed(new Error(failed));
+    } else {
       this.#restMs = REST_MS;
       waiting?.done(counted);
     }
+  }
+
+  /** Each reason once: it may hold for every request. */
+  #say(reason: string): void {
+    if (this.#said.size >= SAID_MAX || this.#said.has(reason)) return;
+    this.#said.add(reason);
+    this.#parts.notice({ level: 'warn', message: `tokens are estimated, a tokenizer cannot count them: ${reason}` });
   }
 
   #died(thread: Worker, reason: string): void {

@@ -75,9 +75,10 @@ export class Desks {
     this.#certificates = certificates;
     this.#links = links;
     this.kept = kept;
-    this.queues = new NodeQueues(clock, config, services, notice, () => this.limits.status().store?.nodes ?? 0);
     this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
+    this.queues = new NodeQueues(clock, config, services, notice, () => this.limits.status().store?.nodes ?? 0);
     const { limits } = this;
+    this.queues = new NodeQueues(clock, config, services, notice, () => limits.status().store?.nodes ?? 0);
     this.usage = new NodeUsage({ clock, folder, owner, limits, store: () => kept.store, notice, metrics: own.usage });
     this.#count = new CountDesk({ clock, services, notice });
     this.#tokens = tokens;

@@ -8,6 +8,7 @@ import { checkAccess } from './accesscheck.ts';
 import { overlap, parseAddress } from './address.ts';
 import { checkAdmin } from './admincheck.ts';
 import { checkClasses } from './classcheck.ts';
+import { checkLimits } from './limitcheck.ts';
 import { suggestion } from './nearest.ts';
 import type { Parts } from './parts.ts';
 import { checkPlans } from './plancheck.ts';
@@ -31,6 +32,7 @@ export function crosscheck(parts: Parts, report: Report): void {
   checkProtocols(parts, report);
   checkAccess(parts, report);
   checkPrices(parts, report);
+  checkLimits(parts, report);
   checkAdmin(parts, report);
   checkPlans(parts, report);
   if (parts.chaos !== undefined) checkChaos(parts.chaos, parts, report);

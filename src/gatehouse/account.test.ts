@@ -23,6 +23,8 @@ interface Facts {
   text?: string[];
   body?: string;
   tokenizer?: string;
+  /** Its answer could not be read. */
+  unread?: boolean;
   /** What was estimated and reserved; undefined: no limit counts it. */
   meter?: { estimate: number; promptTokens: number; outputTokens: number };
 }
@@ -65,7 +67,7 @@ function ended(facts: Facts, answer: (() => Promise<Counted>) | undefined) {
     operation: chat,
     body: facts.body === undefined ? undefined : Buffer.from(facts.body),
     meter,
-    progress,
+    progress: facts.unread === true ? undefined : progress,
     guard: undefined,
     tokenizer,
     produced,
@@ -107,6 +109,14 @@ describe('what holds', () => {
       'estimated',
       [7, 100],
     ],
+    [
+      'an answer that could not be read',
+      { body: '{}', meter, unread: true },
+      counted(7, undefined),
+      'estimated',
+      [7, 175],
+    ],
+    ['a stream that could not be read', { text: [], meter, unread: true }, undefined, 'estimated', [50, 175]],
     ['nobody counts', { text: ['a', 'b'], body: '{}', meter }, undefined, 'estimated', [50, 2]],
   ];
   for (const [what, facts, counts, source, wanted] of cases) {

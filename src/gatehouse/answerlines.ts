@@ -7,9 +7,7 @@ import type { Exchange } from '../kernel/exchange.ts';
 import type { Cors } from '../policy/cors/cors.ts';
 import type { Admission } from '../policy/quota/quota.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
-
-/** Methods that pass, as far as this gateway is concerned. */
-export const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
+import { ALLOW } from './reasons.ts';
 
 /** A request that is answered. */
 interface Answered {

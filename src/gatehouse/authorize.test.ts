@@ -197,4 +197,6 @@ test('a request that sets no bound gets that of the plan, and a larger one is cl
   assert.equal(body('paid', { max_tokens: 5000 }).max_tokens, 1000);
   assert.equal(body('paid', { max_completion_tokens: 5000, max_tokens: 3 }).max_completion_tokens, 1000);
   assert.equal(body('paid', { max_tokens: 7 }).max_tokens, 7);
+  // What servers of this API do not read is no bound.
+  assert.equal(body('paid', { max_output_tokens: 7 }).max_completion_tokens, 1000);
 });

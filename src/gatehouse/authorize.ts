@@ -2,7 +2,7 @@
  * Callers do what their tenant, plan, key and the route allow. What the head tells is asked before a byte of the body is held;
  * model, tools and tokens are asked when the body was read. Where nobody has made a rule, nothing is looked up.
  */
-import { clampTokens, PeekFault, peekRequest, toolNames } from '../ai/ai.ts';
+import { clampTokens, outputBound, PeekFault, peekRequest, toolNames } from '../ai/ai.ts';
 import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import type { BodyFacts, Permit } from '../policy/authorize/authorize.ts';
@@ -92,7 +92,7 @@ const NO_TOOLS: readonly string[] = [];
 function boundTokens(passage: Passage, most: number): GatehouseError | undefined {
   const { body, peek, operation } = passage;
   if (most === Number.POSITIVE_INFINITY || body === undefined || peek === undefined) return undefined;
-  if (peek.maxTokens !== undefined && peek.maxTokens <= most) return undefined;
+  if (outputBound(operation, peek) !== undefined && (peek.maxTokens ?? 0) <= most) return undefined;
   const bounded = clampTokens(body, most, operation);
   if (bounded instanceof PeekFault) return bounded.error();
   if (bounded === body) return undefined;

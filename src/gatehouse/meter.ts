@@ -4,6 +4,7 @@ import {
   boundOf,
   costsTokens,
   type Operation,
+  outputBound,
   promptTokens,
   type RequestPeek,
   type TokenAllowance,
@@ -63,10 +64,10 @@ export class Meter implements TokenAllowance {
     const generates = costs && boundOf(operation) !== undefined;
     this.answers =
       !generates || peek === undefined || body === undefined ? 1 : answersOf(operation as Operation, peek, body);
-    if (generates) this.#reserve(peek, exchange.stream, limits);
+    if (generates) this.#reserve(operation, peek, exchange.stream, limits);
   }
 
-  #reserve(peek: RequestPeek | undefined, stream: boolean, limits: readonly ActiveLimit[]): void {
+  #reserve(operation: Operation, peek: RequestPeek | undefined, stream: boolean, limits: readonly ActiveLimit[]): void {
     const { answers } = this;
     let each = Number.POSITIVE_INFINITY;
     let watched = Number.POSITIVE_INFINITY;
@@ -80,8 +81,9 @@ export class Meter implements TokenAllowance {
       if (unit !== 'credits') room = Math.min(room, unit === 'tokens' ? most - this.promptTokens : most);
     }
     this.guards = each !== Number.POSITIVE_INFINITY;
-    if (peek?.maxTokens !== undefined) {
-      this.outputTokens = Math.ceil(Math.max(0, peek.maxTokens)) * answers;
+    const bound = peek === undefined ? undefined : outputBound(operation, peek);
+    if (bound !== undefined) {
+      this.outputTokens = Math.ceil(Math.max(0, bound)) * answers;
       return;
     }
     if (!this.guards) {

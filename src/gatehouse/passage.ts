@@ -7,24 +7,18 @@ import {
   type RequestPeek,
   type StreamGuard,
   streamError,
-  type TokenRatios,
   type UsageProgress,
 } from '../ai/ai.ts';
 import type { Price } from '../ai/cost.ts';
 import type { FieldSection } from '../http/fields.ts';
 import type { Request } from '../http/request.ts';
-import type { Clock } from '../kernel/clock.ts';
 import type { GatehouseError } from '../kernel/error.ts';
-import type { Events } from '../kernel/event.ts';
 import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
 import type { Identity } from '../kernel/identity.ts';
-import type { TlsShared } from '../listen/tlsshared.ts';
 import type { AccessGate } from '../policy/access/access.ts';
 import type { Permit } from '../policy/authorize/authorize.ts';
-import type { Chaos } from '../policy/chaos/chaos.ts';
-import type { Overload } from '../policy/overload/overload.ts';
-import type { Admission, Quota } from '../policy/quota/quota.ts';
+import type { Admission } from '../policy/quota/quota.ts';
 import type { CompiledModel, CompiledVersion } from '../route/model.ts';
 import type { CompiledRoute } from '../route/route.ts';
 import type { Forward } from '../upstream/forward.ts';
@@ -33,13 +27,11 @@ import type { Order } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { account } from './account.ts';
 import { answerLines, corsLines, errorLines, leftLines } from './answerlines.ts';
-import type { Counting } from './counting.ts';
 import { reservedFor } from './demand.ts';
 import { grpcFields } from './grpc.ts';
+import type { Host } from './host.ts';
 import type { Meter } from './meter.ts';
-import type { OpenCalls } from './opencalls.ts';
 import { orderOf } from './order.ts';
-import type { WorkerParts } from './parts.ts';
 import { REASONS } from './reasons.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -55,46 +47,7 @@ export type Step = ReturnType<Gate> | typeof ANSWERED;
 export type Stage = (passage: Passage) => Step;
 
 /** What the worker offers to its passages. */
-export interface PassageHost {
-  readonly clock: Clock;
-  readonly events: Events;
-  readonly snapshot: Snapshot;
-  /** Faults on purpose; undefined while there are none. */
-  readonly chaos: Chaos | undefined;
-  readonly overload: Overload;
-  /** Knows the challenges of certification authorities that are under way. */
-  readonly tls: TlsShared;
-  readonly quota: Quota;
-  /** Requests of callers that are known, on their way. */
-  readonly callers: OpenCalls;
-  /** Whom to ask for what a service of ours answers. */
-  readonly askService: WorkerParts['askService'];
-  /** What is known about how models count. */
-  readonly ratios: TokenRatios;
-  readonly counting: Counting;
-  /** Requests that are here now. */
-  readonly underWay: number;
-  /** Name of this instance in Via. */
-  readonly pseudonym: string;
-  /** Start of this worker in seconds since 1970, as `created` of the models it lists. */
-  readonly createdAt: number;
-  /** A new request id. */
-  requestId(): string;
-  /** Now as an HTTP date. */
-  httpDate(): string;
-  /** Counts a condition of FAULTS.md. */
-  fault(kind: string): void;
-  /** Runs the stages from where the passage stands. */
-  proceed(passage: Passage): void;
-  /** Goes over to another version of its model instead of failing, where it may. */
-  spill(passage: Passage, error: GatehouseError): boolean;
-  /** Why what requests use cannot be written down; '' while it can. */
-  readonly ledgerTrouble: string;
-  /** Bytes of request bodies held now, by all passages. */
-  held: number;
-  /** An exchange has ended. */
-  left(): void;
-}
+export type PassageHost = Host<Passage>;
 
 /** A request on its way. The plan of how it is forwarded, and the end of it. */
 export class Passage implements ForwardPlan, ForwardEnd, Shaped {

@@ -1,5 +1,5 @@
 /** The stages of the pipeline, in the order in which gatehouse.ts lists them. Each decides one thing. */
-import { PeekFault, peekRequest, recognize, rewriteRequest } from '../ai/ai.ts';
+import { boundOf, PeekFault, peekRequest, recognize, rewriteRequest } from '../ai/ai.ts';
 import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
 import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
@@ -141,7 +141,9 @@ export function readModel(passage: Passage): Step {
     const found = peekRequest(body);
     if (found instanceof PeekFault) {
       const plain = passage.route?.config.models === undefined && passage.route?.needsModel === false;
-      if (plain && !passage.judgesBody) return undefined;
+      // What the server would read in it nobody could count.
+      const counts = passage.counted && passage.operation !== undefined && boundOf(passage.operation) !== undefined;
+      if (plain && !passage.judgesBody && !counts) return undefined;
       return new GatehouseError('invalid_body', found.message, found.param === undefined ? {} : { param: found.param });
     }
     passage.peek = found;

@@ -2,7 +2,15 @@
  * The usage of a request that has ended: what its server has reported; where it has not, what a tokenizer counts, or else an
  * estimate.
  */
-import { boundOf, costsTokens, type Operation, type Produced, type StreamGuard, type UsageProgress } from '../ai/ai.ts';
+import {
+  boundOf,
+  costsTokens,
+  type Operation,
+  type Produced,
+  type RequestPeek,
+  type StreamGuard,
+  type UsageProgress,
+} from '../ai/ai.ts';
 import type { Counted, CountOrder } from '../ai/count.ts';
 import type { Exchange, Outcome, Usage } from '../kernel/exchange.ts';
 import type { Meter } from './meter.ts';
@@ -24,6 +32,7 @@ export interface Ended {
   /** Who counts its tokens; undefined: nobody. */
   readonly tokenizer: string | undefined;
   readonly produced: Produced | undefined;
+  readonly peek: RequestPeek | undefined;
 }
 
 /** What is known of its usage. */
@@ -46,15 +55,11 @@ export function knownUsage(request: Ended, outcome: Outcome): Known {
   const none = said?.outputTokens === 0 && (progress?.tokens !== 0 || (!input && generates(request)));
   const output = whole && !none;
   if (said !== undefined && input && output) return { usage: said, input, output };
+  // Of a stream that was ended here, what the client has got and was told; the server may have been further.
+  const pieces = guard?.done === true ? guard.tokens : Math.max(progress?.tokens ?? 0, guard?.tokens ?? 0);
   const outputTokens = output
     ? said.outputTokens
-    : Math.max(
-        said?.outputTokens ?? 0,
-        // Of a stream that was ended here, what the client has got and was told; the server may have been further.
-        guard?.done === true ? 0 : (progress?.tokens ?? 0),
-        guard?.tokens ?? 0,
-        meter === undefined ? 0 : unseen(request, outcome),
-      );
+    : Math.max(said?.outputTokens ?? 0, pieces, meter === undefined ? 0 : unseen(request, outcome));
   const inputTokens = input
     ? said.inputTokens
     : meter !== undefined && reached(request, outcome)
@@ -67,13 +72,14 @@ export function knownUsage(request: Ended, outcome: Outcome): Known {
 
 /** What a tokenizer should count of it; undefined: nothing, or nobody can. */
 export function orderOf(request: Ended, known: Known, outcome: Outcome): CountOrder | undefined {
-  const { operation, body, produced, exchange } = request;
+  const { operation, body, produced, exchange, guard } = request;
   if (operation === undefined || (known.input && known.output) || !reached(request, outcome)) return undefined;
   if (!costsTokens(operation)) return undefined;
   const prompt = known.input || body === undefined || body.length > PROMPT_MAX ? undefined : body;
   // Of an answer that is no stream a part says nothing: the server has generated all of it.
   const whole = exchange.stream || outcome === 'completed';
-  const text = known.output || !whole || produced === undefined || produced.kept === 0 ? undefined : produced.text();
+  const told = known.output || guard?.done === true;
+  const text = told || !whole || produced === undefined || produced.kept === 0 ? undefined : produced.text();
   return prompt === undefined && text === undefined ? undefined : { operation, prompt, produced: text };
 }
 
@@ -108,13 +114,16 @@ function reached({ exchange }: Ended, outcome: Outcome): boolean {
   return outcome === 'client_aborted' && exchange.tries > 0;
 }
 
-/** Output that nobody has counted, of answers that are no streams. */
+/** Output that nobody has counted: of answers that are no streams, or could not be read. */
 function unseen(request: Ended, outcome: Outcome): number {
   const { exchange, progress, meter } = request;
-  if (!generates(request) || !reached(request, outcome) || exchange.stream) return 0;
-  if ((progress?.usage?.outputTokens ?? 0) > 0) return 0;
+  if (!generates(request) || !reached(request, outcome)) return 0;
   const reserved = meter?.outputTokens ?? 0;
-  // Nobody knows how far it was: what was reserved for it is the most.
-  if (outcome !== 'completed') return reserved;
+  // Nobody could read it, such as a server's answer that is compressed although it was told not to.
+  if (progress === undefined && exchange.firstByteAt > 0)
+    return Math.max(reserved, Math.ceil(exchange.responseBytes / BYTES_PER_TOKEN));
+  if (exchange.stream || (progress?.usage?.outputTokens ?? 0) > 0) return 0;
+  // Nobody knows how far it was, or what is made of it later: what was reserved for it is the most.
+  if (outcome !== 'completed' || request.peek?.background === true) return reserved;
   return Math.min(reserved, Math.ceil(Math.max(1, exchange.responseBytes - ENVELOPE_BYTES) / BYTES_PER_TOKEN));
 }

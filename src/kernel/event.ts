@@ -79,6 +79,15 @@ export interface AuthFailedEvent {
   route: string;
 }
 
+/** A TLS handshake with a client has been completed. */
+export interface HandshakeEvent {
+  listener: string;
+  /** Such as `TLSv1.3`. */
+  version: string;
+  /** By a ticket, without certificates and most of the cost. */
+  resumed: boolean;
+}
+
 /** A request was over a limit. */
 export interface LimitedEvent {
   rule: string;
@@ -123,6 +132,9 @@ export interface NoticeEvent {
 export interface EventMap {
   connectionOpened: string;
   connectionClosed: string;
+  handshake: HandshakeEvent;
+  /** Connections of clients that speak HTTP/2: one more, or one less. */
+  http2Connections: { listener: string; by: 1 | -1 };
   requestStarted: Exchange;
   requestForwarded: ForwardedEvent;
   requestEnded: Exchange;
@@ -146,6 +158,8 @@ export class Events {
   readonly #subscribers: { [K in keyof EventMap]: Subscriber<EventMap[K]>[] } = {
     connectionOpened: [],
     connectionClosed: [],
+    handshake: [],
+    http2Connections: [],
     requestStarted: [],
     requestForwarded: [],
     requestEnded: [],

@@ -190,6 +190,7 @@ export class Listener implements Pausable {
       onClosed: (connection) => {
         if (this.#connections.delete(connection)) events.emit('connectionClosed', this.name);
       },
+      http2Connections: (by) => events.emit('http2Connections', { listener: this.name, by }),
     };
     this.#proxied = config.proxyProtocol && compileTrust(config.proxyProtocol.from);
     const { tls } = config;
@@ -280,6 +281,8 @@ export class Listener implements Pausable {
     const early = socket.read() as Buffer | null;
     const wire = new Wire(handle, SILENT, () => socket.destroy());
     const peer = this.#peers.get(parentOf(socket)) as Peer;
+    const { version } = secured.facts;
+    this.#parts.events.emit('handshake', { listener: this.name, version, resumed: socket.isSessionReused() });
     const connection = this.#open(wire, peer, [socket.alpnProtocol === 'h2' ? 'http2' : 'http1'], secured);
     if (early !== null) connection.onBytes(early, 0, early.length);
   }

@@ -29,5 +29,7 @@ export function openConnection(
 }
 
 function make(wire: Wire, peer: Peer, runtime: ListenerRuntime, http2: boolean, secured?: Secured): Opened {
-  return http2 ? new Http2Connection(wire, peer, runtime, secured) : new ServerConnection(wire, peer, runtime, secured);
+  if (!http2) return new ServerConnection(wire, peer, runtime, secured);
+  runtime.http2Connections(1);
+  return new Http2Connection(wire, peer, runtime, secured);
 }

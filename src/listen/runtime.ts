@@ -39,4 +39,6 @@ export interface ListenerRuntime extends ListenerHandler {
   /** Counts a condition of FAULTS.md. */
   fault(kind: string): void;
   onClosed(connection: Drainable): void;
+  /** A connection speaks HTTP/2 from now on, or has ended. */
+  http2Connections(by: 1 | -1): void;
 }

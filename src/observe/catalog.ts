@@ -4,6 +4,7 @@
  * the names that every Prometheus client library gives them.
  */
 import { CERTIFICATE_METRICS } from './certificatecatalog.ts';
+import { CONNECTION_METRICS } from './connectioncatalog.ts';
 import { type MetricDefinition, metric } from './definition.ts';
 import { LIMIT_METRICS } from './limitcatalog.ts';
 import { OVERLOAD_METRICS } from './overloadcatalog.ts';
@@ -71,7 +72,7 @@ export const WORKER_METRICS = {
     'counter',
     'gatehouse_tokens_total',
     [...PATH, 'type'],
-    'Tokens as the providers report them; under limits by estimate where they do not. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
+    'Tokens as the providers report them; where they do not, counted by a tokenizer or, under limits, estimated. `type` is input, output, cached_input (a part of input) or reasoning (a part of output).',
     { otel: 'gen_ai.client.token.usage' },
   ),
   usageSources: metric(
@@ -133,8 +134,7 @@ export const WORKER_METRICS = {
     'Requests of callers that belong to a tenant; the first thousand or so tenants have series of their own.',
     { maxSeries: 5000 },
   ),
-  connections: metric('counter', 'gatehouse_connections_total', ['listener'], 'Connections accepted.'),
-  connectionsOpen: metric('gauge', 'gatehouse_connections_open', ['listener'], 'Connections open now.'),
+  ...CONNECTION_METRICS,
   faults: metric(
     'counter',
     'gatehouse_faults_total',

@@ -5,6 +5,7 @@
 import type { BreakerEvent, EndpointEvent, Events, FaultEvent, NoticeEvent, OverloadEvent } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 import { WORKER_METRICS as M } from './catalog.ts';
+import { ConnectionMetrics } from './connectionmetrics.ts';
 import { OVERFLOW } from './definition.ts';
 import { under } from './fragments.ts';
 import { Path, PathFamilies } from './path.ts';
@@ -43,6 +44,14 @@ class Pairs {
   }
 }
 
+/** Handles of one listener. */
+interface InFlight {
+  begun: Counter;
+  inFlight: Gauge;
+  /** Those by HTTP/2. */
+  streams: Gauge;
+}
+
 type Paths = Map<string, Map<string, Map<string, Map<string, Path>>>>;
 
 /** Counts what a worker does. Everything that comes in by events is bounded in memory, whatever clients send. */
@@ -50,8 +59,8 @@ export class Metrics {
   readonly #families: PathFamilies;
   readonly #begun: Family<Counter>;
   readonly #inFlight: Family<Gauge>;
-  readonly #connections: Family<Counter>;
-  readonly #connectionsOpen: Family<Gauge>;
+  readonly #streams: Family<Gauge>;
+  readonly #connections: ConnectionMetrics;
   readonly #errors: Pairs;
   readonly #denied: Pairs;
   readonly #faults: Pairs;
@@ -74,7 +83,7 @@ export class Metrics {
   readonly #notices: Family<Counter>;
   readonly #sources: Family<Counter>;
 
-  readonly #inFlightBy = new Map<string, { begun: Counter; inFlight: Gauge }>();
+  readonly #inFlightBy = new Map<string, InFlight>();
   readonly #openModels = new Set<string>();
   #models: ReadonlySet<string> = new Set();
   #endpoints = new Map<string, readonly [string, string]>();
@@ -90,8 +99,8 @@ export class Metrics {
     this.#families = new PathFamilies(registry);
     this.#begun = registry.counter(M.begun);
     this.#inFlight = registry.gauge(M.inFlight);
-    this.#connections = registry.counter(M.connections);
-    this.#connectionsOpen = registry.gauge(M.connectionsOpen);
+    this.#streams = registry.gauge(M.http2Streams);
+    this.#connections = new ConnectionMetrics(registry);
     this.#errors = new Pairs(registry.counter(M.errors));
     this.#denied = new Pairs(registry.counter(M.denied));
     this.#faults = new Pairs(registry.counter(M.faults));
@@ -118,8 +127,10 @@ export class Metrics {
   /** Listens to everything it counts; returns the function that stops it. */
   subscribe(events: Events): () => void {
     const stops = [
-      events.on('connectionOpened', (listener) => this.connectionOpened(listener)),
-      events.on('connectionClosed', (listener) => this.connectionClosed(listener)),
+      events.on('connectionOpened', (listener) => this.#connections.opened(listener)),
+      events.on('connectionClosed', (listener) => this.#connections.closed(listener)),
+      events.on('handshake', (handshake) => this.#connections.handshake(handshake)),
+      events.on('http2Connections', ({ listener, by }) => this.#connections.http2(listener, by)),
       events.on('requestStarted', (exchange) => this.requestStarted(exchange)),
       events.on('requestEnded', (exchange) => this.requestEnded(exchange)),
       events.on('fault', (fault) => this.fault(fault)),
@@ -138,23 +149,17 @@ export class Metrics {
     };
   }
 
-  connectionOpened(listener: string): void {
-    this.#connections.with(listener).inc();
-    this.#connectionsOpen.with(listener).add(1);
-  }
-
-  connectionClosed(listener: string): void {
-    this.#connectionsOpen.with(listener).add(-1);
-  }
-
   requestStarted(x: Exchange): void {
-    const { begun, inFlight } = this.#inFlightOf(x.inbound.listener);
+    const { begun, inFlight, streams } = this.#inFlightOf(x.inbound.listener);
     begun.inc();
     inFlight.add(1);
+    if (x.inbound.httpVersion === '2') streams.add(1);
   }
 
   requestEnded(x: Exchange): void {
-    this.#inFlightOf(x.inbound.listener).inFlight.add(-1);
+    const { inFlight, streams } = this.#inFlightOf(x.inbound.listener);
+    inFlight.add(-1);
+    if (x.inbound.httpVersion === '2') streams.add(-1);
     this.#pathOf(x).count(x);
     if (x.route !== '') this.#queues.ended(x);
     if (x.identity !== undefined && x.identity.tenant !== '') this.#tenants.inc(x.identity.tenant, x.outcome);
@@ -228,10 +233,14 @@ export class Metrics {
     this.#logDropped.with(log).inc(lines);
   }
 
-  #inFlightOf(listener: string): { begun: Counter; inFlight: Gauge } {
+  #inFlightOf(listener: string): InFlight {
     let gauge = this.#inFlightBy.get(listener);
     if (gauge === undefined) {
-      gauge = { begun: this.#begun.with(listener), inFlight: this.#inFlight.with(listener) };
+      gauge = {
+        begun: this.#begun.with(listener),
+        inFlight: this.#inFlight.with(listener),
+        streams: this.#streams.with(listener),
+      };
       this.#inFlightBy.set(listener, gauge);
     }
     return gauge;

@@ -34,7 +34,7 @@ export const OVERLOAD_METRICS: Record<
     kind: 'gauge',
     name: 'gatehouse_overload_system_rate',
     labels: [],
-    help: 'Requests a second that `overload.system` takes now, all workers that are limited together; 0: as many as come.',
+    help: 'Requests a second that `overload.system` takes now (under `mode: observe`: would take), of all workers where it holds; 0: as many as come.',
     merge: 'sum',
   },
   ownTime: {

@@ -152,6 +152,7 @@ export class SupervisorMetrics {
   readonly #directorySyncedAt: Gauge;
   readonly #logDropped: Family<Counter>;
   readonly #expiry: Family<Gauge>;
+  readonly #lifetime: Family<Gauge>;
   readonly #issued: Family<Counter>;
   #expiring: readonly (readonly [string, string])[] = [];
   readonly places: PlaceMetrics;
@@ -177,6 +178,7 @@ export class SupervisorMetrics {
     this.store = new StoreMetrics(registry, clock);
     for (const result of ['applied', 'rejected']) this.#reloads.with(result);
     this.#expiry = registry.gauge(S.certificateExpiry);
+    this.#lifetime = registry.gauge(S.certificateLifetime);
     this.#issued = registry.counter(S.certificatesIssued);
   }
 
@@ -203,11 +205,17 @@ export class SupervisorMetrics {
     if (applied) this.#appliedAt.set(Math.floor(this.#clock.wall()) / 1000);
   }
 
-  /** The certificates to show, and when they expire in milliseconds since 1970; others vanish. */
-  certificates(shown: readonly { source: string; name: string; notAfter: number }[]): void {
-    for (const [source, name] of this.#expiring) this.#expiry.remove(source, name);
+  /** The certificates to show, and their ends in milliseconds since 1970; others vanish. */
+  certificates(shown: readonly { source: string; name: string; notBefore: number; notAfter: number }[]): void {
+    for (const [source, name] of this.#expiring) {
+      this.#expiry.remove(source, name);
+      this.#lifetime.remove(source, name);
+    }
     this.#expiring = shown.map(({ source, name }) => [source, name] as const);
-    for (const { source, name, notAfter } of shown) this.#expiry.with(source, name).set(notAfter / 1000);
+    for (const { source, name, notBefore, notAfter } of shown) {
+      this.#expiry.with(source, name).set(notAfter / 1000);
+      this.#lifetime.with(source, name).set((notAfter - notBefore) / 1000);
+    }
   }
 
   /** An attempt to have a certificate issued has ended. */

@@ -11,8 +11,8 @@ let scratch = takeScratch();
 /** Whose output is in the scratch buffer, and how much of it. */
 let corked: Cork | undefined;
 let corkedBytes = 0;
-/** Within a read, output is collected and leaves in one write at its end. */
-let reading = false;
+/** Whose read is handled: output is collected and leaves in one write at its end. */
+let reading: Cork | undefined;
 
 /** To be done before anything more leaves on any wire; undefined: nothing. */
 let owed: (() => void) | undefined;
@@ -41,14 +41,14 @@ export function flushCorked(): void {
 }
 
 /** A read begins: what is written because of it is collected. */
-export function holdWrites(): void {
-  reading = true;
+export function holdWrites(wire: Cork): void {
+  reading = wire;
 }
 
 /** The read has been handled. */
 export function releaseWrites(): void {
-  reading = false;
   if (corked !== undefined) corked.leave();
+  reading = undefined;
 }
 
 /** The collecting half of a wire. */
@@ -86,13 +86,16 @@ export abstract class Cork {
   /** What was reserved has been written up to `end`. False: wait for `onDrain` before the next write. */
   commit(end: number): boolean {
     corkedBytes = end;
-    if (!reading) this.leave();
+    if (reading === undefined) this.leave();
     return this.pending <= HIGH_WATER && !this.closed;
   }
 
-  /** Sends what was collected, now or, where several exchanges share the wire, at the end of the turn. */
+  /**
+   * Sends what was collected, now or, where several exchanges share the wire, at the end of the turn. So do those that a
+   * shared wire has brought: the heads of all of them come before the first body, which is to leave with its head.
+   */
   leave(): void {
-    if (!this.gathers || corked !== this) {
+    if (corked !== this || (!this.gathers && reading?.gathers !== true)) {
       this.flush();
       return;
     }
@@ -117,6 +120,8 @@ export abstract class Cork {
     if (corked !== this) {
       if (this.#gathered === undefined) return;
       if (corked !== undefined) corked.leave();
+      // That may have sent everything that waited.
+      if (this.#gathered === undefined) return;
       this.#goOn(this.#gathered);
     }
     const length = corkedBytes;

@@ -95,6 +95,9 @@ function dialPlain(target: DialTarget, dialer: Dialer): Dialing {
   };
 }
 
+const NO_PROTOCOL = 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL';
+const notSpoken = ({ http2 }: DialTarget) => `the server does not speak ${http2 === true ? 'HTTP/2' : 'HTTP/1.1'}`;
+
 function dialTls(target: DialTarget, dialer: Dialer): Dialing {
   const ALPNProtocols = target.http2 === true ? ['h2'] : ['http/1.1'];
   const { address: host, port, prelude } = target;
@@ -103,7 +106,10 @@ function dialTls(target: DialTarget, dialer: Dialer): Dialing {
   if (prelude !== undefined) below?.write(prelude);
   const socket = tlsConnect({
     ...target.tls,
-    ...(below === undefined ? { host, port } : { socket: below }),
+    // The host also where there is a socket: the certificate has to be for it, else node:tls would want `localhost`.
+    host,
+    port,
+    ...(below !== undefined && { socket: below }),
     ALPNProtocols,
   });
   let connected = false;
@@ -117,18 +123,21 @@ function dialTls(target: DialTarget, dialer: Dialer): Dialing {
     over = true;
     if (target.http2 === true && socket.alpnProtocol !== 'h2') {
       socket.destroy();
-      dialer.onDialFailed('EALPN', 'the server does not speak HTTP/2', true);
+      dialer.onDialFailed('EALPN', notSpoken(target), true);
       return;
     }
     const handle = (socket as unknown as { _handle: NativeHandle })._handle;
     dialer.onConnected(new Wire(handle, dialer, () => socket.destroy()));
     flushCorked();
   });
-  socket.on('error', (error: NodeJS.ErrnoException) => {
+  socket.on('error', (error: NodeJS.ErrnoException & { reason?: string }) => {
     if (over) return;
     over = true;
     socket.destroy();
-    dialer.onDialFailed(error.code ?? 'ETLS', error.message, connected);
+    const { code = 'ETLS' } = error;
+    if (code === NO_PROTOCOL) dialer.onDialFailed('EALPN', notSpoken(target), true);
+    // OpenSSL's whole text has addresses and places of its source in it.
+    else dialer.onDialFailed(code, error.reason ?? error.message, connected);
   });
   return {
     cancel() {

@@ -147,7 +147,7 @@ export class Wire extends Cork {
     const own = this.#own;
     passing = own;
     passingKept = false;
-    holdWrites();
+    holdWrites(this);
     try {
       this.owner.onBytes(own ?? shared, 0, result);
     } catch (error) {

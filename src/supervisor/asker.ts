@@ -1,5 +1,5 @@
 /** The worker's side of services and topics (services.ts): questions go out in batches, topics come in by name. */
-import type { Clock, Timer } from '../kernel/clock.ts';
+import { atTurnsEnd, type Clock, type Timer } from '../kernel/clock.ts';
 import type { Answer, Ask, TopicPage } from './messages.ts';
 
 /** Keeps this worker's copy of a topic. */
@@ -44,7 +44,7 @@ export class Asker {
   ask(service: string, payload: unknown, timeoutMs: number): Promise<unknown> {
     if (this.#waiting.size >= MAX_WAITING) return Promise.reject(new Error(`too many questions wait for ${service}`));
     const id = ++this.#ids;
-    if (this.#batch.push({ id, service, payload }) === 1) queueMicrotask(() => this.#flush());
+    if (this.#batch.push({ id, service, payload }) === 1) atTurnsEnd(() => this.#flush());
     return new Promise((done, failed) => {
       const timer = this.#clock.after(timeoutMs, () => {
         this.#waiting.delete(id);

@@ -2,7 +2,7 @@
  * What the supervisor does for workers beside their configuration. A **service** answers what a worker asks; a **topic** is
  * state that every worker holds a copy of: a new worker gets it whole before its first listener opens, and then each change.
  */
-import type { Clock } from '../kernel/clock.ts';
+import { atTurnsEnd, type Clock } from '../kernel/clock.ts';
 import type { Answer, Ask, TopicPage } from './messages.ts';
 
 /** Answers one question; a rejected promise reaches who asked as an `Error` with its message. `worker`: who asks. */
@@ -95,7 +95,7 @@ export class Services {
     let ready: Answer[] = [];
     const add = (answer: Answer) => {
       if (ready.push(answer) > 1) return;
-      queueMicrotask(() => {
+      atTurnsEnd(() => {
         const now = ready;
         ready = [];
         reply(now);

@@ -127,6 +127,17 @@ test('tenants, plans, domains, admins and tokens by the command line', async (t)
   await ok('tenants', 'create', 'acme', '--set', 'plan=team', '--set', 'name=Acme Inc.');
   assert.match(await ok('tenants', 'list'), /acme +Acme Inc\. +team/);
   assert.match(await ok('tenants', 'change', 'acme', '--set', 'labels.tier=gold'), /labels +\{"tier":"gold"\}/);
+  // What the gateway would say to a key of its store, asked from elsewhere.
+  const { id: keyId } = JSON.parse(
+    await ok('keys', 'create', '--principal', 'alice', '--tenant', 'acme', '--scope', 'inference', '--json'),
+  );
+  const explained = ['check', '-c', gateway.file, '--as', keyId, '--explain'];
+  const allowed = await ok(...explained, 'POST /v1/chat/completions model=small-1');
+  assert.match(allowed, new RegExp(`key ${keyId} of alice \\(in the store\\)`));
+  assert.match(await ok(...explained, 'POST /v1/chat/completions model=large'), /refused by plan:team\/models/);
+  const nobody = await run('check', '-c', gateway.file, '--as', 'key_nobody', '--explain', 'GET /v1/models');
+  assert.match(nobody.out, /no key with this name or text is in the configuration or the gateway at/);
+  await ok('keys', 'delete', keyId);
   await ok('domains', 'create', 'chat.example.com', '--set', 'tenant=acme', '--set', 'acme=true');
   assert.match(await ok('domains', 'show', 'chat.example.com'), /tenant +acme/);
   const token = await ok('admins', 'create', '--name', 'vera', '--role', 'viewer');

@@ -79,6 +79,7 @@ export function readRequests(text: string, cuts: readonly number[] = []): Outcom
     },
     onAborted() {},
     onClosed() {},
+    http2Connections() {},
   };
   const handle = new MemoryHandle();
   const wire = new Wire(handle, { onBytes() {}, onEof() {}, onDrain() {}, onBroken() {} });

@@ -62,4 +62,27 @@ describe('real clients over a limit on tokens', needs({ peers: ['openai', '@anth
     assert.equal(error.headers.get('anthropic-ratelimit-tokens-limit'), '200');
     assert.equal(await gateway.metricReaches('gatehouse_limit_exceeded_total{result="refused"}', 1), 1);
   });
+
+  test('a stream whose allowance runs out is an answer that has reached its length', async (t) => {
+    const simulator = await startSimulator('--tokens', '200', '--rate', '100');
+    t.after(() => simulator.stop());
+    const limits = [{ key: 'header:x-test', outputTokens: '40/min', output: 40 }];
+    const gateway = await startGateway({
+      listeners: { public: { address: '127.0.0.1:0' } },
+      upstreams: { sim: { protocol: 'openai', endpoints: [{ url: simulator.url }] } },
+      routes: [{ name: 'ai', match: { path: '/v1/*' }, upstream: 'sim', limits }],
+    });
+    t.after(() => gateway.stop());
+    const client = (test: string) => openaiClient(gateway.url, { defaultHeaders: { 'x-test': test } });
+    const chat = await (await client('chat')).chat.completions.stream({ model: 'm', messages }).finalChatCompletion();
+    assert.equal(chat.choices[0]?.finish_reason, 'length');
+    assert.ok((chat.choices[0]?.message.content ?? '').length > 20);
+    const response = await (await client('responses')).responses.stream({ model: 'm', input: 'hello' }).finalResponse();
+    assert.deepEqual([response.status, response.incomplete_details?.reason], ['incomplete', 'max_output_tokens']);
+    assert.ok(response.output_text.length > 20);
+    const message = await (await anthropicClient(gateway.url, { defaultHeaders: { 'x-test': 'messages' } })).messages
+      .stream({ model: 'm', messages, max_tokens: 30 })
+      .finalMessage();
+    assert.equal(message.stop_reason, 'max_tokens');
+  });
 });

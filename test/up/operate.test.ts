@@ -2,7 +2,9 @@ import { deepEqual, equal, match } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { makeCertificate } from '../certificate.ts';
 import { startGateway } from '../gateway.ts';
 import { CLI } from '../program.ts';
 
@@ -72,7 +74,20 @@ test(
     const { port } = busy.address() as { port: number };
     const status = async () =>
       (await (await fetch(`${gateway.adminUrl}/api/status`)).json()) as { configError?: string };
+    const old = makeCertificate({ name: 'old.example', to: Date.now() - 86_400_000 });
+    const at = (name: string) => join(dirname(gateway.file), name);
+    writeFileSync(at('old.pem'), old.certificate);
+    writeFileSync(at('old.key'), old.key);
+    const certificates = `[{ certificate: ${at('old.pem')}, key: ${at('old.key')} }]`;
     const cases: [string, string, RegExp][] = [
+      [
+        'row 29: a certificate that has expired',
+        right.replace(
+          'listeners:',
+          `listeners:\n  more:\n    address: 127.0.0.1:0\n    tls: { certificates: ${certificates} }`,
+        ),
+        /expired/,
+      ],
       ['a mistake', `${right}routs: []\n`, /routs: unknown key/],
       [
         'a port that is taken',

@@ -14,7 +14,6 @@ import type { Secured } from '../tls.ts';
 import { Http2Exchange } from './exchange.ts';
 import type { Http2Host } from './host.ts';
 
-const NEVER = Number.POSITIVE_INFINITY;
 /** GOAWAY names this stream while those that are on their way are still taken (RFC 9113 §6.8). */
 const ANY_STREAM = 2 ** 31 - 1;
 /** While draining: how long streams that are on their way are awaited, in milliseconds. */
@@ -38,10 +37,10 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
   #probes = 0;
   #dropped = 0;
   /** When a client that has sent FIN counts as gone. */
-  #goneAt = NEVER;
+  #goneAt = Infinity;
   /** GOAWAY has been sent: 1 for any stream, 2 for no further one. */
   #leaving = 0;
-  #idleSince = NEVER;
+  #idleSince = Infinity;
   readonly secured: Secured | undefined;
   #covered = '';
 
@@ -91,8 +90,8 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
     const { timeouts } = this.runtime;
     if (this.waitsForRest) {
       if (!before) this.own(timeouts.head);
-    } else if (this.streams.size > 0) this.ownAt = this.#leaving === 0 ? NEVER : this.ownAt;
-    else if (before || this.ownAt === NEVER || this.#requests === 0) this.#idle();
+    } else if (this.streams.size > 0) this.ownAt = this.#leaving === 0 ? Infinity : this.ownAt;
+    else if (before || this.ownAt === Infinity || this.#requests === 0) this.#idle();
   }
 
   #idle(): void {
@@ -165,8 +164,8 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
   #open(id: number, request: Request | HttpFault, ended: boolean): void {
     const { runtime } = this;
     this.#requests++;
-    this.ownAt = this.#leaving === 0 ? NEVER : this.ownAt;
-    this.#idleSince = NEVER;
+    this.ownAt = this.#leaving === 0 ? Infinity : this.ownAt;
+    this.#idleSince = Infinity;
     const fault = request instanceof HttpFault ? request : undefined;
     const head = request instanceof HttpFault ? new Request() : request;
     const exchange = new Http2Exchange(this, id, head);
@@ -240,7 +239,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
   // ---- the end
 
   get idleSince(): number {
-    return this.streams.size === 0 && this.#requests > 0 ? this.#idleSince : NEVER;
+    return this.streams.size === 0 && this.#requests > 0 ? this.#idleSince : Infinity;
   }
 
   drain(): void {
@@ -258,7 +257,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
 
   #lastCall(): void {
     this.#leaving = 2;
-    this.ownAt = NEVER;
+    this.ownAt = Infinity;
     this.goaway(this.lastPeerId, H2.NO_ERROR, '');
     if (this.streams.size === 0) this.#end();
   }
@@ -284,6 +283,7 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
     this.#closed = this.stopped = true;
     this.runtime.deadlines.remove(this);
     this.wire.destroy();
+    this.runtime.http2Connections(-1);
     this.runtime.onClosed(this);
   }
 

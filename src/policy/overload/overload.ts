@@ -151,7 +151,7 @@ export class Overload {
     if (this.#refused++ === 0) this.#beganAt = now;
     this.#refusedAt = now;
     const retryAfterMs = Math.round((this.#config?.retryAfter ?? 0) * (1 + clock.random()));
-    return new GatehouseError('load_shed', `this gateway is overloaded: ${WORDS[resource]}; try again later`, {
+    return new GatehouseError('load_shed', `this gateway is overloaded: ${WORDS[resource]}`, {
       rule: `overload.${resource}`,
       retryAfterMs,
       fields: [

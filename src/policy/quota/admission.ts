@@ -23,25 +23,36 @@ export interface ActiveLimit {
 export type Demand = Readonly<Record<Exclude<Unit, 'requests' | 'concurrency'>, number>>;
 
 /** What the room tells of a request that is over a limit. */
-export type Report = (exhausted: Exhausted, observed: boolean) => void;
+export type Report = (exhausted: Exhausted, observed: boolean, exchange: Exchange) => void;
 
 function unitsOf(demand: Partial<Demand>, unit: Unit): number {
   return unit === 'requests' || unit === 'concurrency' ? 0 : (demand[unit] ?? 0);
+}
+
+/** An answer has bytes, and a body may have more than it said: none may begin where nothing is left. */
+function unitsFor(unit: Unit, demand: Demand): number {
+  if (unit === 'requests' || unit === 'concurrency') return 1;
+  return unit === 'bytes' ? Math.max(1, demand.bytes) : demand[unit];
+}
+
+/** Learns what became of claims that had to wait. */
+interface Applicant {
+  decided(exhausted: Exhausted | undefined, claims: Claims): void;
 }
 
 /** Claims that are taken together, or not at all. */
 class Claims implements Waiter {
   readonly claims: Claim[] = [];
   readonly #leases: Leases;
-  readonly #decided: (exhausted: Exhausted | undefined) => void;
+  readonly #applicant: Applicant;
   /** taken: to be settled; over: nothing more to do. */
   #state: 'asking' | 'taken' | 'over' = 'asking';
   /** More that is being asked for. */
   #extension: Claims | undefined = undefined;
 
-  constructor(leases: Leases, decided: (exhausted: Exhausted | undefined) => void) {
+  constructor(leases: Leases, applicant: Applicant) {
     this.#leases = leases;
-    this.#decided = decided;
+    this.#applicant = applicant;
   }
 
   /** Takes all; 'wait': `decided` tells. */
@@ -58,17 +69,19 @@ class Claims implements Waiter {
   retry(): void {
     if (this.#state !== 'asking') return;
     const verdict = this.begin();
-    if (verdict !== 'wait') this.#decided(verdict);
+    if (verdict !== 'wait') this.#applicant.decided(verdict, this);
   }
 
   /** Takes more for some of these claims. */
   extend(more: Partial<Demand>, decided: (granted: boolean) => void): Exhausted | 'wait' | undefined {
     if (this.#state !== 'taken') return 'wait';
     const grown = this.claims.filter(({ lease: { owner } }) => unitsOf(more, owner.rule.unit) > 0);
-    const extension = new Claims(this.#leases, (exhausted) => {
-      this.#extension = undefined;
-      if (exhausted === undefined) this.#adopt(grown, more);
-      decided(exhausted === undefined);
+    const extension = new Claims(this.#leases, {
+      decided: (exhausted) => {
+        this.#extension = undefined;
+        if (exhausted === undefined) this.#adopt(grown, more);
+        decided(exhausted === undefined);
+      },
     });
     for (const { lease, rule } of grown) extension.claims.push({ lease, units: unitsOf(more, rule.unit), rule });
     const verdict = extension.begin();
@@ -105,11 +118,13 @@ class Claims implements Waiter {
 }
 
 /** See the file's head. */
-export class Admission {
+export class Admission implements Applicant {
   readonly #enforced: Claims;
   /** Each limit that only watches stands for itself, and makes nobody wait. */
   readonly #observed: Claims[] = [];
   readonly #report: Report;
+  readonly #exchange: Exchange;
+  readonly #decided: (exhausted: Exhausted | undefined) => void;
 
   /** `decided` is called once, when `begin` has said 'wait'. */
   constructor(
@@ -121,22 +136,28 @@ export class Admission {
     decided: (exhausted: Exhausted | undefined) => void,
   ) {
     this.#report = report;
-    this.#enforced = new Claims(leases, (exhausted) => {
-      this.#enter(exhausted);
-      decided(exhausted);
-    });
+    this.#exchange = exchange;
+    this.#decided = decided;
+    this.#enforced = new Claims(leases, this);
     for (const { rule, owner, keyOf, observe } of limits) {
       const { unit } = rule;
-      const units = unit === 'requests' || unit === 'concurrency' ? 1 : demand[unit];
+      const units = unitsFor(unit, demand);
       const claim = { lease: leases.lease(owner, keyOf(exchange)), units, rule };
       if (!observe) {
         this.#enforced.claims.push(claim);
         continue;
       }
-      const watch = new Claims(leases, (exhausted) => exhausted && report(exhausted, true));
+      const watch = new Claims(leases, this);
       watch.claims.push(claim);
       this.#observed.push(watch);
     }
+  }
+
+  decided(exhausted: Exhausted | undefined, claims: Claims): void {
+    if (claims === this.#enforced) {
+      this.#enter(exhausted);
+      this.#decided(exhausted);
+    } else if (exhausted !== undefined) this.#report(exhausted, true, this.#exchange);
   }
 
   /** Takes what is needed, all or nothing; 'wait': `decided` tells. */
@@ -205,12 +226,12 @@ export class Admission {
 
   #enter(exhausted: Exhausted | undefined): void {
     if (exhausted !== undefined) {
-      this.#report(exhausted, false);
+      this.#report(exhausted, false, this.#exchange);
       return;
     }
     for (const watch of this.#observed) {
       const verdict = watch.begin();
-      if (verdict !== undefined && verdict !== 'wait') this.#report(verdict, true);
+      if (verdict !== undefined && verdict !== 'wait') this.#report(verdict, true, this.#exchange);
     }
   }
 }

@@ -1,5 +1,5 @@
 /** `1000/min` as people write it. */
-import { parseDuration } from '../../kernel/limit.ts';
+import { parseDuration, parseSize } from '../../kernel/limit.ts';
 
 /** So much in such a time. */
 export interface Amount {
@@ -35,12 +35,25 @@ const EVERY: Readonly<Record<string, NonNullable<Amount['every']>>> = {
 };
 const SCALE: Readonly<Record<string, number>> = { '': 1, k: 1e3, M: 1e6, G: 1e9 };
 
+/** `10MiB/s`, `5GB/day`, `1000/min`: bytes in a time; undefined where it is none. */
+export function parseBytes(text: string): Amount | undefined {
+  const slash = text.indexOf('/');
+  const size = slash < 0 ? undefined : parseSize(text.slice(0, slash).trim());
+  return parseAmount(size === undefined ? text : `${size}${text.slice(slash)}`);
+}
+
+/** 1.005 × 1000 is a little less than 1005. */
+function whole(units: number): number {
+  const round = Math.round(units);
+  return Math.abs(units - round) < 1e-6 ? round : units;
+}
+
 /** `200/s`, `1000/min`, `2M/day`, `10/30s`, `0.5/day`, `100/month`; undefined where it is none. */
 export function parseAmount(text: string): Amount | undefined {
   const match = /^(\d{1,15}(?:\.\d{1,6})?)(k|M|G)?\/(.+)$/.exec(text.trim());
   if (match === null) return undefined;
   const [, digits, scale = '', per = ''] = match;
-  const units = Number(digits) * (SCALE[scale] ?? Number.NaN);
+  const units = whole(Number(digits) * (SCALE[scale] ?? Number.NaN));
   if (!(units >= 0) || units > Number.MAX_SAFE_INTEGER) return undefined;
   const every = Object.hasOwn(EVERY, per) ? EVERY[per] : undefined;
   if (every === 'month') return { units, windowMs: undefined, every };

@@ -90,7 +90,8 @@ const SAID: Readonly<Record<Rule['unit'], string>> = {
 
 /** `1000 requests per minute`. */
 export function sayRule({ unit, limit, refill }: Rule): string {
-  const what = `${unit === 'credits' ? formatCost(limit) : limit} ${SAID[unit]}`;
+  const said = limit === 1 ? SAID[unit].replace(/s(?= at|$)/, '') : SAID[unit];
+  const what = `${unit === 'credits' ? formatCost(limit) : limit} ${said}`;
   if (refill.type === 'held') return what;
   return `${what} per ${refill.type === 'calendar' ? `calendar ${refill.every}` : sayWindow(refill.windowMs)}`;
 }

@@ -2,31 +2,41 @@
 import { z } from 'zod';
 import { COST_UNIT, parsePrice } from '../../ai/cost.ts';
 import { name, percent } from '../../kernel/schema.ts';
-import { parseAmount } from './amount.ts';
+import { parseAmount, parseBytes } from './amount.ts';
 import { KEY_PART } from './key.ts';
 import type { BudgetTerms } from './rule.ts';
 
 const EXAMPLE = '1000/min, 200/s, 2M/day or 10/30s';
 
-/** So much of something in a time. */
-export const amount = (what: string) =>
-  z
-    .string({ error: `expected ${what} in a time, such as ${EXAMPLE}` })
+const SIZES = '10MiB/s, 500MB/min or 20GiB/day';
+
+/** So much of something in a time. `parts`: it need not be a whole number, as with money. */
+export const amount = (what: string, parts = false) => {
+  const bytes = what === 'bytes';
+  const expected = `expected ${what} in a time, such as ${bytes ? SIZES : EXAMPLE}`;
+  return z
+    .string({ error: expected })
     .transform((text, context) => {
-      const parsed = parseAmount(text);
-      if (parsed !== undefined) return parsed;
-      context.addIssue({ code: 'custom', message: `expected ${what} in a time, such as ${EXAMPLE}` });
+      const parsed = bytes ? parseBytes(text) : parseAmount(text);
+      const broken = parsed !== undefined && !parts && !Number.isInteger(parsed.units);
+      if (parsed !== undefined && !broken) return parsed;
+      const message = broken ? `expected a whole number of ${what}; say 1/2s instead of 0.5/s` : expected;
+      context.addIssue({ code: 'custom', message });
       return z.NEVER;
     })
     .optional();
+};
 
 /** One part of the key of a limit or budget. */
 export const keyPart = z
   .string()
   .regex(
     KEY_PART,
-    'expected apiKey, tenant, user, plan, model, version, route, host, ip, ip/24, ip/24/56, header:NAME, claim:NAME or resource',
+    'expected apiKey, tenant, user, plan, model, version, route, host, ip, ip/24 (to /32), ip/24/56 (to /128), header:NAME, claim:NAME or resource',
   );
+
+/** Parts of a key that only callers have who were authenticated. */
+export const NEEDS_CALLER = /^(apiKey|tenant|user|plan|claim:.*)$/;
 
 /** What a limit counts; one of them in each rule. */
 const UNITS = ['requests', 'tokens', 'inputTokens', 'outputTokens', 'bytes', 'credits', 'concurrency'] as const;
@@ -46,8 +56,8 @@ export const limitConfig = z
     ),
     inputTokens: amount('tokens').describe('Input tokens in a time.'),
     outputTokens: amount('tokens').describe('Output tokens in a time.'),
-    bytes: amount('bytes').describe('Bytes of bodies, both ways, in a time.'),
-    credits: amount('credits').describe('Money in a time, in the currency of the price table, such as `5/day`.'),
+    bytes: amount('bytes').describe('Bytes of bodies, both ways, in a time, such as `10MiB/s`.'),
+    credits: amount('credits', true).describe('Money in a time, in the currency of the price table, such as `5/day`.'),
     output: z
       .number()
       .int()
@@ -113,7 +123,22 @@ export const limitConfig = z
   });
 
 /** `limits`. */
-export const limitsConfig = z.array(limitConfig).default([]);
+export const limitsConfig = z
+  .array(limitConfig)
+  .superRefine((limits, context) => {
+    const names = new Set<string>();
+    limits.forEach(({ name: own }, i) => {
+      if (own === undefined) return;
+      if (names.has(own))
+        context.addIssue({
+          code: 'custom',
+          message: `two limits here are named "${own}"; rename one`,
+          path: [i, 'name'],
+        });
+      names.add(own);
+    });
+  })
+  .default([]);
 
 const money = z
   .union([z.string(), z.number()], { error: 'expected an amount of money, such as 500' })
@@ -136,7 +161,7 @@ export const budgetConfig = z
       .describe(
         'Who has a budget of this kind: as `key` of a limit. `tenant`, `apiKey`, `user`, `claim:team`, or `resource` for all together.',
       ),
-    credits: amount('an amount of money')
+    credits: amount('an amount of money', true)
       .unwrap()
       .describe(
         'Money for each of them in each hour, day, week or month of the calendar, in the currency of `prices`, such as `500/month`.',

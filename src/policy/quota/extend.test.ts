@@ -105,7 +105,7 @@ test('streams of several workers together never have more than the limit', async
       }
       for (const stream of streams) stream.end();
       for (let i = 0; i < 10; i++) {
-        clock.advance(3000);
+        clock.advance(5000);
         await settled();
       }
       // What was not used is free again.

@@ -1,16 +1,30 @@
 /** By what a limit counts: parts of a request, joined to one key. */
+import { createHash } from 'node:crypto';
 import { networkOf } from '../../http/network.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
 
 /** A part as it stands in the configuration. */
 export const KEY_PART =
-  /^(apiKey|tenant|user|plan|model|version|route|host|resource|ip(\/\d{1,2}(\/\d{1,3})?)?|header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|claim:[A-Za-z0-9_.:/-]{1,128})$/;
+  /^(apiKey|tenant|user|plan|model|version|route|host|resource|ip(\/([12]?\d|3[0-2])(\/(\d{1,2}|1[01]\d|12[0-8]))?)?|header:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|claim:[A-Za-z0-9_.:/-]{1,128})$/;
 
 /** Makes the key of a request; '' stands for what it does not have, so that those without share one. */
 export type KeyOf = (exchange: Exchange) => string;
 
 /** Longest value of a field or claim that is told apart by itself; longer ones share what they begin with. */
 const VALUE_MOST = 256;
+
+/** Fields that let their bearer in: what is counted by them is shown, logged and stored, so they are not told themselves. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set([
+  'authorization',
+  'proxy-authorization',
+  'x-api-key',
+  'api-key',
+  'x-goog-api-key',
+  'cookie',
+]);
+
+/** Tells secrets apart without telling them: 96 bits of SHA-256. */
+const disguised = (secret: string): string => createHash('sha256').update(secret).digest('base64url').slice(0, 16);
 
 function partOf(part: string): KeyOf {
   const [kind = '', ...rest] = part.split(/[:/]/);
@@ -25,7 +39,8 @@ function partOf(part: string): KeyOf {
     case 'plan':
       return ({ identity }) => identity?.plan ?? '';
     case 'model':
-      return ({ model }) => model;
+      // On a route without `models` it is whatever a client writes.
+      return ({ model }) => (model.length > VALUE_MOST ? model.slice(0, VALUE_MOST) : model);
     case 'version':
       return ({ version }) => version;
     case 'route':
@@ -34,6 +49,12 @@ function partOf(part: string): KeyOf {
       return ({ head }) => head.host;
     case 'header': {
       const field = name.toLowerCase();
+      if (SECRET_FIELDS.has(field)) {
+        return ({ head }) => {
+          const secret = head.get(field);
+          return secret === undefined ? '' : disguised(secret);
+        };
+      }
       return ({ head }) => head.get(field)?.slice(0, VALUE_MOST) ?? '';
     }
     case 'claim':
@@ -49,7 +70,7 @@ function partOf(part: string): KeyOf {
 }
 
 function textOf(value: unknown): string {
-  if (typeof value === 'string') return value.slice(0, VALUE_MOST);
+  if (typeof value === 'string') return value.slice(0, VALUE_MOST).replaceAll('\0', '');
   return value === undefined || value === null ? '' : JSON.stringify(value).slice(0, VALUE_MOST);
 }
 

@@ -3,21 +3,36 @@
 import { Eldest } from './eldest.ts';
 import type { Holding } from './holding.ts';
 import type { LeaseAsk } from './protocol.ts';
-import { leaseMs, type Rule } from './rule.ts';
+import { calmMs, leaseMs, type Rule } from './rule.ts';
+
+/** From this part of a limit on that is free there is no hurry. */
+const CALM_SHARE = 3 / 4;
+/** Such a part of a limit may lie idle or untold in each worker for a while: so little that nobody misses it. */
+const CHANGE_PART = 512;
+/** For this long at most (milliseconds). */
+const CHANGE_MS = 10_000;
+/** With more keys than this in one worker nothing is kept beyond its time. */
+const KEYS_EASY = 50_000;
 
 /** What all leases of one rule in one worker share. */
 export class LeaseRule {
   readonly rule: Rule;
   /** How long what is not used is kept, in milliseconds. */
   readonly leaseMs: number;
+  /** The same while most of the limit is free. */
+  readonly calmMs: number;
   /** Units come back when a request ends, and what has been used is not counted any more. */
   readonly permits: boolean;
+  /** Units that may lie idle in each worker for a while, so that a key that is seldom used need not ask each time. */
+  readonly change: number;
   readonly leases = new Map<string, Lease>();
   readonly eldest = new Eldest(this.leases);
 
   constructor(rule: Rule) {
     this.rule = rule;
     this.leaseMs = leaseMs(rule);
+    this.calmMs = calmMs(rule);
+    this.change = rule.refill.type === 'held' ? 0 : Math.floor(rule.limit / CHANGE_PART);
     this.permits = rule.refill.type === 'held';
   }
 }
@@ -103,6 +118,13 @@ export class Lease {
     this.idle += taken - kept;
   }
 
+  /** What is in hand beyond `units` goes back. */
+  keep(units: number): void {
+    if (this.idle <= units) return;
+    this.back += this.idle - units;
+    this.idle = units;
+  }
+
   /** What is not in use goes back. */
   giveBack(): void {
     this.back += this.idle;
@@ -116,7 +138,7 @@ export class Lease {
     for (const one of waiters) least = Math.min(least, one.least);
     // What is in hand already need not be asked for.
     if (least > 0) least = Math.max(1, least - idle);
-    const wish = Math.max(0, Math.max(this.taken, this.takenBefore) * 2 - idle);
+    const wish = Math.max(0, owner.change - idle, Math.max(this.taken, this.takenBefore) * 2 - idle);
     const { backTold: heardBack, usedTold: heardUsed } = this;
     return {
       rule: owner.rule.name,
@@ -133,6 +155,15 @@ export class Lease {
       free,
       home,
     };
+  }
+
+  /** How long it is left alone, in milliseconds: not long where others may need what it has, or want to know what was used. */
+  get restMs(): number {
+    const { leaseMs, calmMs, change, permits, rule, leases } = this.owner;
+    const { idle, flight, free, used, usedTold, back, backTold } = this;
+    if (permits || this.lost || leases.size > KEYS_EASY) return leaseMs;
+    if (idle + Math.max(used - usedTold, back - backTold) <= change * 2) return CHANGE_MS;
+    return free + idle + flight >= rule.limit * CALM_SHARE ? calmMs : leaseMs;
   }
 
   /** Something is to be told. */

@@ -51,6 +51,11 @@ export class SimulatedWorker {
           // What a dead process had sent may still arrive, but nobody grants to the dead.
           if (!this.alive) return;
           const grants = await authority.exchange(holder, asks);
+          // What comes a second time, and late, is out of order too.
+          if (clock.random() < weather.loss)
+            clock.after(clock.random() * weather.timeout, () => {
+              if (this.alive) void authority.exchange(holder, asks);
+            });
           if (clock.random() < weather.loss) return;
           clock.after(delay(), () => {
             timer.cancel();

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { ManualClock } from '../../kernel/clock.ts';
 import { LocalAuthority } from './authority.ts';
 import { most, run, SimulatedWorker, type Use } from './leases.fixture.ts';
+import { Leases } from './leases.ts';
 import type { Refill, Rule } from './rule.ts';
 
 const ruleOf = (limit: number, refill: Refill, unit: Rule['unit'] = 'requests'): Rule => ({
@@ -181,3 +182,42 @@ test('of a burst on all workers at once exactly the limit passes', async () => {
   });
   assert.equal(uses.length, 100);
 });
+
+for (const [said, limit, windowMs, keys, perSecond, most] of [
+  ['a large limit a second', 100_000, 1000, 2000, 4000, 0.05],
+  ['a large limit a minute', 6_000_000, 60_000, 2000, 4000, 0.05],
+  ['a usual limit a minute', 1000, 60_000, 200, 600, 0.35],
+] as const)
+  test(`keys that are seldom used, under ${said}: few requests ask the authority`, async () => {
+    const clock = new ManualClock();
+    const rule = ruleOf(limit, { type: 'sliding', windowMs });
+    const authority = new LocalAuthority(clock);
+    authority.configure([rule]);
+    let asked = 0;
+    const leases = new Leases(clock, async (asks) => {
+      asked += asks.length;
+      return authority.exchange(1, asks);
+    });
+    const owner = leases.rule(rule);
+    let passed = 0;
+    const use = (key: string) => {
+      const lease = leases.lease(owner, key);
+      const retry = () => {
+        if (leases.take([{ lease, units: 1, rule }], { retry }) !== undefined) return;
+        passed++;
+        leases.settle(lease, 1, 1);
+      };
+      retry();
+    };
+    let sent = 0;
+    for (let ms = 0; ms < 60_000; ms += 10) {
+      if (ms === 20_000) {
+        asked = 0;
+        passed = 0;
+      }
+      for (const due = (ms * perSecond) / 1000; sent < due; sent++) use(`key${sent % keys}`);
+      clock.advance(10);
+      for (let i = 0; i < 4; i++) await null;
+    }
+    assert.ok(asked <= passed * most, `${asked} questions for ${passed} requests`);
+  });

@@ -161,6 +161,7 @@ export class Leases {
 
   #list(lease: Lease): void {
     lease.listed = true;
+    if (lease.sweptAt === 0) lease.sweptAt = this.#clock.now();
     this.#listed.push(lease);
     this.#timer ??= this.#clock.every(SWEEP_MS, () => this.#sweep());
   }
@@ -230,18 +231,16 @@ export class Leases {
     const stay: Lease[] = [];
     const telling: Lease[] = [];
     for (const lease of this.#listed) {
-      if (now >= lease.sweptAt + lease.owner.leaseMs) {
+      const renew = now >= lease.renewAt && (lease.idle > 0 || lease.flight > 0);
+      const due = now >= lease.sweptAt + lease.restMs;
+      if (due) {
         lease.sweptAt = now;
         if (lease.taken === 0 || lease.expiresAt <= now) lease.giveBack();
-        else if (lease.idle > lease.taken * 2) {
-          lease.back += lease.idle - lease.taken * 2;
-          lease.idle = lease.taken * 2;
-        }
+        else lease.keep(Math.max(lease.taken * 2, lease.owner.change));
         lease.takenBefore = lease.taken;
         lease.taken = 0;
-        const renew = now >= lease.renewAt && (lease.idle > 0 || lease.flight > 0);
-        if (!lease.asking && (lease.untold || lease.lost || renew)) telling.push(lease);
       }
+      if (!lease.asking && (renew || (due && (lease.untold || lease.lost)))) telling.push(lease);
       if (lease.quiet && telling.at(-1) !== lease) lease.listed = false;
       else stay.push(lease);
     }

@@ -2,7 +2,7 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { Events } from '../../kernel/event.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
-import { type ActiveLimit, Admission, type Demand } from './admission.ts';
+import { type ActiveLimit, Admission, type Demand, type Report } from './admission.ts';
 import { needsBody, rulesOf } from './compile.ts';
 import type { LimitConfig } from './config.ts';
 import { compileKey, sayKey } from './key.ts';
@@ -57,16 +57,18 @@ const NONE: readonly ActiveLimit[] = [];
 
 /** What one worker has in hand; outlives configurations. */
 export class Quota {
-  readonly #events: Events;
   readonly #leases: Leases;
   readonly #stored: StoredLimits | undefined;
+  /** One for all requests. */
+  readonly #report: Report;
   readonly #compiled = new WeakMap<readonly LimitConfig[], readonly ActiveLimit[]>();
 
   /** `ask` reaches the authority. */
   constructor(parts: { clock: Clock; events: Events; ask: AskAuthority; stored?: StoredLimits }) {
     this.#stored = parts.stored;
-    this.#events = parts.events;
     this.#leases = new Leases(parts.clock, parts.ask);
+    this.#report = ({ rule, key, retryAfterMs }, observed, exchange) =>
+      parts.events.emit('limited', { rule: rule.name, key: sayKey(key), observed, retryAfterMs, exchange });
   }
 
   /** Compiles a configuration's limits. What is in hand of a limit that stays is kept. */
@@ -113,19 +115,17 @@ export class Quota {
     demand: Demand,
     decided: (exhausted: Exhausted | undefined) => void,
   ): Admission {
-    const report = ({ rule, key, retryAfterMs }: Exhausted, observed: boolean) =>
-      this.#events.emit('limited', { rule: rule.name, key: sayKey(key), observed, retryAfterMs, exchange });
-    return new Admission(this.#leases, limits, exchange, demand, report, decided);
-  }
-
-  /** Whoever grants has gone for good: what is in hand of budgets is not spent any more, since its successor does not know of it. */
-  orphaned(): void {
-    this.#leases.forgo((rule) => rule.budget !== undefined);
+    return new Admission(this.#leases, limits, exchange, demand, this.#report, decided);
   }
 
   /** Keys that something is or was lately in hand of, of all limits. */
   get size(): number {
     return this.#leases.size;
+  }
+
+  /** Whoever grants has gone for good: what is in hand of budgets is not spent any more, since its successor does not know of it. */
+  orphaned(): void {
+    this.#leases.forgo((rule) => rule.budget !== undefined);
   }
 
   /** Gives everything back; resolves when the authority has been told. */

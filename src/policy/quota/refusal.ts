@@ -9,7 +9,7 @@ export function refusalFor({ rule, retryAfterMs, lost }: Exhausted): GatehouseEr
   const what = sayRule(rule);
   if (rule.budget !== undefined && !lost) return spent(rule.name.replace(/^budget:/, ''), retryAfterMs);
   if (lost) {
-    const message = `the limit of ${what} (${rule.name}) cannot be checked at the moment; try again`;
+    const message = `the limit of ${what} (${rule.name}) cannot be checked at the moment`;
     return new GatehouseError('quota_unavailable', message, { rule: rule.name, retryAfterMs });
   }
   if (retryAfterMs === Number.POSITIVE_INFINITY) {
@@ -18,7 +18,7 @@ export function refusalFor({ rule, retryAfterMs, lost }: Exhausted): GatehouseEr
   }
   const wait = Math.ceil(retryAfterMs);
   const worth = wait <= WORTH_WAITING;
-  const message = `the limit of ${what} is reached (${rule.name}); try again in ${sayWait(wait)}`;
+  const message = `the limit of ${what} is reached (${rule.name})`;
   return new GatehouseError('rate_limited', message, {
     rule: rule.name,
     retryAfterMs: wait,
@@ -40,20 +40,12 @@ function spent(budget: string, retryAfterMs: number): GatehouseError {
     );
   const wait = Math.ceil(retryAfterMs);
   if (wait <= UNKNOWN_WAIT) {
-    const message = `what is left of the budget ${budget} is reserved for requests under way; try again in ${sayWait(wait)}`;
+    const message = `what is left of the budget ${budget} is reserved for requests under way`;
     return new GatehouseError('insufficient_quota', message, { ...detail, retryAfterMs: wait });
   }
-  const message = `the budget ${budget} is spent, or what is left is less than this request may cost; it begins anew in ${sayWait(wait)}`;
+  const message = `the budget ${budget} is spent, or what is left is less than this request may cost`;
   return new GatehouseError('insufficient_quota', message, { ...detail, retryAfterMs: wait });
 }
 
 /** A client library that sleeps for longer looks hung: it had better tell its user. */
 const WORTH_WAITING = 60_000;
-
-function sayWait(ms: number): string {
-  if (ms < 1000) return `${ms} ms`;
-  const seconds = Math.ceil(ms / 1000);
-  if (seconds < 120) return `${seconds} s`;
-  const minutes = Math.ceil(seconds / 60);
-  return minutes < 120 ? `${minutes} minutes` : `${Math.ceil(minutes / 60)} hours`;
-}

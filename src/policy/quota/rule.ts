@@ -63,6 +63,15 @@ export function leaseMs({ refill }: Rule): number {
   return Math.min(LEASE_MOST, Math.max(LEASE_LEAST, refill.windowMs / LEASE_SHARE));
 }
 
+/** A lease of a limit of which most is free is kept so many times longer, and so long at most, in milliseconds. */
+const CALM = 10;
+const CALM_MOST = 10_000;
+
+/** The same while most of the limit is free, in milliseconds. */
+export function calmMs(rule: Rule): number {
+  return rule.refill.type === 'held' ? leaseMs(rule) : Math.min(CALM_MOST, leaseMs(rule) * CALM);
+}
+
 /** Whether counters of `before` may go on under `after`. */
 export function sameRefill(before: Rule, after: Rule): boolean {
   return before.unit === after.unit && JSON.stringify(before.refill) === JSON.stringify(after.refill);

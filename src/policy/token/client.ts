@@ -191,7 +191,7 @@ function shownBy(
     if (claimed === undefined)
       throw new OAuthError('invalid_client', 'The assertion is no JWT with a sub.', 401, CHALLENGE);
     if (id !== undefined && id !== claimed)
-      throw new OAuthError('invalid_request', 'client_id is another one than the sub of the assertion.');
+      throw new OAuthError('invalid_request', 'The client_id is another one than the sub of the assertion.');
     return { id: claimed, assertion };
   }
   if (header === undefined) return id === undefined && secret === undefined ? undefined : { id: id ?? '', secret };
@@ -208,7 +208,7 @@ function shownBy(
       decodeURIComponent(part.replaceAll('+', ' ')),
     ) as [string, string];
     if (id !== undefined && id !== name)
-      throw new OAuthError('invalid_request', 'client_id in the body is another one than in the header.');
+      throw new OAuthError('invalid_request', 'The client_id in the body is another one than in the header.');
     return { id: name, secret: word };
   } catch (error) {
     if (error instanceof OAuthError) throw error;

@@ -147,6 +147,8 @@ function connectTo(target: ProbeTarget, ALPNProtocols: string[]): net.Socket {
   const { ca, cert, key, serverName, verify } = target.tls;
   const wrapped = tls.connect({
     socket,
+    // The certificate has to be for it where no server name is asked for.
+    host,
     ALPNProtocols,
     rejectUnauthorized: verify,
     servername: serverName ?? (isAddress(host) ? '' : host),

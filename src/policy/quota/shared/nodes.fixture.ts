@@ -38,6 +38,8 @@ export class SimulatedStore {
       clock.after(clock.random() * delayMost, () => {
         if (cut() || this.down) return;
         const answer = this.model.run(keys, args);
+        // What comes a second time, and late, is out of order too.
+        if (clock.random() < loss) clock.after(clock.random() * timeout, () => this.model.run(keys, args));
         if (clock.random() < loss) return;
         clock.after(clock.random() * delayMost, () => {
           timer.cancel();

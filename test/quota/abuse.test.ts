@@ -1,0 +1,99 @@
+/** Requests that try to be cheaper than they are, on real sockets. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { type Gateway, startGateway } from '../gateway.ts';
+import { rawClient } from '../raw.ts';
+
+/** An upstream that answers everything with this, and a gateway with this limit. */
+async function start(t: TestContext, limit: object, answer: string): Promise<Gateway> {
+  const server = createServer((request, response) => {
+    request.resume();
+    request.on('end', () => {
+      response.setHeader('content-type', 'application/json');
+      response.end(answer);
+    });
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const gateway = await startGateway({
+    listeners: { public: { address: '127.0.0.1:0' } },
+    upstreams: { up: { protocol: 'openai', endpoints: [{ url }] } },
+    routes: [{ name: 'r', upstream: 'up', limits: [{ name: 'l', key: 'resource', ...limit }] }],
+  });
+  t.after(() => gateway.stop());
+  return gateway;
+}
+
+const post = (gateway: Gateway, path: string, body: string) =>
+  fetch(`${gateway.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+
+async function used(gateway: Gateway): Promise<number> {
+  const { limits } = (await (await fetch(`${gateway.adminUrl}/api/v1/limits`)).json()) as {
+    limits: { used: string }[];
+  };
+  return Number(limits[0]?.used ?? 0);
+}
+
+/** Once workers have told what was used. */
+async function usedReaches(gateway: Gateway, least: number): Promise<void> {
+  const until = Date.now() + 20_000;
+  for (;;) {
+    const now = await used(gateway);
+    if (now >= least) return;
+    assert.ok(Date.now() < until, `${now} of ${least}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+test('bytes that nobody announced are paid before anything else begins', async (t) => {
+  const gateway = await start(t, { bytes: '10KB/min' }, 'x'.repeat(20_000));
+  const first = await fetch(gateway.url);
+  assert.equal(first.status, 200);
+  await first.text();
+  await usedReaches(gateway, 20_000);
+  const download = await fetch(gateway.url);
+  assert.equal(download.status, 429);
+  assert.match(await download.text(), /the limit of 10000 bytes per minute is reached \(r\/l\)/);
+  const client = await rawClient(gateway.port);
+  await client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n');
+  assert.equal((await client.read()).status, 429, 'a body of unknown length');
+  client.close();
+});
+
+test('a bound on the output that only the server can read is refused where tokens are counted', async (t) => {
+  const gateway = await start(t, { tokens: '1000/min' }, '{}');
+  for (const [body, what] of [
+    ['{"model":"m","messages":[],"stream":true,"max_tokens":"1000000"}', /max_tokens\\" must be a number/],
+    ['{"model":"m","messages":[],"max_tokens":1,"max_tokens":100000}', /given twice/],
+    ['{"model":"m","messages":[],"max_tokens":1,"MAX_TOKENS":100000}', /max_tokens/i],
+    ['{"model":"m","messages":[],"stream":"true"}', /stream\\" must be true or false/],
+    ['', /not JSON/],
+  ] as const) {
+    const answer = await post(gateway, '/v1/chat/completions', body);
+    const text = await answer.text();
+    assert.equal(answer.status, 400, `${body}: ${text}`);
+    assert.match(text, what);
+  }
+  // Elsewhere nobody reads bodies.
+  assert.equal((await post(gateway, '/v1/files', 'no JSON')).status, 200);
+});
+
+test('an answer that is made in the background costs what was reserved for it', async (t) => {
+  const queued = '{"id":"resp_1","object":"response","status":"queued","output":[],"usage":null}';
+  const gateway = await start(t, { tokens: '1000/min' }, queued);
+  const ask = (background: string) =>
+    post(gateway, '/v1/responses', `{"model":"m","input":"hi","max_output_tokens":700,"background":${background}}`);
+  const plain = await ask('false');
+  assert.equal(plain.status, 200);
+  await plain.text();
+  const later = await ask('true');
+  assert.equal(later.status, 200);
+  await later.text();
+  await usedReaches(gateway, 700);
+  const next = await ask('true');
+  assert.equal(next.status, 429);
+  assert.match(await next.text(), /the limit of 1000 tokens per minute is reached \(r\/l\)\. Try again in /);
+});
