@@ -26,3 +26,6 @@ export const REASONS: ReadonlyMap<number, string> = new Map([
   [505, 'HTTP Version Not Supported'],
   [508, 'Loop Detected'],
 ]);
+
+/** Field line of the methods that pass, as far as this gateway is concerned (RFC 9110 §9.3.7). */
+export const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';

@@ -6,12 +6,12 @@ import { GatehouseError } from '../kernel/error.ts';
 import { LENGTH_NONE } from '../kernel/exchange.ts';
 import { CREDENTIAL } from '../policy/access/access.ts';
 import { leavesOut } from '../route/route.ts';
-import { ALLOW } from './answerlines.ts';
 import { grpcTimeout, isGrpc } from './grpc.ts';
 import { holdBody } from './hold.ts';
 import { hashKey } from './keys.ts';
 import { tellBound } from './limit.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
+import { ALLOW } from './reasons.ts';
 
 /** Fields written anew for the next hop, beside the forwarding ones. */
 const REPLACED = HOP_BY_HOP | KNOWN.host | KNOWN.expect | KNOWN['x-request-id'];
