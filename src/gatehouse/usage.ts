@@ -18,6 +18,8 @@ export interface Ended {
   readonly exchange: Exchange;
   readonly operation: Operation | undefined;
   readonly body: Buffer | undefined;
+  /** What its body says; undefined: not read. */
+  readonly peek: { readonly background: boolean } | undefined;
   readonly meter: Meter | undefined;
   readonly progress: UsageProgress | undefined;
   readonly guard: StreamGuard | undefined;
