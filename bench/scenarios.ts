@@ -1,7 +1,6 @@
 /** The named scenarios: what is asked, how it is answered, and what is measured. */
 import type { Answer } from './load/channel.ts';
 import type { Caller } from './measure/callers.ts';
-import { eachRoute, HOSTS } from './peers/routes.ts';
 import { FAILOVER, OVERLOAD, QUEUE, RELOAD, type TrialPlan } from './trial/plan.ts';
 
 /** One part of a scenario; parts run one after the other against the same started proxy. */
@@ -85,6 +84,8 @@ const guarded = (caller: Caller) => ({
     },
   ],
 });
+
+const trial = { ...small, steps: [] };
 
 /** Every scenario in the order of running. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -215,34 +216,30 @@ export const SCENARIOS: readonly Scenario[] = [
     steps: [{ kind: 'paced', connections: 32, perSecond: 100, events: 5, answer: { kind: 'short', events: 5 } }],
   },
   {
-    ...small,
+    ...trial,
     name: 'reload',
     title:
       'reloads under 300 requests/s, a third of them on new connections, and 20 open streams; every request is counted',
     unit: '100 reloads',
-    steps: [],
     trial: RELOAD,
   },
   {
-    ...small,
+    ...trial,
     name: 'failover',
     title: 'one of 3 servers after the other killed and back, 1,000 requests/s; every request is counted',
     unit: 'kill',
-    steps: [],
     trial: FAILOVER,
   },
   {
-    ...small,
+    ...trial,
     name: 'overload',
     title: '600 requests/s for a server that can answer 200/s; clients wait 2 s',
-    steps: [],
     trial: OVERLOAD,
   },
   {
-    ...small,
+    ...trial,
     name: 'queue',
     title: '600 requests/s of 7 tenants in 3 classes for a server that can answer 200/s, behind a queue',
-    steps: [],
     trial: QUEUE,
   },
 ];
@@ -283,19 +280,3 @@ export const QUICK: Times = {
   kills: 3,
   overload: 4,
 };
-
-/** The request heads of a scenario: one, or a spread over its callers or routes. */
-export function requestHeads(
-  scenario: Pick<Scenario, 'routes'>,
-  fields: string,
-  callers: readonly string[] = [''],
-  host: string = HOSTS.guarded,
-): string[] {
-  const common = `Content-Type: application/json\r\nAccept: */*\r\nUser-Agent: bench/1.0\r\n${fields}`;
-  const head = (host: string, path: string) => `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${common}`;
-  if (scenario.routes.hosts === 0) return callers.map((caller) => `${head(host, '/v1/chat/completions')}${caller}`);
-  const all: string[] = [];
-  eachRoute(scenario.routes, ({ host, path }) => all.push(head(host, `${path}v1/chat/completions`)));
-  // Every 37th of them, taken in strides, so that neighbours in the list are not asked for in a row.
-  return all.filter((_, at) => at % 37 === 0).sort((a, b) => ((a.length * 7919) % 101) - ((b.length * 7919) % 101));
-}

@@ -5,8 +5,9 @@ import type { LoadOrder, ProbeReport, Target, UpstreamOrder, UpstreamReport } fr
 import { isDirect } from '../peers/direct.ts';
 import { freePorts, type Peer, type Running, type Setup, startProcess, versionOf } from '../peers/peer.ts';
 import { HOSTS } from '../peers/routes.ts';
-import { requestHeads, type Scenario, type Side } from '../scenarios.ts';
+import type { Scenario, Side } from '../scenarios.ts';
 import type { CallerSet } from './callers.ts';
+import { requestHeads } from './heads.ts';
 import { descriptorLimit } from './limits.ts';
 import { type Certificate, Helper, isolatedNetwork, type Network, type Pinning } from './machine.ts';
 

@@ -7,7 +7,9 @@ import type { Exchange } from '../kernel/exchange.ts';
 import type { Cors } from '../policy/cors/cors.ts';
 import type { Admission } from '../policy/quota/quota.ts';
 import { type CompiledRoute, leavesOut } from '../route/route.ts';
-import { ALLOW } from './reasons.ts';
+
+/** Field line of the methods that pass, as far as this gateway is concerned (RFC 9110 §9.3.7). */
+export const ALLOW = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
 
 /** A request that is answered. */
 interface Answered {

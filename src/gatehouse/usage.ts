@@ -2,15 +2,7 @@
  * The usage of a request that has ended: what its server has reported; where it has not, what a tokenizer counts, or else an
  * estimate.
  */
-import {
-  boundOf,
-  costsTokens,
-  type Operation,
-  type Produced,
-  type RequestPeek,
-  type StreamGuard,
-  type UsageProgress,
-} from '../ai/ai.ts';
+import { boundOf, costsTokens, type Operation, type Produced, type StreamGuard, type UsageProgress } from '../ai/ai.ts';
 import type { Counted, CountOrder } from '../ai/count.ts';
 import type { Exchange, Outcome, Usage } from '../kernel/exchange.ts';
 import type { Meter } from './meter.ts';
@@ -26,13 +18,14 @@ export interface Ended {
   readonly exchange: Exchange;
   readonly operation: Operation | undefined;
   readonly body: Buffer | undefined;
+  /** What its body says; undefined: not read. */
+  readonly peek: { readonly background: boolean } | undefined;
   readonly meter: Meter | undefined;
   readonly progress: UsageProgress | undefined;
   readonly guard: StreamGuard | undefined;
   /** Who counts its tokens; undefined: nobody. */
   readonly tokenizer: string | undefined;
   readonly produced: Produced | undefined;
-  readonly peek: RequestPeek | undefined;
 }
 
 /** What is known of its usage. */

@@ -34,7 +34,7 @@ export async function endless(
 }
 
 /** An event of a chat completion. */
-export const chunk = (delta: Json): string =>
+const chunk = (delta: Json): string =>
   `data: ${JSON.stringify({ id: 'c1', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta, finish_reason: null }] })}`;
 const typed = (type: string, fields: Json) => `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}`;
 const item = { id: 'msg_1', type: 'message', status: 'in_progress', role: 'assistant', content: [] };

@@ -4,7 +4,7 @@
  * way ≤ most passed in a second × least round trip. Here the round trip is the model's, so Little's law is applied to the
  * processor instead (the utilization law of Denning and Buzen: busy share = rate × own time of a request): what came in
  * within a second, times `cpu` by the share that was busy, is the rate at which the processor would be just that busy.
- * Why: decisions/014-system-rule.md.
+ * Why: decisions/016-system-rule.md.
  */
 import type { Clock } from '../../kernel/clock.ts';
 import type { OverloadConfig } from './config.ts';
