@@ -47,7 +47,25 @@ export const QUEUE_METRICS: Record<
 };
 
 /** Told by the supervisor, which grants the places. */
-export const PLACE_METRICS: Record<'places' | 'placesUsed' | 'gradient' | 'restTime', MetricDefinition> = {
+export const PLACE_METRICS: Record<
+  'places' | 'placesUsed' | 'gradient' | 'restTime' | 'queuePosition' | 'queueEstimate',
+  MetricDefinition
+> = {
+  queuePosition: {
+    kind: 'gauge',
+    name: 'gatehouse_queue_position',
+    labels: ['upstream', 'class'],
+    help: 'Place in the queue that a newcomer of this class would get now, all workers together; 1: the next.',
+    merge: 'last',
+  },
+  queueEstimate: {
+    kind: 'gauge',
+    name: 'gatehouse_queue_estimated_wait_seconds',
+    labels: ['upstream', 'class'],
+    help: 'What a newcomer of this class would wait at the pace of the last places that became free; 0 while nobody waits.',
+    unit: 'seconds',
+    merge: 'last',
+  },
   places: {
     kind: 'gauge',
     name: 'gatehouse_endpoint_concurrency_limit',
