@@ -35,7 +35,7 @@ const STUCK_MS = 5000;
 /** How long requests may run on after SIGTERM sent to this process alone, or when the supervisor has gone. */
 const DRAIN_MS = 30_000;
 /** How long the supervisor may take to note which keys were used. */
-const USES_MS = 30_000;
+const USES_MS = 5_000;
 /** How long a service may take to answer a request. */
 const SERVICE_MS = 10_000;
 
@@ -139,7 +139,7 @@ function runWorker(): void {
               link.ask(COUNT_SERVICE, { tokenizer, order } satisfies CountAsk, COUNT_MS) as Promise<Counted>,
             keys,
             registry,
-            used: (uses) => void link.ask('keyUses', uses, USES_MS).catch(() => {}),
+            used: (uses) => link.ask('keyUses', uses, USES_MS).catch(() => {}),
             tokens,
             ledgerTrouble: () => usage.trouble,
             relisten: (listener) => link.relisten(listener),
@@ -181,7 +181,7 @@ function runWorker(): void {
       reopenLog: () => accessLog.reopen(),
       drain: async (deadlineMs) => {
         await gatehouse?.drain(deadlineMs);
-        gatehouse?.access.flush();
+        await gatehouse?.access.flush();
         await gatehouse?.quota.close();
       },
       orphaned: () => gatehouse?.quota.orphaned(),

@@ -40,7 +40,7 @@ export interface WorkerParts {
   /** Plans and tenants of the store, as the directory tells them; none when left out. */
   registry?: Registry;
   /** Told about once a minute which keys of the store were used. */
-  used?: (uses: KeyUses) => void;
+  used?: (uses: KeyUses) => Promise<unknown>;
   /** Whom to ask for leases of limits; this worker grants them itself when left out, as in a process that is alone. */
   askAuthority?: AskAuthority;
   /** Whom to ask for places at servers; this worker grants them itself when left out. */

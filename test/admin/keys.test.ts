@@ -146,7 +146,12 @@ test('tenants, plans, domains, admins and tokens by the command line', async (t)
   const id = JSON.parse(await ok('token', 'revoke', '--id', 'jti-1', '--json')).id as string;
   assert.match(await ok('token', 'revocations'), /jti-1/);
   await ok('token', 'restore', id);
-  assert.equal(await ok('token', 'revocations', '--json'), '[]');
+  // What ends the tokens of the key that was deleted above stays.
+  const left = JSON.parse(await ok('token', 'revocations', '--json')) as { kind: string; value: string }[];
+  assert.deepEqual(
+    left.filter(({ kind, value }) => kind !== 'session' || value !== keyId),
+    [],
+  );
   await ok('domains', 'delete', 'chat.example.com');
   await ok('tenants', 'delete', 'acme');
   assert.equal((await run('tenants', 'show', 'acme')).code, 1);

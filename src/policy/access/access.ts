@@ -54,7 +54,7 @@ export interface AccessParts {
   /** Keys of the store, as the directory tells them; none when left out. */
   keys?: KeyTable;
   /** Told about once a minute which keys of the store were used. */
-  used?: (uses: KeyUses) => void;
+  used?: (uses: KeyUses) => Promise<unknown>;
   /** Keys of issuers, revocations and the way to ask the supervisor; without it only keys that are configured check tokens. */
   tokens?: Tokens;
 }
@@ -73,7 +73,7 @@ export class Access {
     this.#keys = parts.keys ?? new KeyTable();
     this.tokens = parts.tokens ?? new Tokens(parts.clock, undefined);
     this.#throttle = new Throttle(parts.clock);
-    this.#used = new UsedKeys(parts.clock, (uses) => parts.used?.(uses));
+    this.#used = new UsedKeys(parts.clock, async (uses) => parts.used?.(uses));
   }
 
   /** Compiles the gates of a configuration. `before`: those in force, of which what did not change is taken over. */
@@ -107,9 +107,9 @@ export class Access {
     return this.#keys.epoch + this.tokens.revocations.epoch;
   }
 
-  /** Tells which keys were used, before the process ends. */
-  flush(): void {
-    this.#used.flush();
+  /** Tells which keys were used, before the process ends; resolves when that is known. */
+  flush(): Promise<void> {
+    return this.#used.flush();
   }
 
   #methods(config: AccessConfig, before: CompiledAccess | undefined): Authenticator[] {

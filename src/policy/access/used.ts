@@ -12,11 +12,11 @@ export type KeyUses = readonly (readonly [id: string, at: number])[];
 /** Collects uses and tells them in one go, at most once a minute. */
 export class UsedKeys {
   readonly #clock: Clock;
-  readonly #tell: (uses: KeyUses) => void;
+  readonly #tell: (uses: KeyUses) => Promise<unknown>;
   #uses = new Map<string, number>();
   #timer: Timer | undefined;
 
-  constructor(clock: Clock, tell: (uses: KeyUses) => void) {
+  constructor(clock: Clock, tell: (uses: KeyUses) => Promise<unknown>) {
     this.#clock = clock;
     this.#tell = tell;
   }
@@ -25,16 +25,16 @@ export class UsedKeys {
   note(id: string, at: number): void {
     if (this.#uses.size >= MOST && !this.#uses.has(id)) return;
     this.#uses.set(id, at);
-    this.#timer ??= this.#clock.after(TELL_MS, () => this.flush());
+    this.#timer ??= this.#clock.after(TELL_MS, () => void this.flush());
   }
 
-  /** Tells what has come together. */
-  flush(): void {
+  /** Tells what has come together; resolves when it was told. */
+  async flush(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
     if (this.#uses.size === 0) return;
     const uses = [...this.#uses];
     this.#uses = new Map();
-    this.#tell(uses);
+    await this.#tell(uses);
   }
 }
