@@ -24,7 +24,7 @@ async function named(name: string): Promise<{ server: RawServer; state: { health
   return { server, state };
 }
 
-test('requests stay in the zone, leave it while it is down, and come back', { timeout: 60_000 }, async () => {
+test('requests stay in the zone, leave it while it is down, and come back', { timeout: 180_000 }, async () => {
   const near = await named('near');
   const far = await named('far');
   const upstream = {

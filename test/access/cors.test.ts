@@ -7,7 +7,7 @@ const PAGE = 'https://app.example.com';
 const KEY = 'a-key-of-sixteen-characters';
 
 test('a preflight passes without a key, answers may be read by the page, refusals as well', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const simulator = await startSimulator();
   const gateway = await startGateway({

@@ -219,7 +219,7 @@ test('by header: only where it is switched on', async () => {
   });
 });
 
-test('gatehouse chaos: on at run time for every worker, shown, and off by itself', { timeout: 60_000 }, async () => {
+test('gatehouse chaos: on at run time for every worker, shown, and off by itself', { timeout: 180_000 }, async () => {
   const server = await rawServer(answering('fine'));
   const gateway = await startGateway({
     workers: 2,

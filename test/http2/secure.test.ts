@@ -117,7 +117,7 @@ describe('servers with TLS', () => {
   }
 });
 
-test('connections and streams of HTTP/2 and TLS handshakes are counted', { timeout: 60_000 }, async (t) => {
+test('connections and streams of HTTP/2 and TLS handshakes are counted', { timeout: 180_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-h2-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, 'cert.pem'), cert);

@@ -10,7 +10,7 @@ const PRICES = { default: { input: '0', output: '100', perRequest: '0.001' } };
 const costOf = (tokens: number) => tokens * 100_000 + 1_000_000;
 
 async function gatewayFor(t: TestContext, protocol: string, limit: Record<string, unknown>) {
-  const server = await endless(t);
+  const server = await endless(t, 8);
   const gateway = await startGateway({
     listeners: { public: { address: '127.0.0.1:0' } },
     upstreams: { sim: { protocol, endpoints: [{ url: server.url }] } },

@@ -38,7 +38,7 @@ const settings = (url: string, more: object = {}) => ({
   routes: [{ name: 'all', match: {}, upstream: 'main' }],
 });
 
-test('the first request after openFor is the probe, however seldom requests come', { timeout: 60_000 }, async () => {
+test('the first request after openFor is the probe, however seldom requests come', { timeout: 180_000 }, async () => {
   let broken = true;
   const server = await rawServer(answering(() => (broken ? status(500) : plainResponse('well'))));
   const gateway = await startGateway(settings(server.url, { breaker: { consecutiveErrors: 1, openFor: '300ms' } }));
@@ -67,7 +67,7 @@ test('the first request after openFor is the probe, however seldom requests come
 });
 
 test('one worker opens the breaker, all keep away; one probe in all; what is forced stays', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   let broken = true;
   let asked = 0;
@@ -137,7 +137,7 @@ test('one worker opens the breaker, all keep away; one probe in all; what is for
   }
 });
 
-test('what an agent says reaches all workers', { timeout: 60_000 }, async () => {
+test('what an agent says reaches all workers', { timeout: 180_000 }, async () => {
   let says = 'ready\n';
   const agent = createServer((socket) => {
     socket.on('error', () => {});

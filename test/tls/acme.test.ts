@@ -128,7 +128,7 @@ test('http-01 by a plain listener, with an account bound to one outside', { time
   }
 });
 
-test('what the authority refuses is told, with when it is tried again', { timeout: 60_000 }, async (t) => {
+test('what the authority refuses is told, with when it is tried again', { timeout: 180_000 }, async (t) => {
   const [tlsPort, httpPort] = await Promise.all([freePort(), freePort()]);
   // Nobody listens where the authority looks.
   const pebble = await startPebble({ tlsPort: await freePort(), httpPort });

@@ -30,7 +30,7 @@ async function visit(port: number, servername: string, session?: Buffer) {
   return { reused, name, ticket };
 }
 
-test('sessions at any worker, through a reload; certificates that come and go', { timeout: 60_000 }, async (t) => {
+test('sessions at any worker, through a reload; certificates that come and go', { timeout: 180_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-tls-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const domains = join(folder, 'domains');

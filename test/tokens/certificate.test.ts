@@ -46,7 +46,7 @@ function send(url: string, certificate: Certificate | undefined, headers: object
 }
 
 test('a token is good with the certificate that it was asked for with, and with no other', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bound-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

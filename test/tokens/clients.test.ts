@@ -20,7 +20,7 @@ interface Dpop {
 
 test('openai: a token is used as the API key would be', {
   ...needs({ peers: ['openai'] }),
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const house = await startTokenHouse(t);
   const { key } = await house.key({ principal: 'alice' });
@@ -39,7 +39,7 @@ test('openai: a token is used as the API key would be', {
 
 test('dpop: a token bound to its key, and no proof twice in any worker', {
   ...needs({ peers: ['dpop'] }),
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const { generateKeyPair, generateProof, calculateThumbprint } = await importPeer<Dpop>('dpop');
   const house = await startTokenHouse(t);

@@ -7,7 +7,7 @@ import { CLIENT_KIND, OWN_ISSUER } from '../../src/policy/token/config.ts';
 import { exchangeOf, startTokenHouse, type TokenHouse } from './service.ts';
 
 const TOKEN = 'the-token-of-the-first-admin';
-const PATIENCE = { timeout: 60_000 };
+const PATIENCE = { timeout: 180_000 };
 const ADMIN = {
   address: '127.0.0.1:0',
   access: { tokens: [{ name: 'first', token: TOKEN, role: 'admin' }] },

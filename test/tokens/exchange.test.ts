@@ -7,7 +7,7 @@ import { KEY_KIND } from '../../src/policy/access/access.ts';
 import { lookupsOf, revokeKey } from '../../src/policy/access/lifecycle.ts';
 import { exchangeOf, startTokenHouse, type TokenHouse } from './service.ts';
 
-const PATIENCE = { timeout: 60_000 };
+const PATIENCE = { timeout: 180_000 };
 
 async function until(house: TokenHouse, token: string, status: number): Promise<number> {
   const since = performance.now();

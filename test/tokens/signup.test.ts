@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { startTokenHouse } from './service.ts';
 
 test('sign-up: a key that works, once for each address, and no more than the day allows', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const house = await startTokenHouse(
     t,

@@ -12,7 +12,7 @@ import { needs, peersFolder } from '../peers.ts';
 import { runCli } from '../program.ts';
 import { startEcho } from '../traffic.ts';
 
-const patience = { timeout: 60_000 };
+const patience = { timeout: 180_000 };
 const BUCKET = 'settings';
 
 const freePort = async (): Promise<number> => {

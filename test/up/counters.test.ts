@@ -24,7 +24,7 @@ function lives(pid: number): boolean {
 }
 
 test('an upgrade is a reset to Prometheus, and a replaced worker is none', {
-  timeout: 60_000,
+  timeout: 180_000,
   ...needs({ commands: ['promtool'] }),
 }, async (t) => {
   const echo = await startEcho();

@@ -16,7 +16,7 @@ import { withGateway } from '../inprocess.ts';
 import { plainResponse, rawClient, rawServer } from '../raw.ts';
 import { startEcho, startTraffic } from '../traffic.ts';
 
-const patience = { timeout: 60_000 };
+const patience = { timeout: 180_000 };
 const folder = () => mkdtempSync(join(tmpdir(), 'gatehouse-up-'));
 
 async function beforeEcho(t: TestContext, more: Record<string, unknown> = {}): Promise<Gateway> {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { startGateway } from '../gateway.ts';
 import { startEcho, startTraffic } from '../traffic.ts';
 
-test('a worker beyond its memory is replaced, and nothing is lost', { timeout: 60_000 }, async (t) => {
+test('a worker beyond its memory is replaced, and nothing is lost', { timeout: 180_000 }, async (t) => {
   const echo = await startEcho();
   t.after(() => echo.close());
   const gateway = await startGateway({

@@ -8,7 +8,7 @@ import { makeCertificate } from '../certificate.ts';
 import { startGateway } from '../gateway.ts';
 import { CLI } from '../program.ts';
 
-const patience = { timeout: 60_000 };
+const patience = { timeout: 180_000 };
 
 function run(...args: string[]): Promise<{ code: number; out: string }> {
   return new Promise((done) => {

@@ -8,7 +8,7 @@ import { startEcho, startTraffic, type Tally } from '../traffic.ts';
 
 /** The full count is for a soak; this many show what can go wrong. */
 const RELOADS = Number(process.env.GATEHOUSE_RELOADS ?? 25);
-const patience = { timeout: 60_000 + RELOADS * 2000 };
+const patience = { timeout: 180_000 + RELOADS * 2000 };
 
 const LOST = ({ refused, reset, wrong, cut }: Tally) => ({ refused, reset, wrong, cut });
 const NOTHING = { refused: 0, reset: 0, wrong: 0, cut: 0 };

@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { startGateway } from '../gateway.ts';
 import { runCli } from '../program.ts';
 
-const patience = { timeout: 60_000 };
+const patience = { timeout: 180_000 };
 const UNDERSTOOD = ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
 
 test('what is meant for the supervisor but reaches its whole group does nothing to workers', patience, async (t) => {

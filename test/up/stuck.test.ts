@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { startGateway } from '../gateway.ts';
 import { startEcho } from '../traffic.ts';
 
-test('a worker whose event loop is stuck says where, is killed and replaced', { timeout: 60_000 }, async (t) => {
+test('a worker whose event loop is stuck says where, is killed and replaced', { timeout: 180_000 }, async (t) => {
   const echo = await startEcho();
   t.after(() => echo.close());
   // What no request can do today is put into the worker from outside: a handler that never ends.

@@ -12,7 +12,7 @@ import { exchange } from '../raw.ts';
 import { inRepository } from '../root.ts';
 import { startEcho } from '../traffic.ts';
 
-const patience = { timeout: 60_000 };
+const patience = { timeout: 180_000 };
 
 /** Prints every datagram that comes to the socket at its argument, as systemd would read it. */
 const RECEIVER = `

@@ -12,7 +12,7 @@ const CHANGE_PART = 512;
 /** For this long at most (milliseconds). */
 const CHANGE_MS = 10_000;
 /** With more keys than this in one worker nothing is kept beyond its time. */
-const KEYS_EASY = 50_000;
+const KEYS_EASY = 10_000;
 
 /** What all leases of one rule in one worker share. */
 export class LeaseRule {
@@ -31,8 +31,10 @@ export class LeaseRule {
   constructor(rule: Rule) {
     this.rule = rule;
     this.leaseMs = leaseMs(rule);
-    this.calmMs = calmMs(rule);
-    this.change = rule.refill.type === 'held' ? 0 : Math.floor(rule.limit / CHANGE_PART);
+    // What money is left is for whoever asks next, wherever he is.
+    const calm = rule.refill.type !== 'held' && rule.unit !== 'credits';
+    this.calmMs = calm ? calmMs(rule) : this.leaseMs;
+    this.change = calm ? Math.floor(rule.limit / CHANGE_PART) : 0;
     this.permits = rule.refill.type === 'held';
   }
 }

@@ -69,7 +69,7 @@ const CALM_MOST = 10_000;
 
 /** The same while most of the limit is free, in milliseconds. */
 export function calmMs(rule: Rule): number {
-  return rule.refill.type === 'held' ? leaseMs(rule) : Math.min(CALM_MOST, leaseMs(rule) * CALM);
+  return Math.min(CALM_MOST, leaseMs(rule) * CALM);
 }
 
 /** Whether counters of `before` may go on under `after`. */
