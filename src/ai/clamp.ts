@@ -22,7 +22,10 @@ export function clampTokens(body: Buffer, most: number, operation: Operation | u
     if (!cursor.value()) return new PeekFault(cursor.fault, cursor.faultAt);
     const isNull = body[start] === 110;
     bounded ||= !isNull && bounds(operation, BOUNDS.names[field] as string);
-    if (isNull || readNumber(body, start, cursor.at) <= most) return undefined;
+    if (isNull) return undefined;
+    const given = readNumber(body, start, cursor.at);
+    // Less than nothing is no bound at all to some servers.
+    if (given >= 0 && given <= most) return undefined;
     pieces.push(body.subarray(from, start), Buffer.from(String(most)));
     from = cursor.at;
     return undefined;

@@ -192,6 +192,8 @@ function take(
   } else if (first !== 110) {
     const count = first === 45 || (first >= 48 && first <= 57) ? readNumber(body, start, end) : Number.NaN;
     if (!Number.isFinite(count)) return new PeekFault(`"${name}" must be a number`, start, name);
+    // To some servers -1 says that there is no bound; to all others it is a mistake.
+    if (count < 0) return undefined;
     if (peek.maxTokens === undefined || count > peek.maxTokens) peek.maxTokens = count;
     if (key === MAX_TOKENS) peek.maxTokensGiven = count;
     else if (key === MAX_COMPLETION_TOKENS) peek.maxCompletionTokens = count;

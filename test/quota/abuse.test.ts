@@ -103,3 +103,18 @@ test('an answer that is made in the background costs what was reserved for it', 
   assert.equal(next.status, 429);
   assert.match(await next.text(), /the limit of 1000 tokens per minute is reached \(r\/l\)\. Try again in /);
 });
+
+test('a bound below zero is none: what is reserved is what the limit has, for whichever field', async (t) => {
+  const usage = { prompt_tokens: 10, completion_tokens: 900, total_tokens: 910 };
+  for (const [path, body] of [
+    ['/v1/chat/completions', '"messages":[{"role":"user","content":"hi"}],"max_tokens":-1'],
+    ['/v1/chat/completions', '"messages":[{"role":"user","content":"hi"}],"max_completion_tokens":-1,"n":2'],
+    ['/v1/completions', '"prompt":"hi","max_tokens":-0.5'],
+  ] as const) {
+    const gateway = await start(t, { tokens: '1000/min' }, JSON.stringify({ object: 'x', choices: [], usage }));
+    const answers = await Promise.all(Array.from({ length: 8 }, () => post(gateway, path, `{"model":"m",${body}}`)));
+    const statuses = answers.map(({ status }) => status).sort();
+    assert.deepEqual(statuses, [200, ...Array.from({ length: 7 }, () => 429)], `${path} ${body}`);
+    await Promise.all(answers.map((answer) => answer.text()));
+  }
+});
