@@ -59,6 +59,7 @@ export async function house(t: TestContext, more: Record<string, unknown> = {}) 
   ]);
   const published: unknown[][] = [];
   const ended: string[] = [];
+  const guesses: string[] = [];
   let waits = 0;
   const parts: TokenParts = {
     clock,
@@ -79,7 +80,7 @@ export async function house(t: TestContext, more: Record<string, unknown> = {}) 
     isRevoked: async ({ id, family }) => ended.includes(`id ${id}`) || ended.includes(`family ${family}`),
     endedUpTo: async () => 0,
     hold: () => waits,
-    failed: () => {},
+    failed: (_, name) => void guesses.push(name),
     publish: (now) => void published.push([...now]),
     answered: () => {},
     notice: () => {},
@@ -113,7 +114,7 @@ export async function house(t: TestContext, more: Record<string, unknown> = {}) 
   const hold = (ms: number) => {
     waits = ms;
   };
-  return { clock, store, keys, send, make, service, published, ended, hold };
+  return { clock, store, keys, send, make, service, published, ended, guesses, hold };
 }
 
 /** Basic authorization. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { ASSERTION_TYPE } from './assertion.ts';
 import { tokensConfig } from './config.ts';
 import type { Subject } from './parts.ts';
 import {
@@ -98,6 +99,23 @@ test('every refusal has the code and status of its RFC, and says it in JSON that
   const slowed = await send('/oauth/token', CREDENTIALS, basic('batch', 'x'));
   assert.deepEqual([slowed.status, slowed.fields.get('Retry-After')], [429, '2']);
   assert.equal((await send('/oauth/token', CREDENTIALS, BATCH)).status, 200);
+});
+
+test('what can be no client_id is an unknown client, and counts as a guess', async (t) => {
+  const { send, guesses } = await house(t);
+  const ids = ['\0', 'batch\0', 'a\nb', 'a\u0085', '\ud800', 'é', 'x'.repeat(600)];
+  for (const id of ids) {
+    const unsigned = `${[{ alg: 'none' }, { iss: id, sub: id }].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')}.`;
+    const assertion = { client_assertion_type: ASSERTION_TYPE, client_assertion: unsigned };
+    for (const form of [{ client_id: id }, { client_id: id, client_secret: SECRET }, assertion]) {
+      const before = guesses.length;
+      for (const path of ['token', 'revoke', 'introspect', 'device_authorization']) {
+        const answer = await send(`/oauth/${path}`, { ...CREDENTIALS, token: 'x', ...form });
+        assert.deepEqual([answer.status, answer.told.error], [401, 'invalid_client'], JSON.stringify([path, form]));
+      }
+      assert.equal(guesses.length, before + 4, JSON.stringify(form));
+    }
+  }
 });
 
 test('any bytes as a request are answered, never thrown at', async (t) => {
