@@ -200,6 +200,39 @@ test('a login ends with its key, with its time, and by an old token of another n
   assert.equal((await use(third)).scope, '', 'what the key may not do any more, the token may not do');
 });
 
+test('who belongs to a tenant that is switched off gets no tokens, and those of before are not active', async (t) => {
+  const clients = [
+    { id: 'batch', secret: SECRET, scopes: ['chat'], tenant: 'acme', introspects: true },
+    { id: 'look', secret: SECRET, introspects: true },
+    SETTINGS.clients[1],
+  ];
+  const { send, keys, refused } = await house(t, { clients });
+  keys.set('key-text', { ...(keys.get('key-text') as Subject), tenant: 'acme' });
+  const exchange = { grant_type: EXCHANGE, subject_token: 'key-text', subject_token_type: KEY_TYPE, client_id: 'tool' };
+  const asked = { ...exchange, scope: 'chat offline_access' };
+  const login = (await send('/oauth/token', asked)).told;
+  const own = (await send('/oauth/token', CREDENTIALS, BATCH)).told;
+  const active = async (token: string | undefined) =>
+    (await send('/oauth/introspect', { token: token as string }, basic('look', SECRET))).told.active as unknown;
+  const all = [login.access_token, login.refresh_token, own.access_token];
+  const actives = async () => [await active(all[0]), await active(all[1]), await active(all[2])];
+  const refresh = { grant_type: 'refresh_token', refresh_token: login.refresh_token as string, client_id: 'tool' };
+  assert.deepEqual(await actives(), [true, true, true]);
+  refused.set('acme', 'This account is switched off.');
+  assert.deepEqual(await actives(), [false, false, false]);
+  for (const [form, fields, code] of [
+    [asked, {}, 'invalid_request'],
+    [CREDENTIALS, BATCH, 'invalid_grant'],
+    [refresh, {}, 'invalid_grant'],
+  ] as const) {
+    const { status, told } = await send('/oauth/token', form, fields);
+    assert.deepEqual([status, told.error, told.error_description], [400, code, 'This account is switched off.']);
+  }
+  refused.clear();
+  assert.deepEqual(await actives(), [true, true, true], 'the refresh token was not used up');
+  assert.equal((await send('/oauth/token', refresh)).status, 200);
+});
+
 test('clients that are taken out of the configuration, or switched off, lose their tokens; across a restart, too', async (t) => {
   const { service, ended, make, clock } = await house(t);
   const clients = (...ids: string[]) =>
