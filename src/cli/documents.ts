@@ -40,10 +40,17 @@ export function documentCommand(
     try {
       await run(all.at(-2) as DocumentFlags & Record<string, unknown>, args);
     } catch (error) {
-      remark(`gatehouse ${command.parent?.name() ?? ''} ${name}: ${(error as Error).message}`);
+      remark(`${calledAs(command)}: ${(error as Error).message}`);
       process.exitCode = error instanceof AdminRefusal ? 1 : 2;
     }
   });
+}
+
+/** `gatehouse keys create`: as it is typed. */
+function calledAs(command: Command): string {
+  const words: string[] = [];
+  for (let one: Command | null = command; one !== null; one = one.parent) words.unshift(one.name());
+  return words.join(' ');
 }
 
 const pathOf = (resource: string, id: string): string => `/api/v1/${resource}/${encodeURIComponent(id)}`;

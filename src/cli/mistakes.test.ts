@@ -61,6 +61,14 @@ describe('what cannot be had is said in words, with what to do, and ends with 1'
     });
   }
 
+  for (const words of [['changes'], ['usage'], ['keys', 'list']]) {
+    test(`no admin port, and the name of \`${words.join(' ')}\` once`, () => {
+      const { status, stderr } = run([...words, '--admin', 'http://127.0.0.1:1']);
+      assert.ok(stderr.startsWith(`gatehouse ${words.join(' ')}: `), stderr);
+      assert.equal(status, 2);
+    });
+  }
+
   test('a full disk behind standard output', { skip: !existsSync('/dev/full') }, () => {
     const full = openSync('/dev/full', 'w');
     const { status, stderr } = run(['schema'], full);

@@ -1,10 +1,11 @@
 /** Tokens beside the supervisor: keys of their issuers, and the service that issues some itself, where there is one. */
-import type { Config } from '../config/config.ts';
+import { type Config, tenantDocument } from '../config/config.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import { Voucher } from '../policy/access/access.ts';
 import type { TokenAuthority } from '../policy/access/jwt/authority.ts';
 import { issuerConfig } from '../policy/access/jwt/config.ts';
+import { TENANT_KIND } from '../policy/authorize/config.ts';
 import { OWN_ISSUER, ownIssuer, type TokensConfig } from '../policy/token/config.ts';
 import { type PublicKey, type ServiceRequest, TokenService } from '../policy/token/token.ts';
 import type { Store } from '../store/store.ts';
@@ -31,6 +32,7 @@ export class TokenDesk {
   #service: TokenService | undefined;
   #voucher: Voucher | undefined;
   #tokens: TokensConfig | undefined;
+  #tenants: Config['tenants'] = {};
   #keys: readonly PublicKey[] = [];
 
   /** `store`: as it is at the time. `counted`: told of each request that was answered. */
@@ -50,8 +52,9 @@ export class TokenDesk {
   }
 
   /** Settings are to be tried, or are in force. Rejects when the service cannot begin. */
-  async configure(config: Pick<Config, 'tokens' | 'access' | 'signup' | 'plans'>): Promise<void> {
+  async configure(config: Pick<Config, 'tokens' | 'access' | 'signup' | 'plans' | 'tenants'>): Promise<void> {
     const { tokens, access } = config;
+    this.#tenants = config.tenants;
     this.#signup.configure(config);
     await this.#parts.authority.configure(access, tokens !== undefined);
     this.#tokens = tokens;
@@ -89,6 +92,7 @@ export class TokenDesk {
         store,
         keyOf: (key, address) => voucher.keyOf(key, address),
         keyById: (id) => voucher.keyById(id),
+        tenantRefusal: (tenant) => this.#tenantRefusal(tenant, store),
         keyChange: (change) => voucher.keyChange(change),
         prove: (proof, method, uri) => voucher.prove(proof, method, uri),
         revocation: (ended) => voucher.revocation({ ...ended, issuer: OWN_ISSUER }),
@@ -109,6 +113,17 @@ export class TokenDesk {
     await service.start();
     this.#voucher = voucher;
     return service;
+  }
+
+  /** As workers judge it with each request. */
+  async #tenantRefusal(id: string, store: Store): Promise<string | undefined> {
+    if (id === '') return undefined;
+    const tenant = Object.hasOwn(this.#tenants, id)
+      ? this.#tenants[id]
+      : tenantDocument.safeParse((await store.get(TENANT_KIND, id))?.value).data;
+    if (tenant?.disabled) return 'This account is switched off. Ask whoever gave you access.';
+    const { trialEndsAt = Number.POSITIVE_INFINITY } = tenant ?? {};
+    return this.#parts.clock.wall() < trialEndsAt ? undefined : 'The trial is over: choose a plan to go on.';
   }
 
   /** Workers check our tokens with these keys. */

@@ -7,13 +7,17 @@ function told(text: string): string[] {
 upstreams: { u: { protocol: openai, endpoints: [{ url: "http://127.0.0.1:1" }] } }
 models: { small: { versions: [{ name: v, upstream: u }] } }
 ${text}`;
-  const env = { A: 'a-key-of-sixteen-characters-and-more' };
+  const env = { A: 'a-key-of-sixteen-characters-and-more', P: 'a pepper of more than thirty-two characters' };
   const result = loadConfig('g.yaml', { cwd: '/x', env, readFile: () => Buffer.from(whole) });
   return [...(result.ok ? [] : result.problems), ...result.warnings].map(formatProblem);
 }
 
 const route = (more = '') => `routes: [{ name: chat, models: ["*"], access: { anyOf: [apiKey] }${more} }]`;
 const keys = (more = '') => `access: { keys: [{ name: a, key: "\${A}"${more} }] }`;
+
+const signup = () => `access: { keys: [{ name: a, key: "\${A}" }], pepper: "\${P}" }
+${route()}
+signup: { plan: trail }`;
 
 const cases: [string, string, string[]][] = [
   [
@@ -40,6 +44,19 @@ const cases: [string, string, string[]][] = [
       'g.yaml:7:27: authorize.defaultPlan: no plan here is named "bronze": unless the store has it, its callers are refused; known plans: silver',
     ],
   ],
+  [
+    'a plan for trials that nothing bears',
+    `${signup()}\nplans: { trial: { trialPeriod: 14d } }`,
+    [
+      'g.yaml:6:17: signup.plan: no plan here is named "trail": unless the store has it, nobody can sign up; did you mean "trial"?',
+    ],
+  ],
+  [
+    'a plan for trials without a time',
+    `${signup()}\nplans: { trail: {} }`,
+    ['g.yaml:6:17: signup.plan: plan "trail" has no trialPeriod: nobody can sign up; give it one, such as 14d'],
+  ],
+  ['a plan for trials that only the store can have', signup(), []],
   [
     'a domain with two owners, and a route that nobody can use',
     `${keys()}\ntenants: { a: { domains: [a.test] }, b: { domains: [a.test] } }\nroutes: [{ name: chat, models: ["*"], authorize: { roles: [ops] } }, { name: r, match: { path: /r }, upstream: u, access: { anyOf: [apiKey] } }]`,

@@ -14,6 +14,7 @@ export function checkPlans(parts: Parts, report: Report): void {
     report.warn(path, `no plan here is named "${plan}": unless the store has it, its callers are refused; ${hint}`);
   };
   wantPlan(['authorize', 'defaultPlan'], parts.defaultPlan);
+  checkSignup(parts, report);
   checkTenants(parts, report, wantPlan);
   parts.access?.keys.forEach(({ plan, tenant }, i) => {
     wantPlan(['access', 'keys', i, 'plan'], plan);
@@ -40,6 +41,20 @@ export function checkPlans(parts: Parts, report: Report): void {
       );
   }
   if (parts.whole) for (const [name, { permissions }] of parts.plans) checkNames(name, permissions, parts, report);
+}
+
+/** What a trial is like, its plan says: without one nobody can sign up. */
+function checkSignup({ signup, plans, partial }: Parts, report: Report): void {
+  if (signup === undefined) return;
+  const path = ['signup', 'plan'];
+  const names = plans.map(([name]) => name);
+  const plan = plans.find(([name]) => name === signup.plan)?.[1];
+  if (plan === undefined && names.length > 0) {
+    const hint = suggestion(signup.plan, names, 'plans');
+    report.warn(path, `no plan here is named "${signup.plan}": unless the store has it, nobody can sign up; ${hint}`);
+  } else if (plan !== undefined && plan.trialPeriod === undefined && !partial.has(plan)) {
+    report.warn(path, `plan "${signup.plan}" has no trialPeriod: nobody can sign up; give it one, such as 14d`);
+  }
 }
 
 function checkTenants(parts: Parts, report: Report, wantPlan: (path: Path, plan: string) => void): void {

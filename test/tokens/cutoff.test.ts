@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { KEY_KIND, REVOCATION_KIND, revocationPut } from '../../src/policy/access/access.ts';
+import { TENANT_KIND } from '../../src/policy/authorize/config.ts';
 import { CLIENT_KIND, OWN_ISSUER } from '../../src/policy/token/config.ts';
 import { exchangeOf, startTokenHouse, type TokenHouse } from './service.ts';
 
@@ -115,4 +116,22 @@ test('a client that is switched off or deleted ends its tokens; new ones hold wh
   const again = await admin('POST', 'clients', { id: 'batch' });
   await until(house, await tokenOf(again), 200);
   assert.deepEqual(await house.ask(second), [401]);
+});
+
+test('keys of a tenant that is switched off, or whose trial is over, get no tokens', PATIENCE, async (t) => {
+  const { house } = await start(t);
+  const { key } = await house.key({ principal: 'alice', tenant: 'acme' });
+  const put = (more: object) =>
+    house.store.write([{ op: 'put', kind: TENANT_KIND, id: 'acme', value: { id: 'acme', ...more } }]);
+  for (const [more, status, why] of [
+    [{}, 200, undefined],
+    [{ disabled: true }, 400, /switched off/],
+    [{ trialEndsAt: Date.now() - 1000 }, 400, /trial is over/],
+    [{ trialEndsAt: Date.now() + 3_600_000 }, 200, undefined],
+  ] as const) {
+    await put(more);
+    const answer = await house.post('/oauth/token', exchangeOf(key));
+    assert.equal(answer.status, status, JSON.stringify(more));
+    if (why !== undefined) assert.match(answer.text, why);
+  }
 });

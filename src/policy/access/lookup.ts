@@ -3,7 +3,7 @@ import type { Identity } from '../../kernel/identity.ts';
 import type { KeyDocument } from './document.ts';
 import { checkClaims, identityOf } from './jwt/claims.ts';
 import type { IssuersConfig } from './jwt/config.ts';
-import { FAULTS } from './jwt/fault.ts';
+import { reasonOf } from './jwt/fault.ts';
 import { parseToken } from './jwt/token.ts';
 import { isOurs, keyFault } from './key.ts';
 import { digestKey } from './pepper.ts';
@@ -49,12 +49,12 @@ export function unverifiedToken(
   now: number,
 ): { identity: Identity; issuer: string } | string {
   const parsed = parseToken(token, 65_536);
-  if (typeof parsed === 'string') return FAULTS[parsed].message;
+  if (typeof parsed === 'string') return reasonOf(parsed);
   const found = Object.entries(issuers).find(([, { issuer }]) => issuer === parsed.claims.iss);
-  if (found === undefined) return FAULTS.issuer.message;
+  if (found === undefined) return reasonOf('issuer');
   const [name, config] = found;
   const validity = checkClaims(parsed.claims, config, now);
-  if (typeof validity === 'string') return FAULTS[validity].message;
+  if (typeof validity === 'string') return reasonOf(validity);
   const identity = identityOf(parsed.claims, config, name, '', validity.to);
-  return typeof identity === 'string' ? FAULTS[identity].message : { identity, issuer: name };
+  return typeof identity === 'string' ? reasonOf(identity) : { identity, issuer: name };
 }

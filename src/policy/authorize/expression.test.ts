@@ -62,7 +62,9 @@ describe('conditions', () => {
     ['request.query.a == "1"', true],
     ['request.ip.inNetwork("10.0.0.0/8")', true],
     ['request.ip.inNetwork("192.168.0.0/16")', false],
-    ['request.ip.inNetwork("nonsense")', 'error'],
+    ['request.ip.inNetwork("2001:db8::/32")', false],
+    ['request.ip.inNetwork("10.1.2.3")', true],
+    ['request.ip.inNetwork(identity.principal)', 'error'],
     ['request.model.like("small-*") && request.stream && request.maxTokens <= 50', true],
     ['request.tools.all(t, t.startsWith("get_"))', true],
     ['time.hour == 9 && time.minute == 30 && time.weekday == 0 && time.date == "2026-11-22"', true],
@@ -91,6 +93,9 @@ describe('what is no condition', () => {
     ['request.path ==', /CEL/],
     ['('.repeat(200), /CEL/],
     [Array(400).fill('true').join(' && '), /CEL/],
+    ['request.ip.inNetwork("nonsense")', /inNetwork\("nonsense"\): this is no network, such as 10\.0\.0\.0\/8/],
+    ['request.ip.inNetwork("10.0.0.0/99")', /10\.0\.0\.0\/99"\): this is no network/],
+    ['identity.scopes.exists(s, !request.ip.inNetwork("10.0.0.300"))', /this is no network/],
   ];
   for (const [text, said] of cases) {
     test(text.slice(0, 60), () => assert.match(expressionFault(text) ?? 'nothing is wrong', said));

@@ -4,7 +4,7 @@
  * `cel.bind`) is refused when it is read.
  */
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
-import { inNetwork } from '../../http/network.ts';
+import { inNetwork, isNetwork } from '../../http/network.ts';
 import { matchesPattern } from './pattern.ts';
 import { IDENTITY_FIELDS, IdentityView, REQUEST_FIELDS, RequestView, TIME_FIELDS, TimeView } from './view.ts';
 
@@ -106,6 +106,7 @@ function walk(node: ASTNode, inLoop: boolean, use: Use): void {
     if (name === 'matches')
       throw new Error('regular expressions are not evaluated here: use like("a*b"), startsWith, endsWith or contains');
     if (name === 'bind' && op === 'rcall') throw new Error('cel.bind is not evaluated here: write the value out');
+    if (op === 'rcall' && name === 'inNetwork') checkNetwork(args as [string, ASTNode, ASTNode[]]);
     if (op === 'rcall' && LOOPS.has(name)) {
       if (inLoop) throw new Error(`a loop (${name}) inside another one is not evaluated here: it could take too long`);
       walk(receiver, inLoop, use);
@@ -123,6 +124,13 @@ function walk(node: ASTNode, inLoop: boolean, use: Use): void {
   // The request as a whole.
   if (op === 'id' && args === 'request') use.body = use.tools = true;
   each(args, (child) => walk(child, looping, use));
+}
+
+/** A network that is written out is read now: as a request comes, a wrong one would only make the condition fail. */
+function checkNetwork([, , given]: [string, ASTNode, ASTNode[]]): void {
+  const { op, args } = (given[0] ?? {}) as { op?: string; args?: unknown };
+  if (op === 'value' && typeof args === 'string' && !isNetwork(args))
+    throw new Error(`inNetwork("${args}"): this is no network, such as 10.0.0.0/8, nor an address`);
 }
 
 function each(value: unknown, visit: (node: ASTNode) => void): void {

@@ -1,6 +1,13 @@
 /** Who asks for tokens: clients of the configuration and of the store, and API keys, which are clients of their own. */
 import { ASSERTION_TYPE, checkAssertion, claimedBy } from './assertion.ts';
-import { CLIENT_KIND, clientDocument, type DeclaredClient, hashDeclared, type TokensConfig } from './config.ts';
+import {
+  CLIENT_ID,
+  CLIENT_KIND,
+  clientDocument,
+  type DeclaredClient,
+  hashDeclared,
+  type TokensConfig,
+} from './config.ts';
 import type { Subject, TokenParts } from './parts.ts';
 import { mac, same } from './secret.ts';
 import { OAuthError, type ServiceAnswer, type ServiceRequest } from './wire.ts';
@@ -137,7 +144,8 @@ export class Clients {
   async #kept(id: string): Promise<Kept | undefined> {
     const declared = this.#declared.get(id);
     if (declared !== undefined) return declared.disabled ? undefined : declared;
-    if (id === '' || id.length > 128) return undefined;
+    // What can be no id is an unknown one: the store would throw at it.
+    if (!CLIENT_ID.test(id)) return undefined;
     const found = await this.#parts.store.get(CLIENT_KIND, id);
     const read = found && clientDocument.safeParse(found.value);
     return read?.success && !read.data.disabled ? read.data : undefined;

@@ -47,10 +47,13 @@ const clientKeys = z
     }
   });
 
+/** What a `client_id` can be. */
+export const CLIENT_ID = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$/;
+
 const clientFields = {
   id: z
     .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$/, 'expected an id of letters, digits and . _ ~ - (at most 128)')
+    .regex(CLIENT_ID, 'expected an id of letters, digits and . _ ~ - (at most 128)')
     .describe('`client_id`.'),
   name: z.string().max(128).default('').describe('What people are shown when they are asked to let it in.'),
   grants: z

@@ -7,7 +7,7 @@ import type { Families, Family } from './family.ts';
 import type { SigningKeys } from './keys.ts';
 import type { Subject, TokenParts } from './parts.ts';
 import { grantScope, OFFLINE, readScope } from './scope.ts';
-import { OAuthError, type ServiceRequest, wanted } from './wire.ts';
+import { type OAuthCode, OAuthError, type ServiceRequest, wanted } from './wire.ts';
 
 /** The type of an API key as subject token (RFC 8693 §3). */
 export const API_KEY_TYPE = 'urn:gatehouse:params:oauth:token-type:api-key';
@@ -95,6 +95,7 @@ async function clientCredentials({ form, binding }: Ask, client: Client, made: G
   if (client.public)
     throw new OAuthError('unauthorized_client', 'A client without a secret gets no tokens for itself.');
   mayTravel(client.subject);
+  await tenantStands(client.subject, made, 'invalid_grant');
   const scopes = grantScope(readScope(form.get('scope')), client.scopes);
   return sign(made, client.subject, client.id, scopes, binding, '', undefined);
 }
@@ -116,6 +117,7 @@ async function exchange({ form, client, binding, address }: Ask, made: GrantPart
     throw new OAuthError('invalid_request', 'The API key is not known here, or not valid any more.');
   }
   mayTravel(key);
+  await tenantStands(key, made, 'invalid_request');
   const by = client ?? clientOfKey(key);
   const asked = readScope(form.get('scope'));
   const bounds = client === undefined || client.subject.id === key.id ? [key.scopes] : [key.scopes, client.scopes];
@@ -144,6 +146,7 @@ async function refresh({ form, binding }: Ask, client: Client, made: GrantParts)
     subject = await subjectOf(login, made);
     if (subject === undefined)
       throw new OAuthError('invalid_grant', 'The API key that this login began with is not valid any more.');
+    await tenantStands(subject, made, 'invalid_grant');
     const now = subject.scopes;
     scopes = grantScope(
       asked,
@@ -160,6 +163,7 @@ async function device({ form, binding }: Ask, client: Client, made: GrantParts):
     const subject = await made.parts.keyById(login.key);
     if (subject === undefined)
       throw new OAuthError('access_denied', 'Whoever let the device in is not known any more.');
+    await tenantStands(subject, made, 'invalid_grant');
     const scopes = login.scopes.filter((scope) => subject.scopes.includes(scope));
     const begun = client.grants.includes('refresh')
       ? made.families.begin(loginOf(client, subject, scopes, binding))
@@ -184,6 +188,12 @@ async function subjectOf(login: Family, { parts, clients }: GrantParts): Promise
 function mayTravel(subject: Subject): void {
   if (subject.bound)
     throw new OAuthError('unauthorized_client', 'This API key may be used from certain networks only: use it itself.');
+}
+
+/** No tokens for who would be let in nowhere. `code`: that of the grant; for an exchange RFC 8693 §2.2.2 asks for another one. */
+async function tenantStands({ tenant }: Subject, { parts }: GrantParts, code: OAuthCode): Promise<void> {
+  const refusal = await parts.tenantRefusal(tenant);
+  if (refusal !== undefined) throw new OAuthError(code, refusal);
 }
 
 async function sign(

@@ -90,6 +90,7 @@ export async function introspect(
   const names = namesOf(claims);
   if (!sees(names.client) || (await parts.isRevoked(names))) return INACTIVE;
   if (names.session !== '' && (await parts.keyById(names.session)) === undefined) return INACTIVE;
+  if (typeof claims.tenant === 'string' && (await parts.tenantRefusal(claims.tenant)) !== undefined) return INACTIVE;
   const shown: Record<string, unknown> = {
     active: true,
     token_type: (claims.cnf as { jkt?: string })?.jkt ? 'DPoP' : 'Bearer',
@@ -99,7 +100,8 @@ export async function introspect(
 }
 
 async function stands({ by, subject }: Family, { parts, clients }: GrantParts): Promise<boolean> {
-  return (by === 'key' ? await parts.keyById(subject) : await clients.find(subject)) !== undefined;
+  const found = by === 'key' ? await parts.keyById(subject) : (await clients.find(subject))?.subject;
+  return found !== undefined && (await parts.tenantRefusal(found.tenant)) === undefined;
 }
 
 function told({ scopes, client, endsAt }: Family, iss: string): object {

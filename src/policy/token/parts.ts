@@ -69,6 +69,8 @@ export interface TokenParts {
   keyOf(key: string, address: string): Promise<Subject | undefined>;
   /** A key by its id, while it lets in. */
   keyById(id: string): Promise<Subject | undefined>;
+  /** Why nobody of this tenant is let in now, as a sentence; undefined: they are. */
+  tenantRefusal(tenant: string): Promise<string | undefined>;
   /** What a change of the store says of an API key; undefined when it is of something else. */
   keyChange(change: Change): KeyChange | undefined;
   /** Checks a DPoP proof for a request without a token, and claims it. */

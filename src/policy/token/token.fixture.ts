@@ -59,12 +59,16 @@ export async function house(t: TestContext, more: Record<string, unknown> = {}) 
   ]);
   const published: unknown[][] = [];
   const ended: string[] = [];
+  const guesses: string[] = [];
+  /** Tenants that are switched off, and what is said of them. */
+  const refused = new Map<string, string>();
   let waits = 0;
   const parts: TokenParts = {
     clock,
     store,
     keyOf: async (key) => keys.get(key),
     keyById: async (id) => [...keys.values()].find((one) => one.id === id),
+    tenantRefusal: async (tenant) => refused.get(tenant),
     keyChange: () => undefined,
     prove: async (proof) =>
       proof.startsWith('key:')
@@ -79,7 +83,7 @@ export async function house(t: TestContext, more: Record<string, unknown> = {}) 
     isRevoked: async ({ id, family }) => ended.includes(`id ${id}`) || ended.includes(`family ${family}`),
     endedUpTo: async () => 0,
     hold: () => waits,
-    failed: () => {},
+    failed: (_, name) => void guesses.push(name),
     publish: (now) => void published.push([...now]),
     answered: () => {},
     notice: () => {},
@@ -113,7 +117,7 @@ export async function house(t: TestContext, more: Record<string, unknown> = {}) 
   const hold = (ms: number) => {
     waits = ms;
   };
-  return { clock, store, keys, send, make, service, published, ended, hold };
+  return { clock, store, keys, send, make, service, published, ended, guesses, refused, hold };
 }
 
 /** Basic authorization. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { ASSERTION_TYPE } from './assertion.ts';
 import { tokensConfig } from './config.ts';
 import type { Subject } from './parts.ts';
 import {
@@ -100,6 +101,23 @@ test('every refusal has the code and status of its RFC, and says it in JSON that
   assert.equal((await send('/oauth/token', CREDENTIALS, BATCH)).status, 200);
 });
 
+test('what can be no client_id is an unknown client, and counts as a guess', async (t) => {
+  const { send, guesses } = await house(t);
+  const ids = ['\0', 'batch\0', 'a\nb', 'a\u0085', '\ud800', 'é', 'x'.repeat(600)];
+  for (const id of ids) {
+    const unsigned = `${[{ alg: 'none' }, { iss: id, sub: id }].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')}.`;
+    const assertion = { client_assertion_type: ASSERTION_TYPE, client_assertion: unsigned };
+    for (const form of [{ client_id: id }, { client_id: id, client_secret: SECRET }, assertion]) {
+      const before = guesses.length;
+      for (const path of ['token', 'revoke', 'introspect', 'device_authorization']) {
+        const answer = await send(`/oauth/${path}`, { ...CREDENTIALS, token: 'x', ...form });
+        assert.deepEqual([answer.status, answer.told.error], [401, 'invalid_client'], JSON.stringify([path, form]));
+      }
+      assert.equal(guesses.length, before + 4, JSON.stringify(form));
+    }
+  }
+});
+
 test('any bytes as a request are answered, never thrown at', async (t) => {
   const { send } = await house(t);
   const word = fc.oneof(fc.string({ maxLength: 40 }), fc.constantFrom('batch', SECRET, EXCHANGE, DEVICE, 'key-text'));
@@ -180,6 +198,39 @@ test('a login ends with its key, with its time, and by an old token of another n
   assert.equal((await use(third)).error, 'invalid_grant');
   keys.set('key-text', { ...(key as Subject), scopes: ['embed'] });
   assert.equal((await use(third)).scope, '', 'what the key may not do any more, the token may not do');
+});
+
+test('who belongs to a tenant that is switched off gets no tokens, and those of before are not active', async (t) => {
+  const clients = [
+    { id: 'batch', secret: SECRET, scopes: ['chat'], tenant: 'acme', introspects: true },
+    { id: 'look', secret: SECRET, introspects: true },
+    SETTINGS.clients[1],
+  ];
+  const { send, keys, refused } = await house(t, { clients });
+  keys.set('key-text', { ...(keys.get('key-text') as Subject), tenant: 'acme' });
+  const exchange = { grant_type: EXCHANGE, subject_token: 'key-text', subject_token_type: KEY_TYPE, client_id: 'tool' };
+  const asked = { ...exchange, scope: 'chat offline_access' };
+  const login = (await send('/oauth/token', asked)).told;
+  const own = (await send('/oauth/token', CREDENTIALS, BATCH)).told;
+  const active = async (token: string | undefined) =>
+    (await send('/oauth/introspect', { token: token as string }, basic('look', SECRET))).told.active as unknown;
+  const all = [login.access_token, login.refresh_token, own.access_token];
+  const actives = async () => [await active(all[0]), await active(all[1]), await active(all[2])];
+  const refresh = { grant_type: 'refresh_token', refresh_token: login.refresh_token as string, client_id: 'tool' };
+  assert.deepEqual(await actives(), [true, true, true]);
+  refused.set('acme', 'This account is switched off.');
+  assert.deepEqual(await actives(), [false, false, false]);
+  for (const [form, fields, code] of [
+    [asked, {}, 'invalid_request'],
+    [CREDENTIALS, BATCH, 'invalid_grant'],
+    [refresh, {}, 'invalid_grant'],
+  ] as const) {
+    const { status, told } = await send('/oauth/token', form, fields);
+    assert.deepEqual([status, told.error, told.error_description], [400, code, 'This account is switched off.']);
+  }
+  refused.clear();
+  assert.deepEqual(await actives(), [true, true, true], 'the refresh token was not used up');
+  assert.equal((await send('/oauth/token', refresh)).status, 200);
 });
 
 test('clients that are taken out of the configuration, or switched off, lose their tokens; across a restart, too', async (t) => {

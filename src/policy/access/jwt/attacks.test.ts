@@ -185,6 +185,37 @@ describe('an attack by a token', () => {
     });
   }
 
+  test('what a forger can try out has one answer, whatever is wrong', () => {
+    const { see } = gateFor(all, { claims: { tenant: 'org' }, tenants: ['acme'], required: { app: 'x' } });
+    const right = { ...CLAIMS, org: 'acme', app: 'x' };
+    const answers = new Map<string, object>();
+    const rows: readonly [what: string, claims: object, header?: object][] = [
+      ['signature', right],
+      ['unknownKey', right, { kid: 'nobody' }],
+      ['audience', { ...right, aud: 'x' }],
+      ['claim', { ...right, org: 'other' }],
+      ['claim', { ...right, app: 'y' }],
+      ['claim', { ...right, sub: '' }],
+      ['binding', { ...right, cnf: { jwk: {} } }],
+    ];
+    for (const [what, claims, header] of rows) {
+      const verdict = see(tokenOf(stranger, claims, header));
+      assert.equal(nameOf(verdict), what);
+      assert.ok(!(verdict instanceof Promise) && 'failed' in verdict);
+      const { failed, ...answer } = verdict;
+      assert.ok(failed.length > 0);
+      answers.set(JSON.stringify(answer), claims);
+    }
+    assert.equal(answers.size, 1, [...answers.keys()].join());
+    // Times are told, and tell nothing of the rest.
+    for (const claims of [right, { ...right, aud: 'x' }, { ...right, org: 'other' }])
+      assert.equal(nameOf(see(tokenOf(stranger, { ...claims, exp: 1 }))), 'expired');
+    const bound = gateFor(all, { dpop: 'required' });
+    assert.equal(nameOf(bound.see(tokenOf(stranger, CLAIMS))), 'unbound');
+    const said = bound.see(tokenOf(stranger, CLAIMS)) as { message: string };
+    assert.ok([...answers.keys()].join().includes(said.message));
+  });
+
   test('no answer repeats what was sent', () => {
     const { see } = gateFor(all);
     const verdict = see(tokenOf(es, { ...CLAIMS, aud: 'canary-audience', sub: 'canary' }));

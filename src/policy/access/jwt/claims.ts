@@ -59,7 +59,7 @@ export function checkClaims(claims: Claims, config: IssuerConfig, now: number): 
   const begins = claims.nbf === undefined ? 0 : timeOf(claims.nbf);
   const issued = claims.iat === undefined ? undefined : timeOf(claims.iat);
   if (begins === undefined || (claims.iat !== undefined && issued === undefined)) return 'claim';
-  if (!meantForUs(claims.aud, config.audiences)) return 'audience';
+  // Times come first: they are told to anybody, and must not tell whether what comes after them is right.
   let to = expires + skew;
   if (now >= to) return 'expired';
   if (now < begins - skew) return 'notYetValid';
@@ -69,6 +69,7 @@ export function checkClaims(claims: Claims, config: IssuerConfig, now: number): 
     if (now >= issued + config.maxAge + skew) return 'tooOld';
     to = Math.min(to, issued + config.maxAge + skew);
   }
+  if (!meantForUs(claims.aud, config.audiences)) return 'audience';
   for (const path in config.required) {
     if (!satisfies(claimAt(claims, path), config.required[path] as string)) return 'claim';
   }

@@ -82,7 +82,9 @@ export const issuerConfig = z
       .min(1)
       .max(64)
       .optional()
-      .describe('Its public keys, as PEM or JWK, such as `file:issuer.pem`. Nothing is fetched then.'),
+      .describe(
+        'Its public keys, as PEM or JWK, such as `file:issuer.pem`. Nothing is fetched then. A key without a `kid` of its own is taken for every `kid` that no other bears, if it is the only one for the algorithm.',
+      ),
     ca: z
       .string()
       .optional()

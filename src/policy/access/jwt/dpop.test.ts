@@ -214,7 +214,7 @@ describe('a bound token', () => {
   test('by key and certificate needs both', async () => {
     const both = tokenOf(issuer, { ...CLAIMS, cnf: { ...boundTo(device).cnf, 'x5t#S256': 'thumb' } });
     const { send } = dpopGate();
-    assert.equal(nameOf(await send(proofOf(device, both), {}, both)), 'certificate');
+    assert.equal(nameOf(await send(proofOf(device, both), {}, both)), 'certificateMissing');
     assert.equal(nameOf(await send(proofOf(device, both), { certificate: 'thumb' }, both)), alice);
   });
 });

@@ -49,6 +49,8 @@ export class Issuer {
     if (type !== 'at+jwt' && (config.type === 'at+jwt' || (type !== 'jwt' && type !== ''))) return 'type';
     const { alg, kid } = header;
     if (!isAlgorithm(alg) || !this.#algorithms.has(alg)) return 'algorithm';
+    // Claims cost less than a signature and never make us ask the issuer. Until it holds, answers keep to themselves what is
+    // wrong with them (fault.ts).
     const validity = checkClaims(claims, config, now);
     if (typeof validity === 'string') return validity;
     const bound = bindingOf(claims.cnf);
@@ -62,9 +64,8 @@ export class Issuer {
       return 'unbound';
     const identity = identityOf(claims, config, this.name, hash, validity.to);
     if (typeof identity === 'string') return identity;
-    // Last what costs most, and what may make us ask the issuer.
     if (!this.ring.loaded) return 'keysUnavailable';
-    const key = this.ring.find(kid as string | undefined, alg);
+    const key = this.ring.find(kid as string | undefined, alg, config.keys !== undefined);
     if (key === undefined) return 'unknownKey';
     if (!key.check(alg, parsed.signed, parsed.signature)) return 'signature';
     return { identity, issuer: this, key, names: namesOf(claims), ...validity, ...bound, epoch: -1 };

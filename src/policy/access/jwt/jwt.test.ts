@@ -186,7 +186,7 @@ describe('a token that is bound to a certificate', () => {
   for (const [what, shown, answer, settings] of [
     ['with that certificate', { certificate: 'thumb' }, alice],
     ['with another one', { certificate: 'other' }, 'certificate'],
-    ['without any', {}, 'certificate'],
+    ['without any', {}, 'certificateMissing'],
     ['where that is off', { certificate: 'thumb' }, 'binding', { certificateBound: 'off' }],
   ] as const) {
     test(`${what}: ${answer}`, () => assert.equal(nameOf(gateFor(all, settings).see(token, shown)), answer));

@@ -161,8 +161,11 @@ export class JwtAuthenticator implements Authenticator {
     hash: string,
     exchange: Exchange,
   ): AuthVerdict | Promise<AuthVerdict> {
-    if (token.certificate !== '' && exchange.inbound.tls?.certificate?.thumbprint !== token.certificate)
-      return FAULTS.certificate;
+    if (token.certificate !== '') {
+      const shown = exchange.inbound.tls?.certificate;
+      if (shown?.thumbprint !== token.certificate)
+        return shown === undefined ? FAULTS.certificateMissing : FAULTS.certificate;
+    }
     if (token.jkt === '') return scheme === 'dpop' ? FAULTS.proofKey : token.identity;
     if (scheme !== 'dpop') return FAULTS.scheme;
     return this.#prove(token, hash, exchange);

@@ -177,12 +177,19 @@ export class KeyRing {
 
   /**
    * The one key that a header asks for: by `kid` where it has one, else by algorithm alone. Undefined when there is none, or
-   * more than one: nothing is tried out.
+   * more than one: nothing is tried out. `nameless`: a `kid` that no key here bears may mean the one key without a name, as
+   * those out of PEM are.
    */
-  find(kid: string | undefined, alg: Algorithm): VerificationKey | undefined {
+  find(kid: string | undefined, alg: Algorithm, nameless = false): VerificationKey | undefined {
+    if (kid === undefined) return this.#only(alg, () => true);
+    if (this.#keys.some((key) => key.kid === kid)) return this.#only(alg, (key) => key.kid === kid);
+    return nameless ? this.#only(alg, (key) => key.kid === undefined) : undefined;
+  }
+
+  #only(alg: Algorithm, named: (key: VerificationKey) => boolean): VerificationKey | undefined {
     let found: VerificationKey | undefined;
     for (const key of this.#keys) {
-      if ((kid !== undefined && key.kid !== kid) || !key.fits(alg)) continue;
+      if (!named(key) || !key.fits(alg)) continue;
       if (found !== undefined) return undefined;
       found = key;
     }
