@@ -18,7 +18,7 @@ export const OVERLOAD_METRICS: Record<
     kind: 'gauge',
     name: 'gatehouse_overload_shedding_ratio',
     labels: [],
-    help: 'How much the most burdened worker refuses because of it, from 0 (nothing) to 1 (everything new).',
+    help: 'How much the most burdened worker refuses because of it, from 0 (nothing) to 1 (everything new); `requests` and the system rule apart.',
     unit: 'ratio',
     merge: 'max',
   },

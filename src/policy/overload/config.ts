@@ -41,7 +41,7 @@ export const overloadConfig = z
           'The same for the mean delay of the event loop, over about a second: long before `overload.loopDelay`, at which nothing is taken.',
         ),
         minUnderWay: count(10, 1, 1_000_000).describe(
-          'Requests under way in a worker that are always taken: with so few, it is not they that keep the processor busy.',
+          'Requests that may be under way in a worker at least, as far as the rate allows; the less important leave a part of them to the others.',
         ),
         minPerSecond: count(10, 1, 1_000_000).describe('Requests a second that a worker takes at least.'),
       })

@@ -155,6 +155,44 @@ describe(`the system rule (SYSTEM_SEED=${SEED})`, () => {
     assert.ok(share(10) < 0.4, `${share(10)}`);
   });
 
+  for (const streamMs of [5, 50, 2000]) {
+    test(`a flood of test leaves what is important alone, and the rate follows the load (answers of ${streamMs} ms)`, () => {
+      const machine = new Machine({ cpu: '10%' });
+      // 1 ms each, 10 % of a core: 100 a second.
+      const important = { ...SHORT, costMs: 1, streamMs, priority: 90 };
+      const flood = { ...important, priority: 10 };
+      for (const many of [300, 1000]) {
+        machine.run(20, [[60, important]]);
+        machine.run(15, [
+          [60, important],
+          [many, flood],
+        ]);
+        const taken = machine.run(30, [
+          [60, important],
+          [many, flood],
+        ]);
+        const passed = machine.taken.get(90) ?? 0;
+        const refused = machine.refused.get(90) ?? 0;
+        assert.ok(passed > 0.93 * (passed + refused), `${passed} passed, ${refused} refused`);
+        assert.ok(taken > 60 && taken < 125, `${taken} a second`);
+      }
+      // Requests that cost twice as much, and then as little as before.
+      const rate = (costMs: number): number => {
+        const load = [60, 300].map((many, i) => [many / costMs, { ...(i === 0 ? important : flood), costMs }] as const);
+        machine.run(30, load);
+        machine.run(20, load);
+        const rates = machine.states.slice(-80).map(({ system }) => system.rate);
+        return rates.reduce((sum, one) => sum + one, 0) / rates.length;
+      };
+      const before = rate(1);
+      const dearer = rate(2);
+      const after = rate(1);
+      assert.ok(dearer < 0.75 * before && after > 1.3 * dearer, `${before}, ${dearer}, ${after} a second`);
+      machine.run(30, [[40, important]]);
+      assert.equal(machine.rate, 0);
+    });
+  }
+
   test('a processor that becomes weaker is noticed by its delay', () => {
     const machine = new Machine({ cpu: '100%' });
     machine.run(20, [[450, SHORT]]);
@@ -185,7 +223,7 @@ describe(`the system rule (SYSTEM_SEED=${SEED})`, () => {
     machine.run(10, [[500, { ...SHORT, streamMs: 1e9 }]]);
     const taken = machine.run(30, [[500, { ...SHORT, costMs: 0 }]]);
     assert.ok(taken >= 18 && taken < 30, `${taken}`);
-    assert.equal(machine.overload.admit(10, 4), undefined);
+    assert.equal(machine.overload.admit(90, 4), undefined);
   });
 
   test('under observe it refuses nobody, and counts whom it would have', () => {

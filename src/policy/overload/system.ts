@@ -7,6 +7,7 @@
  * Why: decisions/016-system-rule.md.
  */
 import type { Clock } from '../../kernel/clock.ts';
+import { Bucket } from './bucket.ts';
 import type { OverloadConfig } from './config.ts';
 
 /** What it goes by: shares from 0 to 1, and the smoothed delay of the event loop in milliseconds. */
@@ -46,8 +47,8 @@ const MOST_GROWTH = 4;
 const SHARPEST = 0.5;
 /** Calm readings in a row without a refusal, after which it is over. */
 const OVER = 40;
-/** How much of a second's rate may come at once: requests come in turns of the event loop. */
-const BURST_S = 0.25;
+/** Readings without fewer under way, after which that is no more waited for. */
+const PATIENCE = 8;
 
 /** See the file's head. Sampled every 250 ms. */
 export class SystemRule {
@@ -65,14 +66,22 @@ export class SystemRule {
   readonly #cpu = { worker: 0, quota: 0, machine: 0 };
   /** Requests a second; 0: not in force. */
   #rate = 0;
-  /** Requests under way; infinite: not known yet. */
+  /** Requests that may be under way, at least `minUnderWay`; infinite: not known yet. */
   #most = Number.POSITIVE_INFINITY;
+  /** Requests that were under way when others came, since the last reading: their sum, and how many came. */
+  #sum = 0;
+  #asked = 0;
+  /** Their mean: a single look says little where requests are short. */
   #underWay = 0;
+  /** The fewest under way since more than `#most` are, and readings since it was less. */
+  #fewest = Number.POSITIVE_INFINITY;
+  #stalled = 0;
   #because: SystemReason = 'cpu';
   #calm = 0;
   #refused = 0;
-  #tokens = 0;
-  #filledAt = 0;
+  /** What comes in; and of that, what comes in though more are under way than may be. */
+  readonly #bucket = new Bucket();
+  readonly #beyond = new Bucket();
 
   constructor(clock: Clock, config: OverloadConfig['system']) {
     this.#clock = clock;
@@ -99,18 +108,21 @@ export class SystemRule {
 
   /** Why a request of this importance is not to come in, if so; `underWay`: requests that are here, itself included. */
   refusal(priority: number, underWay: number): SystemReason | undefined {
-    const { minUnderWay, minPerSecond, mode } = this.#config;
-    this.#underWay = underWay;
-    if (underWay <= minUnderWay) return undefined;
+    const { minPerSecond, mode } = this.#config;
+    this.#sum += underWay - 1;
+    this.#asked++;
     const now = this.#clock.now();
     // The less important leave a part to the others.
-    const gap = this.#top === 0 ? 0 : this.#reserve * (1 - Math.min(1, priority / this.#top));
-    const rate = underWay > this.#most * (1 - gap) ? minPerSecond : this.#rate;
-    const burst = Math.max(1, rate * BURST_S);
-    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filledAt) / 1000) * rate);
-    this.#filledAt = now;
-    if (this.#tokens >= 1 + (burst - 1) * gap) {
-      this.#tokens--;
+    const less = this.#top === 0 ? 0 : 1 - Math.min(1, priority / this.#top);
+    const beyond = underWay > this.#most * (1 - this.#reserve * less);
+    this.#bucket.fill(now, this.#rate);
+    this.#beyond.fill(now, minPerSecond);
+    if (
+      this.#bucket.has(this.#rate, less, this.#reserve) &&
+      (!beyond || this.#beyond.has(minPerSecond, less, this.#reserve))
+    ) {
+      this.#bucket.tokens--;
+      if (beyond) this.#beyond.tokens--;
       return undefined;
     }
     this.#refused++;
@@ -124,6 +136,9 @@ export class SystemRule {
     for (const one of ['worker', 'quota', 'machine'] as const) this.#cpu[one] += NEWEST * (cpu[one] - this.#cpu[one]);
     this.#lately += NEWEST * ((this.passed * 1000) / periodMs - this.#lately);
     this.passed = 0;
+    if (this.#asked > 0) this.#underWay = this.#sum / this.#asked;
+    this.#sum = 0;
+    this.#asked = 0;
     this.#rates[this.#readings++ % REMEMBERED] = this.#lately;
     // What runs in the same control group is ours; the rest of the machine is not ours to relieve.
     const own = Math.max(this.#cpu.worker, this.#cpu.quota);
@@ -136,7 +151,7 @@ export class SystemRule {
   }
 
   #decide(own: number, busiest: number, delayMs: number): void {
-    const { cpu, loopDelay, minPerSecond } = this.#config;
+    const { cpu, loopDelay, minPerSecond, minUnderWay } = this.#config;
     const slow = delayMs > loopDelay;
     const over = busiest > cpu || slow;
     if (over) {
@@ -147,10 +162,9 @@ export class SystemRule {
     if (this.#rate === 0) return;
     const part = Math.max(SHARPEST, Math.min(own > cpu ? cpu / own : 1, slow ? Math.sqrt(loopDelay / delayMs) : 1));
     if (part < 1) {
-      // What was too many is still under way: it has been answered, and what comes of that is to be waited for.
-      if (this.#underWay > this.#most) return;
+      if (this.#waits()) return;
       this.#rate = Math.max(minPerSecond, Math.min(this.#rate, this.#lately * part));
-      this.#most = Math.min(this.#most, this.#underWay * part);
+      this.#most = Math.max(minUnderWay, Math.min(this.#most, this.#underWay * part));
     } else if (own < cpu * CALM_CPU && delayMs < loopDelay * CALM_DELAY) {
       // A machine that others keep busy is not relieved by refusing: then only sudden growth is held back.
       const room = cpu / Math.max(own, 0.001);
@@ -161,12 +175,27 @@ export class SystemRule {
     if (this.#rate > 0) this.#rate = Math.max(this.#rate, minPerSecond);
   }
 
+  /** What was too many is still under way, and becomes less: that has been answered, and what comes of it is to be waited for. */
+  #waits(): boolean {
+    if (this.#underWay <= this.#most) {
+      this.#fewest = Number.POSITIVE_INFINITY;
+      return false;
+    }
+    if (this.#underWay < this.#fewest) {
+      this.#fewest = this.#underWay;
+      this.#stalled = 0;
+      return true;
+    }
+    return ++this.#stalled < PATIENCE;
+  }
+
   /** What a second has carried it can carry. */
   #begin(): void {
     this.#rate = Math.max(this.#best(), this.#config.minPerSecond);
     this.#most = Number.POSITIVE_INFINITY;
-    this.#tokens = this.#rate * BURST_S;
-    this.#filledAt = this.#clock.now();
+    this.#fewest = Number.POSITIVE_INFINITY;
+    this.#bucket.begin(this.#clock.now(), this.#rate);
+    this.#beyond.begin(this.#clock.now(), this.#config.minPerSecond);
   }
 
   #best(): number {
