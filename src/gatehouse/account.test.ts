@@ -27,6 +27,8 @@ interface Facts {
   unread?: boolean;
   /** What was estimated and reserved; undefined: no limit counts it. */
   meter?: { estimate: number; promptTokens: number; outputTokens: number };
+  /** What is estimated where no limit has asked for it, but a price or the ledger does. */
+  later?: { estimate: number; promptTokens: number; outputTokens: number };
 }
 
 function ended(facts: Facts, answer: (() => Promise<Counted>) | undefined) {
@@ -67,6 +69,7 @@ function ended(facts: Facts, answer: (() => Promise<Counted>) | undefined) {
     operation: chat,
     body: facts.body === undefined ? undefined : Buffer.from(facts.body),
     meter,
+    estimated: () => facts.later,
     progress: facts.unread === true ? undefined : progress,
     guard: undefined,
     tokenizer,
@@ -117,6 +120,14 @@ describe('what holds', () => {
       [7, 175],
     ],
     ['a stream that could not be read', { text: [], meter, unread: true }, undefined, 'estimated', [50, 175]],
+    ['a price alone', { outcome: 'failed', text: ['a'], body: '{}', later: meter }, undefined, 'estimated', [50, 1]],
+    [
+      'nobody waited, and only a price is there',
+      { outcome: 'client_aborted', body: '{}', later: meter },
+      undefined,
+      'estimated',
+      [50, 100],
+    ],
     ['nobody counts', { text: ['a', 'b'], body: '{}', meter }, undefined, 'estimated', [50, 2]],
   ];
   for (const [what, facts, counts, source, wanted] of cases) {

@@ -4,7 +4,7 @@ import type { ForwardedEvent } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 import type { Admission, Demand } from '../policy/quota/quota.ts';
 import { creditsFor, moreCredits, type Priced } from './cost.ts';
-import type { Meter } from './meter.ts';
+import { Meter, type Metered } from './meter.ts';
 
 /** What is known of a request. */
 interface Request extends Priced {
@@ -25,10 +25,33 @@ export function demandOf(request: Request): Demand {
   return { tokens: inputTokens + outputTokens, inputTokens, outputTokens, bytes, credits };
 }
 
-/** The same, for the ledger: what it is charged with where nobody can say what it has used. */
+/** A request whose tokens may be estimated without a limit that counts them. */
+interface Estimated extends Metered {
+  meter: Meter | undefined;
+  readonly price: object | undefined;
+  /** Its answer is read for usage. */
+  readonly reads: boolean;
+}
+
+/** What is known by its body alone; undefined where there is none, or nobody reads what it uses. */
+function meterOf(request: Estimated): Meter | undefined {
+  return request.reads && request.body !== undefined ? new Meter(request, [], NOTHING) : undefined;
+}
+
+const NOTHING = () => ({});
+
+/** The tokens of a request that nobody has counted so far, where it has a price or stands in the ledger. */
+export function estimatedFor(request: Estimated): Meter | undefined {
+  if (request.price === undefined && request.exchange.entry === 0) return undefined;
+  request.meter ??= meterOf(request);
+  return request.meter;
+}
+
+/** What is reserved for it, as the ledger has it: what it is charged with where nobody can say what it has used. */
 export function reservedFor(
-  request: Request & { readonly admission: Admission | undefined },
+  request: Request & Estimated & { readonly admission: Admission | undefined },
 ): ReturnType<ForwardedEvent['reserved']> {
+  request.meter ??= meterOf(request);
   const { inputTokens, outputTokens, credits: cost } = demandOf(request);
   return { inputTokens, outputTokens, cost, charges: request.admission?.charges() };
 }

@@ -27,7 +27,7 @@ import type { Order } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { account } from './account.ts';
 import { answerLines, corsLines, errorLines, leftLines } from './answerlines.ts';
-import { reservedFor } from './demand.ts';
+import { estimatedFor, reservedFor } from './demand.ts';
 import { grpcFields } from './grpc.ts';
 import type { Host } from './host.ts';
 import type { Meter } from './meter.ts';
@@ -156,6 +156,10 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
 
   reserved(): ReturnType<typeof reservedFor> {
     return reservedFor(this);
+  }
+
+  estimated(): Meter | undefined {
+    return estimatedFor(this);
   }
 
   get tokens(): number {

@@ -21,6 +21,8 @@ export interface Ended {
   /** What its body says; undefined: not read. */
   readonly peek: { readonly background: boolean } | undefined;
   readonly meter: Meter | undefined;
+  /** The same where no limit has asked for it, but somebody wants to know; undefined: nobody, or nothing can be told. */
+  estimated(): Meter | undefined;
   readonly progress: UsageProgress | undefined;
   readonly guard: StreamGuard | undefined;
   /** Who counts its tokens; undefined: nobody. */
@@ -39,7 +41,7 @@ export interface Known {
 
 /** The usage as far as it is known at the end, the rest by estimate. */
 export function knownUsage(request: Ended, outcome: Outcome): Known {
-  const { progress, guard, meter, operation } = request;
+  const { progress, guard, operation } = request;
   const said = progress?.usage;
   const free = operation === undefined || !costsTokens(operation);
   // Some servers fill in nothing but zeros.
@@ -48,11 +50,12 @@ export function knownUsage(request: Ended, outcome: Outcome): Known {
   const none = said?.outputTokens === 0 && (progress?.tokens !== 0 || (!input && generates(request)));
   const output = whole && !none;
   if (said !== undefined && input && output) return { usage: said, input, output };
+  const meter = request.meter ?? (reached(request, outcome) ? request.estimated() : undefined);
   // Of a stream that was ended here, what the client has got and was told; the server may have been further.
   const pieces = guard?.done === true ? guard.tokens : Math.max(progress?.tokens ?? 0, guard?.tokens ?? 0);
   const outputTokens = output
     ? said.outputTokens
-    : Math.max(said?.outputTokens ?? 0, pieces, meter === undefined ? 0 : unseen(request, outcome));
+    : Math.max(said?.outputTokens ?? 0, pieces, meter === undefined ? 0 : unseen(request, meter, outcome));
   const inputTokens = input
     ? said.inputTokens
     : meter !== undefined && reached(request, outcome)
@@ -108,10 +111,10 @@ function reached({ exchange }: Ended, outcome: Outcome): boolean {
 }
 
 /** Output that nobody has counted: of answers that are no streams, or could not be read. */
-function unseen(request: Ended, outcome: Outcome): number {
-  const { exchange, progress, meter } = request;
+function unseen(request: Ended, meter: Meter, outcome: Outcome): number {
+  const { exchange, progress } = request;
   if (!generates(request) || !reached(request, outcome)) return 0;
-  const reserved = meter?.outputTokens ?? 0;
+  const reserved = meter.outputTokens;
   // Nobody could read it, such as a server's answer that is compressed although it was told not to.
   if (progress === undefined && exchange.firstByteAt > 0)
     return Math.max(reserved, Math.ceil(exchange.responseBytes / BYTES_PER_TOKEN));

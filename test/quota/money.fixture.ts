@@ -31,14 +31,19 @@ export const costOfTokens = (input: number, output: number): number => input * 3
 export async function startServer(t: { after(fn: () => void): void }) {
   /** Request id → output tokens that it was told to have used. */
   const produced = new Map<string, number>();
-  const server = createServer((request, response) => void answer(request, response, produced).catch(() => {}));
+  /** Ids of all requests that have come. */
+  const asked = new Set<string>();
+  const server = createServer((request, response) => {
+    asked.add(request.headers['x-request-id'] as string);
+    answer(request, response, produced).catch(() => {});
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => {
     server.close();
     server.closeAllConnections();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, produced };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, produced, asked };
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, produced: Map<string, number>) {
@@ -85,9 +90,15 @@ export function house(t: { after(fn: () => void): void }, serverUrl: string, mor
 }
 
 /** One call. */
-export function call(gateway: Gateway, order: Order, more: Record<string, unknown> = {}): Promise<Response> {
+export function call(
+  gateway: Gateway,
+  order: Order,
+  more: Record<string, unknown> = {},
+  signal?: AbortSignal,
+): Promise<Response> {
   return fetch(`${gateway.url}/v1/chat/completions`, {
     method: 'POST',
+    signal: signal ?? null,
     headers: { 'content-type': 'application/json', connection: 'close' },
     body: JSON.stringify({
       model: 'm',

@@ -3,7 +3,7 @@
  * never more than a limit allows. What a worker held when it died is taken for used, except permits, which come back.
  */
 import type { Clock } from '../../kernel/clock.ts';
-import { spareOf } from './ahead.ts';
+import { aheadOf } from './ahead.ts';
 import { type Account, type Book, evict, newBook, newCounter, sweep } from './book.ts';
 import { CalendarCounter } from './calendarcounter.ts';
 import { closeHolder } from './closing.ts';
@@ -238,7 +238,7 @@ export class LocalAuthority implements Authority {
     if (ask.need > 0 && free < ask.least) retryAfterMs = counter.retryAfter(Math.max(ask.least - extra, 0), now);
     else {
       units = Math.max(0, Math.min(ask.need, free));
-      if (units === ask.need) units += Math.max(0, Math.min(ask.wish, spareOf(book.rule.limit + extra, free - units)));
+      if (units === ask.need) units += aheadOf(ask, book.rule.limit + extra, free - units);
       counter.hold(units, now);
       holding.granted += units;
     }

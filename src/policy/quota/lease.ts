@@ -7,6 +7,8 @@ import { calmMs, leaseMs, type Rule } from './rule.ts';
 
 /** From this part of a limit on that is free there is no hurry. */
 const CALM_SHARE = 3 / 4;
+/** Below this part what is left is scarce. */
+const SCARCE_SHARE = 1 / 4;
 /** Such a part of a limit may lie idle or untold in each worker for a while: so little that nobody misses it. */
 const CHANGE_PART = 512;
 /** For this long at most (milliseconds). */
@@ -166,8 +168,11 @@ export class Lease {
     const { leaseMs, calmMs, change, permits, rule, leases } = this.owner;
     const { idle, flight, free, used, usedTold, back, backTold } = this;
     if (permits || this.lost || leases.size > KEYS_EASY) return leaseMs;
-    if (idle + Math.max(used - usedTold, back - backTold) <= change * 2) return CHANGE_MS;
-    return free + idle + flight >= rule.limit * CALM_SHARE ? calmMs : leaseMs;
+    const left = free + idle + flight;
+    const little = idle + Math.max(used - usedTold, back - backTold) <= change * 2;
+    // Towards the end of a limit others may need even that.
+    if (little && left >= rule.limit * SCARCE_SHARE) return CHANGE_MS;
+    return left >= rule.limit * CALM_SHARE ? calmMs : leaseMs;
   }
 
   /** Something is to be told. */

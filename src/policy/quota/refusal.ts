@@ -29,9 +29,10 @@ export function refusalFor({ rule, retryAfterMs, lost }: Exhausted): GatehouseEr
   });
 }
 
-/** Said without the amount: it is nobody's business but the owner's. A client that tries again at once tries in vain. */
+/** Said without the amount: it is nobody's business but the owner's. Until the next period a client tries again in vain. */
 function spent(budget: string, retryAfterMs: number): GatehouseError {
-  const detail = { rule: budget, fields: [['x-should-retry', 'false']] as const };
+  const again = retryAfterMs <= UNKNOWN_WAIT;
+  const detail = { rule: budget, fields: [['x-should-retry', String(again)]] as const };
   if (retryAfterMs === Number.POSITIVE_INFINITY)
     return new GatehouseError(
       'insufficient_quota',
@@ -39,7 +40,7 @@ function spent(budget: string, retryAfterMs: number): GatehouseError {
       detail,
     );
   const wait = Math.ceil(retryAfterMs);
-  if (wait <= UNKNOWN_WAIT) {
+  if (again) {
     const message = `what is left of the budget ${budget} is reserved for requests under way`;
     return new GatehouseError('insufficient_quota', message, { ...detail, retryAfterMs: wait });
   }
