@@ -18,7 +18,8 @@ interface Request extends Priced {
 /** What is reserved for a request. */
 export function demandOf(request: Request): Demand {
   const { body, exchange, meter } = request;
-  const bytes = Math.max(0, body?.length ?? exchange.requestLength);
+  // What nobody knows yet is one at least: who asks for nothing does not hear what others owe.
+  const bytes = Math.max(1, body?.length ?? exchange.requestLength);
   const inputTokens = meter?.promptTokens ?? 0;
   const outputTokens = meter?.outputTokens ?? 0;
   const credits = creditsFor(request, inputTokens, outputTokens);

@@ -55,6 +55,11 @@ test('an error keeps what is said beyond its code; close can be overruled', () =
     [error.status, error.message, error.rule, error.param, error.retryAfterMs, error.close, error.fields],
     [429, 'wait', 'r', 'p', 5, true, fields],
   );
+  assert.equal(
+    new GatehouseError('rate_limited', '', { retryAfterMs: 263.6675 }).retryAfterMs,
+    264,
+    'whole milliseconds',
+  );
   assert.equal(new GatehouseError('rate_limited', '').close, false);
   assert.equal(new GatehouseError('bad_request', '', { close: false }).close, false);
 });

@@ -97,7 +97,7 @@ export class GatehouseError {
     this.rule = detail?.rule;
     this.toldRule = detail?.quiet === true ? undefined : detail?.rule;
     this.param = detail?.param;
-    this.retryAfterMs = detail?.retryAfterMs;
+    this.retryAfterMs = detail?.retryAfterMs === undefined ? undefined : Math.ceil(detail.retryAfterMs);
     this.#status = detail?.status ?? TABLE[code][0];
     this.close = detail?.close ?? TABLE[code][2];
     this.fields = detail?.fields;

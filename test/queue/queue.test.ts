@@ -151,6 +151,8 @@ test('who waits too long is told so; the place is not lost', async (t) => {
   const late = await fetch(`${gateway.url}/late`);
   assert.equal(late.status, 503);
   assert.match(late.headers.get('proxy-status') ?? '', /queue_timeout/);
+  assert.equal(late.headers.get('x-gatehouse-queue-position'), '1');
+  assert.match(late.headers.get('x-gatehouse-queue-wait') ?? '', /^[1-9]\d*$/);
   server.answer();
   assert.equal((await first).status, 200);
   const next = fetch(`${gateway.url}/next`);

@@ -7,7 +7,7 @@ import { type Gateway, startGateway } from '../gateway.ts';
 import { rawClient } from '../raw.ts';
 
 /** An upstream that answers everything with this, and a gateway with this limit. */
-async function start(t: TestContext, limit: object, answer: string): Promise<Gateway> {
+async function start(t: TestContext, limit: object, answer: string, workers = 1): Promise<Gateway> {
   const server = createServer((request, response) => {
     request.resume();
     request.on('end', () => {
@@ -19,6 +19,7 @@ async function start(t: TestContext, limit: object, answer: string): Promise<Gat
   t.after(() => server.close());
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const gateway = await startGateway({
+    workers,
     listeners: { public: { address: '127.0.0.1:0' } },
     upstreams: { up: { protocol: 'openai', endpoints: [{ url }] } },
     routes: [{ name: 'r', upstream: 'up', limits: [{ name: 'l', key: 'resource', ...limit }] }],
@@ -67,6 +68,21 @@ test('bytes that nobody announced are paid before anything else begins', async (
   await client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n');
   assert.equal((await client.read()).status, 429, 'a body of unknown length');
   client.close();
+});
+
+test('what bodies of unknown length have used at one worker holds at all of them', async (t) => {
+  const gateway = await start(t, { bytes: '2KiB/min' }, '', 4);
+  const body = `5dc\r\n${'x'.repeat(1500)}\r\n0\r\n\r\n`;
+  let passed = 0;
+  for (let i = 0; i < 8; i++) {
+    const client = await rawClient(gateway.port);
+    await client.send(`POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${body}`);
+    const { status } = await client.read();
+    client.close();
+    if (status === 200) await usedReaches(gateway, 1500 * ++passed);
+    else assert.equal(status, 429);
+  }
+  assert.ok(passed >= 1 && passed <= 2, `${passed} of 8`);
 });
 
 test('a bound on the output that only the server can read is refused where tokens are counted', async (t) => {

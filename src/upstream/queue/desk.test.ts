@@ -29,10 +29,11 @@ function makeQueue(settings: object = {}) {
     clock,
     events,
     deadlines: new Deadlines(clock),
-    ask: async (said) => authority.serve(0, said),
+    ask: async (said) => (silent ? undefined : authority.serve(0, said)),
   });
   const queue = queues.of('up', config) as UpstreamQueue;
   let down = false;
+  let silent = false;
   queue.adopt(
     config,
     () => (down ? [] : ['e']),
@@ -78,7 +79,10 @@ function makeQueue(settings: object = {}) {
     down = true;
     queue.changed();
   };
-  return { clock, authority, queue, left, called, enter, serve, fail, takeAway };
+  const silence = () => {
+    silent = true;
+  };
+  return { clock, authority, queue, silence, left, called, enter, serve, fail, takeAway };
 }
 
 test('who cannot have its turn in time is refused at once, with its position and the wait that is expected', async () => {
@@ -97,6 +101,20 @@ test('who cannot have its turn in time is refused at once, with its position and
   await enter('live', { priority: 90, patienceMs: 1000 });
   await serve(100);
   assert.equal(called.at(-1), 'live');
+});
+
+test('when nobody says where it stood, the refusal tells the longest wait', async () => {
+  const { clock, enter, fail, called, silence } = makeQueue({ wait: '2s' });
+  await enter('first');
+  await enter('second');
+  silence();
+  clock.advance(2100);
+  await turn();
+  assert.deepEqual(fail('second'), [undefined, undefined, undefined]);
+  clock.advance(1100);
+  await turn();
+  assert.deepEqual(fail('second'), ['queue_timeout', undefined, '2']);
+  assert.deepEqual(called, ['first']);
 });
 
 test('its own deadline, the longest wait, and the state for operators', async () => {
@@ -118,7 +136,9 @@ test('its own deadline, the longest wait, and the state for operators', async ()
   assert.deepEqual(fail('due')[0], 'total_timeout');
   clock.advance(1500);
   await turn();
-  assert.deepEqual([fail('patient')[0], fail('low')[0]], ['queue_timeout', 'queue_timeout']);
+  assert.deepEqual(fail('patient').slice(0, 2), ['queue_timeout', '1']);
+  assert.deepEqual(fail('low').slice(0, 2), ['queue_timeout', '1']);
+  assert.match(fail('low')[2] ?? '', /^[1-9]\d*$/);
   assert.deepEqual(left.slice(-3), ['deadline', 'timeout', 'timeout']);
   assert.equal(authority.standings()[0]?.waiting, 0);
 });

@@ -134,7 +134,7 @@ export class Desk {
     if (waiter === undefined) return;
     this.#waiting.get(worker)?.delete(id);
     this.#queue.remove(waiter);
-    waiter.value.answer({ type: 'left' });
+    waiter.value.answer({ type: 'left', ...this.#prospect(waiter) });
   }
 
   /** A worker tells what has changed. */
@@ -258,8 +258,13 @@ export class Desk {
   #refuse(waiter: Waiter<Applicant>, reason: RefusedFor): void {
     const { worker, id, answer } = waiter.value;
     this.#waiting.get(worker)?.delete(id);
-    const ahead = this.#queue.before(waiter.priority);
-    answer({ type: 'refused', reason, ahead, waitMs: (ahead + 1) * this.#interval });
+    answer({ type: 'refused', reason, ...this.#prospect(waiter) });
+  }
+
+  /** What one like this would find. */
+  #prospect({ priority }: Waiter<Applicant>): { ahead: number; waitMs: number } {
+    const ahead = this.#queue.before(priority);
+    return { ahead, waitMs: (ahead + 1) * this.#interval };
   }
 
   #of(worker: number): Map<number, Waiter<Applicant>> {

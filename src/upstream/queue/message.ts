@@ -63,11 +63,17 @@ export type QueueAnswer =
     }
   | {
       type: 'refused';
-      reason: RefusedFor /** Waiting before it, and how long that would take. */;
+      reason: RefusedFor;
+      /** Waiting before it, and how long that would take. */
       ahead: number;
       waitMs: number;
     }
-  | { type: 'left' };
+  | {
+      type: 'left';
+      /** The same, if it came anew. */
+      ahead: number;
+      waitMs: number;
+    };
 
 /** Told to every worker: whether somebody waits, so that nobody keeps places that are not in use. */
 export interface BusyNote {

@@ -8,6 +8,9 @@ import type { Seats } from './seats.ts';
 /** Why a wait has ended. */
 export type WaitEnd = 'served' | 'left' | 'timeout' | 'deadline' | 'full' | 'evicted' | 'late' | 'lost' | 'stranded';
 
+/** How long one whose time is over waits to hear where it stood, in milliseconds. */
+const PARTING_MS = 1000;
+
 /** What a ticket needs of its queue. */
 export interface TicketHost {
   readonly name: string;
@@ -33,6 +36,8 @@ export class Ticket implements Timed {
   readonly #own: boolean;
   readonly #done: (error: GatehouseError | undefined) => void;
   #over = false;
+  /** Its longest wait is over, after this many milliseconds: it only waits to hear where it stood. */
+  #waited = -1;
 
   /** `done` is called once, unless it is cancelled: with nothing when there is a place, which is to be taken in the same turn. */
   constructor(
@@ -62,11 +67,14 @@ export class Ticket implements Timed {
       if (!this.#over) this.#end('served', undefined);
     } else if (answer.type === 'refused' && !this.#over) {
       this.#end(answer.reason, refusal(this.#host.name, answer.reason, answer.ahead, answer.waitMs));
+    } else if (answer.type === 'left' && !this.#over) {
+      this.#timeout([['x-gatehouse-queue-position', String(answer.ahead + 1)], waitField(answer.waitMs)]);
     }
   }
 
   /** Nobody has answered. */
   failed(): void {
+    if (this.#waited >= 0 && !this.#over) this.#timeout([waitField(this.#host.wait)]);
     const what = `nobody can say whether upstream ${this.#host.name} has a place; try again`;
     if (!this.#over) this.#end('lost', new GatehouseError('queue_full', what, { retryAfterMs: 1000 }));
   }
@@ -89,21 +97,26 @@ export class Ticket implements Timed {
 
   onDeadline(now: number): void {
     this.deadline = Number.POSITIVE_INFINITY;
+    if (this.#waited >= 0) {
+      this.#timeout([waitField(this.#host.wait)]);
+      return;
+    }
+    const waited = Math.round(now - this.since);
+    if (this.#own) {
+      this.#host.leave(this.id);
+      const what = `the request's time was over after ${formatDuration(waited)} in the queue of ${this.#host.name}`;
+      this.#end('deadline', new GatehouseError('total_timeout', what));
+      return;
+    }
+    this.#waited = waited;
+    this.deadline = now + PARTING_MS;
     this.#host.leave(this.id);
-    const waited = formatDuration(Math.round(now - this.since));
-    const { name } = this.#host;
-    if (this.#own)
-      this.#end(
-        'deadline',
-        new GatehouseError('total_timeout', `the request's time was over after ${waited} in the queue of ${name}`),
-      );
-    else
-      this.#end(
-        'timeout',
-        new GatehouseError('queue_timeout', `upstream ${name} had no place within ${waited} (queue.wait)`, {
-          retryAfterMs: this.#host.wait,
-        }),
-      );
+  }
+
+  #timeout(fields: readonly (readonly [string, string])[]): void {
+    const { name, wait } = this.#host;
+    const what = `upstream ${name} had no place within ${formatDuration(Math.max(0, this.#waited))} (queue.wait)`;
+    this.#end('timeout', new GatehouseError('queue_timeout', what, { retryAfterMs: wait, fields }));
   }
 
   #end(end: WaitEnd, error: GatehouseError | undefined): void {
@@ -121,12 +134,13 @@ const WHY = {
 } as const;
 
 function refusal(upstream: string, reason: keyof typeof WHY, ahead: number, waitMs: number): GatehouseError {
-  const seconds = Math.max(1, Math.ceil(waitMs / 1000));
+  const field = waitField(waitMs);
   return new GatehouseError('queue_full', `upstream ${upstream} has no place for this request: ${WHY[reason]}`, {
-    retryAfterMs: seconds * 1000,
-    fields: [
-      ['x-gatehouse-queue-position', String(ahead + 1)],
-      ['x-gatehouse-queue-wait', String(seconds)],
-    ],
+    retryAfterMs: Number(field[1]) * 1000,
+    fields: [['x-gatehouse-queue-position', String(ahead + 1)], field],
   });
+}
+
+function waitField(waitMs: number): readonly [string, string] {
+  return ['x-gatehouse-queue-wait', String(Math.max(1, Math.ceil(waitMs / 1000)))];
 }
