@@ -12,9 +12,12 @@ import { keyOf, spentOf } from './spent.ts';
 
 /** Documents that say which alerts were given. */
 const ALERT_KIND = 'budgetAlert';
-/** How often what others have spent is read again, and how often where less than half is left (milliseconds). */
+/** How often what others have spent is read again, and how often where that may matter soon (milliseconds). */
 const REFRESH_MS = 10_000;
 const NEAR_MS = 1000;
+/** That is from this part of a budget on, or where we have spent such a part since it was read. */
+const NEAR_SHARE = 1 / 4;
+const FRESH_SHARE = 1 / 10;
 /** Keys that are read again at once. */
 const REFRESH_MOST = 500;
 /** Documents that say how much of what was spent is forgotten. */
@@ -54,6 +57,8 @@ interface Open {
   forgiven: number;
   /** When it was last read (monotonic). */
   countedAt: number;
+  /** What was used then, as far as we knew. */
+  usedThen: number;
   /** How many of its alerts were given. */
   alerts: number;
 }
@@ -171,15 +176,17 @@ export class Budgets {
   }
 
   /** Nobody else writes to a store of our own; of one that nodes share nobody tells us. */
-  #isDue({ rule, key, countedAt }: Open): boolean {
+  #isDue({ rule, key, countedAt, usedThen }: Open): boolean {
     const { clock, authority, store } = this.#parts;
     if (store()?.driver !== 'postgres') return false;
     const age = clock.now() - countedAt;
     if (age < NEAR_MS) return false;
+    if (age >= REFRESH_MS) return true;
     const found = this.#rules.find(({ name }) => name === rule);
-    return (
-      age >= REFRESH_MS || (found !== undefined && authority.usedOf(rule, key) * 2 >= authority.limitOf(found, key))
-    );
+    if (found === undefined) return false;
+    const [used, limit] = [authority.usedOf(rule, key), authority.limitOf(found, key)];
+    // Each of the others may have spent as much since then as we have.
+    return used >= limit * NEAR_SHARE || used - usedThen >= limit * FRESH_SHARE;
   }
 
   #opened(rule: string, key: string): Promise<void> {
@@ -196,7 +203,8 @@ export class Budgets {
     const startedAt = this.#periods.get(rule)?.startedAt;
     if (startedAt === undefined) return;
     // What stood in the ledger before this, and is ours, came from a key that was forgotten: it counts as that of others.
-    const open: Open = { rule, key, startedAt, own: 0, spent: 0, reserved: 0, forgiven: 0, countedAt: 0, alerts: 0 };
+    const none = { own: 0, spent: 0, reserved: 0, forgiven: 0, countedAt: 0, usedThen: 0, alerts: 0 };
+    const open: Open = { rule, key, startedAt, ...none };
     const forgiven = await this.#parts.store()?.get<{ cost: number }>(FORGIVEN_KIND, this.#periodOf(open));
     if (forgiven !== undefined) open.forgiven = forgiven.value.cost;
     await this.#count(open, this.#beside());
@@ -216,6 +224,7 @@ export class Budgets {
     open.reserved = beside.get(idOf(open.rule, open.key)) ?? 0;
     const outside = Math.max(0, open.spent - open.own - open.forgiven) + open.reserved;
     this.#parts.authority.setOutside(open.rule, open.key, outside, open.startedAt);
+    open.usedThen = this.#parts.authority.usedOf(open.rule, open.key);
   }
 
   /** What is reserved for requests that workers of others have under way, by key of a budget. */
@@ -253,14 +262,16 @@ export class Budgets {
     const limit = authority.limitOf(rule, open.key);
     // What was reserved by a worker that died counts as used; what another place counts, such as Redis, is known by the ledger.
     const used = Math.max(authority.usedOf(open.rule, open.key), open.spent - open.forgiven);
+    // A single large request that was refused says nothing of how much is left.
+    const over = used * 2 >= limit && authority.exhausted(open.rule, open.key);
     while (open.alerts < shares.length) {
       const share = shares[open.alerts] as number;
-      if (used < limit * share || used === 0) return;
+      if (used === 0 || (used < limit * share && !over)) return;
       open.alerts++;
       if (!(await this.#first(open, share))) continue;
       const percent = Math.round(share * 100);
       const budget = open.rule.replace(/^budget:/, '');
-      const message = `budget ${budget}: ${percent} % of ${formatCost(limit)} is spent by ${sayKey(open.key)} (${formatCost(used)})`;
+      const message = `budget ${budget}: ${percent} % of ${formatCost(limit)} is spent by ${sayKey(open.key)} (${formatCost(used)})${used < limit * share ? '; what is left is less than a request needs' : ''}`;
       notice({
         level: 'warn',
         message,

@@ -26,4 +26,22 @@ test('a budget for three requests serves three', async (t) => {
   const refused = await call(gateway, { tokens: 1, pace: 0 });
   assert.equal(refused.status, 429);
   await refused.text();
+  await gateway.waitFor(/budget small: 100 %/);
+});
+
+test('who has spent all that a request could be paid with is told, though something is left', async (t) => {
+  const server = await startServer(t);
+  const prices = { models: { m: { input: '0', output: '0', perRequest: '0.001' } } };
+  const budgets = [{ name: 'odd', key: 'resource', credits: '0.0025/day' }];
+  const { start } = house(t, server.url, { prices, budgets, workers: 1 });
+  const gateway = await start();
+  t.after(() => gateway.stop());
+  const statuses: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const answer = await call(gateway, { tokens: 1, pace: 0 });
+    await answer.text();
+    statuses.push(answer.status);
+  }
+  assert.deepEqual(statuses, [200, 200, 429]);
+  await gateway.waitFor(/budget odd: 100 % .*less than a request needs/);
 });

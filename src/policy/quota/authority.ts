@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { aheadOf } from './ahead.ts';
-import { type Account, type Book, evict, newBook, newCounter, sweep } from './book.ts';
+import { type Account, type Book, evict, newAccount, newBook, newCounter, noteEnd, sweep } from './book.ts';
 import { CalendarCounter } from './calendarcounter.ts';
 import { closeHolder } from './closing.ts';
 import { handOver, takeBack, takeOver } from './handover.ts';
@@ -128,7 +128,7 @@ export class LocalAuthority implements Authority {
     const counter = book.counters.make(now);
     for (const { granted, back } of account.holdings) counter.hold(granted - back, now);
     account.counter = counter;
-    account.outside = 0;
+    account.outside = account.endedUntil = 0;
     return true;
   }
 
@@ -168,6 +168,11 @@ export class LocalAuthority implements Authority {
   usedOf(rule: string, key: string): number {
     const counter = this.#books.get(rule)?.accounts.get(key)?.counter;
     return counter instanceof CalendarCounter ? counter.used(this.#clock.now()) : 0;
+  }
+
+  /** A request was refused because what is left of a budget is less than it needs, in the period that runs. */
+  exhausted(rule: string, key: string): boolean {
+    return (this.#books.get(rule)?.accounts.get(key)?.endedUntil ?? 0) > this.#clock.now();
   }
 
   #extraOf(rule: Rule, key: string): number {
@@ -235,8 +240,10 @@ export class LocalAuthority implements Authority {
     const free = Math.floor(counter.free(now)) + extra;
     let units = 0;
     let retryAfterMs = 0;
-    if (ask.need > 0 && free < ask.least) retryAfterMs = counter.retryAfter(Math.max(ask.least - extra, 0), now);
-    else {
+    if (ask.need > 0 && free < ask.least) {
+      retryAfterMs = counter.retryAfter(Math.max(ask.least - extra, 0), now);
+      if (book.rule.budget !== undefined) noteEnd(account, retryAfterMs, now);
+    } else {
       units = Math.max(0, Math.min(ask.need, free));
       if (units === ask.need) units += aheadOf(ask, book.rule.limit + extra, free - units);
       counter.hold(units, now);
@@ -284,14 +291,7 @@ export class LocalAuthority implements Authority {
     const { known } = book.rule;
     if (known || accounts.size <= this.#maxKeys / 2) sweep(book, now);
     else if (accounts.size >= this.#maxKeys && evict(book, now, this.#maxKeys, this.#random)) this.evicted++;
-    account = {
-      counter: newCounter(book, key, now),
-      extra: this.#extraOf(book.rule, key),
-      outside: 0,
-      outsideIn: 0,
-      holdings: [],
-      given: 0,
-    };
+    account = newAccount(newCounter(book, key, now), this.#extraOf(book.rule, key));
     accounts.set(key, account);
     return account;
   }

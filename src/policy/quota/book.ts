@@ -1,5 +1,5 @@
 /** What an authority counts of one rule, key by key. */
-import type { Counter } from './counter.ts';
+import { type Counter, UNKNOWN_WAIT } from './counter.ts';
 import { Eldest } from './eldest.ts';
 import type { Holding } from './holding.ts';
 import { Remains } from './remains.ts';
@@ -23,6 +23,8 @@ export interface Account {
   holdings: Holding[];
   /** Units that another process grants. */
   given: number;
+  /** Of a budget that has refused because it is spent: when its period ends (monotonic milliseconds). */
+  endedUntil: number;
 }
 
 /** One rule with its accounts. */
@@ -42,6 +44,17 @@ export interface Book {
 export function newBook(rule: Rule, counters: Counters): Book {
   const accounts = new Map<string, Account>();
   return { rule, counters, accounts, eldest: new Eldest(accounts), remains: undefined, told: undefined };
+}
+
+/** An account of which nobody holds anything. */
+export function newAccount(counter: Counter, extra: number): Account {
+  return { counter, extra, outside: 0, outsideIn: 0, holdings: [], given: 0, endedUntil: 0 };
+}
+
+/** A budget has refused: notes it, unless it will do until what is under way has ended, or would never do. */
+export function noteEnd(account: Account, retryAfterMs: number, now: number): void {
+  if (retryAfterMs > UNKNOWN_WAIT && retryAfterMs !== Number.POSITIVE_INFINITY)
+    account.endedUntil = now + account.counter.resetMs(now);
 }
 
 /** What is counted of a key at first: nothing, or what was counted when it had to go. */
