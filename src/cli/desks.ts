@@ -76,7 +76,6 @@ export class Desks {
     this.#links = links;
     this.kept = kept;
     this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
-    this.queues = new NodeQueues(clock, config, services, notice, () => this.limits.status().store?.nodes ?? 0);
     const { limits } = this;
     this.queues = new NodeQueues(clock, config, services, notice, () => limits.status().store?.nodes ?? 0);
     this.usage = new NodeUsage({ clock, folder, owner, limits, store: () => kept.store, notice, metrics: own.usage });
