@@ -131,7 +131,8 @@ const CAUSES: Partial<Record<ErrorCode, string>> = {
     'Who calls cannot be told at the moment: the keys that tokens are signed with have not been had yet. The log says why.',
   queue_full:
     'As many requests wait for the upstream as may, or this one would wait too long. `Retry-After` and `x-gatehouse-queue-wait` say how long the wait would be, `x-gatehouse-queue-position` how many are before it. See `queue` of the upstream.',
-  queue_timeout: 'The request has waited for a place at a server as long as it may (`queue.wait` of the upstream). `x-gatehouse-queue-position` and `x-gatehouse-queue-wait` say what it would find if it came now.',
+  queue_timeout:
+    'The request has waited for a place at a server as long as it may (`queue.wait` of the upstream). `x-gatehouse-queue-position` and `x-gatehouse-queue-wait` say what it would find if it came now.',
   load_shed:
     'This gateway is near a limit of `overload` and refuses what is newest and least important. The rule names the limit.',
   ledger_unavailable:

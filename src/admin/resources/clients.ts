@@ -71,9 +71,11 @@ export const clients: Resource<ClientDocument> = {
       ]);
     const value = { ...rest, id, ...(hash === undefined ? {} : { hash }) };
     if (rest.disabled === disabled) return { id, value };
-    const also = rest.disabled ? [tokensEnd('client', id, now)] : await tokensBegin(store, 'client', id, now);
+    const also = rest.disabled
+      ? [await tokensEnd(store, 'client', id, now)]
+      : await tokensBegin(store, 'client', id, now);
     return { id, value, also };
   },
-  gone: async ({ id }, { now }) => [tokensEnd('client', id, now)],
+  gone: async ({ id }, { store, now }) => [await tokensEnd(store, 'client', id, now)],
   parentOf: ({ tenant }) => tenant,
 };

@@ -2,8 +2,8 @@
  * Tokens end with the key or client that they were made for: the writes that say so, for the transaction that ends it, so that
  * no worker ever learns of the one without the other.
  */
-import { REVOCATION_KIND, revocationPut } from '../../policy/access/access.ts';
-import { endOfSecond, OWN_ISSUER, TOKEN_LIFETIME_MAX_MS } from '../../policy/token/config.ts';
+import { REVOCATION_KIND, type Revocation, revocationPut } from '../../policy/access/access.ts';
+import { datedUpTo, OWN_ISSUER, TOKEN_LIFETIME_MAX_MS } from '../../policy/token/config.ts';
 import type { Store, Write } from '../../store/store.ts';
 
 /** Tokens hold a little longer than they say: clocks differ. */
@@ -14,9 +14,17 @@ type Owner = 'session' | 'client';
 
 const forgottenAt = (now: number): number => now + TOKEN_LIFETIME_MAX_MS + SKEW_MS;
 
+/** What stands in the store of the tokens of a key or client that have ended. */
+async function endedOf(store: Pick<Store, 'get'>, kind: Owner, value: string): Promise<Revocation | undefined> {
+  const { id } = revocationPut({ kind, issuer: OWN_ISSUER, value });
+  return (await store.get<Revocation>(REVOCATION_KIND, id))?.value;
+}
+
 /** The write that ends the tokens of a key or client, those to come as well. `now`: wall clock, milliseconds since 1970. */
-export function tokensEnd(kind: Owner, value: string, now: number): Write {
-  return revocationPut({ kind, issuer: OWN_ISSUER, value, forgetAt: forgottenAt(now) });
+export async function tokensEnd(store: Pick<Store, 'get'>, kind: Owner, value: string, now: number): Promise<Write> {
+  const ended = await endedOf(store, kind, value);
+  const endedBefore = ended?.issuedUpTo ?? ended?.endedBefore;
+  return revocationPut({ kind, issuer: OWN_ISSUER, value, endedBefore, forgetAt: forgottenAt(now) });
 }
 
 /**
@@ -29,7 +37,8 @@ export async function tokensBegin(
   value: string,
   now: number,
 ): Promise<readonly Write[]> {
-  const facts = { kind, issuer: OWN_ISSUER, value, forgetAt: forgottenAt(now) };
-  const ended = await store.get(REVOCATION_KIND, revocationPut(facts).id);
-  return ended === undefined ? [] : [revocationPut({ ...facts, issuedUpTo: endOfSecond(now) })];
+  const ended = await endedOf(store, kind, value);
+  if (ended === undefined) return [];
+  const issuedUpTo = datedUpTo(now, ended.issuedUpTo ?? ended.endedBefore);
+  return [revocationPut({ kind, issuer: OWN_ISSUER, value, issuedUpTo, forgetAt: forgottenAt(now) })];
 }

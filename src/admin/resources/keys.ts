@@ -110,7 +110,7 @@ export const keys: Resource<KeyDocument> = {
     const next = changeKey(value, all);
     const { store, now } = around;
     if (!isUsable(next, now)) {
-      return { id, value: next, also: isUsable(value, now) ? [tokensEnd('session', id, now)] : [] };
+      return { id, value: next, also: isUsable(value, now) ? [await tokensEnd(store, 'session', id, now)] : [] };
     }
     if (isUsable(value, now)) return { id, value: next };
     const owned = await ownedBy(store, value.tenant, value.principal);
@@ -124,7 +124,7 @@ export const keys: Resource<KeyDocument> = {
     return { id, value: next, also: [ownership(owned, [...usable, id]), ...begin] };
   },
   async gone({ id, value }, { store, now }) {
-    const ends = tokensEnd('session', id, now);
+    const ends = await tokensEnd(store, 'session', id, now);
     const owned = await ownedBy(store, value.tenant, value.principal);
     if (owned.version === 0) return [ends];
     const left = owned.keys.filter((one) => one.id !== id).map((one) => one.id);
@@ -147,9 +147,9 @@ export const keys: Resource<KeyDocument> = {
       order: z.strictObject({}),
       unconditional: true,
       answer,
-      run: async ({ id, value }, _: unknown, { now }): Promise<Acted> => ({
+      run: async ({ id, value }, _: unknown, { store, now }): Promise<Acted> => ({
         wanted: [{ id, value: revokeKey(value) }],
-        also: [tokensEnd('session', id, now)],
+        also: [await tokensEnd(store, 'session', id, now)],
         answered: 0,
       }),
     },
@@ -170,7 +170,7 @@ async function rotate(
     { id, value: old },
     { id: document.id, value: document, once: { key: secret } },
   ];
-  const ends = isUsable(old, now) ? [] : [tokensEnd('session', id, now)];
+  const ends = isUsable(old, now) ? [] : [await tokensEnd(store, 'session', id, now)];
   return { wanted, also: [ownership(owned, [...usable, id, document.id]), ...ends], answered: 1 };
 }
 

@@ -39,7 +39,7 @@ export const revocations: Resource<Revocation> = {
   fixed: [],
   ids: 'optional',
   replaces: true,
-  shown: (value) => withTimes(value, TIMES),
+  shown: ({ endedBefore: _, ...value }) => withTimes(value, TIMES),
   make: (id, wanted: Order, { now }) => ({ id: id ?? idOf(wanted), value: documentOf(wanted, now) }),
   changed: ({ id }, wanted: Order, { now }) => ({ id, value: documentOf(wanted, now) }),
   expiresAt: ({ forgetAt }) => forgetAt,

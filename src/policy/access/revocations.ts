@@ -12,6 +12,8 @@ export const revocationDocument = z.strictObject({
   value: z.string().min(1).max(1024),
   issuer: z.string().min(1).max(128).optional(),
   issuedUpTo: z.number().int().min(0).optional(),
+  /** Where all are ended: up to when those had been that were ended before. */
+  endedBefore: z.number().int().min(0).optional(),
   forgetAt: z.number().int().min(0).optional(),
 });
 

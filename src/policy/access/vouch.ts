@@ -10,7 +10,6 @@ import { KEY_KIND } from './directory.ts';
 import { type KeyDocument, keyDocument } from './document.ts';
 import type { TokenAuthority } from './jwt/authority.ts';
 import { FAULTS } from './jwt/fault.ts';
-import { sha256 } from './jwt/hash.ts';
 import { normalUri, ProofChecker } from './jwt/proof.ts';
 import type { Revocation } from './jwt/revocation.ts';
 import { isOurs, keyFault } from './key.ts';
@@ -132,26 +131,30 @@ export class Voucher {
     for (const kind of KINDS) {
       if (names[kind] === '') continue;
       for (const whose of [issuer, '']) {
-        const id = sha256(`${kind}\n${whose}\n${names[kind]}`);
-        const found = await this.#store.get<Revocation>(REVOCATION_KIND, id);
-        if (found !== undefined && names.issuedAt <= (found.value.issuedUpTo ?? Number.POSITIVE_INFINITY)) return true;
+        const found = await this.#ended({ kind, issuer: whose, value: names[kind] });
+        if (found !== undefined && names.issuedAt <= (found.issuedUpTo ?? Number.POSITIVE_INFINITY)) return true;
       }
     }
     return false;
   }
 
-  /** Up to when tokens of this issuer with these names were issued that are ended, where later ones are not. Wall clock; else 0. */
+  /** Up to when tokens of this issuer with these names were issued that have ended, later ones aside. Wall clock; 0 for none. */
   async endedUpTo(issuer: string, session: string, client: string): Promise<number> {
     let latest = 0;
-    for (const [kind, name] of [
+    for (const [kind, value] of [
       ['session', session],
       ['client', client],
-    ]) {
-      if (name === '') continue;
-      const found = await this.#store.get<Revocation>(REVOCATION_KIND, sha256(`${kind}\n${issuer}\n${name}`));
-      latest = Math.max(latest, found?.value.issuedUpTo ?? 0);
+    ] as const) {
+      if (value === '') continue;
+      const found = await this.#ended({ kind, issuer, value });
+      latest = Math.max(latest, found?.issuedUpTo ?? found?.endedBefore ?? 0);
     }
     return latest;
+  }
+
+  /** What the store has of a revocation. */
+  async #ended(named: Revocation): Promise<Revocation | undefined> {
+    return (await this.#store.get<Revocation>(REVOCATION_KIND, revocationPut(named).id))?.value;
   }
 
   /** Milliseconds for which guesses are held up. */

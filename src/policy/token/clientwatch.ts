@@ -2,7 +2,8 @@
  * Clients of the configuration that are taken out of it, or switched off, lose their tokens: which ones there were is kept in the
  * store, so that this holds for a change across a restart as well.
  */
-import { type DeclaredClient, endOfSecond, TOKEN_LIFETIME_MAX_MS } from './config.ts';
+import type { Put } from '../../store/store.ts';
+import { type DeclaredClient, datedUpTo, TOKEN_LIFETIME_MAX_MS } from './config.ts';
 import type { TokenParts } from './parts.ts';
 
 /** Kind and id of the document that holds which there were. */
@@ -15,17 +16,17 @@ const TRIES = 8;
 
 /** See the file's head. */
 export class ClientWatch {
-  readonly #parts: Pick<TokenParts, 'clock' | 'store' | 'revocation' | 'notice'>;
+  readonly #parts: Pick<TokenParts, 'clock' | 'store' | 'revocation' | 'endedUpTo' | 'notice'>;
   /** Those of this node's configuration before. */
   #before: readonly string[] = [];
 
-  constructor(parts: Pick<TokenParts, 'clock' | 'store' | 'revocation' | 'notice'>) {
+  constructor(parts: Pick<TokenParts, 'clock' | 'store' | 'revocation' | 'endedUpTo' | 'notice'>) {
     this.#parts = parts;
   }
 
   /** These are in force from now on. Rejects when the store cannot be asked. */
   async settle(clients: readonly Pick<DeclaredClient, 'id' | 'disabled'>[]): Promise<void> {
-    const { store, clock, revocation, notice } = this.#parts;
+    const { store, clock, revocation, endedUpTo, notice } = this.#parts;
     const ids = clients
       .filter(({ disabled }) => !disabled)
       .map(({ id }) => id)
@@ -38,15 +39,12 @@ export class ClientWatch {
       if (gone.length === 0 && kept.length === ids.length) break;
       const wall = clock.wall();
       const put = { op: 'put' as const, kind: KIND, id: ID, value: { ids }, expect: known?.version ?? 0 };
-      const ends = gone.map((value) =>
+      const ends: Put[] = [];
+      for (const value of gone) {
         // Where another node still has it, its next tokens hold.
-        revocation({
-          kind: 'client',
-          value,
-          issuedUpTo: endOfSecond(wall),
-          forgetAt: wall + TOKEN_LIFETIME_MAX_MS + SKEW_MS,
-        }),
-      );
+        const issuedUpTo = datedUpTo(wall, await endedUpTo('', value));
+        ends.push(revocation({ kind: 'client', value, issuedUpTo, forgetAt: wall + TOKEN_LIFETIME_MAX_MS + SKEW_MS }));
+      }
       const { ok } = await store.write([put, ...ends], { who: 'gatehouse', what: 'tokens.endWithClient' });
       if (!ok) continue;
       if (gone.length > 0)

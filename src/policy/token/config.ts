@@ -14,10 +14,12 @@ export const OWN_ISSUER = 'gatehouse';
 export const TOKEN_LIFETIME_MAX_MS = 86_400_000;
 
 /**
- * The last millisecond of a second, both on the wall clock: `iat` counts in whole seconds, so what ends tokens of before ends
- * those of this second, and the service dates the next one into the second after.
+ * Up to when tokens are dated that were given out before `now`, where those up to `before` have been ended already; milliseconds
+ * on the wall clock. `iat` counts in whole seconds, so what ends tokens of before ends those of this second, and the service
+ * dates the next one into the second after: ended once more within that second, it is this one that must end.
  */
-export const endOfSecond = (now: number): number => Math.floor(now / 1000) * 1000 + 999;
+export const datedUpTo = (now: number, before = 0): number =>
+  Math.max(Math.floor(now / 1000) * 1000 + 999, before + 1000);
 
 /** Grants by their names on the wire. */
 export const GRANTS = {

@@ -20,7 +20,10 @@ const RETRY_MS = 1000;
 /** Tokens to come: what covers them covers all. */
 const NO_NAMES = { id: '', principal: '', client: '', family: '', issuedAt: Number.POSITIVE_INFINITY };
 
-type WatchParts = Pick<TokenParts, 'clock' | 'store' | 'revocation' | 'isRevoked' | 'notice' | 'keyChange'>;
+type WatchParts = Pick<
+  TokenParts,
+  'clock' | 'store' | 'revocation' | 'endedUpTo' | 'isRevoked' | 'notice' | 'keyChange'
+>;
 
 /** See the file's head. */
 export class KeyWatch {
@@ -93,7 +96,9 @@ export class KeyWatch {
         }
         if (until === undefined || until >= now + this.lifetime) continue;
         // Later tokens of it hold no longer than itself. One of this second may be the first of a key that was just made.
-        writes.push(revocation({ kind: 'session', value, issuedUpTo: now - 1000, forgetAt }));
+        // Nor must what has ended live again.
+        const issuedUpTo = Math.max(now - 1000, await this.#parts.endedUpTo(value, ''));
+        writes.push(revocation({ kind: 'session', value, issuedUpTo, forgetAt }));
       }
       if (writes.length > 0) await store.write(writes, { who: 'gatehouse', what: 'tokens.endWithKey' });
       if (found.changes.some(({ kind }) => kind === SIGNING_KEY_KIND)) this.#rotated();

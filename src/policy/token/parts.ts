@@ -78,7 +78,7 @@ export interface TokenParts {
   /** The write that ends tokens in every worker. */
   revocation(ended: Ended): Put;
   isRevoked(names: TokenNames): Promise<boolean>;
-  /** Up to when tokens of a key (`session`, '' for none) or client were issued that are ended; 0 where none are, or all. */
+  /** Up to when tokens of a key (`session`, '' for none) or client were issued that have ended, before all were; 0 where none have. */
   endedUpTo(session: string, client: string): Promise<number>;
   /** Milliseconds for which guesses from there are not looked at; 0: they are. */
   hold(address: string, name: string): number;

@@ -20,6 +20,8 @@ export interface Revocation {
    * left out. A token that does not say when it was issued is ended in any case.
    */
   readonly issuedUpTo?: number | undefined;
+  /** Where `issuedUpTo` is left out: what it was before. Nothing to a worker; whoever lets new tokens hold begins after it. */
+  readonly endedBefore?: number | undefined;
   /** From then on it can be forgotten, since the tokens have expired by themselves. Wall clock; never when left out. */
   readonly forgetAt?: number | undefined;
 }
