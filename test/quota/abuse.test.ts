@@ -82,8 +82,7 @@ test('what bodies of unknown length have used at one worker holds at all of them
     if (status === 200) await usedReaches(gateway, 1500 * ++passed);
     else assert.equal(status, 429);
   }
-  // A worker that has a few units in hand already asks nobody: one each at most.
-  assert.ok(passed >= 1 && passed <= 4, `${passed} of 8`);
+  assert.ok(passed >= 1 && passed <= 2, `${passed} of 8`);
 });
 
 test('a bound on the output that only the server can read is refused where tokens are counted', async (t) => {

@@ -36,7 +36,8 @@ export class LeaseRule {
     // What money is left is for whoever asks next, wherever he is.
     const calm = rule.refill.type !== 'held' && rule.unit !== 'credits';
     this.calmMs = calm ? calmMs(rule) : this.leaseMs;
-    this.change = calm ? Math.floor(rule.limit / CHANGE_PART) : 0;
+    // Each byte in hand lets in a body of unknown length.
+    this.change = calm && rule.unit !== 'bytes' ? Math.floor(rule.limit / CHANGE_PART) : 0;
     this.permits = rule.refill.type === 'held';
   }
 }
@@ -121,7 +122,11 @@ export class Lease {
     this.used += used;
     this.idle += taken - kept;
     // What was used beyond that is no longer in hand either: else each idle unit would let in another of its kind.
-    if (used > taken) this.keep(Math.max(0, this.idle - (used - taken)));
+    if (used <= taken) return;
+    this.keep(Math.max(0, this.idle - (used - taken)));
+    // Nor is what was taken a measure of what comes next, to be fetched ahead.
+    this.taken = 0;
+    this.takenBefore = 0;
   }
 
   /** What is in hand beyond `units` goes back. */
