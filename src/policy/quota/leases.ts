@@ -41,12 +41,6 @@ const BELIEF_MS = 100;
 /** When the authority cannot be reached, ask again after this many milliseconds. */
 const UNREACHED_MS = 250;
 
-/**
- * Of what a request has not used of its reservation, this part of a limit goes back at once: others may be waiting for just that.
- * Less stays for the next request here.
- */
-const LUMP_SHARE = 32;
-
 /** See the file's head. */
 export class Leases {
   readonly #clock: Clock;
@@ -125,8 +119,9 @@ export class Leases {
   settle(lease: Lease, taken: number, used: number): void {
     lease.settle(taken, used);
     if (!lease.listed) this.#list(lease);
-    const { permits, rule } = lease.owner;
-    if (permits || taken - used < rule.limit / LUMP_SHARE) return;
+    const { permits, lump } = lease.owner;
+    // Others may be waiting for just that.
+    if (permits || taken - used < lump || lease.plenty) return;
     lease.giveBack();
     this.#want(lease);
   }
