@@ -39,7 +39,7 @@ export function rulesOf(limits: readonly LimitConfig[], where: string): NamedLim
 
 /** Budgets as the limits that they are, for everything. */
 export function budgetLimits(budgets: readonly BudgetConfig[]): LimitConfig[] {
-  return budgets.map(({ name, key, credits, only, timeZone, alerts, mode }) => {
+  return budgets.map(({ name, key, credits, only, timeZone, alerts, mode, onStoreLoss }) => {
     // Joined as keys are.
     const keys = Object.entries(only).map(([one, units]) => [one.replaceAll(' ', '\0'), units] as const);
     const budget = { key, alerts, only: Object.fromEntries(keys) };
@@ -50,9 +50,8 @@ export function budgetLimits(budgets: readonly BudgetConfig[]): LimitConfig[] {
       window: 'calendar',
       timeZone,
       mode,
-      // The ledger tells each node what the others have spent.
-      scope: 'node',
-      onStoreLoss: 'localShare',
+      scope: 'shared',
+      onStoreLoss,
       output: BUDGET_OUTPUT,
       budget,
     };
