@@ -129,6 +129,14 @@ export class PooledAuthority implements Authority {
     return this.#leases.size;
   }
 
+  /** Units of all rules that this node holds. */
+  get held(): number {
+    let held = 0;
+    for (const { leases } of this.#rules.values())
+      for (const { granted, back } of leases.values()) held += granted - back;
+    return held;
+  }
+
   /** Tells and gives back everything; what workers hold stays held. */
   close(): Promise<void> {
     return this.#leases.close();

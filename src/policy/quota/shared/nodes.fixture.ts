@@ -112,7 +112,11 @@ export class SimulatedNode {
     const worker = this.workers[i];
     if (worker === undefined) return;
     worker.alive = false;
-    clock.after(clock.random() * 50, () => this.pool.gone(worker.holder));
+    const used = worker.written + worker.reserved;
+    clock.after(clock.random() * 50, () => {
+      this.pool.gone(worker.holder);
+      this.pool.closed(worker.holder, () => used);
+    });
     this.workers[i] = this.#born();
   }
 }
