@@ -58,7 +58,7 @@ export function budgetLimits(budgets: readonly BudgetConfig[]): LimitConfig[] {
   });
 }
 
-/** Output tokens that a budget reserves money for where a request does not bound its output. */
+/** Output tokens that a budget reserves money for where a request does not bound its output; fewer where it has no more. */
 const BUDGET_OUTPUT = 4096;
 
 /** What names of budgets begin with where they stand among limits. */

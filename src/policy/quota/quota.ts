@@ -2,14 +2,14 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { Events } from '../../kernel/event.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
-import { type ActiveLimit, Admission, type Demand, type Report } from './admission.ts';
+import { type ActiveLimit, Admission, type Demand, type Flexible, type Report } from './admission.ts';
 import { needsBody, rulesOf } from './compile.ts';
 import type { LimitConfig } from './config.ts';
 import { compileKey, sayKey } from './key.ts';
 import { type AskAuthority, type Exhausted, Leases } from './leases.ts';
 import { mostOf } from './rule.ts';
 
-export { type ActiveLimit, Admission, type Demand } from './admission.ts';
+export { type ActiveLimit, Admission, type Demand, type Flexible } from './admission.ts';
 export { LocalAuthority } from './authority.ts';
 export type { UsedOf } from './closing.ts';
 export { allRules, budgetLimits, describeLimits, rulesOf } from './compile.ts';
@@ -117,8 +117,9 @@ export class Quota {
     exchange: Exchange,
     demand: Demand,
     decided: (exhausted: Exhausted | undefined) => void,
+    flexible?: Flexible,
   ): Admission {
-    return new Admission(this.#leases, limits, exchange, demand, this.#report, decided);
+    return new Admission(this.#leases, limits, exchange, demand, this.#report, decided, flexible);
   }
 
   /** Keys that something is or was lately in hand of, of all limits. */
