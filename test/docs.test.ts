@@ -4,11 +4,13 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { makeCertificate } from './certificate.ts';
-import { CLI } from './program.ts';
 import { inRepository, REPOSITORY } from './root.ts';
+
+/** Checks many files in one process. */
+const CHECK_ALL = inRepository('dist/test/checkall.js');
 
 const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: REPOSITORY })
   .toString()
@@ -78,36 +80,36 @@ describe('configurations in documents', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-docs-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  const check = (file: string): string => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, 'check', '-c', file], {
-      encoding: 'utf8',
-      env: { ...process.env, ...SECRETS },
-    });
-    return status === 0 ? '' : `${stdout}${stderr}` || `exit ${status}`;
-  };
-
+  /** Files by the names of their tests. */
+  const files = new Map<string, string>();
   for (const page of pages.filter((path) => !path.startsWith('docs/reference/'))) {
     const snippets = [...readFileSync(inRepository(page), 'utf8').matchAll(/^```ya?ml\n([\s\S]*?)^```/gm)];
     for (const [index, [, text = '']] of snippets.entries()) {
       const settings = parse(text) as Record<string, unknown>;
       if (!Object.keys(settings).every((key) => OURS.has(key))) continue;
-      test(`${page}, snippet ${index + 1}`, () => {
-        const file = join(folder, `${page.replaceAll('/', '-')}-${index + 1}.yaml`);
-        makeCertificates();
-        // A snippet that is not whole is checked beside the usual rest; a part that it shows replaces the usual one.
-        const whole = 'listeners' in settings && 'upstreams' in settings && 'routes' in settings;
-        const upstreams = { ...USUAL.upstreams, ...(settings.upstreams as object | undefined) };
-        writeFileSync(file, whole ? text : stringify({ ...USUAL, ...settings, upstreams }));
-        assert.equal(check(file), '');
-      });
+      const file = join(folder, `${page.replaceAll('/', '-')}-${index + 1}.yaml`);
+      // A snippet that is not whole is checked beside the usual rest; a part that it shows replaces the usual one.
+      const whole = 'listeners' in settings && 'upstreams' in settings && 'routes' in settings;
+      const upstreams = { ...USUAL.upstreams, ...(settings.upstreams as object | undefined) };
+      writeFileSync(file, whole ? text : stringify({ ...USUAL, ...settings, upstreams }));
+      files.set(`${page}, snippet ${index + 1}`, file);
     }
   }
 
+  let said: Record<string, string> = {};
+  before(() => {
+    makeCertificates();
+    const { status, stdout, stderr } = spawnSync(process.execPath, [CHECK_ALL, ...files.values()], {
+      encoding: 'utf8',
+      env: { ...process.env, ...SECRETS },
+    });
+    assert.equal(status, 0, stderr);
+    said = JSON.parse(stdout) as Record<string, string>;
+  });
+  for (const [name, file] of files) test(name, () => assert.equal(said[file], ''));
+
   /** The certificates that snippets name: one pair under all the names. */
-  let made = false;
   function makeCertificates(): void {
-    if (made) return;
-    made = true;
     const pair = makeCertificate({ name: 'localhost' });
     mkdirSync(join(folder, 'tls'));
     for (const name of ['example.com', 'internal', 'client', 'clients-ca', 'partner-ca']) {

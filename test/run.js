@@ -4,7 +4,8 @@
  *
  *   node test/run.js [--quick | --only-tests] [PATTERN…]
  *
- * `--only-tests` builds, installs and tests without linting; a PATTERN keeps the test files whose path contains it.
+ * `--only-tests` builds, installs and tests without linting; a PATTERN keeps the test files whose path contains it, and one
+ * that begins with `!` leaves them out.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -19,14 +20,16 @@ const CONCURRENCY = 2;
 const FILE_TIMEOUT_MS = 300_000;
 
 const flags = process.argv.slice(2).filter((word) => word.startsWith('--'));
-const patterns = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const patterns = words.filter((word) => !word.startsWith('!'));
+const without = words.filter((word) => word.startsWith('!')).map((word) => word.slice(1));
 const unknown = flags.find((flag) => flag !== '--quick' && flag !== '--only-tests');
 if (unknown) {
   console.error(`unknown option ${unknown}: use --quick, --only-tests or parts of test file names`);
   process.exit(2);
 }
 const quick = flags.includes('--quick');
-const lint = !quick && !flags.includes('--only-tests') && patterns.length === 0;
+const lint = !quick && !flags.includes('--only-tests') && words.length === 0;
 
 const bin = (...parts) => join(TOP, 'node_modules', ...parts);
 const node = (...args) => {
@@ -49,6 +52,7 @@ function testFiles() {
   return sources
     .filter((path) => roots.some((root) => path === root || path.startsWith(`${root}/`)))
     .filter((path) => patterns.length === 0 || patterns.some((pattern) => path.includes(pattern)))
+    .filter((path) => !without.some((pattern) => path.includes(pattern)))
     .map((path) => join('dist', path.replace(/\.ts$/, '.js')))
     .sort();
 }
@@ -63,7 +67,7 @@ const steps = [
     'tests',
     () => {
       const files = testFiles();
-      if (files.length === 0) throw new Error(`no test file matches ${patterns.join(' ')}`);
+      if (files.length === 0) throw new Error(`no test file matches ${words.join(' ')}`);
       const options = ['--test', `--test-concurrency=${CONCURRENCY}`, `--test-timeout=${FILE_TIMEOUT_MS}`];
       node(...options, '--test-reporter=spec', ...files);
       return `${files.length} files`;

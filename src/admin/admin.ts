@@ -26,6 +26,7 @@ export type { AdminHandle, AdminHealth, AdminStatus, Outcome } from './handle.ts
 export { openApiDocument } from './operations.ts';
 export { redact } from './redact.ts';
 export { shownInHistory } from './resources/secrets.ts';
+export { ENTRY_COLUMNS } from './usage.ts';
 
 /** What the admin API is made of. */
 export interface AdminParts {

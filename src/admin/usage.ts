@@ -188,8 +188,8 @@ async function entries({ handle, query }: Call): Promise<Answer> {
   return json(200, { currency: handle.currency?.() ?? '', entries: rows, next });
 }
 
-/** Columns of entries as CSV. */
-const ENTRY_COLUMNS = [
+/** Columns of entries as CSV, here and at the command line. */
+export const ENTRY_COLUMNS: readonly string[] = [
   'at',
   'id',
   ...USAGE_KEYS,

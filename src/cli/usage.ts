@@ -1,6 +1,7 @@
 /** `gatehouse usage`: what was used, by whom, and what it cost. */
 import type { Command } from 'commander';
-import { csv } from '../admin/admin.ts';
+import { csv, ENTRY_COLUMNS } from '../admin/admin.ts';
+import { USAGE_COUNTS } from '../store/ledger.ts';
 import { askAdmin } from './adminclient.ts';
 import { type DocumentFlags, documentCommand, EXIT_CODES, print, table } from './documents.ts';
 
@@ -12,25 +13,6 @@ Examples:
 `;
 
 const FILTERS = ['from', 'to', 'tenant', 'key', 'model', 'version', 'route'] as const;
-const COUNTS = ['requests', 'inputTokens', 'cachedInputTokens', 'outputTokens', 'reasoningTokens', 'cost'];
-const ENTRY = [
-  'at',
-  'id',
-  'tenant',
-  'key',
-  'model',
-  'version',
-  'route',
-  ...COUNTS,
-  'request',
-  'principal',
-  'upstream',
-  'endpoint',
-  'status',
-  'outcome',
-  'durationMs',
-  'source',
-];
 const SHORT = ['at', 'tenant', 'key', 'model', 'inputTokens', 'outputTokens', 'cost', 'status'];
 
 type Rows = Record<string, unknown>[];
@@ -47,7 +29,7 @@ export function usageCommand(): Command {
     const by = String(flags.by ?? 'tenant,model');
     const { value } = await askAdmin(flags, 'GET', `/api/v1/usage?${new URLSearchParams([['by', by], ...given])}`);
     const { sums, currency } = value as { sums: Rows; currency: string };
-    const columns = [...by.split(',').filter((name) => name !== ''), ...COUNTS];
+    const columns = [...by.split(',').filter((name) => name !== ''), ...USAGE_COUNTS];
     if (format === 'json') print(JSON.stringify(value));
     else if (format === 'csv') process.stdout.write(csv(columns, sums).body);
     else
@@ -77,7 +59,7 @@ async function entries(flags: DocumentFlags, query: URLSearchParams, format: str
     const { entries: rows, next } = value as { entries: Rows; next?: { since: number; after: string } };
     if (format === 'json') for (const row of rows) print(JSON.stringify(row));
     else if (format === 'csv') {
-      const { body } = csv(ENTRY, rows);
+      const { body } = csv(ENTRY_COLUMNS, rows);
       process.stdout.write(first ? body : body.slice(body.indexOf('\n') + 1));
     } else table(rows, SHORT);
     if (next === undefined) return;

@@ -5,7 +5,7 @@
 import type { ErrorCode, GatehouseError } from '../kernel/error.ts';
 import type { SpilledEvent } from '../kernel/event.ts';
 import type { CompiledVersion } from '../route/model.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import { speaksAgainstServer, type Upstream } from '../upstream/upstream.ts';
 import type { Passage, Step } from './passage.ts';
 
 /** Another version, with the upstream that serves it. */
@@ -15,23 +15,6 @@ export interface Elsewhere {
   /** How long to wait in the first queue alone, in milliseconds. */
   readonly after: number;
 }
-
-/** Failures of servers; others would be the same anywhere. */
-const OF_SERVERS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'no_endpoint',
-  'overloaded',
-  'queue_full',
-  'queue_timeout',
-  'upstream_refused',
-  'upstream_reset',
-  'upstream_protocol',
-  'upstream_incomplete',
-  'upstream_tls',
-  'upstream_dns',
-  'connect_timeout',
-  'first_byte_timeout',
-  'idle_timeout',
-]);
 
 /** Where a request may go over to; undefined: nowhere, or no server can be used there either. */
 export function elsewhere(passage: Passage): Elsewhere | undefined {
@@ -70,7 +53,9 @@ export function spillAtOnce(passage: Passage): Step {
 /** After a failure that nobody has been told of: goes over where that helps. The passage is to be run then. */
 export function mayMove(passage: Passage, error: GatehouseError): boolean {
   const { exchange, upstream, worker } = passage;
-  if (!OF_SERVERS.has(error.code) || exchange.outcome !== 'open' || passage.given === undefined) return false;
+  // Any other failure would be the same anywhere.
+  if (error.code !== 'no_endpoint' && !isFull(error.code) && !speaksAgainstServer(error.code)) return false;
+  if (exchange.outcome !== 'open' || passage.given === undefined) return false;
   const patience = Math.min(upstream.config.timeouts.total, passage.patience);
   const left = patience - (worker.clock.now() - exchange.forwardedAt);
   if (left <= 0) return false;

@@ -90,9 +90,21 @@ export const address = z
     'expected HOST:PORT, [IPV6]:PORT or unix:/path, such as 127.0.0.1:8080',
   );
 
+/** A time zone by its IANA name; UTC when left out. */
+export const timeZone = z.string().refine(isTimeZone, 'expected a time zone, such as Europe/Berlin').default('UTC');
+
 /** Importance: a word or a number, held as a number from 0 to 100. */
 export const priority = z
   .union([z.enum(CLASSES), z.number().int().min(0).max(100)], {
     error: 'expected realtime, batch, test or a whole number from 0 to 100',
   })
   .transform((value) => (typeof value === 'number' ? value : PRIORITIES[value]));
+
+function isTimeZone(text: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -82,7 +82,7 @@ export interface Ledger {
   cost(query: Pick<EntryQuery, 'since' | 'until' | 'where'>): Promise<number>;
   /** Cost that a key of a budget was charged with. Kept by hour: asking is cheap however many entries there are. */
   charged(query: ChargeQuery): Promise<number>;
-  /** Entries by time and id, in pages, for export. */
+  /** Entries by time and id, for export, in pages of `pageSize` at most. */
   entries(query?: EntryQuery): AsyncIterable<readonly LedgerEntry[]>;
 }
 

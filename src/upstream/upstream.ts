@@ -21,6 +21,7 @@ import type { WatchLimits } from './watch.ts';
 
 export type { Endpoint } from './endpoint.ts';
 export type { UpstreamParts } from './parts.ts';
+export { speaksAgainstServer } from './replay.ts';
 export type { AgentWord, AskProbe } from './standing.ts';
 
 const NOWHERE: Home = { zone: undefined, region: undefined };

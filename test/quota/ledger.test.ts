@@ -6,12 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { systemClock } from '../../src/kernel/clock.ts';
-import { Events } from '../../src/kernel/event.ts';
-import { storeConfig } from '../../src/store/config.ts';
-import type { LedgerEntry } from '../../src/store/ledger.ts';
-import { openStore } from '../../src/store/open.ts';
 import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
+import { ledgerOf } from './money.fixture.ts';
 
 const PRICES = { models: { m: { input: '3', output: '15', perRequest: '0.01' } } };
 
@@ -37,21 +33,6 @@ const ask = (gateway: Gateway, body: Record<string, unknown> = {}) =>
     headers: { 'content-type': 'application/json', connection: 'close' },
     body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }], max_tokens: 5, ...body }),
   });
-
-async function ledgerOf(folder: string): Promise<LedgerEntry[]> {
-  const data = join(folder, 'gatehouse');
-  const store = await openStore(storeConfig.parse(undefined), data, { clock: systemClock, events: new Events() });
-  const all: LedgerEntry[] = [];
-  for await (const page of store.ledger.entries()) all.push(...page);
-  const [sum] = await store.ledger.sums({ by: [] });
-  await store.close();
-  assert.equal(
-    sum?.cost ?? 0,
-    all.reduce((total, { cost }) => total + cost, 0),
-  );
-  assert.equal(sum?.requests ?? 0, all.length);
-  return all;
-}
 
 const folderFor = (t: { after(fn: () => void): void }) => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-ledger-'));

@@ -1,30 +1,14 @@
 /** Session tickets through an upgrade of the program: the successor goes on with the keys, so nobody shakes hands in full. */
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { connect, type SecureVersion } from 'node:tls';
+import type { SecureVersion } from 'node:tls';
 import { makeCertificate } from '../certificate.ts';
 import { startGateway } from '../gateway.ts';
-
-async function visit(port: number, servername: string, version: SecureVersion, session?: Buffer) {
-  const versions = { minVersion: version, maxVersion: version };
-  const socket = connect({ port, host: '127.0.0.1', servername, rejectUnauthorized: false, session, ...versions });
-  let ticket: Buffer | undefined;
-  socket.on('session', (bytes) => {
-    ticket = bytes;
-  });
-  await once(socket, 'secureConnect');
-  const reused = socket.isSessionReused();
-  const name = String(socket.getPeerCertificate().subject?.CN ?? '');
-  socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-  socket.resume();
-  await once(socket, 'close');
-  return { reused, name, ticket };
-}
+import { visit } from './visit.ts';
 
 function runs(pid: number): boolean {
   try {
@@ -66,7 +50,7 @@ test('sessions outlive two upgrades; certificates of a folder are shown througho
   const sessions: [string, SecureVersion, Buffer][] = [];
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     for (const name of ['own.example', 'shop.example']) {
-      const { ticket } = await visit(port, name, version);
+      const { ticket } = await visit(port, name, undefined, version);
       ok(ticket);
       sessions.push([name, version, ticket]);
     }
@@ -76,7 +60,7 @@ test('sessions outlive two upgrades; certificates of a folder are shown througho
     const before = await pid();
     let busy = true;
     const visitor = (async () => {
-      while (busy) names.add((await visit(port, 'shop.example', 'TLSv1.3')).name);
+      while (busy) names.add((await visit(port, 'shop.example', undefined, 'TLSv1.3')).name);
     })();
     const answer = await fetch(`${gateway.adminUrl}/api/upgrade`, { method: 'POST' });
     equal(answer.status, 200, await answer.text());
@@ -85,7 +69,7 @@ test('sessions outlive two upgrades; certificates of a folder are shown througho
     await visitor;
     for (let i = 0; i < 3; i++) {
       for (const [name, version, ticket] of sessions) {
-        ok((await visit(port, name, version, ticket)).reused, `${name}, ${version}, visit ${i}, upgrade ${round}`);
+        ok((await visit(port, name, ticket, version)).reused, `${name}, ${version}, visit ${i}, upgrade ${round}`);
       }
     }
   }

@@ -1,34 +1,18 @@
 /** Two worker processes: sessions resumed at either, through a reload; certificates from a folder and from the store. */
 import { equal, ok } from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { connect } from 'node:tls';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { Events } from '../../src/kernel/event.ts';
 import { storeConfig } from '../../src/store/config.ts';
 import { openStore } from '../../src/store/open.ts';
 import { makeCertificate } from '../certificate.ts';
 import { startGateway } from '../gateway.ts';
+import { visit } from './visit.ts';
 
 const PATIENCE = 100;
-
-async function visit(port: number, servername: string, session?: Buffer) {
-  const socket = connect({ port, host: '127.0.0.1', servername, rejectUnauthorized: false, session });
-  let ticket: Buffer | undefined;
-  socket.on('session', (bytes) => {
-    ticket = bytes;
-  });
-  await once(socket, 'secureConnect');
-  const reused = socket.isSessionReused();
-  const name = String(socket.getPeerCertificate().subject?.CN ?? '');
-  socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-  socket.resume();
-  await once(socket, 'close');
-  return { reused, name, ticket };
-}
 
 test('sessions at any worker, through a reload; certificates that come and go', { timeout: 180_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-tls-'));

@@ -5,13 +5,13 @@ import { setTimeout } from 'node:timers/promises';
 import { decodeProtectedHeader } from 'jose';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { KEY_KIND, revokeKey } from '../../src/policy/access/access.ts';
-import { createKey, type KeyOrder, lookupsOf } from '../../src/policy/access/lifecycle.ts';
+import { type KeyOrder, lookupsOf } from '../../src/policy/access/lifecycle.ts';
 import { type KeyRecord, SIGNING_KEY_KIND } from '../../src/policy/token/keys.ts';
 import { openStore } from '../../src/store/open.ts';
 import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
 import { needs } from '../peers.ts';
 import { startPostgres } from '../postgres.ts';
-import { exchangeOf, freePort, PEPPER, type Told } from './service.ts';
+import { exchangeOf, freePort, PEPPER, putKey, type Told } from './service.ts';
 
 const PATIENCE = { ...needs({ commands: ['pg_lsclusters'] }), timeout: 120_000 };
 const DAY = 86_400_000;
@@ -51,15 +51,7 @@ async function nodes(t: TestContext) {
     [issuer.slice(7), '127.0.0.1:0'].map((address) => startGateway(settings(address))),
   )) as [Gateway, Gateway];
   for (const node of [one, other]) t.after(() => node.stop());
-  const key = async (order: Partial<KeyOrder> = {}) => {
-    const made = createKey({ principal: 'alice', ...order }, [], { pepper: PEPPER, now: Date.now() });
-    if ('refused' in made) throw new Error(made.refused);
-    const { document } = made;
-    await store.write([
-      { op: 'put', kind: KEY_KIND, id: document.id, value: document, expect: 0, lookups: lookupsOf(document) },
-    ]);
-    return made;
-  };
+  const key = (order?: Partial<KeyOrder>) => putKey(store, order);
   return { one, other, store, key };
 }
 

@@ -60,6 +60,17 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** Makes a key of alice's, or as ordered, and puts it into the store. */
+export async function putKey(store: Store, order: Partial<KeyOrder> = {}): Promise<Minted> {
+  const made = createKey({ principal: 'alice', ...order }, [], { pepper: PEPPER, now: Date.now() });
+  if ('refused' in made) throw new Error(made.refused);
+  const { document } = made;
+  await store.write([
+    { op: 'put', kind: KEY_KIND, id: document.id, value: document, expect: 0, lookups: lookupsOf(document) },
+  ]);
+  return made;
+}
+
 /** Starts it; it ends with the test. */
 export async function startTokenHouse(
   t: TestContext,
@@ -98,15 +109,7 @@ export async function startTokenHouse(
     },
     issuer,
     store,
-    async key(order) {
-      const made = createKey({ principal: 'alice', ...order }, [], { pepper: PEPPER, now: Date.now() });
-      if ('refused' in made) throw new Error(made.refused);
-      const { document } = made;
-      await store.write([
-        { op: 'put', kind: KEY_KIND, id: document.id, value: document, expect: 0, lookups: lookupsOf(document) },
-      ]);
-      return made;
-    },
+    key: (order) => putKey(store, order),
     async post(at, form, headers = {}) {
       const answer = await fetch(issuer + at, { method: 'POST', body: new URLSearchParams(form), headers });
       const text = await answer.text();

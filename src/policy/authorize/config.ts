@@ -1,6 +1,6 @@
 /** Settings of who may do what: plans and tenants, in the configuration and in the store alike, and the rules of routes. */
 import { z } from 'zod';
-import { durationOnly, name, priority, sizeOnly } from '../../kernel/schema.ts';
+import { durationOnly, name, priority, sizeOnly, timeZone } from '../../kernel/schema.ts';
 import { expressionFault } from './expression.ts';
 import { NAME_PATTERN } from './pattern.ts';
 
@@ -160,23 +160,10 @@ export const authorizeConfig = z
       .describe(
         'Callers whose tenant is neither in the configuration nor in the store: `allow` takes the name for a mere label, `refuse` answers 403.',
       ),
-    timeZone: z
-      .string()
-      .refine(isTimeZone, 'expected a time zone, such as Europe/Berlin')
-      .default('UTC')
-      .describe('Of `time.hour`, `time.weekday` and the like in conditions.'),
+    timeZone: timeZone.describe('Of `time.hour`, `time.weekday` and the like in conditions.'),
   })
   .prefault({})
   .describe('How plans and tenants are applied.');
-
-function isTimeZone(text: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: text });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** `authorize` after defaults. */
 export type AuthorizeConfig = z.output<typeof authorizeConfig>;

@@ -1,7 +1,7 @@
 /** Settings of the price table: what tokens, requests and seconds cost. */
 import { z } from 'zod';
 import { parsePrice } from '../../ai/cost.ts';
-import { durationOnly, name } from '../../kernel/schema.ts';
+import { durationOnly, name, timeZone } from '../../kernel/schema.ts';
 
 const EXPECTED = 'expected an amount of money with at most six decimal places, such as 2.50';
 
@@ -64,11 +64,7 @@ export const pricesConfig = z
       .regex(/^[A-Za-z]{1,12}$/, 'expected the name of a currency, such as USD')
       .default('USD')
       .describe('What prices, credits and budgets are in; shown, never converted.'),
-    timeZone: z
-      .string()
-      .refine(isTimeZone, 'expected a time zone, such as Europe/Berlin')
-      .default('UTC')
-      .describe('Where `from` and `to` are read.'),
+    timeZone: timeZone.describe('Where `from` and `to` are read.'),
     reserveTime: durationOnly('1m', '0', '24h')
       .prefault('1m')
       .describe(
@@ -86,12 +82,3 @@ export type PricesConfig = z.output<typeof pricesConfig>;
 export type ModelPrice = z.output<typeof modelPrice>;
 /** A day of the week as it is written. */
 export type Day = (typeof DAYS)[number];
-
-function isTimeZone(text: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: text });
-    return true;
-  } catch {
-    return false;
-  }
-}

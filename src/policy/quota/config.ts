@@ -1,7 +1,7 @@
 /** Settings of limits: how much of what, by which key. On a route, in a plan, or for everything. */
 import { z } from 'zod';
 import { COST_UNIT, parsePrice } from '../../ai/cost.ts';
-import { name, percent } from '../../kernel/schema.ts';
+import { name, percent, timeZone } from '../../kernel/schema.ts';
 import { parseAmount, parseBytes } from './amount.ts';
 import { KEY_PART } from './key.ts';
 import type { BudgetTerms } from './rule.ts';
@@ -82,11 +82,7 @@ export const limitConfig = z
       .describe(
         '`calendar`: all comes back when the next hour, day, week or month begins. `sliding` when left out; a month is always of the calendar.',
       ),
-    timeZone: z
-      .string()
-      .refine(isTimeZone, 'expected a time zone, such as Europe/Berlin')
-      .default('UTC')
-      .describe('Where calendar windows begin at midnight.'),
+    timeZone: timeZone.describe('Where calendar windows begin at midnight.'),
     mode: z
       .enum(['enforce', 'observe'])
       .default('enforce')
@@ -172,11 +168,7 @@ export const budgetConfig = z
       .describe(
         'Other amounts for some of them, such as `{ acme: 2000 }`. A key of several parts is joined by one space.',
       ),
-    timeZone: z
-      .string()
-      .refine(isTimeZone, 'expected a time zone, such as Europe/Berlin')
-      .default('UTC')
-      .describe('Where a day or month begins at midnight.'),
+    timeZone: timeZone.describe('Where a day or month begins at midnight.'),
     alerts: z
       .array(percent('50%'))
       .default([0.5, 0.8, 1])
@@ -218,14 +210,4 @@ export type LimitConfig = z.output<typeof limitConfig> & {
 /** What the limit counts, and how much of it. */
 export function unitOf(limit: LimitConfig): (typeof UNITS)[number] {
   return UNITS.find((unit) => limit[unit] !== undefined) as (typeof UNITS)[number];
-}
-
-/** Whether there is a time zone of this name. */
-export function isTimeZone(text: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: text });
-    return true;
-  } catch {
-    return false;
-  }
 }

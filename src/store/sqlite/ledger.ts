@@ -13,6 +13,7 @@ import {
 } from '../ledger.ts';
 import { chargeKey, chargesOf, ENTRY_COLUMNS, entryCells, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
 import type { Cell } from '../row.ts';
+import { nextTurn } from '../turn.ts';
 import type { Database } from './database.ts';
 
 const INSERT = `INSERT INTO entries (${ENTRY_COLUMNS.join(', ')}) VALUES (${ENTRY_COLUMNS.map(() => '?').join(', ')}) ON CONFLICT DO NOTHING`;
@@ -22,6 +23,15 @@ const ADD = `INSERT INTO days (day, ${[...USAGE_KEYS, ...USAGE_COUNTS].join(', '
 
 const CHARGE = `INSERT INTO charges (budget, key, hour, cost) VALUES (?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET cost = cost + excluded.cost`;
+
+/**
+ * Entries that are looked through at once, whether they fit or not: the process that reads them has other things to do between.
+ * (A thousand take some 10 ms.)
+ */
+const SLICE_ROWS = 1000;
+
+/** Where an entry stands. */
+type Place = Pick<LedgerEntry, 'at' | 'id'>;
 
 /** How the ledger reaches its database. */
 export interface LedgerAccess {
@@ -50,14 +60,13 @@ export function sqliteLedger(access: LedgerAccess): Ledger {
         return database.prepare(sql).all(budget, chargeKey(key), fromHour)[0]?.cost as number;
       }),
     async *entries(query = {}) {
-      const size = checkLimit(query.pageSize, 1000);
+      const size = Math.min(checkLimit(query.pageSize, SLICE_ROWS), SLICE_ROWS);
       checkTexts(...Object.values(query.where ?? {}));
-      let last: LedgerEntry | undefined;
-      for (;;) {
-        const page = await access.read('reading the ledger', (database) => entriesAfter(database, query, last, size));
-        if (page.length > 0) yield page;
-        if (page.length < size) return;
-        last = page.at(-1);
+      for (let last: Place | undefined; ; await nextTurn()) {
+        const slice = await access.read('reading the ledger', (database) => sliceAfter(database, query, last, size));
+        if (slice.rows.length > 0) yield slice.rows;
+        last = slice.last;
+        if (last === undefined) return;
       }
     },
   };
@@ -111,21 +120,31 @@ function addFilter(filter: SumQuery['where'], where: string[], values: Cell[]): 
   }
 }
 
-function entriesAfter(
+/** The entries among the next `size` that fit, and where that was; `last` is undefined when there are no more. */
+function sliceAfter(
   database: Database,
   query: EntryQuery,
-  last: LedgerEntry | undefined,
-  limit: number,
-): readonly LedgerEntry[] {
+  after: Place | undefined,
+  size: number,
+): { rows: readonly LedgerEntry[]; last: Place | undefined } {
   const where = ['at >= ?', 'at < ?'];
-  const values: Cell[] = [last?.at ?? query.since ?? 0, query.until ?? Number.MAX_SAFE_INTEGER];
-  addFilter(query.where, where, values);
-  if (last !== undefined) {
+  const values: Cell[] = [after?.at ?? query.since ?? 0, query.until ?? Number.MAX_SAFE_INTEGER];
+  if (after !== undefined) {
     where.push('(at, id) > (?, ?)');
+    values.push(after.at, after.id);
+  }
+  const [end] = database
+    .prepare(`SELECT at, id FROM entries WHERE ${where.join(' AND ')} ORDER BY at, id LIMIT 1 OFFSET ?`)
+    .all(...values, size - 1);
+  const last = end && { at: end.at as number, id: end.id as string };
+  if (last !== undefined) {
+    where.push('(at, id) <= (?, ?)');
     values.push(last.at, last.id);
   }
-  return database
-    .prepare(`SELECT ${ENTRY_COLUMNS.join(', ')} FROM entries WHERE ${where.join(' AND ')} ORDER BY at, id LIMIT ?`)
-    .all(...values, limit)
+  addFilter(query.where, where, values);
+  const rows = database
+    .prepare(`SELECT ${ENTRY_COLUMNS.join(', ')} FROM entries WHERE ${where.join(' AND ')} ORDER BY at, id`)
+    .all(...values)
     .map(readEntry);
+  return { rows, last };
 }

@@ -4,7 +4,7 @@ import type { Database } from './database.ts';
 import { freeName, nextRevision, readMeta, UPSERT } from './documents.ts';
 
 /** Rows that one piece takes on; fewer done means that nothing is left. */
-export const SWEEP_ROWS = 5000;
+export const SWEEP_ROWS = 500;
 
 /** Turns some expired documents into deletions, as one transaction. Answers how many. */
 export function expire(database: Database, now: number): number {
