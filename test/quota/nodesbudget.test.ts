@@ -6,7 +6,7 @@ import type { Gateway } from '../gateway.ts';
 import { needs } from '../peers.ts';
 import { startPostgres } from '../postgres.ts';
 import { startRedis } from '../redis.ts';
-import { call, costOfTokens, house, startServer, until, usedOf } from './money.fixture.ts';
+import { call, costOfTokens, house, kill, startServer, until, usedOf, workerPids } from './money.fixture.ts';
 
 const PATIENCE = { ...needs({ commands: ['pg_lsclusters', 'redis-server'] }), timeout: 240_000 };
 
@@ -36,10 +36,10 @@ async function spent(gateway: Gateway): Promise<number> {
   return Math.round(Number((usage as { sums: { cost: string }[] }).sums[0]?.cost ?? 0) * 1e9);
 }
 
-/** Asks all nodes at once, round after round, until for a while nobody gets anything; how many were served. */
-async function hammer(gateways: readonly Gateway[], tokens: number): Promise<number> {
+/** Asks all nodes at once, round after round, until nobody gets anything `rounds` times; how many were served. */
+async function hammer(gateways: readonly Gateway[], tokens: number, rounds = 1): Promise<number> {
   let served = 0;
-  for (let quiet = 0; quiet < 3; ) {
+  for (let quiet = 0; quiet < rounds; ) {
     const answers = await Promise.all(
       Array.from({ length: 24 }, async (_, i) => {
         const answer = await call(gateways[i % gateways.length] as Gateway, { tokens, pace: 5 });
@@ -53,7 +53,7 @@ async function hammer(gateways: readonly Gateway[], tokens: number): Promise<num
     served += some;
     quiet = answers.every((status) => status === 429) ? quiet + 1 : 0;
     // What lies idle with one node comes back to the others.
-    if (some === 0) await setTimeout(quiet > 0 ? 3000 : 300);
+    if (some === 0 && quiet < rounds) await setTimeout(quiet > 0 ? 2500 : 300);
   }
   return served;
 }
@@ -62,7 +62,7 @@ test('two nodes hammer a budget until they are refused: all that the ledger has 
   const { gateways, redis, houses } = await nodes(t, [{ name: 'all', key: 'resource', credits: '1/day' }]);
   const [first, second] = gateways as [Gateway, Gateway];
   const cost = costOfTokens(10, 20);
-  const served = await hammer(gateways, 20);
+  const served = await hammer(gateways, 20, 3);
   await until('all is in the ledger', async () => (await spent(first)) === served * cost);
   assert.ok(served * cost <= 1e9, `${served * cost} of 1e9`);
   assert.ok(served * cost > 0.95e9, `${served * cost} of 1e9: nothing is left lying`);
@@ -106,3 +106,40 @@ test('two nodes hammer a budget until they are refused: all that the ledger has 
   for (const gateway of [first, third])
     await until('it begins anew', async () => (await call(gateway, { tokens: 20, pace: 0 })).status === 200);
 });
+
+test(
+  'workers die, and then Redis: what they held comes back, and each node goes on with its part',
+  PATIENCE,
+  async (t) => {
+    const { gateways, redis } = await nodes(t, [{ name: 'all', key: 'resource', credits: '1.2/day' }]);
+    const cost = costOfTokens(10, 20);
+    for (let round = 0; round < 4; round++) {
+      const calls = Array.from({ length: 12 }, (_, i) =>
+        call(gateways[i % 2] as Gateway, { tokens: 40, pace: 15, stream: true })
+          .then((answer) => answer.text())
+          .catch(() => {}),
+      );
+      await setTimeout(300);
+      const [pid] = await workerPids(gateways[round % 2] as Gateway);
+      kill(pid as number);
+      await Promise.all(calls);
+    }
+    const same = async () => {
+      const [used, all] = [await usedOf(gateways[0] as Gateway, 'all'), await spent(gateways[1] as Gateway)];
+      return used === all;
+    };
+    await until('the budget has used what the ledger says', same);
+    await redis.kill();
+    for (const gateway of gateways)
+      await until('it goes on alone', async () => (await call(gateway, { tokens: 20, pace: 0 })).status === 200);
+    await hammer(gateways, 20, 2);
+    await setTimeout(1000);
+    const all = await spent(gateways[0] as Gateway);
+    assert.ok(all <= 1.2e9 && all > 1.2e9 - 20 * cost, `${all} of 1.2e9`);
+    await redis.start();
+    for (const gateway of gateways) await gateway.metricReaches('gatehouse_limit_store_up', 1);
+    await hammer(gateways, 20);
+    await setTimeout(1000);
+    assert.ok((await spent(gateways[0] as Gateway)) <= 1.2e9);
+  },
+);
