@@ -2,16 +2,12 @@
  * Budgets of this node: what was spent before this process began, or by other nodes, is read from the ledger and counted by
  * the authority beside what its own workers tell; and somebody is told when a share of a budget is spent.
  */
-import { formatCost } from '../ai/cost.ts';
-import type { Clock } from '../kernel/clock.ts';
-import type { NoticeEvent } from '../kernel/event.ts';
-import { CalendarPeriod, type LeaseAsk, type LocalAuthority, type Rule, sayKey } from '../policy/quota/quota.ts';
+import { CalendarPeriod, type Known, type LeaseAsk, type Rule, sayKey } from '../policy/quota/quota.ts';
 import type { Ledger, LedgerEntry } from '../store/ledger.ts';
-import type { Store } from '../store/store.ts';
+import { BudgetAlerts } from './budgetalerts.ts';
+import { type BudgetParts, type Open, periodOf, REMEMBERED_MS } from './budgetopen.ts';
 import { keyOf, spentOf } from './spent.ts';
 
-/** Documents that say which alerts were given. */
-const ALERT_KIND = 'budgetAlert';
 /** How often what others have spent is read again, and how often where that may matter soon (milliseconds). */
 const REFRESH_MS = 10_000;
 const NEAR_MS = 1000;
@@ -22,46 +18,10 @@ const FRESH_SHARE = 1 / 10;
 const REFRESH_MOST = 500;
 /** Documents that say how much of what was spent is forgotten. */
 const FORGIVEN_KIND = 'budgetForgiven';
-/** How long these documents are kept: longer than any period (milliseconds). */
-const REMEMBERED_MS = 32 * 86_400_000;
+/** What was in the ledger so long ago was told to all who count (milliseconds). */
+const TOLD_MS = 10_000;
 /** Keys that are looked after at once; beyond, those of periods that are over are forgotten. */
 const OPEN_MAX = 100_000;
-
-/** What it is made of. */
-export interface BudgetParts {
-  clock: Clock;
-  authority: LocalAuthority;
-  store(): Store | undefined;
-  /** Requests that workers of others have under way. */
-  beside(): Iterable<LedgerEntry>;
-  /** Does something while nothing is added to the ledger. */
-  inTurn<T>(body: () => Promise<T>): Promise<T>;
-  notice(notice: NoticeEvent): void;
-  /** An alert was given. */
-  alerted(budget: string, share: number): void;
-}
-
-/** One key of one budget. */
-interface Open {
-  readonly rule: string;
-  readonly key: string;
-  /** Began when (milliseconds since 1970). */
-  startedAt: number;
-  /** What workers of ours have written to the ledger in this period. */
-  own: number;
-  /** All that the ledger had when it was last asked, and what it has got from workers of ours since. */
-  spent: number;
-  /** What is reserved for requests that workers of others have under way. */
-  reserved: number;
-  /** What an operator has forgiven in it. */
-  forgiven: number;
-  /** When it was last read (monotonic). */
-  countedAt: number;
-  /** What was used then, as far as we knew. */
-  usedThen: number;
-  /** How many of its alerts were given. */
-  alerts: number;
-}
 
 /** See the file's head. */
 export class Budgets {
@@ -71,12 +31,18 @@ export class Budgets {
   /** Key of a budget → process of ours → what it has written to the ledger since it began. */
   readonly #written = new Map<string, Map<number, number>>();
   readonly #periods = new Map<string, CalendarPeriod>();
+  readonly #alerts: BudgetAlerts;
+  /** How often the store that counts for all nodes has lost its data. */
+  #losses = 0;
   #rules: Rule[] = [];
+  /** Budgets that all nodes count together. */
+  #shared: ReadonlySet<string> = new Set();
   /** Others may have written to the ledger of this store. */
   #stale = false;
 
   constructor(parts: BudgetParts) {
     this.#parts = parts;
+    this.#alerts = new BudgetAlerts(parts);
   }
 
   /** Goes over to these rules; those that are no budgets are left out. */
@@ -85,11 +51,13 @@ export class Budgets {
     // Of a name that comes twice the later one holds.
     const named = new Map(rules.map((rule) => [rule.name, rule]));
     this.#rules = [...named.values()].filter(({ budget }) => budget !== undefined);
+    const shared = new Set(this.#rules.map(({ name }) => name).filter((name) => this.#parts.counts.isShared(name)));
+    const moved = (name: string) => this.#shared.has(name) !== shared.has(name);
     const periods = new Map(this.#periods);
     this.#periods.clear();
     for (const { name, limit, refill } of this.#rules) {
       const period = periods.get(name);
-      if (period !== undefined && before.get(name) === JSON.stringify(refill)) {
+      if (period !== undefined && before.get(name) === JSON.stringify(refill) && !moved(name)) {
         this.#periods.set(name, period);
         continue;
       }
@@ -99,6 +67,32 @@ export class Budgets {
       if (refill.type === 'calendar')
         this.#periods.set(name, new CalendarPeriod(limit, refill.every, refill.timeZone, this.#parts.clock));
     }
+    this.#shared = shared;
+  }
+
+  /** What the ledger says of a key, for the store that counts it for all nodes. */
+  known(rule: string, key: string, startedAt: number): Known | undefined {
+    const open = this.#open.get(idOf(rule, key));
+    if (open === undefined || open.startedAt !== startedAt) return undefined;
+    const { spent, reserved, past, forgiven, countedAt } = open;
+    // Nobody else writes to a store of our own.
+    const readAt = this.#parts.store()?.driver === 'postgres' ? countedAt : this.#parts.clock.now();
+    return { known: spent + reserved, past, forgiven, readAt };
+  }
+
+  /** Reads it anew. */
+  async read(rule: string, key: string): Promise<void> {
+    const id = idOf(rule, key);
+    // What is being read may have been so before it was lost.
+    await this.#opening.get(id)?.catch(() => {});
+    this.#open.delete(id);
+    await this.#opened(rule, key);
+  }
+
+  /** The store that counts for all nodes has lost its data: what was read before that may be less than what it had. */
+  lost(): void {
+    this.#losses++;
+    for (const [id, { rule }] of this.#open) if (this.#shared.has(rule)) this.#open.delete(id);
   }
 
   /** Before a key of a budget is granted anything for the first time its past is read: a promise then. */
@@ -126,7 +120,7 @@ export class Budgets {
       const written = this.#written.get(idOf(rule, key));
       return written === undefined ? undefined : (written.get(pid) ?? 0);
     };
-    this.#parts.authority.closed(holder, usedOf);
+    this.#parts.counts.closed(holder, usedOf);
     for (const written of this.#written.values()) written.delete(pid);
   }
 
@@ -141,16 +135,12 @@ export class Budgets {
       const put = {
         op: 'put' as const,
         kind: FORGIVEN_KIND,
-        id: this.#periodOf(open),
+        id: periodOf(open),
         value: { rule, key: sayKey(key), cost: open.spent },
       };
       const expiresAt = this.#parts.clock.wall() + REMEMBERED_MS;
       await this.#parts.store()?.write([{ ...put, expiresAt }], { who, what: 'limits.release' });
     });
-  }
-
-  #periodOf({ rule, key, startedAt }: Pick<Open, 'rule' | 'key' | 'startedAt'>): string {
-    return JSON.stringify([rule, sayKey(key), startedAt]).slice(0, 480);
   }
 
   /** Counts what others have spent, and gives alerts. To be called every second or so. */
@@ -172,19 +162,25 @@ export class Budgets {
     if (due.length > REFRESH_MOST) due.sort((one, other) => one.countedAt - other.countedAt);
     for (const open of due.slice(0, REFRESH_MOST)) await this.#count(open, beside).catch(() => {});
     if (stale && due.length > REFRESH_MOST) this.#stale = true;
-    for (const open of this.#open.values()) await this.#alert(open).catch(() => {});
+    for (const open of this.#open.values()) {
+      this.#age(open);
+      const rule = this.#rules.find(({ name }) => name === open.rule);
+      if (rule !== undefined) await this.#alerts.look(rule, open).catch(() => {});
+    }
   }
 
   /** Nobody else writes to a store of our own; of one that nodes share nobody tells us. */
   #isDue({ rule, key, countedAt, usedThen }: Open): boolean {
-    const { clock, authority, store } = this.#parts;
+    const { clock, counts, store } = this.#parts;
     if (store()?.driver !== 'postgres') return false;
     const age = clock.now() - countedAt;
     if (age < NEAR_MS) return false;
     if (age >= REFRESH_MS) return true;
+    // What others spend of it is counted where they take it from.
+    if (this.#shared.has(rule)) return false;
     const found = this.#rules.find(({ name }) => name === rule);
     if (found === undefined) return false;
-    const [used, limit] = [authority.usedOf(rule, key), authority.limitOf(found, key)];
+    const [used, limit] = [counts.usedOf(rule, key), counts.limitOf(found, key)];
     // Each of the others may have spent as much since then as we have.
     return used >= limit * NEAR_SHARE || used - usedThen >= limit * FRESH_SHARE;
   }
@@ -202,15 +198,36 @@ export class Budgets {
   async #read(id: string, rule: string, key: string): Promise<void> {
     const startedAt = this.#periods.get(rule)?.startedAt;
     if (startedAt === undefined) return;
+    const losses = this.#losses;
     // What stood in the ledger before this, and is ours, came from a key that was forgotten: it counts as that of others.
     const none = { own: 0, spent: 0, reserved: 0, forgiven: 0, countedAt: 0, usedThen: 0, alerts: 0 };
-    const open: Open = { rule, key, startedAt, ...none };
-    const forgiven = await this.#parts.store()?.get<{ cost: number }>(FORGIVEN_KIND, this.#periodOf(open));
+    const aged = { noted: 0, past: 0, notedAt: 0 };
+    const open: Open = { rule, key, startedAt, ...none, ...aged };
+    const forgiven = await this.#parts.store()?.get<{ cost: number }>(FORGIVEN_KIND, periodOf(open));
     if (forgiven !== undefined) open.forgiven = forgiven.value.cost;
     await this.#count(open, this.#beside());
-    if (this.#open.size >= OPEN_MAX) return;
+    if (losses !== this.#losses) {
+      await this.#read(id, rule, key);
+      return;
+    }
+    if (this.#open.size >= OPEN_MAX && !this.#makeRoom()) return;
     this.#open.set(id, open);
     if (!this.#written.has(id) && this.#written.size < OPEN_MAX) this.#written.set(id, new Map());
+  }
+
+  /** What is counted elsewhere may be read again. */
+  #makeRoom(): boolean {
+    const [first] = this.#open;
+    return first !== undefined && this.#shared.has(first[1].rule) && this.#open.delete(first[0]);
+  }
+
+  /** Notes now and then what the ledger has. */
+  #age(open: Open): void {
+    const now = this.#parts.clock.now();
+    if (now - open.notedAt < TOLD_MS) return;
+    open.past = open.noted;
+    open.noted = open.spent;
+    open.notedAt = now;
   }
 
   /** What is in the ledger and was not told by workers of ours is counted. */
@@ -219,12 +236,14 @@ export class Budgets {
     const ledger: Ledger | undefined = this.#parts.store()?.ledger;
     if (found?.budget === undefined) return;
     if (ledger === undefined) throw new Error('there is no store to read what was spent from');
-    open.countedAt = this.#parts.clock.now();
+    const { clock, counts } = this.#parts;
+    const readAt = clock.now();
     open.spent = await spentOf(ledger, found, open.key, open.startedAt);
+    open.countedAt = readAt;
     open.reserved = beside.get(idOf(open.rule, open.key)) ?? 0;
     const outside = Math.max(0, open.spent - open.own - open.forgiven) + open.reserved;
-    this.#parts.authority.setOutside(open.rule, open.key, outside, open.startedAt);
-    open.usedThen = this.#parts.authority.usedOf(open.rule, open.key);
+    counts.setOutside(open.rule, open.key, outside, open.startedAt);
+    open.usedThen = counts.usedOf(open.rule, open.key);
   }
 
   /** What is reserved for requests that workers of others have under way, by key of a budget. */
@@ -252,44 +271,6 @@ export class Budgets {
     if (open?.startedAt !== startedAt || entry.at < startedAt) return;
     open.own += entry.cost;
     open.spent += entry.cost;
-  }
-
-  async #alert(open: Open): Promise<void> {
-    const { authority, notice, alerted } = this.#parts;
-    const rule = this.#rules.find(({ name }) => name === open.rule);
-    const shares = rule?.budget?.alerts;
-    if (rule === undefined || shares === undefined) return;
-    const limit = authority.limitOf(rule, open.key);
-    // What was reserved by a worker that died counts as used; what another place counts, such as Redis, is known by the ledger.
-    const used = Math.max(authority.usedOf(open.rule, open.key), open.spent - open.forgiven);
-    // A single large request that was refused says nothing of how much is left.
-    const over = used * 2 >= limit && authority.exhausted(open.rule, open.key);
-    while (open.alerts < shares.length) {
-      const share = shares[open.alerts] as number;
-      if (used === 0 || (used < limit * share && !over)) return;
-      open.alerts++;
-      if (!(await this.#first(open, share))) continue;
-      const percent = Math.round(share * 100);
-      const budget = open.rule.replace(/^budget:/, '');
-      const message = `budget ${budget}: ${percent} % of ${formatCost(limit)} is spent by ${sayKey(open.key)} (${formatCost(used)})${used < limit * share ? '; what is left is less than a request needs' : ''}`;
-      notice({
-        level: 'warn',
-        message,
-        attributes: { budget, key: sayKey(open.key), percent, spent: formatCost(used) },
-      });
-      alerted(budget, share);
-    }
-  }
-
-  /** Of all processes and nodes one gives an alert: whoever writes it down first. */
-  async #first({ rule, key, startedAt }: Open, share: number): Promise<boolean> {
-    const store = this.#parts.store();
-    if (store === undefined) return true;
-    const id = `${this.#periodOf({ rule, key, startedAt })} ${share}`;
-    const expiresAt = this.#parts.clock.wall() + REMEMBERED_MS;
-    const value = { rule, key: sayKey(key), share };
-    const result = await store.write([{ op: 'put', kind: ALERT_KIND, id, value, expect: 0, expiresAt }]);
-    return result.ok;
   }
 }
 

@@ -20,6 +20,7 @@ import {
   type LeaseAsk,
   type LeaseGrant,
   LocalAuthority,
+  lostGrant,
   Nearest,
   PooledAuthority,
   type Rule,
@@ -30,6 +31,7 @@ import {
 } from '../policy/quota/quota.ts';
 import type { Redis } from '../store/redis.ts';
 import type { Services } from '../supervisor/supervisor.ts';
+import { BudgetCounts, NO_PURSE, type Purse } from './budgetcounts.ts';
 
 /** Name of the service that workers ask for leases. */
 export const QUOTA_SERVICE = 'quota';
@@ -65,10 +67,10 @@ export interface LimitsStatus {
 /** See the file's head. */
 export class NodeLimits {
   readonly authority: LocalAuthority;
-  /** Asked before anything is granted: what has to happen first, such as reading what was spent of a budget. */
-  before: (asks: readonly LeaseAsk[]) => Promise<void> | undefined = () => undefined;
-  /** Told of all rules whenever they change. */
-  configured: (rules: readonly Rule[]) => void = () => {};
+  /** Knows what was spent of budgets. */
+  purse: Purse = NO_PURSE;
+  /** Where they are counted. */
+  readonly budgets: BudgetCounts;
   readonly #parts: NodeLimitsParts;
   readonly #pool: PooledAuthority;
   readonly #long: PooledAuthority;
@@ -89,15 +91,15 @@ export class NodeLimits {
       (script, keys, args) => this.#run(script, keys, args),
       () => storeTag(parts.redis()?.prefix ?? ''),
     );
-    const lost = (ask: LeaseAsk): LeaseGrant => ({ ...ask, retryAfterMs: 0, ttlMs: 0, resetMs: 0, lost: true });
-    this.#pool = new PooledAuthority(parts.clock, async (asks) => this.#store?.ask(asks) ?? asks.map(lost));
-    this.#long = new PooledAuthority(parts.clock, async (asks) => this.#journal?.ask(asks) ?? asks.map(lost));
+    this.#pool = new PooledAuthority(parts.clock, async (asks) => this.#store?.ask(asks) ?? asks.map(lostGrant));
+    this.#long = new PooledAuthority(parts.clock, async (asks) => this.#journal?.ask(asks) ?? asks.map(lostGrant));
+    this.budgets = new BudgetCounts(this.authority, this.#pool, () => this.#store);
     this.#config = parts.config;
     this.#configure();
     parts.services.provide(QUOTA_SERVICE, (payload, worker) => {
       const asks = payload as LeaseAsk[];
       if (this.#epoch !== this.#parts.registry.epoch) this.#configure();
-      const first = this.before(asks);
+      const first = this.purse.before(asks);
       return first === undefined ? this.#exchange(worker, asks) : first.then(() => this.#exchange(worker, asks));
     });
   }
@@ -228,6 +230,7 @@ export class NodeLimits {
         run: (keys, args) => this.#run(LEASE_SCRIPT, keys, args),
         told: () => !this.#pool.untold,
         keyLimits: this.#keyLimits,
+        ledger: () => this.purse,
       });
     } else if (settings === undefined && this.#store !== undefined) {
       void this.#store.close();
@@ -247,7 +250,7 @@ export class NodeLimits {
     this.#store?.configure(shared);
     this.#pool.configure(shared);
     this.authority.configure(own);
-    this.configured(rules);
+    this.purse.configure(rules);
   }
 
   async #run(script: string, keys: string[], args: string[]): Promise<unknown> {

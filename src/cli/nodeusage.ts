@@ -71,7 +71,7 @@ export class NodeUsage {
     });
     this.budgets = new Budgets({
       clock,
-      authority: limits.authority,
+      counts: limits.budgets,
       store,
       beside: () => this.reader.openBeside(owner),
       inTurn: (body) => this.reader.inTurn(body),
@@ -79,8 +79,7 @@ export class NodeUsage {
       alerted: (budget, share) => metrics.alerted(budget, share),
     });
     this.overrides = new Overrides({ clock, limits, store, budgets: this.budgets, notice });
-    limits.before = (asks) => this.budgets.before(asks);
-    limits.configured = (rules) => this.budgets.configure(rules);
+    limits.purse = this.budgets;
     this.budgets.configure(limits.rules);
   }
 

@@ -112,7 +112,7 @@ const CAUSES: Partial<Record<ErrorCode, string>> = {
   rate_limited: 'A limit is used up. `Retry-After` says when to come back.',
   insufficient_quota: 'A budget is spent. The message names it, and says when it begins anew.',
   quota_unavailable:
-    'Several nodes share a limit and their store cannot be reached, and the limit says `onStoreLoss: refuse`.',
+    'Several nodes share a limit and their store cannot be reached, and the limit says `onStoreLoss: refuse`. Or what was spent of a budget cannot be read.',
   head_too_large: 'The head is over `limits.head` or `limits.fields` of the listener.',
   client_closed: 'The client left before its answer; seen in logs and metrics only.',
   internal: 'A fault of Gatehouse itself. The log has more; please report it.',

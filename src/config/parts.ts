@@ -8,6 +8,7 @@ import type { PricesConfig } from '../policy/price/config.ts';
 import type { BudgetConfig, LimitConfig } from '../policy/quota/config.ts';
 import { type SignupConfig, signupConfig, type TokensConfig, tokensConfig } from '../policy/token/config.ts';
 import { type ModelConfig, modelConfig } from '../route/config.ts';
+import type { StoreConfig } from '../store/config.ts';
 import { type UpstreamConfig, upstreamConfig } from '../upstream/config.ts';
 import type { Config } from './file.ts';
 import { type PlanConfig, planConfig, type TenantConfig, tenantConfig } from './plans.ts';
@@ -28,7 +29,7 @@ export interface Parts {
   /** Several nodes have a store in common. */
   redis: boolean;
   /** Undefined when one of them is wrong. */
-  money: { prices: PricesConfig; limits: LimitConfig[]; budgets: BudgetConfig[] } | undefined;
+  money: { prices: PricesConfig; limits: LimitConfig[]; budgets: BudgetConfig[]; store: StoreConfig } | undefined;
   tokens: TokensConfig | undefined;
   signup: SignupConfig | undefined;
   plans: [string, PlanConfig][];
@@ -57,7 +58,7 @@ export function partsOf(config: Config): Parts {
     chaos: config.chaos,
     access: config.access,
     redis: config.redis !== undefined,
-    money: { prices: config.prices, limits: config.limits, budgets: config.budgets },
+    money: { prices: config.prices, limits: config.limits, budgets: config.budgets, store: config.store },
     tokens: config.tokens,
     signup: config.signup,
     plans: Object.entries(config.plans),

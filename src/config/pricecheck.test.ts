@@ -36,3 +36,15 @@ for (const [name, prices, expected] of cases)
     assert.equal(lines.length, expected.length, lines.join('\n'));
     for (const [i, pattern] of expected.entries()) assert.match(lines[i] ?? '', pattern);
   });
+
+test('a budget on several nodes: what counts it, and what remembers it', () => {
+  const prices = '{ default: { input: 1 } }\nbudgets: [{ name: all, key: resource, credits: 5/day, mode: MODE }]';
+  const redis = '\nredis: { url: "redis://10.0.0.1" }';
+  const store = '\nstore: { driver: postgres, url: "postgres://a@10.0.0.1/b" }';
+  const lines = (more: string, mode = 'enforce') => told(prices.replace('MODE', mode) + more).join();
+  assert.equal(lines(''), '');
+  assert.match(lines(store), /^g\.yaml:6:1: budgets: several nodes .* with redis they never do$/);
+  assert.match(lines(redis), /^g\.yaml:6:1: budgets: .* forgotten when redis loses its data/);
+  assert.equal(lines(redis + store), '');
+  assert.equal(lines(store, 'observe'), '');
+});

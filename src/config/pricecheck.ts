@@ -22,6 +22,7 @@ export function checkPrices(parts: Parts, report: Report): void {
     if (names.has(name)) report.at(['budgets', i, 'name'], `two budgets are named "${name}"; rename one`);
     names.add(name);
   });
+  checkNodes(parts, report);
   const place = firstOf(parts, budgets.length, limits);
   if (place === undefined || prices.default !== undefined) return;
   const unpriced = parts.models.map(([name]) => name).filter((name) => !Object.hasOwn(prices.models, name));
@@ -34,6 +35,24 @@ export function checkPrices(parts: Parts, report: Report): void {
   } else if (open && parts.models.length === 0 && Object.keys(prices.models).length === 0) {
     report.at(place, 'money is limited here, and nothing has a price; add prices.default or prices.models');
   }
+}
+
+/** Several nodes keep a budget exactly only where they have both in common: what counts it, and what remembers it. */
+function checkNodes({ money, redis }: Parts, report: Report): void {
+  if (money === undefined || !money.budgets.some(({ mode }) => mode === 'enforce')) return;
+  const postgres = money.store.driver === 'postgres';
+  if (postgres && !redis)
+    report.warn(
+      ['budgets'],
+      'several nodes on this store may go over a budget by what they spend within a second; with redis they never do',
+      'key',
+    );
+  if (redis && !postgres)
+    report.warn(
+      ['budgets'],
+      'what other nodes have spent is forgotten when redis loses its data; a store with driver: postgres remembers it for all of them',
+      'key',
+    );
 }
 
 /** Versions and upstreams that there are not: their price would never hold. `model`: undefined for all of them. */

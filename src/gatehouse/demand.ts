@@ -2,7 +2,7 @@
 import type { Operation, RequestPeek } from '../ai/ai.ts';
 import type { ForwardedEvent } from '../kernel/event.ts';
 import type { Exchange } from '../kernel/exchange.ts';
-import type { Admission, Demand } from '../policy/quota/quota.ts';
+import type { Admission, Demand, Flexible } from '../policy/quota/quota.ts';
 import { creditsFor, moreCredits, type Priced } from './cost.ts';
 import { Meter, type Metered } from './meter.ts';
 
@@ -16,14 +16,26 @@ interface Request extends Priced {
 }
 
 /** What is reserved for a request. */
-export function demandOf(request: Request): Demand {
+export function demandOf(request: Request, outputTokens = request.meter?.outputTokens ?? 0): Demand {
   const { body, exchange, meter } = request;
   // What nobody knows yet is one at least: who asks for nothing does not hear what others owe.
   const bytes = Math.max(1, body?.length ?? exchange.requestLength);
   const inputTokens = meter?.promptTokens ?? 0;
-  const outputTokens = meter?.outputTokens ?? 0;
   const credits = creditsFor(request, inputTokens, outputTokens);
   return { tokens: inputTokens + outputTokens, inputTokens, outputTokens, bytes, credits };
+}
+
+/** What a request could do with that does not say how much it wants; undefined: it needs what it asks for. */
+export function flexibilityOf(request: Request): Flexible | undefined {
+  const { meter } = request;
+  if (meter === undefined || meter.leastOutput === 0) return undefined;
+  return {
+    least: demandOf(request, meter.leastOutput),
+    shrink: (share) => {
+      meter.shrink(share);
+      return demandOf(request);
+    },
+  };
 }
 
 /** A request whose tokens may be estimated without a limit that counts them. */

@@ -6,7 +6,7 @@ import { clampTokens, PeekFault } from '../ai/ai.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import { refusalFor } from '../policy/quota/quota.ts';
 import { flushCorked } from '../socket/cork.ts';
-import { demandOf, moreOutput } from './demand.ts';
+import { demandOf, flexibilityOf, moreOutput } from './demand.ts';
 import { Meter } from './meter.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
 
@@ -42,12 +42,13 @@ function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['
   const { worker, exchange } = passage;
   if (passage.body !== undefined && limits.some(({ rule }) => COUNTED.has(rule.unit)))
     passage.meter = new Meter(passage, limits, (outputTokens) => moreOutput(passage, outputTokens));
-  const admission = worker.quota.admission(limits, exchange, demandOf(passage), (exhausted) => {
+  const decided = (exhausted: Parameters<typeof refusalFor>[0] | undefined) => {
     if (exchange.outcome !== 'open') return;
     if (exhausted === undefined) worker.proceed(passage);
     else passage.refuse(refusalFor(exhausted));
     flushCorked();
-  });
+  };
+  const admission = worker.quota.admission(limits, exchange, demandOf(passage), decided, flexibilityOf(passage));
   passage.admission = admission;
   if (passage.meter !== undefined) passage.meter.admission = admission;
   const verdict = admission.begin();

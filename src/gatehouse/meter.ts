@@ -21,6 +21,8 @@ export interface Metered extends ForwardedEvent {
   readonly worker: { readonly ratios: TokenRatios; readonly events: Events };
 }
 
+/** Fewer tokens than this for each answer are of no use to who has not asked for so few. */
+const LEAST_OUTPUT = 64;
 /** The rest of an allowance at which a stream asks for more. */
 const AHEAD = 0.5;
 /** A stream that could get no more asks for half as much, down to so many tokens. */
@@ -43,6 +45,8 @@ export class Meter implements TokenAllowance {
   outputTokens = 0;
   /** What the server is told it may generate for each answer; 0: the client's own bound, or none. */
   told = 0;
+  /** With so many output tokens the request could do as well, where a budget has no more left; 0: with no less. */
+  leastOutput = 0;
   /** The reservation is enforced on a stream. */
   guards = false;
   /** Set when the reservation stands: a stream may ask it for more. */
@@ -96,6 +100,18 @@ export class Meter implements TokenAllowance {
     // Without `peek` the body is none that could be changed.
     if (stream && told === each) this.#step = wanted;
     else if (peek !== undefined) this.told = told;
+    // Nobody could tell its server.
+    else return;
+    const least = Math.min(told, LEAST_OUTPUT) * answers;
+    if (least < this.outputTokens) this.leastOutput = least;
+  }
+
+  /** Makes do with this share of the output beyond the least. */
+  shrink(share: number): void {
+    const { answers, leastOutput } = this;
+    const each = Math.floor((leastOutput + (this.outputTokens - leastOutput) * share) / answers);
+    this.outputTokens = each * answers;
+    if (this.#step === 0) this.told = each;
   }
 
   allows(pieces: number, tokens: number): boolean {

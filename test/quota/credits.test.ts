@@ -1,5 +1,8 @@
 /** Streams whose money runs out: they end as their protocol ends an answer that has reached its length, never by a cut. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { startGateway } from '../gateway.ts';
 import { endless } from './endless.fixture.ts';
@@ -9,11 +12,11 @@ import { until, usedOf } from './money.fixture.ts';
 const PRICES = { default: { input: '0', output: '100', perRequest: '0.001' } };
 const costOf = (tokens: number) => tokens * 100_000 + 1_000_000;
 
-async function gatewayFor(t: TestContext, protocol: string, limit: Record<string, unknown>) {
+async function gatewayFor(t: TestContext, protocol: string, limit: Record<string, unknown>, url?: string) {
   const server = await endless(t, 8);
   const gateway = await startGateway({
     listeners: { public: { address: '127.0.0.1:0' } },
-    upstreams: { sim: { protocol, endpoints: [{ url: server.url }] } },
+    upstreams: { sim: { protocol, endpoints: [{ url: url ?? server.url }] } },
     routes: [{ name: 'ai', match: { path: '/v1/*' }, upstream: 'sim' }],
     prices: PRICES,
     ...limit,
@@ -80,4 +83,56 @@ test('a budget ends a stream the same way, and says afterwards that there is non
   assert.equal(status, 429);
   assert.match(refusal, /insufficient_quota/);
   assert.equal(fields.get('x-should-retry'), 'false');
+});
+
+test('a stream without a bound gets what is left of a budget, and ends cleanly when that runs out', async (t) => {
+  // 999 tokens, in the tightest of two.
+  const budgets = [
+    { name: 'all', key: 'resource', credits: '0.25/day' },
+    { name: 'ai', key: 'route', credits: '0.1009/day' },
+  ];
+  const { gateway, ask } = await gatewayFor(t, 'openai', { budgets });
+  const { status, text } = await ask('/v1/chat/completions', { stream_options: { include_usage: true } });
+  assert.equal(status, 200, text);
+  assert.match(text, CHAT);
+  const tokens = Number(/"completion_tokens":(\d+)/.exec(text)?.[1]);
+  assert.ok(tokens <= 999 && tokens > 999 - 2 * 16, `${tokens} tokens`);
+  for (const name of ['all', 'ai'])
+    await until('all of it is counted', async () => (await usedOf(gateway, name)) === costOf(tokens));
+  // What is left now is of no use.
+  const { status: refused, text: refusal } = await ask('/v1/chat/completions');
+  assert.equal(refused, 429);
+  assert.match(refusal, /budget ai is spent, or what is left is less .* smaller max_tokens/);
+});
+
+test('an answer that is no stream is bounded by what is left of a budget; who says how much he wants is refused where that is too much', async (t) => {
+  const told: number[] = [];
+  const server = createServer(async (request, response) => {
+    let text = '';
+    for await (const piece of request) text += piece;
+    const { max_tokens: most, max_completion_tokens: other } = JSON.parse(text) as Record<string, number>;
+    const tokens = most ?? other ?? 0;
+    told.push(tokens);
+    const choices = [{ index: 0, message: { role: 'assistant', content: 'x' }, finish_reason: 'length' }];
+    const usage = { prompt_tokens: 3, completion_tokens: tokens, total_tokens: 3 + tokens };
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ id: 'c', object: 'chat.completion', created: 1, model: 'm', choices, usage }));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo;
+  const budgets = [{ name: 'all', key: 'resource', credits: '0.1009/day' }];
+  const { gateway, ask } = await gatewayFor(t, 'openai', { budgets }, `http://127.0.0.1:${port}`);
+  const much = await ask('/v1/chat/completions', { stream: false, max_tokens: 1200 });
+  assert.equal(much.status, 429);
+  assert.match(much.text, /smaller max_tokens/);
+  const { status, text } = await ask('/v1/chat/completions', { stream: false });
+  assert.equal(status, 200, text);
+  assert.equal(told.length, 1);
+  assert.ok((told[0] as number) <= 999 && (told[0] as number) > 990, `${told[0]} tokens`);
+  await until('all of it is counted', async () => (await usedOf(gateway, 'all')) === costOf(told[0] as number));
 });

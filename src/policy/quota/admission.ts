@@ -22,6 +22,14 @@ export interface ActiveLimit {
 /** How much of each unit: what a request may use, and in the end what it has used. */
 export type Demand = Readonly<Record<Exclude<Unit, 'requests' | 'concurrency'>, number>>;
 
+/** A request that can do with less than it would like to have. */
+export interface Flexible {
+  /** Less than this is of no use. */
+  readonly least: Demand;
+  /** Makes do with this share of what it has wanted beyond the least so far; gives what it needs then. */
+  shrink(share: number): Demand;
+}
+
 /** What the room tells of a request that is over a limit. */
 export type Report = (exhausted: Exhausted, observed: boolean, exchange: Exchange) => void;
 
@@ -43,6 +51,7 @@ interface Applicant {
 /** Claims that are taken together, or not at all. */
 class Claims implements Waiter {
   readonly claims: Claim[] = [];
+  flexible: Flexible | undefined = undefined;
   readonly #leases: Leases;
   readonly #applicant: Applicant;
   /** taken: to be settled; over: nothing more to do. */
@@ -57,13 +66,37 @@ class Claims implements Waiter {
 
   /** Takes all; 'wait': `decided` tells. */
   begin(): Exhausted | 'wait' | undefined {
+    if (this.flexible !== undefined) this.#shrink(this.flexible);
     const verdict = this.#leases.take(this.claims, this);
-    if (verdict === 'wait') return verdict;
+    if (verdict === 'wait') {
+      if (this.flexible !== undefined) this.#noteAsked();
+      return verdict;
+    }
     this.#state = verdict === undefined ? 'taken' : 'over';
     // A request counts from when it is let in, whatever becomes of it.
     if (verdict === undefined)
       for (const { lease } of this.claims) if (lease.owner.rule.unit === 'requests') this.#leases.settle(lease, 1, 1);
     return verdict;
+  }
+
+  /** Where less than was asked for is to be had, but enough, the request makes do with that. */
+  #shrink(flexible: Flexible): void {
+    for (const claim of this.claims) {
+      const { lease, units, least = units, asked } = claim;
+      const have = Math.floor(this.#leases.inHand(lease));
+      if (have >= units) continue;
+      // Who has some left is asked again.
+      if (asked !== true || have < least || lease.free > 0) return;
+      const demand = flexible.shrink((have - least) / (units - least));
+      for (const one of this.claims) one.units = unitsFor(one.rule.unit, demand);
+      claim.units = Math.min(claim.units, have);
+    }
+  }
+
+  /** They are asked for one after the other. */
+  #noteAsked(): void {
+    const claim = this.claims.find(({ lease, units }) => this.#leases.inHand(lease) < units);
+    if (claim !== undefined) claim.asked = true;
   }
 
   retry(): void {
@@ -126,7 +159,7 @@ export class Admission implements Applicant {
   readonly #exchange: Exchange;
   readonly #decided: (exhausted: Exhausted | undefined) => void;
 
-  /** `decided` is called once, when `begin` has said 'wait'. */
+  /** `decided` is called once, when `begin` has said 'wait'. `flexible`: where budgets have less than `demand`, less is taken. */
   constructor(
     leases: Leases,
     limits: readonly ActiveLimit[],
@@ -134,6 +167,7 @@ export class Admission implements Applicant {
     demand: Demand,
     report: Report,
     decided: (exhausted: Exhausted | undefined) => void,
+    flexible?: Flexible,
   ) {
     this.#report = report;
     this.#exchange = exchange;
@@ -142,8 +176,12 @@ export class Admission implements Applicant {
     for (const { rule, owner, keyOf, observe } of limits) {
       const { unit } = rule;
       const units = unitsFor(unit, demand);
-      const claim = { lease: leases.lease(owner, keyOf(exchange)), units, rule };
+      const claim: Claim = { lease: leases.lease(owner, keyOf(exchange)), units, rule };
       if (!observe) {
+        if (flexible !== undefined && rule.budget !== undefined) {
+          claim.least = unitsFor(unit, flexible.least);
+          this.#enforced.flexible = flexible;
+        }
         this.#enforced.claims.push(claim);
         continue;
       }

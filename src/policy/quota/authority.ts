@@ -6,11 +6,11 @@ import type { Clock } from '../../kernel/clock.ts';
 import { aheadOf } from './ahead.ts';
 import { type Account, type Book, evict, newAccount, newBook, newCounter, noteEnd, sweep } from './book.ts';
 import { CalendarCounter } from './calendarcounter.ts';
-import { closeHolder } from './closing.ts';
+import { closeHolder, takeOut } from './closing.ts';
 import { handOver, takeBack, takeOver } from './handover.ts';
 import type { Holding } from './holding.ts';
 import { KeyLimits } from './keylimits.ts';
-import type { Authority, Counted, LeaseAsk, LeaseGrant } from './protocol.ts';
+import { type Authority, type Counted, type LeaseAsk, type LeaseGrant, lostGrant } from './protocol.ts';
 import { countersOf, type Rule, sameRefill } from './rule.ts';
 import { Nearest, type Standing, standingOf } from './standing.ts';
 import { Told } from './told.ts';
@@ -60,7 +60,10 @@ export class LocalAuthority implements Authority {
   /** Grants no more than one of so many nodes may. */
   divide(nodes: number): void {
     this.#nodes = nodes;
-    for (const { rule, counters } of this.#books.values()) counters.setLimit(rule.limit, nodes);
+    for (const { rule, counters, accounts } of this.#books.values()) {
+      counters.setLimit(rule.limit, nodes);
+      for (const [key, account] of accounts) account.extra = this.#extraOf(rule, key);
+    }
   }
 
   /** Units of a key that are used or held. */
@@ -91,11 +94,8 @@ export class LocalAuthority implements Authority {
       // What it has used of a budget will be known from what it has written down.
       if (rule.budget !== undefined) continue;
       for (const { counter, holdings } of accounts.values()) {
-        for (let i = holdings.length - 1; i >= 0; i--) {
-          if (holdings[i]?.holder !== holder) continue;
-          const [{ granted, back }] = holdings.splice(i, 1) as [Holding];
-          counter.settle(granted - back, rule.refill.type === 'held' ? 0 : granted - back, now);
-        }
+        const held = takeOut(holdings, holder);
+        if (held > 0) counter.settle(held, rule.refill.type === 'held' ? 0 : held, now);
       }
     }
   }
@@ -176,7 +176,7 @@ export class LocalAuthority implements Authority {
   }
 
   #extraOf(rule: Rule, key: string): number {
-    return this.#keyLimits.of(rule, key) - rule.limit;
+    return Math.floor((this.#keyLimits.of(rule, key) - rule.limit) / this.#nodes);
   }
 
   /** Another process is to go on; see `handOver`. From now on nothing is granted of keys that are not known. */
@@ -218,8 +218,7 @@ export class LocalAuthority implements Authority {
         free: 0,
         resetMs: 0,
       };
-    if (this.#handed && book.rule.budget === undefined && !book.accounts.has(ask.key))
-      return { granted: ask.granted, retryAfterMs: 0, ttlMs: 0, free: 0, resetMs: 0, lost: true };
+    if (this.#handed && book.rule.budget === undefined && !book.accounts.has(ask.key)) return lostGrant(ask);
     const account = this.#account(book, ask.key, now);
     const { counter, extra } = account;
     const holding = this.#holding(account, holder, ask, now);

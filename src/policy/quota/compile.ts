@@ -39,7 +39,7 @@ export function rulesOf(limits: readonly LimitConfig[], where: string): NamedLim
 
 /** Budgets as the limits that they are, for everything. */
 export function budgetLimits(budgets: readonly BudgetConfig[]): LimitConfig[] {
-  return budgets.map(({ name, key, credits, only, timeZone, alerts, mode }) => {
+  return budgets.map(({ name, key, credits, only, timeZone, alerts, mode, onStoreLoss }) => {
     // Joined as keys are.
     const keys = Object.entries(only).map(([one, units]) => [one.replaceAll(' ', '\0'), units] as const);
     const budget = { key, alerts, only: Object.fromEntries(keys) };
@@ -50,16 +50,15 @@ export function budgetLimits(budgets: readonly BudgetConfig[]): LimitConfig[] {
       window: 'calendar',
       timeZone,
       mode,
-      // The ledger tells each node what the others have spent.
-      scope: 'node',
-      onStoreLoss: 'localShare',
+      scope: 'shared',
+      onStoreLoss,
       output: BUDGET_OUTPUT,
       budget,
     };
   });
 }
 
-/** Output tokens that a budget reserves money for where a request does not bound its output. */
+/** Output tokens that a budget reserves money for where a request does not bound its output; fewer where it has no more. */
 const BUDGET_OUTPUT = 4096;
 
 /** What names of budgets begin with where they stand among limits. */

@@ -178,6 +178,12 @@ export const budgetConfig = z
       .enum(['enforce', 'observe'])
       .default('enforce')
       .describe('`observe` only tells: alerts come, and nothing is refused.'),
+    onStoreLoss: z
+      .enum(['refuse', 'localShare'])
+      .default('localShare')
+      .describe(
+        'With `redis`, when it cannot be reached: refuse what this node has no money in hand for, or go on with its part of what was left.',
+      ),
   })
   .refine(({ credits }) => credits.every !== undefined, {
     error: 'a budget is /hour, /day, /week or /month',

@@ -36,6 +36,9 @@ export class SimulatedWorker {
   passed = 0;
   refused = 0;
   open = 0;
+  /** Units of what is under way, and of what has ended. */
+  reserved = 0;
+  written = 0;
 
   constructor(holder: number, clock: ManualClock, rule: Rule, authority: Authority, weather: Weather, uses: Use[]) {
     this.holder = holder;
@@ -81,9 +84,12 @@ export class SimulatedWorker {
       }
       this.passed++;
       this.open++;
+      this.reserved += units;
       const end = () => {
         this.open--;
         if (!this.alive) return;
+        this.reserved -= units;
+        this.written += used;
         this.#uses.push({ at: this.#clock.now(), units: used });
         this.leases.settle(lease, units, used);
       };

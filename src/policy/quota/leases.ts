@@ -15,6 +15,8 @@ export interface Claim {
   least?: number;
   /** The limit as the configuration of this request has it. */
   rule: Rule;
+  /** The authority has been asked for it. */
+  asked?: boolean;
 }
 
 /** Who is in the way. */
@@ -103,6 +105,11 @@ export class Leases {
       if (!lease.listed) this.#list(lease);
     }
     return undefined;
+  }
+
+  /** Units that may be taken of a lease now. */
+  inHand(lease: Lease): number {
+    return lease.expiresAt > this.#clock.now() ? lease.idle : 0;
   }
 
   /** A waiting request has gone. */

@@ -3,14 +3,19 @@
  * that outlives this process. To the store it is a holder with leases (leases.ts), as workers are to it.
  */
 import type { Clock } from '../../kernel/clock.ts';
+import { takeOut, type UsedOf, unsaidOf } from './closing.ts';
+import { UNKNOWN_WAIT } from './counter.ts';
 import type { Holding } from './holding.ts';
 import type { Lease, LeaseRule, Waiter } from './lease.ts';
 import { type AskAuthority, type Claim, type Exhausted, Leases } from './leases.ts';
 import type { Authority, LeaseAsk, LeaseGrant } from './protocol.ts';
 import type { Rule } from './rule.ts';
+import { Told } from './told.ts';
 
 /** When a worker may ask again about a rule that is not known here (yet), in milliseconds. */
 const UNKNOWN_RULE_MS = 50;
+/** Keys of budgets of which it is remembered that they are spent. */
+const ENDED_MOST = 10_000;
 
 /** A worker's question that waits for the store. */
 class Asking implements Waiter {
@@ -45,6 +50,10 @@ export class PooledAuthority implements Authority {
   readonly #clock: Clock;
   readonly #leases: Leases;
   readonly #rules = new Map<string, LeaseRule>();
+  /** Of a budget: what workers have said to have used. */
+  readonly #told = new Map<string, Told>();
+  /** Keys of budgets that are spent, and until when (monotonic milliseconds). */
+  readonly #ended = new Map<string, number>();
 
   /** `ask` reaches the store. */
   constructor(clock: Clock, ask: AskAuthority) {
@@ -56,6 +65,7 @@ export class PooledAuthority implements Authority {
   configure(rules: readonly Rule[]): void {
     this.#rules.clear();
     for (const rule of rules) this.#rules.set(rule.name, this.#leases.rule(rule));
+    for (const name of this.#told.keys()) if (!this.#rules.has(name)) this.#told.delete(name);
   }
 
   /** Whether it counts a rule of this name. */
@@ -74,16 +84,33 @@ export class PooledAuthority implements Authority {
   }
 
   gone(holder: number): void {
-    for (const { leases, permits } of this.#rules.values()) {
+    for (const { rule, leases, permits } of this.#rules.values()) {
+      // What it has used of a budget will be known from what it has written down.
+      if (rule.budget !== undefined) continue;
       for (const lease of leases.values()) {
-        const { holdings } = lease;
-        for (let i = (holdings?.length ?? 0) - 1; i >= 0; i--) {
-          if (holdings?.[i]?.holder !== holder) continue;
-          const [{ granted, back }] = holdings.splice(i, 1) as [Holding];
-          this.#leases.settle(lease, granted - back, permits ? 0 : granted - back);
-        }
+        const held = lease.holdings === undefined ? 0 : takeOut(lease.holdings, holder);
+        if (held > 0) this.#leases.settle(lease, held, permits ? 0 : held);
       }
     }
+  }
+
+  /** What a holder that has died has used of its budgets is known now: the rest of what it held comes back. */
+  closed(holder: number, usedOf: UsedOf): void {
+    for (const [name, { rule, leases }] of this.#rules) {
+      if (rule.budget === undefined) continue;
+      const told = this.#told.get(name);
+      for (const [key, lease] of leases) {
+        const held = lease.holdings === undefined ? 0 : takeOut(lease.holdings, holder);
+        const unsaid = unsaidOf(held, usedOf(name, key), told === undefined ? 0 : told.of(key, holder));
+        if (held > 0 || unsaid > 0) this.#leases.settle(lease, held, unsaid);
+      }
+      told?.forget(holder);
+    }
+  }
+
+  /** A request was refused because what is left of a budget is less than it needs, in the period that runs. */
+  exhausted(rule: string, key: string): boolean {
+    return (this.#ended.get(`${rule}\n${key}`) ?? 0) > this.#clock.now();
   }
 
   /** Something that workers have used is still to be told to the store. */
@@ -102,6 +129,14 @@ export class PooledAuthority implements Authority {
     return this.#leases.size;
   }
 
+  /** Units of all rules that this node holds. */
+  get held(): number {
+    let held = 0;
+    for (const { leases } of this.#rules.values())
+      for (const { granted, back } of leases.values()) held += granted - back;
+    return held;
+  }
+
   /** Tells and gives back everything; what workers hold stays held. */
   close(): Promise<void> {
     return this.#leases.close();
@@ -115,6 +150,7 @@ export class PooledAuthority implements Authority {
     if (some < need && (some < least || some <= 0)) {
       const verdict = this.#leases.take([claim], waiter);
       if (verdict === 'wait') return undefined;
+      if (verdict !== undefined && claim.rule.budget !== undefined) this.#noteEnd(lease, verdict, now);
       return grantOf(lease, holding, now, verdict);
     }
     // The other workers' part of what is left stays here.
@@ -135,6 +171,7 @@ export class PooledAuthority implements Authority {
     holding.back += back;
     holding.used += used;
     if (back > 0 || used > 0) this.#leases.settle(lease, back, used);
+    if (used > 0 && owner.rule.budget !== undefined) this.#say(ask.rule, ask.key, holder, used);
     if (ask.need <= 0) return grantOf(lease, holding, this.#clock.now(), undefined);
     const claim = { lease, units: ask.need, least: ask.least, rule: owner.rule };
     let done: (grant: LeaseGrant) => void = () => {};
@@ -142,6 +179,19 @@ export class PooledAuthority implements Authority {
       done = resolve;
     });
     return this.draw(claim, holding, ask.wish, new Asking(this, claim, holding, ask.wish, done)) ?? later;
+  }
+
+  #say(rule: string, key: string, holder: number, used: number): void {
+    const told = this.#told.get(rule) ?? new Told();
+    this.#told.set(rule, told);
+    told.add(key, holder, used);
+  }
+
+  /** Not when it will do once what is under way has ended, or would never do. */
+  #noteEnd({ owner, key, resetAt }: Lease, { retryAfterMs, lost }: Exhausted, now: number): void {
+    if (lost || retryAfterMs <= UNKNOWN_WAIT || retryAfterMs === Number.POSITIVE_INFINITY || resetAt <= now) return;
+    if (this.#ended.size >= ENDED_MOST) this.#ended.delete(this.#ended.keys().next().value as string);
+    this.#ended.set(`${owner.rule.name}\n${key}`, resetAt);
   }
 
   #holding(lease: Lease, holder: number, ask: LeaseAsk): Holding {

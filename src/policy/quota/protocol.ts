@@ -49,6 +49,16 @@ export interface LeaseGrant {
   home?: string;
 }
 
+/** Nobody could be asked. */
+export const lostGrant = ({ granted }: LeaseAsk): LeaseGrant => ({
+  granted,
+  retryAfterMs: 0,
+  ttlMs: 0,
+  free: 0,
+  resetMs: 0,
+  lost: true,
+});
+
 /** Grants leases to holders. */
 export interface Authority {
   /** One batch of a holder; grants in the same order. */

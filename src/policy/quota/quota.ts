@@ -2,28 +2,31 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { Events } from '../../kernel/event.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
-import { type ActiveLimit, Admission, type Demand, type Report } from './admission.ts';
+import { type ActiveLimit, Admission, type Demand, type Flexible, type Report } from './admission.ts';
 import { needsBody, rulesOf } from './compile.ts';
 import type { LimitConfig } from './config.ts';
 import { compileKey, sayKey } from './key.ts';
 import { type AskAuthority, type Exhausted, Leases } from './leases.ts';
 import { mostOf } from './rule.ts';
 
-export { type ActiveLimit, Admission, type Demand } from './admission.ts';
+export { type ActiveLimit, Admission, type Demand, type Flexible } from './admission.ts';
 export { LocalAuthority } from './authority.ts';
+export type { UsedOf } from './closing.ts';
 export { allRules, budgetLimits, describeLimits, rulesOf } from './compile.ts';
 export { sayKey, usageOf } from './key.ts';
 export { KeyLimits } from './keylimits.ts';
 export type { AskAuthority, Exhausted } from './leases.ts';
 export { CalendarPeriod } from './period.ts';
 export { PooledAuthority } from './pool.ts';
-export type { Counted, LeaseAsk, LeaseGrant } from './protocol.ts';
+export { type Counted, type LeaseAsk, type LeaseGrant, lostGrant } from './protocol.ts';
 export { refusalFor } from './refusal.ts';
 export type { Rule } from './rule.ts';
 export { Inspector, storeTag } from './shared/inspect.ts';
 export { isLong, JournalStore } from './shared/journal.ts';
+export type { Known } from './shared/lines.ts';
+export type { LedgerView, SharedStoreStatus } from './shared/parts.ts';
 export { LEASE_SCRIPT } from './shared/script.ts';
-export { SharedStore, type SharedStoreStatus } from './shared/store.ts';
+export { SharedStore } from './shared/store.ts';
 export { Nearest, type Standing } from './standing.ts';
 
 /** Limits by where they stand in the configuration. */
@@ -114,8 +117,9 @@ export class Quota {
     exchange: Exchange,
     demand: Demand,
     decided: (exhausted: Exhausted | undefined) => void,
+    flexible?: Flexible,
   ): Admission {
-    return new Admission(this.#leases, limits, exchange, demand, this.#report, decided);
+    return new Admission(this.#leases, limits, exchange, demand, this.#report, decided, flexible);
   }
 
   /** Keys that something is or was lately in hand of, of all limits. */

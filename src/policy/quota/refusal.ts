@@ -29,6 +29,9 @@ export function refusalFor({ rule, retryAfterMs, lost }: Exhausted): GatehouseEr
   });
 }
 
+/** How a client asks for less. */
+const LESS = 'with a smaller max_tokens it may cost less';
+
 /** Said without the amount: it is nobody's business but the owner's. Until the next period a client tries again in vain. */
 function spent(budget: string, retryAfterMs: number): GatehouseError {
   const again = retryAfterMs <= UNKNOWN_WAIT;
@@ -36,7 +39,7 @@ function spent(budget: string, retryAfterMs: number): GatehouseError {
   if (retryAfterMs === Number.POSITIVE_INFINITY)
     return new GatehouseError(
       'insufficient_quota',
-      `this request may cost more than the whole budget ${budget}; ask for less`,
+      `this request may cost more than the whole budget ${budget}; ${LESS}`,
       detail,
     );
   const wait = Math.ceil(retryAfterMs);
@@ -44,7 +47,7 @@ function spent(budget: string, retryAfterMs: number): GatehouseError {
     const message = `what is left of the budget ${budget} is reserved for requests under way`;
     return new GatehouseError('insufficient_quota', message, { ...detail, retryAfterMs: wait });
   }
-  const message = `the budget ${budget} is spent, or what is left is less than this request may cost`;
+  const message = `the budget ${budget} is spent, or what is left is less than this request may cost; ${LESS}`;
   return new GatehouseError('insufficient_quota', message, { ...detail, retryAfterMs: wait });
 }
 

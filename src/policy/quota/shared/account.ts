@@ -3,59 +3,9 @@
  * line for line; a test runs both side by side. Times are milliseconds of the store.
  */
 
-/** One node's question about one key. */
-export interface StoreAsk {
-  /** Sliding, bucket, calendar, held. */
-  type: 's' | 'b' | 'c' | 'h';
-  limit: number;
-  /** Milliseconds; of a calendar limit 0. */
-  windowMs: number;
-  burst: number;
-  /** When the calendar period began, and how long it still lasts. */
-  period: number;
-  left: number;
-  /** Nodes that are missing may be spending their share of the limit on their own. */
-  share: boolean;
-  epoch: number;
-  granted: number;
-  back: number;
-  used: number;
-  /** What of `back` and `used` the store has heard for certain. */
-  heardBack: number;
-  heardUsed: number;
-  /** Units that this node has used in the window that runs, for a store that has lost the account. */
-  again: number;
-  need: number;
-  least: number;
-  wish: number;
-}
-
-/** What the store says to it. */
-export interface StoreGrant {
-  granted: number;
-  retryAfterMs: number;
-  free: number;
-  resetMs: number;
-}
-
-/** What one node has of an account: epoch, granted, back, used, and until when. */
-export type NodeHolding = [number, number, number, number, number];
-
-/** One limit for one key, as it stands in the store. */
-export interface StoreAccount {
-  /** Held by nodes. */
-  h: number;
-  /** Used. */
-  u: number;
-  /** Slot and units by turns, oldest first. */
-  s: number[];
-  /** Level of a bucket, and when it was brought up to date. */
-  l: number;
-  a: number;
-  /** Start of the calendar period. */
-  p: number;
-  n: Record<string, NodeHolding>;
-}
+import { aheadOf } from '../ahead.ts';
+import { beginMoney, type Crowd, keepLapsed, lapsedOf, reckon, restore, turnMoney, withheld } from './money.ts';
+import type { NodeHolding, StoreAccount, StoreAsk, StoreGrant } from './terms.ts';
 
 /** As in counter.ts. */
 const SLOTS = 64;
@@ -65,7 +15,9 @@ const SPARE_MS = 60_000;
 
 /** An account of which nothing is counted. */
 export function newAccount(ask: StoreAsk, now: number): StoreAccount {
-  return { h: 0, u: 0, s: [], l: ask.burst, a: now, p: ask.period, n: {} };
+  const account: StoreAccount = { h: 0, u: 0, s: [], l: ask.burst, a: now, p: ask.period, n: {} };
+  beginMoney(account, ask);
+  return account;
 }
 
 /** Units that were used before this account began, the last of them at `at`. `windowMs` is 0 for a calendar limit. */
@@ -108,6 +60,7 @@ export function bringUp(account: StoreAccount, ask: StoreAsk, now: number): void
     if (ask.period > account.p) {
       account.p = ask.period;
       account.u = 0;
+      turnMoney(account);
     }
   } else if (ask.type === 's') {
     const slots = account.s;
@@ -132,7 +85,7 @@ function retryAfter(account: StoreAccount, ask: StoreAsk, units: number, now: nu
   if (units > (ask.type === 'b' ? ask.burst : ask.limit)) return Number.POSITIVE_INFINITY;
   let free = freeOf(account, ask);
   if (free >= units) return UNKNOWN_WAIT;
-  if (ask.type === 'c') return free + account.h >= units ? UNKNOWN_WAIT : Math.max(1, ask.left);
+  if (ask.type === 'c') return free + account.h + lapsedOf(account) >= units ? UNKNOWN_WAIT : Math.max(1, ask.left);
   if (ask.type === 'b') {
     if (units > ask.burst - account.h) return UNKNOWN_WAIT;
     return Math.max(1, Math.ceil(((units - free) * ask.windowMs) / ask.limit));
@@ -156,21 +109,18 @@ export function resetOf(account: StoreAccount, ask: StoreAsk, now: number): numb
   return last < 0 ? 0 : Math.max(0, endOf(account.s[last] as number, ask.windowMs) - now);
 }
 
-/** What may be granted ahead, as in authority.ts. */
-function spareOf(limit: number, spare: number): number {
-  return Math.floor(Math.min(spare > limit / 2 ? limit / 32 : limit / 128, spare / 4));
-}
-
 /** What a node held that has not been heard of in time is taken for used; permits come back. */
 function lapse(account: StoreAccount, ask: StoreAsk, node: string, at: number): void {
-  const [, granted, back] = account.n[node] as NodeHolding;
+  const holding = account.n[node] as NodeHolding;
+  const [, granted, back] = holding;
   delete account.n[node];
+  keepLapsed(account, node, holding);
   settle(account, ask, granted - back, ask.type === 'h' ? 0 : granted - back, at);
 }
 
 /**
- * Serves one question. `missing`: share of the nodes that are not heard of at the moment; `ttlMs`: how long a node may use what
- * it is granted.
+ * Serves one question. `ttlMs`: how long a node may use what it is granted. Of a budget `again` says that what the node had was lost here:
+ * what it has used meanwhile is in the ledger.
  */
 export function serveLease(
   account: StoreAccount,
@@ -178,7 +128,7 @@ export function serveLease(
   ask: StoreAsk,
   now: number,
   ttlMs: number,
-  missing: number,
+  crowd: Crowd,
 ): StoreGrant {
   bringUp(account, ask, now);
   const lapsed = Object.keys(account.n).filter((name) => (account.n[name] as NodeHolding)[4] <= now);
@@ -191,10 +141,16 @@ export function serveLease(
     holding = undefined;
   }
   if (holding === undefined) {
-    holding = [ask.epoch, ask.granted, ask.heardBack, ask.heardUsed, 0];
+    holding = restore(account, node, ask.epoch);
+    if (holding !== undefined) account.n[node] = holding;
+  }
+  if (holding === undefined) {
+    const anew = ask.known >= 0 && ask.again > 0;
+    holding = [ask.epoch, ask.granted, anew ? ask.back : ask.heardBack, anew ? ask.used : ask.heardUsed, 0];
     account.n[node] = holding;
-    hold(account, ask.granted - ask.heardBack);
-    if (ask.again > 0) settle(account, ask, 0, ask.again, now);
+    hold(account, ask.granted - holding[2]);
+    if (anew) account.u = Math.max(account.u, ask.known - ask.forgiven);
+    else if (ask.again > 0) settle(account, ask, 0, ask.again, now);
   } else if (ask.granted > holding[1]) {
     // The node has granted itself of its share, while we could not be reached.
     hold(account, ask.granted - holding[1]);
@@ -205,13 +161,14 @@ export function serveLease(
   if (back > 0 || used > 0) settle(account, ask, back, used, now);
   holding[2] += back;
   holding[3] += used;
-  const free = Math.floor(freeOf(account, ask) - (ask.share ? ask.limit * missing : 0));
+  reckon(account, ask, now, crowd);
+  const free = Math.floor(freeOf(account, ask) - withheld(account, ask, crowd));
   let units = 0;
   let retryAfterMs = 0;
   if (ask.need > 0 && free < ask.least) retryAfterMs = retryAfter(account, ask, ask.least, now);
   else {
     units = Math.max(0, Math.min(ask.need, free));
-    if (units === ask.need) units += Math.max(0, Math.min(ask.wish, spareOf(ask.limit, free - units)));
+    if (units === ask.need) units += aheadOf(ask, ask.limit, free - units);
     hold(account, units);
     holding[1] += units;
   }
@@ -221,6 +178,7 @@ export function serveLease(
     retryAfterMs,
     free: Math.max(0, free - units),
     resetMs: resetOf(account, ask, now),
+    ...(ask.known < 0 ? {} : { used: account.u }),
   };
 }
 

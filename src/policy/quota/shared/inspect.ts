@@ -3,8 +3,9 @@ import type { Clock } from '../../../kernel/clock.ts';
 import { CalendarPeriod } from '../period.ts';
 import type { Rule } from '../rule.ts';
 import { Nearest, type Standing } from '../standing.ts';
-import { bringUp, freeOf, newAccount, resetOf, type StoreAccount, type StoreAsk } from './account.ts';
+import { bringUp, freeOf, newAccount, resetOf } from './account.ts';
 import { storeAsk } from './lines.ts';
+import type { StoreAccount, StoreAsk } from './terms.ts';
 
 /** A rule as a store knows it. */
 export interface StoredRule {
@@ -88,6 +89,13 @@ const RELEASE_SCRIPT = `
 local kept = redis.call('GET', KEYS[2])
 if not kept then return 0 end
 local a = cmsgpack.unpack(kept)
+if a.x then
+  local lapsed = 0
+  for _, one in ipairs(a.x) do lapsed = lapsed + one[3] - one[4] end
+  a.f = a.f + math.max(0, a.u - lapsed)
+  a.x = {}
+  a.y = 0
+end
 a.u = 0
 a.s = {}
 a.l = tonumber(ARGV[1]) - a.h

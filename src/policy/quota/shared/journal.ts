@@ -12,14 +12,15 @@ import type { NoticeEvent } from '../../../kernel/event.ts';
 import { Eldest } from '../eldest.ts';
 import { KeyLimits } from '../keylimits.ts';
 import { type CalendarPeriod, SteadyWall } from '../period.ts';
-import type { LeaseAsk, LeaseGrant } from '../protocol.ts';
+import { type LeaseAsk, type LeaseGrant, lostGrant } from '../protocol.ts';
 import { Remains } from '../remains.ts';
 import type { Rule } from '../rule.ts';
 import { Nearest, type Standing } from '../standing.ts';
-import { carryOn, keepMs, newAccount, type StoreAccount, type StoreAsk, serveLease } from './account.ts';
+import { carryOn, keepMs, newAccount, serveLease } from './account.ts';
 import { accountPrefix, nothingAsked, released, type StoredRule, standingIn, storedRules } from './inspect.ts';
 import { type Line, readLines } from './journalfile.ts';
 import { storeAsk } from './lines.ts';
+import type { StoreAccount, StoreAsk } from './terms.ts';
 
 /** A window is worth writing down from this length on (milliseconds). */
 const LONG_MS = 3_600_000;
@@ -30,6 +31,7 @@ const SYNC_MS = 1000;
 /** Nothing else decides about these limits, so a lease lasts until the process ends. */
 const FOREVER = 1e15;
 const NODE = 'node';
+const ALONE = { missing: 0, misses: () => false };
 
 /** Accounts that are kept of keys that strangers can make. */
 const MOST_KEYS = 200_000;
@@ -139,7 +141,7 @@ export class JournalStore {
 
   /** One batch; what it grants is written down before it is known to anybody. */
   async ask(asks: readonly LeaseAsk[]): Promise<LeaseGrant[]> {
-    if (this.#fd === undefined) return asks.map(refused);
+    if (this.#fd === undefined) return asks.map(lostGrant);
     const now = Math.floor(this.#wall.now());
     let text = '';
     const grants = asks.map((ask): LeaseGrant => {
@@ -152,7 +154,7 @@ export class JournalStore {
       const found = this.#accounts.get(key);
       const account =
         found !== undefined && found.until > now ? found.account : this.#begin(known, prefix, key, question, now);
-      const { granted, retryAfterMs, free, resetMs } = serveLease(account, NODE, question, now, FOREVER, 0);
+      const { granted, retryAfterMs, free, resetMs } = serveLease(account, NODE, question, now, FOREVER, ALONE);
       const until = now + keepMs(account, question, 0);
       if (found === undefined && this.#accounts.size >= this.#most) this.#makeRoom(now);
       // When it gets tight, whoever has asked last is last to go.
@@ -171,7 +173,7 @@ export class JournalStore {
         level: 'error',
         message: `limits of an hour and more are refused, ${this.#path} cannot be written: ${(error as Error).message}`,
       });
-      return asks.map(refused);
+      return asks.map(lostGrant);
     }
     return grants;
   }
@@ -270,15 +272,6 @@ function generationOf({ refill }: Rule, period: CalendarPeriod | undefined, now:
   // Of the period before nothing is left.
   return (period?.current() ?? 0) * 2;
 }
-
-const refused = (ask: LeaseAsk): LeaseGrant => ({
-  granted: ask.granted,
-  retryAfterMs: 0,
-  ttlMs: 0,
-  free: 0,
-  resetMs: 0,
-  lost: true,
-});
 
 /** Whoever held something is gone: it was used. */
 function settleAll(key: string, account: StoreAccount, now: number): void {

@@ -1,6 +1,6 @@
 /** The file of long limits: one line for each change. */
 import { readFileSync } from 'node:fs';
-import type { StoreAccount } from './account.ts';
+import type { StoreAccount } from './terms.ts';
 
 /** One account as it was written; the last line of a key holds. `until`: wall clock, milliseconds. */
 export type Line = [key: string, until: number, account: StoreAccount];

@@ -1,6 +1,8 @@
 /** The shared store's script (script.ts) on plain data in this process: the same words, the same answers. */
-import { keepMs, newAccount, type StoreAccount, type StoreAsk, serveLease } from './account.ts';
+import { keepMs, newAccount, serveLease } from './account.ts';
+import { type Crowd, unread } from './money.ts';
 import { ASK_FIELDS, HEAD_FIELDS } from './script.ts';
+import type { StoreAccount, StoreAsk } from './terms.ts';
 
 /** A clock of the store that runs ahead by more than this is not believed (milliseconds). */
 const SPARE_MS = 60_000;
@@ -31,8 +33,8 @@ export class ModelStore {
 
   /** Runs the script. */
   run(keys: readonly string[], args: readonly string[]): unknown[] {
-    const [node = '', seenText, home, elapsedText, ttlText, missText, forgetText, fresh, what] = args;
-    const [ttl, missAfter, forgetAfter] = [Number(ttlText), Number(missText), Number(forgetText)];
+    const [node = '', seenText, home, elapsedText, , missText, forgetText, fresh, what] = args;
+    const [missAfter, forgetAfter] = [Number(missText), Number(forgetText)];
     this.#boot ??= fresh as string;
     const boot = this.#boot;
     const now = this.#now(Number(seenText), home === boot ? Number(elapsedText) : -1);
@@ -50,12 +52,15 @@ export class ModelStore {
     }
     const all = this.#nodes.size;
     const missing = [...this.#nodes.values()].filter((at) => at < now - missAfter).length;
+    const misses = (name: string) => (this.#nodes.get(name) ?? now) < now - missAfter;
     const head = [String(now), boot, all, missing];
     if (looks)
       return [...head, ...[...this.#nodes].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1)).map(([name]) => name)];
     return [
       ...head,
-      ...keys.slice(2).map((key, i) => this.#serve(key, args, i, node, now, ttl, all > 0 ? missing / all : 0)),
+      ...keys
+        .slice(2)
+        .map((key, i) => this.#serve(key, args, i, now, { missing: all > 0 ? missing / all : 0, misses })),
     ];
   }
 
@@ -77,18 +82,12 @@ export class ModelStore {
     return now;
   }
 
-  #serve(
-    key: string,
-    args: readonly string[],
-    i: number,
-    node: string,
-    now: number,
-    ttl: number,
-    missing: number,
-  ): string {
+  #serve(key: string, args: readonly string[], i: number, now: number, crowd: Crowd): string {
+    const [node = '', , boot0 = '', , ttl] = args;
     const fields = args.slice(HEAD_FIELDS + i * ASK_FIELDS, HEAD_FIELDS + (i + 1) * ASK_FIELDS);
     const n = (at: number) => Number(fields[at]);
     const home = fields[17];
+    const boot = this.#boot as string;
     const wall = this.#time();
     const found = this.#accounts.get(key);
     const kept = found !== undefined && found.until > wall ? found : undefined;
@@ -106,14 +105,22 @@ export class ModelStore {
       used: n(10),
       heardBack: n(11),
       heardUsed: n(12),
-      again: home === '' || (home === this.#boot && kept !== undefined) ? 0 : n(13),
+      again: 0,
       need: n(14),
       least: n(15),
       wish: n(16),
+      known: n(18),
+      past: n(19),
+      forgiven: n(20),
+      age: n(21),
     };
+    const lost = home !== '' && (home !== boot || kept === undefined);
+    if (unread(ask, boot0 === '' || boot0 === boot, kept !== undefined, lost)) return 'unread';
+    if (lost) ask.again = ask.known >= 0 ? 1 : n(13);
     const account = kept?.account ?? newAccount(ask, now);
-    const { granted, retryAfterMs, free, resetMs } = serveLease(account, node, ask, now, ttl, missing);
-    this.#accounts.set(key, { account, until: wall + keepMs(account, ask, ttl) });
-    return `${granted} ${retryAfterMs === Number.POSITIVE_INFINITY ? 'inf' : retryAfterMs} ${free} ${resetMs}`;
+    const { granted, retryAfterMs, free, resetMs, used } = serveLease(account, node, ask, now, Number(ttl), crowd);
+    this.#accounts.set(key, { account, until: wall + keepMs(account, ask, Number(ttl)) });
+    const line = `${granted} ${retryAfterMs === Number.POSITIVE_INFINITY ? 'inf' : retryAfterMs} ${free} ${resetMs}`;
+    return used === undefined ? line : `${line} ${used}`;
   }
 }

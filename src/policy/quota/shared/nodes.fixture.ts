@@ -5,6 +5,7 @@ import { SimulatedWorker, type Use, type Weather } from '../leases.fixture.ts';
 import { PooledAuthority } from '../pool.ts';
 import type { Rule } from '../rule.ts';
 import { ModelStore } from './model.ts';
+import type { LedgerView } from './parts.ts';
 import { SharedStore } from './store.ts';
 
 /** The store, with what lies between it and the nodes. */
@@ -54,6 +55,9 @@ export class SimulatedStore {
   }
 }
 
+/** Where there are no budgets. */
+const NO_LEDGER: LedgerView = { known: () => undefined, read: async () => {}, lost: () => {} };
+
 let names = 0;
 
 /** One node. */
@@ -66,7 +70,15 @@ export class SimulatedNode {
   cut = false;
   alive = true;
 
-  constructor(clock: ManualClock, rule: Rule, store: SimulatedStore, weather: Weather, workers: number, uses: Use[]) {
+  constructor(
+    clock: ManualClock,
+    rule: Rule,
+    store: SimulatedStore,
+    weather: Weather,
+    workers: number,
+    uses: Use[],
+    ledger: LedgerView = NO_LEDGER,
+  ) {
     const name = `node${++names}`;
     this.store = new SharedStore({
       clock,
@@ -76,6 +88,7 @@ export class SimulatedNode {
       notice: () => {},
       keyLimits: new KeyLimits(),
       told: () => !this.pool.untold,
+      ledger: () => ledger,
       run: (keys, args) => store.run(() => this.cut || !this.alive, keys, args),
     });
     this.pool = new PooledAuthority(clock, (asks) => this.store.ask(asks));
@@ -99,7 +112,11 @@ export class SimulatedNode {
     const worker = this.workers[i];
     if (worker === undefined) return;
     worker.alive = false;
-    clock.after(clock.random() * 50, () => this.pool.gone(worker.holder));
+    const used = worker.written + worker.reserved;
+    clock.after(clock.random() * 50, () => {
+      this.pool.gone(worker.holder);
+      this.pool.closed(worker.holder, () => used);
+    });
     this.workers[i] = this.#born();
   }
 }

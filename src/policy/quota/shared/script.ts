@@ -1,7 +1,7 @@
 /** The shared store's part in Lua, for Redis 5 and later and Valkey: account.ts line for line, with the clock of the store. */
 
 /** Values of each question in ARGV. */
-export const ASK_FIELDS = 18;
+export const ASK_FIELDS = 22;
 /** Values that come before the first question. */
 export const HEAD_FIELDS = 9;
 
@@ -15,7 +15,7 @@ export const HEAD_FIELDS = 9;
  * asks, is held back by as much. All keys bear the same hash tag, so in a cluster they lie together.
  */
 export const LEASE_SCRIPT = `
-local SLOTS, UNKNOWN, SPARE = 64, 1000, 60000
+local SLOTS, UNKNOWN, SPARE, FRESH, WRITTEN = 64, 1000, 60000, 2000, 10000
 local num = function(x) return string.format('%.17g', x) end
 local node, seen, boot0, elapsed = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local ttl, missAfter, forgetAfter, what = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[9]
@@ -62,6 +62,74 @@ if what == 'beat' or what == 'look' then
 end
 local gone = all > 0 and missing / all or 0
 
+local function misses(name)
+  local beat = redis.call('ZSCORE', KEYS[2], name)
+  return beat and tonumber(beat) < now - missAfter
+end
+local function beginMoney(account, ask)
+  if ask.known < 0 then return end
+  account.u = math.max(0, ask.known - ask.forgiven)
+  account.f, account.x = ask.forgiven, {}
+  account.y, account.z, account.w, account.g = 0, 0, 0, 0
+end
+local function turnMoney(account)
+  if not account.x then return end
+  account.x = {}
+  account.f, account.y, account.z, account.w, account.g = 0, 0, 0, 0, 0
+end
+local function lapsedOf(account)
+  local units = 0
+  for _, one in ipairs(account.x or {}) do units = units + one[3] - one[4] end
+  return units
+end
+local function keepLapsed(account, name, holding)
+  if not account.x or holding[2] == holding[3] then return end
+  account.x[#account.x + 1] = {name, holding[1], holding[2], holding[3], holding[4]}
+  account.y = 0
+end
+local function restore(account, epoch)
+  for i, one in ipairs(account.x or {}) do
+    if one[1] == node and one[2] == epoch then
+      table.remove(account.x, i)
+      account.u = account.u - (one[3] - one[4])
+      account.h = account.h + (one[3] - one[4])
+      account.l = account.l - (one[3] - one[4])
+      return {epoch, one[3], one[4], one[5], 0}
+    end
+  end
+end
+local function reckon(account, ask)
+  local x = account.x
+  if not x or ask.period ~= account.p then return end
+  account.f = math.max(account.f, ask.forgiven)
+  if missing == 0 then account.u = math.max(account.u, ask.past - account.f - account.h) end
+  if #x == 0 then return end
+  local stay, over = {}, 0
+  for _, one in ipairs(x) do
+    if misses(one[1]) then stay[#stay + 1] = one else over = over + one[3] - one[4] end
+  end
+  if #stay == #x then return end
+  if account.y == 0 then
+    account.y = now
+    account.z = account.u - lapsedOf(account)
+  elseif ask.age >= 0 and now - ask.age >= account.y + WRITTEN then
+    account.u = account.u - math.max(0, over - math.max(0, ask.known - account.f - account.z))
+    account.x = stay
+    account.y = 0
+  end
+end
+local function withheld(account, ask)
+  if not ask.share then return 0 end
+  if not account.g then return ask.limit * gone end
+  if gone ~= account.g and ask.age >= 0 and ask.period == account.p then
+    local left = math.max(0, ask.limit - math.max(0, ask.known - account.f))
+    if gone > account.g then account.w = account.w + math.floor(left * (gone - account.g))
+    else account.w = math.floor((account.w * gone) / account.g) end
+    account.g = gone
+  end
+  return account.w
+end
+
 local function settle(account, ask, back, used, at)
   account.h = account.h - back
   if ask.type == 'b' then account.l = math.min(ask.burst - account.h, account.l + back - used)
@@ -84,7 +152,7 @@ local function bringUp(account, ask)
     account.l = math.min(ask.burst - account.h, account.l + ((now - account.a) * ask.limit) / ask.windowMs)
     account.a = now
   elseif ask.type == 'c' then
-    if ask.period > account.p then account.p = ask.period account.u = 0 end
+    if ask.period > account.p then account.p = ask.period account.u = 0 turnMoney(account) end
   elseif ask.type == 's' then
     local s, first = account.s, 1
     while first < #s and endOf(s[first], ask.windowMs) <= now do
@@ -108,7 +176,7 @@ local function retryAfter(account, ask, units)
   if units > (ask.type == 'b' and ask.burst or ask.limit) then return math.huge end
   local free = freeOf(account, ask)
   if free >= units then return UNKNOWN end
-  if ask.type == 'c' then return free + account.h >= units and UNKNOWN or math.max(1, ask.left) end
+  if ask.type == 'c' then return free + account.h + lapsedOf(account) >= units and UNKNOWN or math.max(1, ask.left) end
   if ask.type == 'b' then
     if units > ask.burst - account.h then return UNKNOWN end
     return math.max(1, math.ceil(((units - free) * ask.windowMs) / ask.limit))
@@ -129,12 +197,15 @@ local function resetOf(account, ask)
   local n = #account.s
   return n == 0 and 0 or math.max(0, endOf(account.s[n - 1], ask.windowMs) - now)
 end
-local function spareOf(limit, spare)
-  return math.floor(math.min(spare > limit / 2 and limit / 32 or limit / 128, spare / 4))
+local function aheadOf(ask, spare)
+  local step = spare > ask.limit / 2 and ask.limit / 32 or ask.limit / 128
+  local units = math.max(0, math.min(ask.wish, math.floor(math.min(step, spare / 4))))
+  return units < ask.least and 0 or units
 end
 local function lapse(account, ask, name, at)
   local holding = account.n[name]
   account.n[name] = nil
+  keepLapsed(account, name, holding)
   local rest = holding[2] - holding[3]
   settle(account, ask, rest, ask.type == 'h' and 0 or rest, at)
 end
@@ -151,10 +222,16 @@ local function serve(account, ask)
     holding = nil
   end
   if not holding then
-    holding = {ask.epoch, ask.granted, ask.heardBack, ask.heardUsed, 0}
+    holding = restore(account, ask.epoch)
+    if holding then account.n[node] = holding end
+  end
+  if not holding then
+    local anew = ask.known >= 0 and ask.again > 0
+    holding = {ask.epoch, ask.granted, anew and ask.back or ask.heardBack, anew and ask.used or ask.heardUsed, 0}
     account.n[node] = holding
-    hold(account, ask.granted - ask.heardBack)
-    if ask.again > 0 then settle(account, ask, 0, ask.again, now) end
+    hold(account, ask.granted - holding[3])
+    if anew then account.u = math.max(account.u, ask.known - ask.forgiven)
+    elseif ask.again > 0 then settle(account, ask, 0, ask.again, now) end
   elseif ask.granted > holding[2] then
     hold(account, ask.granted - holding[2])
     holding[2] = ask.granted
@@ -164,12 +241,13 @@ local function serve(account, ask)
   if back > 0 or used > 0 then settle(account, ask, back, used, now) end
   holding[3] = holding[3] + back
   holding[4] = holding[4] + used
-  local free = math.floor(freeOf(account, ask) - (ask.share and ask.limit * gone or 0))
+  reckon(account, ask)
+  local free = math.floor(freeOf(account, ask) - withheld(account, ask))
   local units, wait = 0, 0
   if ask.need > 0 and free < ask.least then wait = retryAfter(account, ask, ask.least)
   else
     units = math.max(0, math.min(ask.need, free))
-    if units == ask.need then units = units + math.max(0, math.min(ask.wish, spareOf(ask.limit, free - units))) end
+    if units == ask.need then units = units + aheadOf(ask, free - units) end
     hold(account, units)
     holding[2] = holding[2] + units
   end
@@ -190,17 +268,27 @@ for i = 3, #KEYS do
   local ask = {
     type = ARGV[at], limit = n(1), windowMs = n(2), burst = n(3), period = n(4), left = n(5), share = ARGV[at + 6] == '1',
     epoch = n(7), granted = n(8), back = n(9), used = n(10), heardBack = n(11), heardUsed = n(12), again = n(13),
-    need = n(14), least = n(15), wish = n(16)
+    need = n(14), least = n(15), wish = n(16), known = n(18), past = n(19), forgiven = n(20), age = n(21)
   }
   local kept = redis.call('GET', KEYS[i])
-  local account
-  if kept then account = cmsgpack.unpack(kept)
-  else account = {h = 0, u = 0, s = {}, l = ask.burst, a = now, p = ask.period, n = {}} end
   local home = ARGV[at + 17]
-  if home == '' or (home == boot and kept) then ask.again = 0 end
-  local granted, wait, free, reset = serve(account, ask)
-  redis.call('SET', KEYS[i], cmsgpack.pack(account), 'PX', string.format('%.0f', keepMs(account, ask)))
-  out[#out + 1] = num(granted) .. ' ' .. (wait == math.huge and 'inf' or num(wait)) .. ' ' .. num(free) .. ' ' .. num(reset)
+  local lost = home ~= '' and (home ~= boot or not kept)
+  local money = ask.known >= 0
+  local old = (lost or not kept) and (ask.age < 0 or ask.age > FRESH)
+  if money and (old or (boot0 ~= '' and boot0 ~= boot)) then out[#out + 1] = 'unread'
+  else
+    local account
+    if kept then account = cmsgpack.unpack(kept)
+    else
+      account = {h = 0, u = 0, s = {}, l = ask.burst, a = now, p = ask.period, n = {}}
+      beginMoney(account, ask)
+    end
+    if not lost then ask.again = 0 elseif money then ask.again = 1 end
+    local granted, wait, free, reset = serve(account, ask)
+    redis.call('SET', KEYS[i], cmsgpack.pack(account), 'PX', string.format('%.0f', keepMs(account, ask)))
+    local line = num(granted) .. ' ' .. (wait == math.huge and 'inf' or num(wait)) .. ' ' .. num(free) .. ' ' .. num(reset)
+    out[#out + 1] = money and line .. ' ' .. num(account.u) or line
+  end
 end
 return out
 `;

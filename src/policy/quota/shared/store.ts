@@ -3,47 +3,14 @@
  * goes on with this node's part, as it says (FAULTS.md row 31): the shadow, an authority that has been told of everything all
  * along, grants of it. When the store is there again, it is told all that was used before this node counts as present.
  */
-import type { Clock, Timer } from '../../../kernel/clock.ts';
-import type { NoticeEvent } from '../../../kernel/event.ts';
-import { LocalAuthority } from '../authority.ts';
-import type { KeyLimits } from '../keylimits.ts';
-import type { LeaseAsk, LeaseGrant } from '../protocol.ts';
+import type { Timer } from '../../../kernel/clock.ts';
+import { type LeaseAsk, type LeaseGrant, lostGrant } from '../protocol.ts';
 import type { Rule } from '../rule.ts';
+import { Alone } from './alone.ts';
 import { accountPrefix, type StoredRule, storedRules, storeTag } from './inspect.ts';
 import { askFields, readGrant, storeAsk } from './lines.ts';
-
-/** Runs the script; rejects when the store does not answer in time. */
-export type RunScript = (keys: string[], args: string[]) => Promise<unknown>;
-
-/** What a `SharedStore` is made of. */
-export interface SharedStoreParts {
-  clock: Clock;
-  run: RunScript;
-  /** Name of this node, of this start of it: no other ever bears it. */
-  node: string;
-  /** Begins every key. */
-  prefix(): string;
-  /** Nodes that there are at least. 0: as many as have been seen. */
-  nodes(): number;
-  notice(notice: NoticeEvent): void;
-  /** Whether all that was used has been told. */
-  told(): boolean;
-  /** Keys that have other limits. */
-  keyLimits: KeyLimits;
-}
-
-/** How it goes, for metrics. */
-export interface SharedStoreStatus {
-  up: boolean;
-  nodes: number;
-  asks: number;
-  failures: number;
-  /** Milliseconds that answers have taken together, and how many there were. */
-  waitedMs: number;
-  answers: number;
-  /** Grants of this node's part, while the store was gone. */
-  own: number;
-}
+import type { SharedStoreParts, SharedStoreStatus } from './parts.ts';
+import { Spent } from './spent.ts';
 
 /** How long a node may use what it has leased, without hearing from the store (milliseconds). */
 export const NODE_LEASE_MS = 10_000;
@@ -58,15 +25,20 @@ const BATCH = 64;
 /** Scripts on their way at once. What comes meanwhile goes together. */
 const FLYING = 2;
 
+/** Without the store a node goes by what it has read of the ledger no longer ago than this (milliseconds). */
+const RECENT_MS = 30_000;
+
 interface Waiting {
   ask: LeaseAsk;
+  /** The ledger has been read for it. */
+  read?: boolean;
   done(grant: LeaseGrant): void;
 }
 
 /** See the file's head. */
 export class SharedStore {
   readonly #parts: SharedStoreParts;
-  readonly #shadow: LocalAuthority;
+  readonly #own: Alone;
   #rules = new Map<string, StoredRule>();
   readonly #status: SharedStoreStatus = { up: false, nodes: 0, asks: 0, failures: 0, waitedMs: 0, answers: 0, own: 0 };
   readonly #timer: Timer;
@@ -81,14 +53,13 @@ export class SharedStore {
   #askedAt: number;
   /** Names of the nodes last seen. */
   #names: string[] = [];
-  /** Keys of which the shadow has been told that others may have used what was free. */
-  #cut = new Set<string>();
+  readonly #used = new Spent();
   #closed = false;
 
   /** Call `start`. */
   constructor(parts: SharedStoreParts) {
     this.#parts = parts;
-    this.#shadow = new LocalAuthority(parts.clock);
+    this.#own = new Alone(parts.clock);
     this.#askedAt = parts.clock.now();
     this.#timer = parts.clock.every(BEAT_MS, () => void this.#beat());
   }
@@ -100,7 +71,7 @@ export class SharedStore {
 
   /** Goes over to these rules. */
   configure(rules: readonly Rule[]): void {
-    this.#shadow.configure(rules);
+    this.#own.configure(rules);
     this.#rules = storedRules(rules, this.#rules, this.#parts.clock);
   }
 
@@ -110,8 +81,17 @@ export class SharedStore {
   }
 
   /** A key has another limit. Without the store a node gives no more than its part of the usual one. */
-  limitKey({ name, limit: usual }: Rule, key: string, limit: number): void {
-    this.#shadow.limitKey(name, key, limit < usual ? limit : undefined);
+  limitKey(rule: Rule, key: string, limit: number): void {
+    this.#own.limitKey(rule, key, limit);
+  }
+
+  /** Units of a budget that a key has used in this period, as the store has last said; 0 where it has not. */
+  usedOf(rule: string, key: string): number {
+    return this.#used.of(rule, key, this.#startOf(rule));
+  }
+
+  #startOf(rule: string): number {
+    return this.#rules.get(rule)?.period?.startedAt ?? 0;
   }
 
   get status(): Readonly<SharedStoreStatus> {
@@ -124,8 +104,7 @@ export class SharedStore {
       asks.map(
         (ask) =>
           new Promise<LeaseGrant>((done) => {
-            this.#queue.push({ ask, done });
-            if (this.#queue.length === 1) queueMicrotask(() => this.#flush());
+            this.#push({ ask, done });
           }),
       ),
     );
@@ -138,11 +117,16 @@ export class SharedStore {
     if (this.#status.up) await this.#run('leave', [], []).catch(() => {});
   }
 
+  #push(one: Waiting): void {
+    this.#queue.push(one);
+    if (this.#queue.length === 1) queueMicrotask(() => this.#flush());
+  }
+
   #flush(): void {
     if (!this.#status.up) {
       const all = this.#queue;
       this.#queue = [];
-      for (const { ask, done } of all) done(this.#alone(ask));
+      for (const one of all) this.#alone(one);
       return;
     }
     while (this.#queue.length > 0 && this.#flying < FLYING) {
@@ -166,14 +150,13 @@ export class SharedStore {
         done({ granted: ask.granted, retryAfterMs: 50, ttlMs: NODE_LEASE_MS, free: 0, resetMs: 0, own: true });
         continue;
       }
-      // The shadow hears all, so that it knows what this node has used when it has to decide.
-      this.#shadow.exchange(0, [{ ...ask, need: 0, wish: 0 }]);
+      this.#own.hear(ask);
       // Of what was used, the script counts by itself what it has not heard of yet.
       const told = ask.granted - ask.back + ask.used - ask.heardUsed;
-      const again = Math.max(0, this.#shadow.counted(ask.rule, ask.key) - told);
+      const again = Math.max(0, this.#own.counted(ask) - told);
       const { rule, period } = known;
       keys.push(`${this.#tag}:${accountPrefix(rule)}${ask.key}`);
-      const question = storeAsk(ask, rule, period, again, this.#parts.keyLimits.of(rule, ask.key));
+      const question = storeAsk(ask, rule, period, again, this.#parts.keyLimits.of(rule, ask.key), this.#money(ask));
       for (const field of askFields(question, ask.home)) fields.push(field);
       sent.push(one);
     }
@@ -184,35 +167,59 @@ export class SharedStore {
       const lines = await this.#run('lease', keys, fields).catch(() => this.#run('lease', keys, fields));
       const grants = sent.map((_, i) => readGrant(lines[4 + i]));
       for (let i = 0; i < sent.length; i++) {
-        const grant = grants[i] as ReturnType<typeof readGrant>;
-        sent[i]?.done({ ...grant, ttlMs: NODE_LEASE_MS, home: this.#home });
+        const { used, unread, ...grant } = grants[i] as ReturnType<typeof readGrant>;
+        const one = sent[i] as Waiting;
+        const { rule, key } = one.ask;
+        if (used !== undefined) this.#used.note(rule, key, used, this.#startOf(rule));
+        if (unread === true) this.#read(one);
+        else one.done({ ...grant, ttlMs: NODE_LEASE_MS, home: this.#home });
       }
     } catch (error) {
       this.#lost(error);
-      for (const { ask, done } of sent) done(this.#alone(ask));
+      for (const one of sent) this.#alone(one);
     }
   }
 
+  /** What the ledger says of a key of a budget; undefined: it is none. */
+  #money({ rule: name, key }: LeaseAsk): Parameters<typeof storeAsk>[5] {
+    const stored = this.#rules.get(name);
+    if (stored?.rule.budget === undefined) return undefined;
+    const known = this.#parts.ledger().known(name, key, this.#startOf(name));
+    if (known === undefined) return { known: 0, past: 0, forgiven: 0, age: -1 };
+    const { readAt, ...said } = known;
+    return { ...said, age: Math.ceil(this.#parts.clock.now() - readAt) };
+  }
+
+  /** Asks again when the ledger has been read. */
+  #read(one: Waiting): void {
+    const { ask, done } = one;
+    const reading = one.read === true ? Promise.reject() : this.#parts.ledger().read(ask.rule, ask.key);
+    one.read = true;
+    const again = () => this.#push(one);
+    reading.then(again, () => done(lostGrant(ask)));
+  }
+
   /** Of this node's part, where the rule wants that and the others know that we are alone. */
-  #alone(ask: LeaseAsk): LeaseGrant {
-    const known = this.#rules.get(ask.rule);
-    const { clock } = this.#parts;
-    const nodes = this.#parts.nodes();
-    const alone = clock.now() - this.#askedAt >= ALONE_MS && Math.max(nodes, this.#status.nodes) > 0;
-    if (known === undefined || known.rule.onStoreLoss === 'refuse' || !alone)
-      return { granted: ask.granted, retryAfterMs: 0, ttlMs: 0, free: 0, resetMs: 0, lost: true };
-    const { rule, key } = ask;
-    const id = `${rule}\n${key}`;
-    if (!this.#cut.has(id) && ask.home !== '') {
-      this.#cut.add(id);
-      // Of what was free when the store last spoke of it, the others may take their parts too.
-      const part = ask.free / Math.max(nodes, this.#status.nodes);
-      const [{ free }] = this.#shadow.exchange(0, [{ ...ask, need: 0, wish: 0 }]) as [LeaseGrant];
-      this.#shadow.spend(rule, key, free - Math.floor(part));
+  #alone(one: Waiting): void {
+    const { ask, done } = one;
+    const stored = this.#rules.get(ask.rule);
+    const { clock, keyLimits } = this.#parts;
+    const nodes = Math.max(this.#parts.nodes(), this.#status.nodes);
+    const alone = clock.now() - this.#askedAt >= ALONE_MS && nodes > 0;
+    if (stored === undefined || stored.rule.onStoreLoss === 'refuse' || !alone) {
+      done(lostGrant(ask));
+      return;
     }
-    const [grant] = this.#shadow.exchange(0, [ask]) as [LeaseGrant];
+    const { rule } = stored;
+    const money = this.#money(ask);
+    if (money !== undefined && (money.age < 0 || money.age > RECENT_MS)) {
+      this.#read(one);
+      return;
+    }
+    const spent = money === undefined ? Number.NEGATIVE_INFINITY : Math.max(0, money.known - money.forgiven);
+    const grant = this.#own.grant(ask, nodes, keyLimits.of(rule, ask.key) - spent);
     this.#status.own += grant.granted - ask.granted;
-    return { ...grant, ttlMs: NODE_LEASE_MS, own: true };
+    done({ ...grant, ttlMs: NODE_LEASE_MS, own: true });
   }
 
   async #beat(): Promise<void> {
@@ -251,6 +258,7 @@ export class SharedStore {
     const home = String(answer[1]);
     if (this.#home !== '' && home !== this.#home) {
       this.#present = false;
+      this.#parts.ledger().lost();
       this.#parts.notice({
         level: 'warn',
         message: 'the store of shared limits has lost its data; it is told what this node knows',
@@ -260,12 +268,12 @@ export class SharedStore {
     const all = Math.max(Number(answer[2]), this.#parts.nodes(), 1);
     if (all !== this.#status.nodes) {
       this.#status.nodes = all;
-      this.#shadow.divide(all);
+      this.#own.divide(all);
     }
     if (what === 'beat' || what === 'look') this.#names = answer.slice(4).map(String);
     if (!this.#status.up) {
       this.#status.up = true;
-      this.#cut.clear();
+      this.#own.end();
       if (this.#status.failures > 0)
         this.#parts.notice({ level: 'info', message: 'the store of shared limits is reached again' });
     }
