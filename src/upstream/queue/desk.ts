@@ -53,7 +53,7 @@ export class Desk {
   /** Worker → its requests that wait, by their id. */
   readonly #waiting = new Map<number, Map<number, Waiter<Applicant>>>();
   /** Worker → endpoints that it may use. */
-  readonly #usable = new Map<number, ReadonlySet<string>>();
+  readonly #usable = new Map<number, readonly string[]>();
   /** Workers must not keep places that they do not use. */
   #busy = false;
   /** Mean time between two turns, in milliseconds; 0: not known. */
@@ -100,7 +100,7 @@ export class Desk {
 
   /** A request wants a place; `answer` is called once, now or later. `workers`: how many there are. */
   wait(worker: number, ask: WaitAsk, workers: number, answer: (answer: QueueAnswer) => void): void {
-    this.#usable.set(worker, new Set(ask.usable));
+    this.#usable.set(worker, ask.usable);
     if (this.#queue.size === 0) {
       const endpoint = this.#freeFor(worker);
       if (endpoint !== undefined) {
@@ -139,7 +139,7 @@ export class Desk {
 
   /** A worker tells what has changed. */
   note(worker: number, { back, used, samples, refused, usable }: SeatNote): void {
-    this.#usable.set(worker, new Set(usable));
+    this.#usable.set(worker, usable);
     for (const [name, count] of Object.entries(back)) {
       const place = this.#places.get(name);
       if (place !== undefined) this.#grant(worker, name, -Math.min(count, place.held.get(worker) ?? 0));

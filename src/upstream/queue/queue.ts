@@ -6,7 +6,9 @@ import type { BusyNote } from './message.ts';
 import { type QueueParts, UpstreamQueue } from './upstreamqueue.ts';
 
 export { QueueAuthority } from './authority.ts';
-export type { BusyNote, QueueAnswer, QueueAsk } from './message.ts';
+export type { Letter } from './letter.ts';
+export { QueueLine, WorkerLine } from './line.ts';
+export type { BusyNote, QueueAsk } from './message.ts';
 export type { QueueStanding } from './standing.ts';
 export type { Ticket } from './ticket.ts';
 export type { AskQueue, Order } from './upstreamqueue.ts';

@@ -23,8 +23,11 @@ export interface Order {
   movable: boolean;
 }
 
-/** Speaks with the authority. A promise for `wait` asks; what it says otherwise means nothing. */
-export type AskQueue = (ask: QueueAsk, timeoutMs: number) => Promise<QueueAnswer | undefined>;
+/**
+ * Speaks with the authority. A promise for `wait` asks; what it says otherwise means nothing. `lazy`: it need not be said before what comes
+ * within the next milliseconds.
+ */
+export type AskQueue = (ask: QueueAsk, timeoutMs: number, lazy?: boolean) => Promise<QueueAnswer | undefined>;
 
 /** What all queues of a worker share. */
 export interface QueueParts {
@@ -133,7 +136,7 @@ export class UpstreamQueue implements TicketHost {
   }
 
   leave(id: number): void {
-    this.#say({ type: 'leave', upstream: this.name, id });
+    this.#say({ type: 'leave', upstream: this.name, id }, true);
   }
 
   ended(ticket: Ticket, end: WaitEnd): void {
@@ -201,6 +204,7 @@ export class UpstreamQueue implements TicketHost {
     const samples: Record<string, readonly number[]> = {};
     const refused: Record<string, number> = {};
     let news = false;
+    let urgent = false;
     let active = this.waiting > 0;
     for (const seats of this.#seats.values()) {
       const { endpoint, idle } = seats;
@@ -208,6 +212,7 @@ export class UpstreamQueue implements TicketHost {
         seats.held -= idle;
         back[endpoint] = idle;
         news = true;
+        urgent = true;
       }
       if (seats.told !== seats.used) {
         seats.told = seats.used;
@@ -230,12 +235,12 @@ export class UpstreamQueue implements TicketHost {
     const said = usable.join('\n');
     if (news || (this.waiting > 0 && said !== this.#toldUsable)) {
       this.#toldUsable = said;
-      this.#say({ type: 'seats', upstream: this.name, back, used, samples, refused, usable });
+      this.#say({ type: 'seats', upstream: this.name, back, used, samples, refused, usable }, !urgent);
     }
     return active || this.busy;
   }
 
-  #say(ask: QueueAsk): void {
-    this.#parts.ask(ask, GRACE_MS).catch(() => {});
+  #say(ask: QueueAsk, lazy: boolean): void {
+    this.#parts.ask(ask, GRACE_MS, lazy).catch(() => {});
   }
 }
