@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import type { Services } from '../supervisor/supervisor.ts';
-import { type Letter, QueueAuthority, WorkerLine } from '../upstream/queue/queue.ts';
+import { type Letter, QueueAuthority, WorkerLines } from '../upstream/queue/queue.ts';
 import { LimitMoves } from './limitmoves.ts';
 import { workersOf } from './machine.ts';
 
@@ -16,7 +16,7 @@ const LOOK_MS = 1000;
 /** See the file's head. */
 export class NodeQueues {
   readonly authority: QueueAuthority;
-  readonly #lines = new Map<number, WorkerLine>();
+  readonly #lines: WorkerLines;
   readonly #moves: LimitMoves;
   readonly #nodes: () => number;
   readonly #notice: (notice: NoticeEvent) => void;
@@ -35,6 +35,7 @@ export class NodeQueues {
     this.#nodes = nodes;
     this.#notice = notice;
     this.authority = new QueueAuthority(clock, (note) => services.push(QUEUE_SERVICE, note));
+    this.#lines = new WorkerLines(this.authority);
     this.#moves = new LimitMoves(clock, () => this.authority.standings(), notice);
     this.#config = config;
     this.#configure(config);
@@ -57,7 +58,7 @@ export class NodeQueues {
 
   /** A worker has gone for good. */
   gone(worker: number): void {
-    this.#lines.delete(worker);
+    this.#lines.gone(worker);
     this.authority.gone(worker);
   }
 
@@ -68,13 +69,8 @@ export class NodeQueues {
   }
 
   #heard(worker: number, letter: Letter, say: (letter: Letter) => void): void {
-    let line = this.#lines.get(worker);
-    if (line === undefined) {
-      line = new WorkerLine(this.authority, worker, say);
-      this.#lines.set(worker, line);
-    }
     try {
-      line.heard(letter);
+      this.#lines.heard(worker, letter, say);
     } catch (error) {
       this.#notice({ level: 'error', message: `worker ${worker}: ${(error as Error).message}` });
     }

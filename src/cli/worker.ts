@@ -204,7 +204,11 @@ function runWorker(): void {
   });
   const tokens = new Tokens(systemClock, link.ask);
   followKinds(link, { keys, tokens, registry });
-  const places = new QueueLine(systemClock, (letter) => link.tell(QUEUE_SERVICE, letter));
+  const places = new QueueLine(
+    systemClock,
+    (letter) => link.tell(QUEUE_SERVICE, letter),
+    (note) => gatehouse?.queues.queues.called(note),
+  );
   link.hear(QUEUE_SERVICE, (letter) => places.heard(letter as Letter));
   link.follow(QUEUE_SERVICE, { load() {}, change: (note) => gatehouse?.queues.queues.told(note as BusyNote) });
   link.follow(ISSUER_KEYS, tokens);

@@ -6,7 +6,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { endpointName } from '../address.ts';
 import type { UpstreamConfig } from '../config.ts';
 import { Desk } from './desk.ts';
-import type { BusyNote, LeaveNote, QueueAnswer, QueueAsk, SeatNote, WaitAsk } from './message.ts';
+import type { BusyNote, LeaveNote, NextNote, QueueAnswer, QueueAsk, SeatNote, TookNote, WaitAsk } from './message.ts';
 import type { DeskConfig, QueueStanding } from './standing.ts';
 
 /** The places of an upstream, or the part of one of several nodes; undefined where nothing limits it, and so nothing waits. */
@@ -81,13 +81,19 @@ export class QueueAuthority {
   }
 
   /** What a worker says beside that. */
-  note(worker: number, note: LeaveNote | SeatNote): void {
+  note(worker: number, note: LeaveNote | TookNote | SeatNote): void {
     const desk = this.#desks.get(note.upstream);
     if (note.type === 'leave') desk?.leave(worker, note.id);
+    else if (note.type === 'took') desk?.took(worker, note.id);
     else {
       desk?.note(worker, note);
       this.#forget();
     }
+  }
+
+  /** A worker has said all that it had to say of an upstream: `call` tells workers who is next there. */
+  settle(worker: number, upstream: string, call: (worker: number, note: NextNote) => void): void {
+    this.#desks.get(upstream)?.settle(worker, call);
   }
 
   /** A worker has died. */

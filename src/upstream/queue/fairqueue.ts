@@ -3,6 +3,7 @@
  * tenants, by weight and expected work; within a tenant first come, first served. A share of the places goes to those who have
  * waited too long, whatever their class, so that nobody starves. Every operation is O(log tenants) or less.
  */
+import { firstOf } from './ahead.ts';
 import { FatFlows } from './fatflows.ts';
 import { Flow, type Waiter } from './flow.ts';
 import { FlowHeap } from './flowheap.ts';
@@ -128,17 +129,11 @@ export class FairQueue<T> {
 
   /** Takes out who is next among those that `fits` allows. */
   next(now: number, fits: (value: T) => boolean): Waiter<T> | undefined {
-    const { agedAfter, agedShare } = this.rules;
-    const top = this.#levels.find(({ size }) => size > 0);
+    const top = this.#top;
     if (top === undefined) return undefined;
-    let aged: Waiter<T> | undefined;
-    for (const level of this.#levels) {
-      const { oldest } = level;
-      if (level === top || oldest === undefined || now - oldest.since < agedAfter) continue;
-      if (aged === undefined || oldest.since < aged.since) aged = oldest;
-    }
+    const aged = this.#aged(now, top);
     if (aged !== undefined) {
-      this.#owed = Math.min(1 + agedShare, this.#owed + agedShare);
+      this.#owe();
       if (this.#owed >= 1 && fits(aged.value)) {
         this.#owed--;
         return this.#serve(aged);
@@ -150,6 +145,55 @@ export class FairQueue<T> {
       for (let one = level.oldest, looked = 0; one !== undefined && looked < LOOKED_AT; one = one.newer, looked++)
         if (fits(one.value)) return this.#serve(one);
     return undefined;
+  }
+
+  /** Who comes next, one after the other, and so many at most, if nobody came or left; nobody from where one comes who has waited too long. */
+  ahead(now: number, most: number): Waiter<T>[] {
+    const ahead: Waiter<T>[] = [];
+    for (const level of this.#levels) {
+      if (level.size === 0) continue;
+      let turns = most;
+      if (this.#aged(now, level) !== undefined)
+        turns = Math.min(most, Math.ceil((1 - this.#owed) / this.rules.agedShare) - 1);
+      if (ahead.length >= turns) break;
+      ahead.push(...firstOf(level.heap, turns - ahead.length));
+      if (ahead.length >= turns) break;
+    }
+    return ahead;
+  }
+
+  /** The most important class of this importance or less in which somebody waits; -1: none. */
+  below(priority: number): number {
+    return this.#levels.find((level) => level.size > 0 && level.priority <= priority)?.priority ?? -1;
+  }
+
+  /** Takes out one that was served without being called. */
+  served(waiter: Waiter<T>, now: number): void {
+    const top = this.#top;
+    if (top === undefined || waiter.flow === undefined) return;
+    if (this.#aged(now, top) !== undefined) this.#owe();
+    this.#serve(waiter);
+  }
+
+  get #top(): Level<T> | undefined {
+    return this.#levels.find(({ size }) => size > 0);
+  }
+
+  /** Who has waited too long, in a lower class than the one whose turn it is. */
+  #aged(now: number, top: Level<T>): Waiter<T> | undefined {
+    let aged: Waiter<T> | undefined;
+    for (const level of this.#levels) {
+      const { oldest } = level;
+      if (level === top || oldest === undefined || now - oldest.since < this.rules.agedAfter) continue;
+      if (aged === undefined || oldest.since < aged.since) aged = oldest;
+    }
+    return aged;
+  }
+
+  /** A turn passes for which those who have waited too long are owed their share. */
+  #owe(): void {
+    const { agedShare } = this.rules;
+    this.#owed = Math.min(1 + agedShare, this.#owed + agedShare);
   }
 
   /** How many wait that are as important as this, or more. */

@@ -6,9 +6,9 @@ import fc from 'fast-check';
 import { ManualClock } from '../../kernel/clock.ts';
 import { upstreamConfig } from '../config.ts';
 import { QueueAuthority } from './authority.ts';
-import { AnswerWriter, AskReader, AskWriter, readAnswers } from './letter.ts';
-import { QueueLine, WorkerLine } from './line.ts';
-import type { QueueAnswer, QueueAsk } from './message.ts';
+import { AnswerWriter, AskReader, AskWriter, type Letter, readAnswers } from './letter.ts';
+import { QueueLine, WorkerLines } from './line.ts';
+import type { NextNote, QueueAnswer, QueueAsk } from './message.ts';
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const over = <T>(said: T): T => deserialize(serialize(said)) as T;
@@ -26,7 +26,7 @@ const ask: fc.Arbitrary<QueueAsk> = fc.oneof(
     ...{ type: fc.constant('wait' as const), upstream, id: fc.nat(), priority: fc.nat(100), tenant: fc.string() },
     ...{ weight: number, cost: number, patienceMs: number, waitedMs: number, usable },
   }),
-  fc.record({ type: fc.constant('leave' as const), upstream, id: fc.nat() }),
+  fc.record({ type: fc.constantFrom('leave' as const, 'took' as const), upstream, id: fc.nat() }),
   fc.record({
     ...{ type: fc.constant('seats' as const), upstream, back: counts, used: counts, samples, refused: counts, usable },
   }),
@@ -39,6 +39,16 @@ const answer: fc.Arbitrary<QueueAnswer> = fc.oneof(
   }),
   fc.record({ type: fc.constant('left' as const), ahead: fc.nat(), waitMs: number }),
 );
+
+const next: fc.Arbitrary<NextNote> = fc.record({
+  ...{
+    upstream,
+    rest: fc.integer({ min: -1, max: 101 }),
+    known: fc.nat(),
+    alone: fc.boolean(),
+    next: fc.array(fc.nat()),
+  },
+});
 
 test('what workers say', () => {
   fc.assert(
@@ -56,11 +66,18 @@ test('what workers say', () => {
 
 test('what the authority says', () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(upstream, fc.nat(), answer), { maxLength: 9 }), (said) => {
+    fc.property(fc.array(fc.oneof(fc.tuple(upstream, fc.nat(), answer), next), { maxLength: 9 }), (said) => {
       const writer = new AnswerWriter();
-      for (const one of said) writer.add(...one);
-      const heard: [string, number, QueueAnswer][] = [];
-      readAnswers(over(writer.take()), (...one) => heard.push(one));
+      for (const one of said) {
+        if (Array.isArray(one)) writer.add(...one);
+        else writer.next(one);
+      }
+      const heard: ([string, number, QueueAnswer] | NextNote)[] = [];
+      readAnswers(
+        over(writer.take()),
+        (...one) => heard.push(one),
+        (one) => heard.push(one),
+      );
       assert.deepEqual(heard, over(said));
     }),
   );
@@ -74,14 +91,16 @@ function makeLine() {
   authority.configure({ up: upstreamConfig.parse({ endpoints }) }, 1);
   const letters = { up: 0, down: 0 };
   let silent = false;
-  const line: QueueLine = new QueueLine(clock, (letter) => {
-    letters.up++;
-    if (!silent) other.heard(over(letter));
-  });
-  const other = new WorkerLine(authority, 0, (letter) => {
+  const lines = new WorkerLines(authority);
+  const down = (letter: Letter) => {
     letters.down++;
     line.heard(over(letter));
-  });
+  };
+  const up = (letter: Letter) => {
+    letters.up++;
+    if (!silent) lines.heard(0, over(letter), down);
+  };
+  const line: QueueLine = new QueueLine(clock, up, () => {});
   const wait = (id: number) => {
     const rest = { priority: 50, tenant: 't', weight: 1, cost: 1, patienceMs: 1000, waitedMs: 0, usable: ['e'] };
     return line.ask({ type: 'wait', upstream: 'up', id, ...rest }, 2000);

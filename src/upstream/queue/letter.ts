@@ -2,7 +2,7 @@
  * What workers and the authority say to each other, packed: all that is said at once travels as one flat list. A name is written when it is another
  * than the one before, and the usable endpoints when they have changed: an object for each thing said takes several times the processor.
  */
-import type { QueueAnswer, QueueAsk, RefusedFor } from './message.ts';
+import type { NextNote, QueueAnswer, QueueAsk, RefusedFor } from './message.ts';
 
 /** Things said in one direction, one after the other: what it is, and its fields. */
 export type Letter = unknown[];
@@ -14,10 +14,12 @@ const USABLE = 1;
 const WAIT = 2;
 const LEAVE = 3;
 const SEATS = 4;
+const TOOK = 5;
 // From the authority.
 const GRANTED = 1;
 const REFUSED = 2;
 const LEFT = 3;
+const NEXT = 4;
 
 /** No number of a request: for what is no answer to one. */
 const NOTHING = Object.freeze({});
@@ -36,8 +38,8 @@ export class AskWriter {
       this.#upstream = ask.upstream;
       letter.push(UPSTREAM, ask.upstream);
     }
-    if (ask.type === 'leave') {
-      letter.push(LEAVE, ask.id);
+    if (ask.type === 'leave' || ask.type === 'took') {
+      letter.push(ask.type === 'leave' ? LEAVE : TOOK, ask.id);
       return;
     }
     const known = this.#usable.get(ask.upstream);
@@ -79,6 +81,7 @@ export class AskReader {
         usable = letter[at++] as string[];
         this.#usable.set(upstream, usable);
       } else if (what === LEAVE) each({ type: 'leave', upstream, id: letter[at++] as number });
+      else if (what === TOOK) each({ type: 'took', upstream, id: letter[at++] as number });
       else if (what === WAIT) {
         const [id, priority, tenant] = [letter[at++] as number, letter[at++] as number, letter[at++] as string];
         const [weight, cost] = [letter[at++] as number, letter[at++] as number];
@@ -100,14 +103,23 @@ export class AnswerWriter {
 
   /** Adds the answer to a request of that upstream. */
   add(upstream: string, id: number, answer: QueueAnswer): void {
-    const { letter } = this;
-    if (letter.length === 0 || this.#upstream !== upstream) {
-      this.#upstream = upstream;
-      letter.push(UPSTREAM, upstream);
-    }
+    const letter = this.#of(upstream);
     if (answer.type === 'granted') letter.push(GRANTED, id, answer.endpoint, answer.ahead, answer.busy);
     else if (answer.type === 'refused') letter.push(REFUSED, id, answer.reason, answer.ahead, answer.waitMs);
     else letter.push(LEFT, id, answer.ahead, answer.waitMs);
+  }
+
+  /** Adds who is next. */
+  next({ upstream, known, next, rest, alone }: NextNote): void {
+    this.#of(upstream).push(NEXT, known, next, rest, alone);
+  }
+
+  #of(upstream: string): Letter {
+    if (this.letter.length === 0 || this.#upstream !== upstream) {
+      this.#upstream = upstream;
+      this.letter.push(UPSTREAM, upstream);
+    }
+    return this.letter;
   }
 
   /** Takes out what has been added. */
@@ -118,13 +130,22 @@ export class AnswerWriter {
   }
 }
 
-/** Unpacks what the authority says: calls back with each answer. */
-export function readAnswers(letter: Letter, each: (upstream: string, id: number, answer: QueueAnswer) => void): void {
+/** Unpacks what the authority says: calls back with each answer, and with who is next. */
+export function readAnswers(
+  letter: Letter,
+  each: (upstream: string, id: number, answer: QueueAnswer) => void,
+  call: (note: NextNote) => void,
+): void {
   let upstream = '';
   for (let at = 0; at < letter.length; ) {
     const what = letter[at++];
     if (what === UPSTREAM) {
       upstream = letter[at++] as string;
+      continue;
+    }
+    if (what === NEXT) {
+      const [known, next] = [letter[at++] as number, letter[at++] as number[]];
+      call({ upstream, known, next, rest: letter[at++] as number, alone: letter[at++] as boolean });
       continue;
     }
     const id = letter[at++] as number;

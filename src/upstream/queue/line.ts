@@ -5,7 +5,7 @@
 import { atTurnsEnd, type Clock, type Timer } from '../../kernel/clock.ts';
 import type { QueueAuthority } from './authority.ts';
 import { AnswerWriter, AskReader, AskWriter, type Letter, readAnswers } from './letter.ts';
-import type { QueueAnswer, QueueAsk } from './message.ts';
+import type { NextNote, QueueAnswer, QueueAsk } from './message.ts';
 
 /** How long that may wait which is not urgent, in milliseconds. */
 const LAZY_MS = 5;
@@ -27,6 +27,7 @@ const SAID: Promise<undefined> = Promise.resolve(undefined);
 export class QueueLine {
   readonly #clock: Clock;
   readonly #send: (letter: Letter) => void;
+  readonly #called: (note: NextNote) => void;
   readonly #writer = new AskWriter();
   /** Upstream → what waits for an answer, by its id. */
   readonly #waiting = new Map<string, Map<number, Waiting>>();
@@ -35,10 +36,11 @@ export class QueueLine {
   #lazy: Timer | undefined;
   #looking: Timer | undefined;
 
-  /** `send` takes letters to the authority. */
-  constructor(clock: Clock, send: (letter: Letter) => void) {
+  /** `send` takes letters to the authority; `called` is told who is next. */
+  constructor(clock: Clock, send: (letter: Letter) => void, called: (note: NextNote) => void) {
     this.#clock = clock;
     this.#send = send;
+    this.#called = called;
   }
 
   /** As `AskQueue`. `lazy`: it may wait for what is urgent, or a few milliseconds. */
@@ -58,14 +60,16 @@ export class QueueLine {
 
   /** A letter has come. */
   heard(letter: Letter): void {
-    readAnswers(letter, (upstream, id, answer) => {
-      const waiting = this.#waiting.get(upstream);
-      const one = waiting?.get(id);
-      if (one === undefined) return;
-      waiting?.delete(id);
-      this.#count--;
-      one.done(answer);
-    });
+    readAnswers(letter, (upstream, id, answer) => this.#answered(upstream, id, answer), this.#called);
+  }
+
+  #answered(upstream: string, id: number, answer: QueueAnswer): void {
+    const waiting = this.#waiting.get(upstream);
+    const one = waiting?.get(id);
+    if (one === undefined) return;
+    waiting?.delete(id);
+    this.#count--;
+    one.done(answer);
   }
 
   #expect(upstream: string, id: number, one: Waiting): void {
@@ -105,8 +109,35 @@ export class QueueLine {
   }
 }
 
-/** The authority's end of the line to one worker. */
-export class WorkerLine {
+/** The authority's ends of the lines to all workers. */
+export class WorkerLines {
+  readonly #authority: QueueAuthority;
+  readonly #lines = new Map<number, WorkerLine>();
+
+  constructor(authority: QueueAuthority) {
+    this.#authority = authority;
+  }
+
+  /** A letter of a worker has come; `send` takes letters to it. @throws Error when it says what nobody knows. */
+  heard(worker: number, letter: Letter, send: (letter: Letter) => void): void {
+    let line = this.#lines.get(worker);
+    if (line === undefined) {
+      line = new WorkerLine(this.#authority, worker, send);
+      this.#lines.set(worker, line);
+    }
+    const upstreams = line.heard(letter);
+    for (const upstream of upstreams)
+      this.#authority.settle(worker, upstream, (whom, note) => this.#lines.get(whom)?.call(note));
+  }
+
+  /** A worker has gone for good. */
+  gone(worker: number): void {
+    this.#lines.delete(worker);
+  }
+}
+
+/** The authority's end of one. */
+class WorkerLine {
   readonly #authority: QueueAuthority;
   readonly #worker: number;
   readonly #send: (letter: Letter) => void;
@@ -114,23 +145,35 @@ export class WorkerLine {
   readonly #writer = new AnswerWriter();
   #writing = false;
 
-  /** `send` takes letters to that worker. */
   constructor(authority: QueueAuthority, worker: number, send: (letter: Letter) => void) {
     this.#authority = authority;
     this.#worker = worker;
     this.#send = send;
   }
 
-  /** A letter has come. @throws Error when it says what nobody knows. */
-  heard(letter: Letter): void {
+  /** Names of the upstreams that the letter was about. */
+  heard(letter: Letter): Iterable<string> {
+    const upstreams = new Set<string>();
     this.#reader.read(letter, (ask) => {
+      upstreams.add(ask.upstream);
       if (ask.type !== 'wait') this.#authority.note(this.#worker, ask);
       else this.#authority.wait(this.#worker, ask, (answer) => this.#answer(ask.upstream, ask.id, answer));
     });
+    return upstreams;
+  }
+
+  /** Tells the worker who is next. */
+  call(note: NextNote): void {
+    this.#writer.next(note);
+    this.#write();
   }
 
   #answer(upstream: string, id: number, answer: QueueAnswer): void {
     this.#writer.add(upstream, id, answer);
+    this.#write();
+  }
+
+  #write(): void {
     if (this.#writing) return;
     this.#writing = true;
     atTurnsEnd(() => {

@@ -1,11 +1,12 @@
 /** A worker's end of one upstream's queue: the places it has, and its requests that wait. */
-import type { Clock } from '../../kernel/clock.ts';
+import { atTurnsEnd, type Clock } from '../../kernel/clock.ts';
 import type { GatehouseError } from '../../kernel/error.ts';
 import type { Events } from '../../kernel/event.ts';
 import type { Deadlines } from '../../socket/deadlines.ts';
 import type { UpstreamConfig } from '../config.ts';
-import type { QueueAnswer, QueueAsk } from './message.ts';
+import type { NextNote, QueueAnswer, QueueAsk } from './message.ts';
 import { Seats } from './seats.ts';
+import { Succession } from './succession.ts';
 import { Ticket, type TicketHost, type WaitEnd } from './ticket.ts';
 
 /** A request as its queue sees it. */
@@ -62,7 +63,8 @@ export class UpstreamQueue implements TicketHost {
   readonly #parts: QueueParts;
   readonly #seats = new Map<string, Seats>();
   #ids = 0;
-  #flushing = false;
+  #settling = false;
+  readonly #succession = new Succession();
   #toldUsable = '';
   waiting = 0;
 
@@ -117,9 +119,11 @@ export class UpstreamQueue implements TicketHost {
       usable,
     };
     this.waiting++;
+    this.#succession.entered(ticket);
     if (movable) this.#movable.add(ticket);
     this.#parts.events.emit('queueEntered', { upstream: this.name, priority });
-    this.#parts.ask(ask, patience + GRACE_MS).then(
+    const lazy = this.busy && this.#succession.canWait(priority, this.now());
+    this.#parts.ask(ask, patience + GRACE_MS, lazy).then(
       (answer) => {
         if (answer !== undefined) ticket.answered(answer);
         if (answer?.type !== 'granted') return;
@@ -128,7 +132,8 @@ export class UpstreamQueue implements TicketHost {
           this.busy = true;
           this.#tellBusy();
         }
-        this.touched();
+        // It may have left, or have got another place meanwhile.
+        this.freed();
       },
       () => ticket.failed(),
     );
@@ -142,6 +147,7 @@ export class UpstreamQueue implements TicketHost {
   ended(ticket: Ticket, end: WaitEnd): void {
     const { priority, since } = ticket;
     this.#movable.delete(ticket);
+    this.#succession.ended(ticket);
     this.waiting--;
     const waitedMs = this.now() - since;
     this.#parts.events.emit('queueLeft', { upstream: this.name, priority, waitedMs, end });
@@ -170,14 +176,47 @@ export class UpstreamQueue implements TicketHost {
   }
 
   /** A place has become free. */
-  freed(): void {
-    if (!this.busy) this.touched();
-    else if (!this.#flushing) {
-      this.#flushing = true;
-      queueMicrotask(() => {
-        this.#flushing = false;
-        this.flush();
-      });
+  freed(): boolean {
+    if (!this.busy && this.waiting === 0) {
+      this.touched();
+      return false;
+    }
+    if (!this.#settling) {
+      this.#settling = true;
+      // Who has come in this turn takes part.
+      atTurnsEnd(() => this.#settle());
+    }
+    return true;
+  }
+
+  /** Who is next of all, as far as they are requests of this worker. */
+  called(note: NextNote): void {
+    this.#succession.told(note, this.now());
+  }
+
+  /** Gives what has become free to those whose turn it is, or back. */
+  #settle(): void {
+    this.#settling = false;
+    this.#handOver();
+    for (const seats of this.#seats.values()) seats.spare = 0;
+    if (this.busy) this.flush();
+    else this.touched();
+  }
+
+  #handOver(): void {
+    let usable: readonly string[] | undefined;
+    // One who could not be sent after all waits anew, and is not called again in the same turn.
+    const last = this.#ids;
+    for (const seats of this.#seats.values()) {
+      while (seats.spare > 0 && seats.idle > 0) {
+        usable ??= this.#usable();
+        if (!usable.includes(seats.endpoint)) break;
+        const ticket = this.#succession.next(this.busy, this.now());
+        if (ticket === undefined || ticket.id > last) return;
+        seats.spare--;
+        this.#say({ type: 'took', upstream: this.name, id: ticket.id }, true);
+        ticket.called();
+      }
     }
   }
 
@@ -210,6 +249,7 @@ export class UpstreamQueue implements TicketHost {
       const { endpoint, idle } = seats;
       if (this.busy && idle > 0) {
         seats.held -= idle;
+        seats.spare = 0;
         back[endpoint] = idle;
         news = true;
         urgent = true;
