@@ -1,7 +1,7 @@
 /** One upstream as the authority sees it: its places, who has them, and who waits. */
 import type { Clock } from '../../kernel/clock.ts';
 import { FairQueue } from './fairqueue.ts';
-import { Waiter } from './flow.ts';
+import { type Order, Waiter } from './flow.ts';
 import { FRESH_MS, type NextNote, type QueueAnswer, type RefusedFor, type SeatNote, type WaitAsk } from './message.ts';
 import { Pace } from './pace.ts';
 import { Places } from './places.ts';
@@ -14,8 +14,13 @@ interface Applicant {
   answer(answer: QueueAnswer): void;
 }
 
-/** Somebody is refused at once when he can wait for less than this part of what is estimated. */
-const HOPELESS = 0.5;
+/** What is left for a class is taken for no less than this part of the turns: it may be more soon. */
+const LEFT_OVER = 0.02;
+/**
+ * Somebody is refused at once when he can wait for less than this part of what is estimated: half of it, and more where more turns are to pass, whose sum varies less
+ * (twice the standard deviation of as many that come at random).
+ */
+const hopeless = (turns: number): number => Math.max(0.5, 1 - 2 / Math.sqrt(Math.max(1, turns)));
 /** Part of the free places that one worker gets ahead, where nobody waits: so much, divided by the number of workers. */
 const AHEAD = 0.5;
 /** Nobody has waited for this long: workers may keep places again (milliseconds). */
@@ -84,10 +89,9 @@ export class Desk {
       }
     }
     const now = this.#clock.now();
-    const before = this.#queue.before(ask.priority);
-    const waitMs = (before + 1) * this.#pace.interval;
-    if (this.#pace.trusted && ask.patienceMs < waitMs * HOPELESS) {
-      answer({ type: 'refused', reason: 'late', ahead: before, waitMs });
+    const waitMs = this.#waitOf(ask);
+    if (this.#pace.trusted && ask.patienceMs < waitMs * hopeless(waitMs / this.#pace.interval)) {
+      answer({ type: 'refused', reason: 'late', ahead: this.#queue.before(ask.priority), waitMs });
       return;
     }
     const waiter = new Waiter<Applicant>({ worker, id: ask.id, answer }, ask, now - ask.waitedMs);
@@ -118,7 +122,7 @@ export class Desk {
     const now = this.#clock.now();
     this.#waiting.get(worker)?.delete(id);
     this.#queue.served(waiter, now);
-    this.#pace.turn(now);
+    this.#pace.turn(now, waiter.priority);
     waiter.value.answer({ type: 'left', ahead: 0, waitMs: 0 });
   }
 
@@ -207,7 +211,7 @@ export class Desk {
       const { worker, id, answer } = waiter.value;
       this.#waiting.get(worker)?.delete(id);
       this.#grant(worker, endpoint, 1);
-      this.#pace.turn(now);
+      this.#pace.turn(now, waiter.priority);
       answer({ type: 'granted', endpoint, ahead: 0, busy: this.#busy });
     }
   }
@@ -219,9 +223,19 @@ export class Desk {
   }
 
   /** What one like this would find. */
-  #prospect({ priority }: Waiter<Applicant>): { ahead: number; waitMs: number } {
-    const ahead = this.#queue.before(priority);
-    return { ahead, waitMs: (ahead + 1) * this.#pace.interval };
+  #prospect(waiter: Waiter<Applicant>): { ahead: number; waitMs: number } {
+    return { ahead: this.#queue.before(waiter.priority), waitMs: this.#waitOf(waiter) };
+  }
+
+  /** How long one like this would probably wait if it came now, in milliseconds. */
+  #waitOf(order: Order): number {
+    const { interval } = this.#pace;
+    const left = Math.max(LEFT_OVER, 1 - this.#pace.shareBefore(order.priority));
+    const waitMs = ((this.#queue.beforeOne(order) + 1) * interval) / left;
+    // Who has waited too long is called among the more important.
+    const { agedAfter, agedShare } = this.#queue.rules;
+    if (agedShare === 0) return waitMs;
+    return Math.min(waitMs, agedAfter + ((this.#queue.size + 1) * interval) / agedShare);
   }
 
   #of(worker: number): Map<number, Waiter<Applicant>> {

@@ -5,7 +5,7 @@
  */
 import { firstOf } from './ahead.ts';
 import { FatFlows } from './fatflows.ts';
-import { Flow, type Waiter } from './flow.ts';
+import { Flow, type Order, type Waiter } from './flow.ts';
 import { FlowHeap } from './flowheap.ts';
 
 /** How a queue is run. */
@@ -27,6 +27,8 @@ class Level<T> {
   readonly heap = new FlowHeap<T>();
   readonly fat = new FatFlows<T>();
   size = 0;
+  /** Sum of the weights of those of whom somebody waits. */
+  weights = 0;
   oldest: Waiter<T> | undefined = undefined;
   newest: Waiter<T> | undefined = undefined;
   /** Virtual time: the start tag of who was served last. */
@@ -44,6 +46,7 @@ class Level<T> {
       this.flows.set(waiter.tenant, flow);
     }
     waiter.flow = flow;
+    this.weights += waiter.weight - (flow.size === 0 ? 0 : flow.weight);
     flow.weight = waiter.weight;
     flow.push(waiter);
     this.fat.changed(flow, flow.size - 1);
@@ -78,11 +81,14 @@ class Level<T> {
       this.time = Math.max(this.time, flow.start);
       flow.start += waiter.cost / flow.weight;
     }
-    if (flow.size === 0) this.heap.remove(flow);
-    else if (served) this.heap.moved(flow);
+    if (flow.size === 0) {
+      this.heap.remove(flow);
+      this.weights -= flow.weight;
+    } else if (served) this.heap.moved(flow);
     if (this.size === 0) {
       this.flows.clear();
       this.time = 0;
+      this.weights = 0;
     }
   }
 
@@ -160,6 +166,21 @@ export class FairQueue<T> {
       if (ahead.length >= turns) break;
     }
     return ahead;
+  }
+
+  /** So many of those who wait are probably served before one that comes now: all who are more important, and of its own class those whose turn it is by their shares. */
+  beforeOne({ priority, tenant, weight }: Order): number {
+    let sum = 0;
+    for (const level of this.#levels) {
+      if (level.priority > priority) sum += level.size;
+      if (level.priority !== priority) continue;
+      const flow = level.flows.get(tenant);
+      const own = flow?.size ?? 0;
+      // With all that its tenant has before it, as many times as its share goes into all shares.
+      const weights = level.weights + (own === 0 ? weight : 0);
+      sum += Math.min(level.size, ((own + 1) * weights) / weight - 1);
+    }
+    return sum;
   }
 
   /** The most important class of this importance or less in which somebody waits; -1: none. */

@@ -5,6 +5,7 @@ import type { Events } from '../../kernel/event.ts';
 import type { Deadlines } from '../../socket/deadlines.ts';
 import type { UpstreamConfig } from '../config.ts';
 import type { NextNote, QueueAnswer, QueueAsk } from './message.ts';
+import { Refusals } from './refusals.ts';
 import { Seats } from './seats.ts';
 import { Succession } from './succession.ts';
 import { Ticket, type TicketHost, type WaitEnd } from './ticket.ts';
@@ -65,6 +66,7 @@ export class UpstreamQueue implements TicketHost {
   #ids = 0;
   #settling = false;
   readonly #succession = new Succession();
+  readonly #refusals = new Refusals();
   #toldUsable = '';
   waiting = 0;
 
@@ -105,6 +107,14 @@ export class UpstreamQueue implements TicketHost {
     const { priority, tenant, weight, cost, patienceMs, waitedMs, movable } = order;
     const ticket = new Ticket(this, ++this.#ids, priority, patienceMs, done);
     const patience = Math.min(patienceMs, this.wait);
+    this.waiting++;
+    if (movable) this.#movable.add(ticket);
+    this.#parts.events.emit('queueEntered', { upstream: this.name, priority });
+    const refused = this.#refusals.find(priority, tenant, patience, ticket.since);
+    if (refused !== undefined) {
+      queueMicrotask(() => ticket.answered(refused));
+      return ticket;
+    }
     const usable = this.#usable();
     const ask: QueueAsk = {
       type: 'wait',
@@ -118,13 +128,11 @@ export class UpstreamQueue implements TicketHost {
       waitedMs,
       usable,
     };
-    this.waiting++;
     this.#succession.entered(ticket);
-    if (movable) this.#movable.add(ticket);
-    this.#parts.events.emit('queueEntered', { upstream: this.name, priority });
-    const lazy = this.busy && this.#succession.canWait(priority, this.now());
+    const lazy = this.busy && this.#succession.canWait(priority, ticket.since);
     this.#parts.ask(ask, patience + GRACE_MS, lazy).then(
       (answer) => {
+        if (answer?.type === 'refused') this.#refusals.learn(priority, tenant, patience, answer, this.now());
         if (answer !== undefined) ticket.answered(answer);
         if (answer?.type !== 'granted') return;
         // Never the other way: an answer may come after the note that was told after it.
