@@ -39,8 +39,9 @@ export function timeCredits(
 export function costOfPassage(passage: Pick<Priced, 'price'>, exchange: Exchange): number {
   const { price: found } = passage;
   if (found === undefined) return 0;
-  const { usage, status, forwardedAt, firstByteAt, endedAt, outcome } = exchange;
-  const answered = outcome !== 'denied' && firstByteAt > 0 && status < 400;
+  const { usage, status, forwardedAt, firstByteAt, endedAt } = exchange;
+  // Also where the answer was ended here, because its credential was taken back or its money is spent.
+  const answered = firstByteAt > 0 && status < 400;
   if (!answered && usage === undefined) return 0;
   return costOf(found, usage, forwardedAt > 0 ? endedAt - forwardedAt : 0);
 }

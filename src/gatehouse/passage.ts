@@ -12,7 +12,7 @@ import {
 import type { Price } from '../ai/cost.ts';
 import type { FieldSection } from '../http/fields.ts';
 import type { Request } from '../http/request.ts';
-import type { GatehouseError } from '../kernel/error.ts';
+import { GatehouseError } from '../kernel/error.ts';
 import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
 import type { Identity } from '../kernel/identity.ts';
@@ -181,9 +181,14 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     else if (this.exchange.outcome === 'open') this.refuse(error);
   }
 
-  /** Ends its stream cleanly; false: not now. */
+  /** The money for its time is spent: ends its stream cleanly, and closes a tunnel, which has no end of its own; false: not now. */
   stop(): boolean {
-    return this.forwarding?.stop() === true;
+    const { forwarding, exchange } = this;
+    if (forwarding === undefined) return false;
+    if (forwarding.stop()) return true;
+    if (exchange.status !== 101) return false;
+    forwarding.cut(new GatehouseError('insufficient_quota', 'the money for the time that it takes is spent'));
+    return true;
   }
 
   answer(exchange: Exchange, error: GatehouseError): void {

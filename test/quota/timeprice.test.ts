@@ -1,7 +1,8 @@
 /** Prices by time, on real sockets: what a stream costs while it runs is taken from its budget as it runs, and ends it when nothing is left. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { call, detailOf, house, ledgerOf, startServer, until, usedOf } from './money.fixture.ts';
@@ -12,6 +13,16 @@ const UNIT = 1_000_000_000;
 
 function houseFor(t: TestContext, url: string, credits: string) {
   return house(t, url, { workers: 1, prices: TIME, budgets: [{ name: 'all', key: 'resource', credits }] });
+}
+
+async function listen(t: TestContext, server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 // Mostly they wait.
@@ -49,13 +60,7 @@ describe('where a second costs money', { concurrency: true }, () => {
         `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices })}\n\n`,
       );
     });
-    server.listen(0, '127.0.0.1');
-    t.after(() => {
-      server.close();
-      server.closeAllConnections();
-    });
-    await until('it listens', async () => server.listening);
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const url = await listen(t, server);
     const gateway = await houseFor(t, url, '3/day').start();
     t.after(() => gateway.stop());
     const answer = await call(gateway, { tokens: 50, pace: 0, stream: true });
@@ -104,5 +109,30 @@ describe('where a second costs money', { concurrency: true }, () => {
     const [entry] = await ledgerOf(folder);
     assert.equal(entry && detailOf(entry).outcome, 'in_doubt');
     assert.ok(entry && entry.cost > 3 * UNIT, `${entry?.cost}`);
+  });
+
+  test('a tunnel is closed when there is no more, and paid for', async (t) => {
+    const server = createServer().on('upgrade', (_request, socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+      socket.on('error', () => {});
+    });
+    const url = await listen(t, server);
+    const routes = [{ name: 'live', match: { path: '/live' }, upstream: 'sim' }];
+    const prices = { reserveTime: '2s', default: TIME.models.m };
+    const budgets = [{ name: 'all', key: 'resource', credits: '3/day' }];
+    const { folder, start } = house(t, url, { workers: 1, routes, prices, budgets });
+    const gateway = await start();
+    t.after(() => gateway.stop());
+    const fields = { connection: 'Upgrade', upgrade: 'websocket' };
+    const asked = request(`${gateway.url}/live`, { headers: fields }).end();
+    const [answer, socket] = (await once(asked, 'upgrade')) as [IncomingMessage, Socket];
+    assert.equal(answer.statusCode, 101);
+    socket.on('error', () => {}).resume();
+    await new Promise((done) => socket.once('close', done));
+    await until('it is counted', async () => (await usedOf(gateway, 'all')) > 2 * UNIT);
+    await gateway.stop();
+    const costs = (await ledgerOf(folder)).map(({ cost }) => cost);
+    assert.equal(costs.length, 1);
+    assert.ok((costs[0] as number) > 2 * UNIT && (costs[0] as number) < 6 * UNIT, costs.join());
   });
 });
