@@ -22,8 +22,6 @@ import { type Line, readLines } from './journalfile.ts';
 import { storeAsk } from './lines.ts';
 import type { StoreAccount, StoreAsk } from './terms.ts';
 
-/** A window is worth writing down from this length on (milliseconds). */
-const LONG_MS = 3_600_000;
 /** Lines beyond what is needed, before the file is written anew. */
 const WASTE = 10_000;
 /** How often the disk is told to keep what was written (milliseconds). */
@@ -43,11 +41,6 @@ interface Kept {
   until: number;
   /** No stranger can make such keys. */
   known: boolean;
-}
-
-/** Whether a limit has to outlive a restart. Buckets refill from nothing: what they forget is their burst, at most. */
-export function isLong({ refill }: Rule): boolean {
-  return refill.type === 'calendar' || (refill.type === 'sliding' && refill.windowMs >= LONG_MS);
 }
 
 /** See the file's head. */
