@@ -180,6 +180,19 @@ export class Lease {
     return left >= rule.limit * CALM_SHARE ? calmMs : leaseMs;
   }
 
+  /** Lets the waiting requests try again, in the order in which they came. */
+  wake(): void {
+    const { waiters } = this;
+    this.waiters = [];
+    this.need = 0;
+    for (const { waiter } of waiters) waiter.retry();
+  }
+
+  /** What is to be told. */
+  get sums(): { back: number; used: number } {
+    return { back: this.back, used: this.used };
+  }
+
   /** Something is to be told. */
   get untold(): boolean {
     return this.back !== this.backTold || this.used !== this.usedTold;

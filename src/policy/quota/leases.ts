@@ -43,10 +43,7 @@ const BELIEF_MS = 100;
 /** When the authority cannot be reached, ask again after this many milliseconds. */
 const UNREACHED_MS = 250;
 
-/**
- * Of what a request has not used of its reservation, this part of a limit goes back at once: others may be waiting for just that.
- * Less stays for the next request here.
- */
+/** Unused, this part of a limit goes back at once, for others may be waiting for just that; less stays for the next request here. */
 const LUMP_SHARE = 32;
 
 /** See the file's head. */
@@ -57,6 +54,7 @@ export class Leases {
   /** Leases that need a look: something in hand, or to be told. */
   #listed: Lease[] = [];
   #wanting: Lease[] = [];
+  #owed: { lease: Lease; back: number; used: number }[] = [];
   #timer: Timer | undefined;
   #epochs = 0;
 
@@ -228,7 +226,7 @@ export class Leases {
         lease.retryAt = now + grant.retryAfterMs;
       }
       if (!lease.listed && !lease.quiet) this.#list(lease);
-      wake(lease);
+      lease.wake();
       if (lease.wanted && grant !== undefined) this.#want(lease);
     }
   }
@@ -262,9 +260,19 @@ export class Leases {
     }
   }
 
-  /** Something is to be told to the authority. */
-  get untold(): boolean {
-    return this.#listed.some((lease) => lease.untold);
+  /**
+   * Whether the authority knows all that was to be told when this was last begun (`anew`); what it does not know is told at once. What
+   * comes up meanwhile does not count, or who is busy would never be done.
+   */
+  caughtUp(anew: boolean): boolean {
+    if (anew) {
+      this.#owed = this.#listed.filter(({ untold }) => untold).map((lease) => ({ lease, ...lease.sums }));
+      // It may have been granted by others than the authority.
+      for (const lease of this.#listed) if (lease.idle > 0 || lease.flight > 0) this.#want(lease);
+    }
+    this.#owed = this.#owed.filter(({ lease, back, used }) => lease.backTold < back || lease.usedTold < used);
+    for (const { lease } of this.#owed) if (!lease.asking) this.#want(lease);
+    return this.#owed.length === 0;
   }
 
   /** Leases of all rules. */
@@ -289,12 +297,4 @@ function refusalOf({ lease, units, least, rule }: Claim, now: number): Exhausted
   const { key, emptyUntil, refused, retryAt, lost } = lease;
   if (now >= emptyUntil || (least ?? units) - lease.idle < refused) return undefined;
   return { rule, key, retryAfterMs: Math.max(1, retryAt - now), lost };
-}
-
-/** Lets the waiting requests try again, in the order in which they came. */
-function wake(lease: Lease): void {
-  const { waiters } = lease;
-  lease.waiters = [];
-  lease.need = 0;
-  for (const { waiter } of waiters) waiter.retry();
 }

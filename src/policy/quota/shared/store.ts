@@ -47,6 +47,8 @@ export class SharedStore {
   #beating = false;
   /** Has told everything since it could last be reached, and counts as present. */
   #present = false;
+  /** It is being told. */
+  #telling = false;
   /** Time of the store and which data it has, in its last answer, and when that was asked for. */
   #seen = 0;
   #home = '';
@@ -229,10 +231,11 @@ export class SharedStore {
       // Who has been away is present when it has told what it used meanwhile.
       const what = this.#present ? 'beat' : 'look';
       await this.#run(what, [], this.#names);
-      if (!this.#present && this.#parts.told()) {
+      if (!this.#present && this.#parts.caughtUp(!this.#telling)) {
         this.#present = true;
         await this.#run('beat', [], this.#names);
       }
+      this.#telling = !this.#present;
     } catch (error) {
       this.#lost(error);
     } finally {
@@ -257,7 +260,7 @@ export class SharedStore {
     }
     const home = String(answer[1]);
     if (this.#home !== '' && home !== this.#home) {
-      this.#present = false;
+      this.#present = this.#telling = false;
       this.#parts.ledger().lost();
       this.#parts.notice({
         level: 'warn',
@@ -282,7 +285,7 @@ export class SharedStore {
 
   #lost(error: unknown): void {
     this.#status.failures++;
-    this.#present = false;
+    this.#present = this.#telling = false;
     if (!this.#status.up && this.#status.failures > 1) return;
     this.#status.up = false;
     const why = error instanceof Error ? error.message : String(error);
