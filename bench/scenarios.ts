@@ -42,6 +42,8 @@ export interface Scenario {
   caller?: Caller;
   /** Limits by API key on the route that asks who calls: two on requests, and one on tokens too. Nobody reaches them. */
   limits?: 'requests' | 'tokens';
+  /** What they use is written into the ledger as well. */
+  ledger?: true;
   /** What the measured side of its pairs is compared to, in a word. */
   over?: string;
   /** HAProxy and the peer also get the load in turns. */
@@ -151,6 +153,14 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'the same with a limit on tokens as well: the body is read, and usage from the answer',
     ...guarded('apiKey'),
     limits: 'tokens',
+  },
+  {
+    ...small,
+    name: 'limits-tokens-ledger',
+    title: 'the same, and each request an entry of the usage ledger (SQLite)',
+    ...guarded('apiKey'),
+    limits: 'tokens',
+    ledger: true,
   },
   {
     ...small,

@@ -107,6 +107,7 @@ export async function openStand(peer: Peer, scenario: Scenario, ground: Ground):
       ...(tls && { tls }),
       ...(scenario.caller && { callers: { ...ground.callers, by: scenario.caller } }),
       ...(scenario.limits && { limits: scenario.limits }),
+      ...(scenario.ledger && { ledger: scenario.ledger }),
     };
     const running = isDirect(peer) ? undefined : start(peer, setup, ground, network);
     if (running) closing.push(() => running.stop());

@@ -87,6 +87,8 @@ export function configuration(setup: Setup): object {
     },
     admin: { address: `127.0.0.1:${spare[0]}` },
     workers: 1,
+    // By default it is on wherever somebody has to show who calls.
+    ...(!setup.ledger && { ledger: { enabled: false } }),
     log: { access: everything ? `${folder}/access.log` : 'off' },
     upstreams: {
       bench: { protocol: everything ? 'openai' : 'http', endpoints },

@@ -25,6 +25,8 @@ export interface Setup {
   callers?: Callers & { by: Caller };
   /** Limits by key for those who are let in: two on requests, and one on tokens where the proxy can count them. */
   limits?: 'requests' | 'tokens';
+  /** What requests use is written down, where the proxy can. */
+  ledger?: true;
   /** HTTP/2 without TLS has to be served as well. */
   http2: boolean;
   /** Whether streams are relayed, whose events must not wait for each other. */

@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import type { Services } from '../supervisor/supervisor.ts';
-import { type QueueAsk, QueueAuthority } from '../upstream/queue/queue.ts';
+import { type Letter, QueueAuthority, WorkerLines } from '../upstream/queue/queue.ts';
 import { LimitMoves } from './limitmoves.ts';
 import { workersOf } from './machine.ts';
 
@@ -16,8 +16,10 @@ const LOOK_MS = 1000;
 /** See the file's head. */
 export class NodeQueues {
   readonly authority: QueueAuthority;
+  readonly #lines: WorkerLines;
   readonly #moves: LimitMoves;
   readonly #nodes: () => number;
+  readonly #notice: (notice: NoticeEvent) => void;
   readonly #looking: Timer;
   #config: Config;
   #next: Config | undefined;
@@ -31,12 +33,14 @@ export class NodeQueues {
     nodes: () => number,
   ) {
     this.#nodes = nodes;
+    this.#notice = notice;
     this.authority = new QueueAuthority(clock, (note) => services.push(QUEUE_SERVICE, note));
+    this.#lines = new WorkerLines(this.authority);
     this.#moves = new LimitMoves(clock, () => this.authority.standings(), notice);
     this.#config = config;
     this.#configure(config);
     this.#looking = clock.every(LOOK_MS, () => this.authority.divide(this.#count()));
-    services.provide(QUEUE_SERVICE, (ask, worker) => this.authority.serve(worker, ask as QueueAsk));
+    services.hear(QUEUE_SERVICE, (letter, worker, say) => this.#heard(worker, letter as Letter, say));
   }
 
   /** A configuration is about to be tried: workers may ask about its upstreams from now on, and still about the old ones. */
@@ -54,6 +58,7 @@ export class NodeQueues {
 
   /** A worker has gone for good. */
   gone(worker: number): void {
+    this.#lines.gone(worker);
     this.authority.gone(worker);
   }
 
@@ -61,6 +66,14 @@ export class NodeQueues {
   close(): void {
     this.#moves.close();
     this.#looking.cancel();
+  }
+
+  #heard(worker: number, letter: Letter, say: (letter: Letter) => void): void {
+    try {
+      this.#lines.heard(worker, letter, say);
+    } catch (error) {
+      this.#notice({ level: 'error', message: `worker ${worker}: ${(error as Error).message}` });
+    }
   }
 
   #count(): number {

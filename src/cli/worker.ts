@@ -16,7 +16,7 @@ import type { ServiceAnswer } from '../policy/token/token.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
 import { endpointName } from '../upstream/address.ts';
-import type { BusyNote, QueueAnswer } from '../upstream/queue/queue.ts';
+import { type BusyNote, type Letter, QueueLine } from '../upstream/queue/queue.ts';
 import { COUNT_MS, COUNT_SERVICE, type CountAsk } from './countdesk.ts';
 import { followKinds } from './kinds.ts';
 import { descriptorsOf, workersOf } from './machine.ts';
@@ -132,7 +132,7 @@ function runWorker(): void {
             collect: () => (globalThis as { gc?: () => void }).gc?.(),
             tls,
             askProbe: link.askProbe,
-            askQueue: (ask, timeoutMs) => link.ask(QUEUE_SERVICE, ask, timeoutMs) as Promise<QueueAnswer | undefined>,
+            askQueue: (ask, timeoutMs, lazy) => places.ask(ask, timeoutMs, lazy),
             askService: (service, request) => link.ask(service, request, SERVICE_MS) as Promise<ServiceAnswer>,
             askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
             askCount: (tokenizer, order) =>
@@ -204,6 +204,12 @@ function runWorker(): void {
   });
   const tokens = new Tokens(systemClock, link.ask);
   followKinds(link, { keys, tokens, registry });
+  const places = new QueueLine(
+    systemClock,
+    (letter) => link.tell(QUEUE_SERVICE, letter),
+    (note) => gatehouse?.queues.queues.called(note),
+  );
+  link.hear(QUEUE_SERVICE, (letter) => places.heard(letter as Letter));
   link.follow(QUEUE_SERVICE, { load() {}, change: (note) => gatehouse?.queues.queues.told(note as BusyNote) });
   link.follow(ISSUER_KEYS, tokens);
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));

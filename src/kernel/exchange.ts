@@ -72,6 +72,8 @@ export interface Peer {
   readonly port: number;
   /** A trusted hop: its forwarding fields are believed. */
   readonly trusted: boolean;
+  /** What was shown on this connection last, for whoever checks credentials and for nobody else. */
+  shown?: object | undefined;
 }
 
 /** The client's side of an exchange. */

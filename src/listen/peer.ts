@@ -19,7 +19,7 @@ export function compileTrust(hops: readonly string[]): Trust {
 /** Who connects from this address. */
 export function peerOf(trusts: Trust, seen: { address: string; port: number }): Peer {
   const address = plainAddress(seen.address);
-  return { address, port: seen.port, trusted: trusts(address) };
+  return { address, port: seen.port, trusted: trusts(address), shown: undefined };
 }
 
 /** A hop as a proxy in front described it. */

@@ -92,10 +92,11 @@ export abstract class Cork {
 
   /**
    * Sends what was collected, now or, where several exchanges share the wire, at the end of the turn. So do those that a
-   * shared wire has brought: the heads of all of them come before the first body, which is to leave with its head.
+   * shared wire has brought: the heads of all of them come before the first body, which is to leave with its head. And so
+   * does what something has to be done before: once for all that this turn brings.
    */
   leave(): void {
-    if (corked !== this || (!this.gathers && reading?.gathers !== true)) {
+    if (corked !== this || (!this.gathers && reading?.gathers !== true && owed === undefined)) {
       this.flush();
       return;
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { flushCorked } from './cork.ts';
+import { beforeSending, flushCorked } from './cork.ts';
 import { MemoryHandle } from './handle.fixture.ts';
 import { Wire } from './wire.ts';
 
@@ -64,4 +64,18 @@ test('what waits is sent before its wire closes, and by work that no read began 
   await turn();
   assert.equal(handles[1]?.sent, 'head;body;more;');
   assert.equal(handles[2]?.sent, 'head;body;');
+});
+
+test('what is owed is done once for all that a turn brings, before any of it leaves', async () => {
+  const order: string[] = [];
+  const { handles, read } = around(false, 3, (wires) => {
+    beforeSending(() => order.push(`paid with ${handles.filter(({ each }) => each.length > 0).length} sent`));
+    headsThenBodies(wires);
+  });
+  read();
+  read();
+  assert.deepEqual(order, []);
+  await turn();
+  assert.deepEqual(order, ['paid with 0 sent']);
+  for (const { each } of handles) assert.deepEqual(each, ['head;body;head;body;']);
 });

@@ -117,6 +117,35 @@ export function recordsContract(stage: Stage): void {
     assert.equal((await stage.store.ledger.sums({ by: [] }))[0]?.requests, 3, 'sums outlive their entries');
   });
 
+  test('many entries at once, some of them known already, each count once', async () => {
+    const many = (from: number, count: number) =>
+      Array.from({ length: count }, (_, at) =>
+        entry(`${from + at}`, {
+          key: `k${(from + at) % 7}`,
+          cost: from + at,
+          detail: { charged: { b: `k${(from + at) % 3}` } },
+        }),
+      );
+    const { ledger } = stage.store;
+    assert.equal(await ledger.append(many(0, 130)), 130);
+    assert.equal(await ledger.append([...many(100, 130), ...many(225, 5)]), 100);
+    const rich = { key: 'rich', cost: Number.MAX_SAFE_INTEGER };
+    assert.equal(await ledger.append([entry('a', rich), ...many(230, 50), entry('b', rich)]), 52);
+    const sums = await ledger.sums({ by: ['key'], where: { tenant: 'acme' } });
+    for (let key = 0; key < 7; key++) {
+      const of = many(0, 280).filter((one) => one.key === `k${key}`);
+      const cost = of.reduce((sum, one) => sum + one.cost, 0);
+      const found = sums.find(({ group }) => group.key === `k${key}`);
+      assert.deepEqual([found?.requests, found?.cost], [of.length, cost]);
+    }
+    const [most] = await ledger.sums({ by: [], where: { key: 'rich' } });
+    assert.deepEqual([most?.requests, most?.cost], [2, 2 * Number.MAX_SAFE_INTEGER]);
+    assert.equal((await collect(ledger.entries())).length, 282);
+    const charged = many(0, 280).filter((_, at) => at % 3 === 0);
+    const sum = charged.reduce((total, one) => total + one.cost, 0);
+    assert.equal(await ledger.charged({ budget: 'b', key: 'k0', fromHour: 0 }), sum);
+  });
+
   test('what keys of budgets were charged with is kept by hour, and single entries are added up', async () => {
     const at = Date.UTC(2026, 10, 30, 23, 59);
     const charged = (team: string) => ({ detail: { charged: { 'budget:team': team, other: 'x' } } });

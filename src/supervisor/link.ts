@@ -82,6 +82,10 @@ export interface Link {
   askProbe(upstream: string, endpoint: string, take: boolean): void;
   /** Asks a service of the supervisor; rejects when it refuses, or says nothing for `timeoutMs`. */
   ask(service: string, payload: unknown, timeoutMs: number): Promise<unknown>;
+  /** Tells a service something, which answers where and when it wants (`hear`). */
+  tell(service: string, payload: unknown): void;
+  /** Takes what a service says by itself. */
+  hear(service: string, hearer: (payload: unknown) => void): void;
   /** Keeps a copy of a topic; register before the first snapshot comes, that is at once. */
   follow(topic: string, handler: TopicHandler): void;
   /** Drains and exits on its own account (a signal); the supervisor replaces it at once. */
@@ -96,11 +100,13 @@ export function linkToSupervisor(options: LinkOptions): Link {
   const { port, clock, handlers } = options;
   let ending = false;
   let turn: Promise<void> = Promise.resolve();
+  const hearers = new Map<string, (payload: unknown) => void>();
   const asker = new Asker(clock, (asks) => channel.send({ type: 'ask', asks }));
   const channel = new Channel<ToSupervisor, ToWorker>(port, TO_WORKER, {
     message: (message, handle) => {
       // Answers and revocations do not wait until a snapshot has been compiled and its names resolved.
       if (message.type === 'answers') return asker.answered(message.answers);
+      if (message.type === 'said') return hearers.get(message.service)?.(message.payload);
       if (message.type === 'topic') return asker.told(message);
       if (message.type === 'mark') return channel.send({ type: 'marked', id: message.id });
       // Snapshots compile and sockets open in the order they were told.
@@ -197,6 +203,8 @@ export function linkToSupervisor(options: LinkOptions): Link {
     breaker: (change) => channel.send({ type: 'breaker', change }),
     askProbe: (upstream, endpoint, take) => channel.send({ type: 'probe', upstream, endpoint, take }),
     ask: (service, payload, timeoutMs) => asker.ask(service, payload, timeoutMs),
+    tell: (service, payload) => channel.send({ type: 'tell', service, payload }),
+    hear: (service, hearer) => void hearers.set(service, hearer),
     follow: (topic, handler) => asker.follow(topic, handler),
     leave: (reason, deadlineMs) => {
       if (ending) return;

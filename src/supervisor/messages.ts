@@ -88,6 +88,8 @@ export type ToWorker =
   /** Open the access log file anew: it was renamed. */
   | { type: 'reopenLog' }
   | { type: 'answers'; answers: Answer[] }
+  /** A service says something by itself; see `tell`. */
+  | { type: 'said'; service: string; payload: unknown }
   | ({ type: 'topic' } & TopicPage)
   /** Answered by `marked`, when all topics that were told before it have been taken. */
   | { type: 'mark'; id: number }
@@ -115,6 +117,8 @@ export type ToSupervisor =
   | { type: 'probe'; upstream: string; endpoint: string; take: boolean }
   | { type: 'notice'; level: 'info' | 'warn' | 'error'; message: string; attributes: Record<string, unknown> }
   | { type: 'ask'; asks: Ask[] }
+  /** Tells a service something; whether and when it says anything is between the two. */
+  | { type: 'tell'; service: string; payload: unknown }
   | { type: 'marked'; id: number }
   | { type: 'heartbeat' }
   /** It was told by someone else (a signal) to go: replace it now. */
@@ -138,6 +142,7 @@ export const TO_WORKER: Shapes<ToWorker> = {
   agents: { changes: 'array' },
   reopenLog: {},
   answers: { answers: 'array' },
+  said: { service: 'string', payload: 'any' },
   topic: { topic: 'string', payload: 'any' },
   mark: { id: 'number' },
   drain: { deadlineMs: 'number' },
@@ -158,6 +163,7 @@ export const TO_SUPERVISOR: Shapes<ToSupervisor> = {
   probe: { upstream: 'string', endpoint: 'string', take: 'boolean' },
   notice: { level: 'string', message: 'string', attributes: 'object' },
   ask: { asks: 'array' },
+  tell: { service: 'string', payload: 'any' },
   marked: { id: 'number' },
   heartbeat: {},
   leaving: { reason: 'string' },

@@ -8,6 +8,9 @@ import type { Answer, Ask, TopicPage } from './messages.ts';
 /** Answers one question; a rejected promise reaches who asked as an `Error` with its message. `worker`: who asks. */
 export type Service = (payload: unknown, worker: number) => unknown;
 
+/** Takes what a worker tells; `say` reaches that worker as long as it lives. */
+export type Hearer = (payload: unknown, worker: number, say: (payload: unknown) => void) => void;
+
 /** All of a topic's state, in pages that are made when they are asked for: what is sent later is as fresh as a change. */
 export type Pages = () => Iterable<unknown>;
 
@@ -23,6 +26,7 @@ export interface Told {
 /** The services and topics of one supervisor. Register everything before it starts. */
 export class Services {
   readonly #services = new Map<string, Service>();
+  readonly #hearers = new Map<string, Hearer>();
   readonly #topics = new Map<string, Pages>();
   #workers: () => Iterable<Told> = () => [];
   #clock: Clock | undefined;
@@ -36,6 +40,16 @@ export class Services {
   /** Answers what workers ask `name`. */
   provide(name: string, service: Service): void {
     this.#services.set(name, service);
+  }
+
+  /** Takes what workers tell `name`, where both say much and not each thing has an answer. */
+  hear(name: string, hearer: Hearer): void {
+    this.#hearers.set(name, hearer);
+  }
+
+  /** A worker tells something; what nobody hears is lost. */
+  told(service: string, payload: unknown, worker: number, say: (payload: unknown) => void): void {
+    this.#hearers.get(service)?.(payload, worker, say);
   }
 
   /** Keeps the workers told of `name`. */

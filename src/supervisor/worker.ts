@@ -263,6 +263,11 @@ export class WorkerProcess {
       this.#desired?.services.answer(message.asks, this.id, (answers) => {
         if (this.state !== 'ended') this.#channel.send({ type: 'answers', answers });
       });
+    } else if (message.type === 'tell') {
+      const { service } = message;
+      this.#desired?.services.told(service, message.payload, this.id, (payload) => {
+        if (this.state !== 'ended') this.#channel.send({ type: 'said', service, payload });
+      });
     } else if (message.type === 'marked') {
       this.#marked.get(message.id)?.();
       this.#marked.delete(message.id);

@@ -11,6 +11,15 @@ const CALM_SHARE = 3 / 4;
 const SCARCE_SHARE = 1 / 4;
 /** Such a part of a limit may lie idle or untold in each worker for a while: so little that nobody misses it. */
 const CHANGE_PART = 512;
+/**
+ * Of what a request has not used of its reservation, this part of a limit goes back at once where others may need it. Less stays for
+ * the next request here; so does more, up to the second part, while this share of the limit is free.
+ */
+const LUMP_PART = 32;
+const PLENTY_PART = 12;
+const PLENTY_SHARE = 1 / 2;
+/** That is kept so many times longer than what is left of a scarce limit. */
+const LUMP_LEASES = 4;
 /** For this long at most (milliseconds). */
 const CHANGE_MS = 10_000;
 /** With more keys than this in one worker nothing is kept beyond its time. */
@@ -27,6 +36,10 @@ export class LeaseRule {
   readonly permits: boolean;
   /** Units that may lie idle in each worker for a while, so that a key that is seldom used need not ask each time. */
   readonly change: number;
+  /** Units that are a lump. */
+  readonly lump: number;
+  /** What is free of it may be somewhere else for a while. */
+  readonly calm: boolean;
   readonly leases = new Map<string, Lease>();
   readonly eldest = new Eldest(this.leases);
 
@@ -35,6 +48,8 @@ export class LeaseRule {
     this.leaseMs = leaseMs(rule);
     // What money is left is for whoever asks next, wherever he is.
     const calm = rule.refill.type !== 'held' && rule.unit !== 'credits';
+    this.calm = calm;
+    this.lump = rule.limit / LUMP_PART;
     this.calmMs = calm ? calmMs(rule) : this.leaseMs;
     // Each byte in hand lets in a body of unknown length.
     this.change = calm && rule.unit !== 'bytes' ? Math.floor(rule.limit / CHANGE_PART) : 0;
@@ -168,16 +183,23 @@ export class Lease {
     };
   }
 
+  /** So much is free that what requests have left of their reservations may wait here for the next one, who reserves as much. */
+  get plenty(): boolean {
+    const { calm, rule } = this.owner;
+    return calm && this.free >= rule.limit * PLENTY_SHARE && this.idle <= rule.limit / PLENTY_PART;
+  }
+
   /** How long it is left alone, in milliseconds: not long where others may need what it has, or want to know what was used. */
   get restMs(): number {
-    const { leaseMs, calmMs, change, permits, rule, leases } = this.owner;
+    const { leaseMs, calmMs, change, lump, permits, rule, leases } = this.owner;
     const { idle, flight, free, used, usedTold, back, backTold } = this;
     if (permits || this.lost || leases.size > KEYS_EASY) return leaseMs;
     const left = free + idle + flight;
     const little = idle + Math.max(used - usedTold, back - backTold) <= change * 2;
     // Towards the end of a limit others may need even that.
     if (little && left >= rule.limit * SCARCE_SHARE) return CHANGE_MS;
-    return left >= rule.limit * CALM_SHARE ? calmMs : leaseMs;
+    if (left < rule.limit * CALM_SHARE) return leaseMs;
+    return idle <= lump ? calmMs : Math.min(calmMs, leaseMs * LUMP_LEASES);
   }
 
   /** Lets the waiting requests try again, in the order in which they came. */

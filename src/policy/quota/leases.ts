@@ -43,9 +43,6 @@ const BELIEF_MS = 100;
 /** When the authority cannot be reached, ask again after this many milliseconds. */
 const UNREACHED_MS = 250;
 
-/** Unused, this part of a limit goes back at once, for others may be waiting for just that; less stays for the next request here. */
-const LUMP_SHARE = 32;
-
 /** See the file's head. */
 export class Leases {
   readonly #clock: Clock;
@@ -130,8 +127,9 @@ export class Leases {
   settle(lease: Lease, taken: number, used: number): void {
     lease.settle(taken, used);
     if (!lease.listed) this.#list(lease);
-    const { permits, rule } = lease.owner;
-    if (permits || taken - used < rule.limit / LUMP_SHARE) return;
+    const { permits, lump } = lease.owner;
+    // Others may be waiting for just that.
+    if (permits || taken - used < lump || lease.plenty) return;
     lease.giveBack();
     this.#want(lease);
   }

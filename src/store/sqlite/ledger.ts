@@ -1,9 +1,7 @@
 /** The ledger in SQLite: single entries, and sums by day that are kept along in the same transaction. */
 import { checkDays, checkEntries, checkLimit, checkTexts } from '../check.ts';
 import {
-  dayOf,
   type EntryQuery,
-  HOUR_MS,
   type Ledger,
   type LedgerEntry,
   type Sum,
@@ -11,18 +9,11 @@ import {
   USAGE_COUNTS,
   USAGE_KEYS,
 } from '../ledger.ts';
-import { chargeKey, chargesOf, ENTRY_COLUMNS, entryCells, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
+import { chargeKey, ENTRY_COLUMNS, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
 import type { Cell } from '../row.ts';
 import { nextTurn } from '../turn.ts';
+import { append } from './append.ts';
 import type { Database } from './database.ts';
-
-const INSERT = `INSERT INTO entries (${ENTRY_COLUMNS.join(', ')}) VALUES (${ENTRY_COLUMNS.map(() => '?').join(', ')}) ON CONFLICT DO NOTHING`;
-const ADD = `INSERT INTO days (day, ${[...USAGE_KEYS, ...USAGE_COUNTS].join(', ')})
-  VALUES (?, ${[...USAGE_KEYS, ...USAGE_COUNTS].map(() => '?').join(', ')})
-  ON CONFLICT DO UPDATE SET ${USAGE_COUNTS.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')}`;
-
-const CHARGE = `INSERT INTO charges (budget, key, hour, cost) VALUES (?, ?, ?, ?)
-  ON CONFLICT DO UPDATE SET cost = cost + excluded.cost`;
 
 /**
  * Entries that are looked through at once, whether they fit or not: the process that reads them has other things to do between.
@@ -70,19 +61,6 @@ export function sqliteLedger(access: LedgerAccess): Ledger {
       }
     },
   };
-}
-
-function append(database: Database, entries: readonly LedgerEntry[]): number {
-  let added = 0;
-  for (const entry of entries) {
-    const cells = entryCells(entry);
-    if (database.prepare(INSERT).run(...cells) === 0) continue;
-    database.prepare(ADD).run(dayOf(entry.at), ...cells.slice(2, -1));
-    for (const [budget, key] of chargesOf(entry))
-      database.prepare(CHARGE).run(budget, chargeKey(key), Math.floor(entry.at / HOUR_MS), entry.cost);
-    added++;
-  }
-  return added;
 }
 
 function sums(database: Database, query: SumQuery): readonly Sum[] {

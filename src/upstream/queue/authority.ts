@@ -6,7 +6,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { endpointName } from '../address.ts';
 import type { UpstreamConfig } from '../config.ts';
 import { Desk } from './desk.ts';
-import type { BusyNote, QueueAnswer, QueueAsk } from './message.ts';
+import type { BusyNote, LeaveNote, NextNote, QueueAnswer, QueueAsk, SeatNote, TookNote, WaitAsk } from './message.ts';
 import type { DeskConfig, QueueStanding } from './standing.ts';
 
 /** The places of an upstream, or the part of one of several nodes; undefined where nothing limits it, and so nothing waits. */
@@ -66,19 +66,34 @@ export class QueueAuthority {
   }
 
   /** What a worker says; the answer to a request that waits comes later. */
-  serve(worker: number, ask: QueueAsk): Promise<QueueAnswer> | QueueAnswer | undefined {
+  serve(worker: number, ask: QueueAsk): Promise<QueueAnswer> | undefined {
+    if (ask.type === 'wait') return new Promise((resolve) => this.wait(worker, ask, resolve));
+    this.note(worker, ask);
+    return undefined;
+  }
+
+  /** A request of a worker wants a place; `answer` is called once, now or later. */
+  wait(worker: number, ask: WaitAsk, answer: (answer: QueueAnswer) => void): void {
     const desk = this.#desks.get(ask.upstream);
-    if (ask.type === 'wait') {
-      // A worker that is behind us by a configuration: nothing limits that upstream any more, nothing counts it either.
-      if (desk === undefined) return { type: 'refused', reason: 'full', ahead: 0, waitMs: 0 };
-      return new Promise((resolve) => desk.wait(worker, ask, this.#workers, resolve));
-    }
-    if (ask.type === 'leave') desk?.leave(worker, ask.id);
+    // A worker that is behind us by a configuration: nothing limits that upstream any more, nothing counts it either.
+    if (desk === undefined) answer({ type: 'refused', reason: 'full', ahead: 0, waitMs: 0 });
+    else desk.wait(worker, ask, this.#workers, answer);
+  }
+
+  /** What a worker says beside that. */
+  note(worker: number, note: LeaveNote | TookNote | SeatNote): void {
+    const desk = this.#desks.get(note.upstream);
+    if (note.type === 'leave') desk?.leave(worker, note.id);
+    else if (note.type === 'took') desk?.took(worker, note.id);
     else {
-      desk?.note(worker, ask);
+      desk?.note(worker, note);
       this.#forget();
     }
-    return undefined;
+  }
+
+  /** A worker has said all that it had to say of an upstream: `call` tells workers who is next there. */
+  settle(worker: number, upstream: string, call: (worker: number, note: NextNote) => void): void {
+    this.#desks.get(upstream)?.settle(worker, call);
   }
 
   /** A worker has died. */

@@ -41,7 +41,10 @@ function makeQueue(settings: object = {}) {
   );
   const called: string[] = [];
   const refused = new Map<string, GatehouseError>();
-  const enter = async (name: string, more: { priority?: number; patienceMs?: number; movable?: boolean } = {}) => {
+  const enter = async (
+    name: string,
+    more: { priority?: number; patienceMs?: number; movable?: boolean; tenant?: string } = {},
+  ) => {
     const order = {
       priority: 50,
       tenant: 't',
@@ -101,6 +104,41 @@ test('who cannot have its turn in time is refused at once, with its position and
   await enter('live', { priority: 90, patienceMs: 1000 });
   await serve(100);
   assert.equal(called.at(-1), 'live');
+});
+
+test('a tenant of whom little waits is not refused for all that waits of another', async () => {
+  const { enter, serve, fail } = makeQueue({ wait: '1h' });
+  await enter('first');
+  for (let i = 0; i < 60; i++) await enter(`r${i}`);
+  for (let i = 0; i < 22; i++) await serve(100);
+  await enter('hasty', { patienceMs: 1500 });
+  assert.equal(fail('hasty')[0], 'queue_full');
+  await enter('other', { patienceMs: 1500, tenant: 'u' });
+  assert.equal(fail('other')[0], undefined);
+});
+
+test('who is less important is refused by what the more important leave, and only while they do', async () => {
+  const { enter, serve, called, fail } = makeQueue({ wait: '1h', agedShare: '0%' });
+  await enter('first');
+  // Each turn goes to one who has come since.
+  for (let i = 0; i < 60; i++) {
+    await enter(`r${i}`, { priority: 90 });
+    await serve(100);
+  }
+  await enter('late', { priority: 90 });
+  await enter('test', { priority: 10, patienceMs: 2000 });
+  assert.deepEqual(fail('test').slice(0, 2), ['queue_full', '2']);
+  assert.ok(Number(fail('test')[2]) > 2);
+  await enter('patient', { priority: 10 });
+  await enter('another', { priority: 10 });
+  for (let i = 0; i < 3; i++) await serve(100);
+  assert.deepEqual(called.slice(-2), ['patient', 'another']);
+  for (let i = 0; i < 40; i++) {
+    await enter(`t${i}`, { priority: 10 });
+    await serve(100);
+  }
+  await enter('soon', { priority: 10, patienceMs: 2000 });
+  assert.equal(fail('soon')[0], undefined);
 });
 
 test('when nobody says where it stood, the refusal tells the longest wait', async () => {

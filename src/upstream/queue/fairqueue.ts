@@ -3,8 +3,9 @@
  * tenants, by weight and expected work; within a tenant first come, first served. A share of the places goes to those who have
  * waited too long, whatever their class, so that nobody starves. Every operation is O(log tenants) or less.
  */
+import { firstOf } from './ahead.ts';
 import { FatFlows } from './fatflows.ts';
-import { Flow, type Waiter } from './flow.ts';
+import { Flow, type Order, type Waiter } from './flow.ts';
 import { FlowHeap } from './flowheap.ts';
 
 /** How a queue is run. */
@@ -26,6 +27,8 @@ class Level<T> {
   readonly heap = new FlowHeap<T>();
   readonly fat = new FatFlows<T>();
   size = 0;
+  /** Sum of the weights of those of whom somebody waits. */
+  weights = 0;
   oldest: Waiter<T> | undefined = undefined;
   newest: Waiter<T> | undefined = undefined;
   /** Virtual time: the start tag of who was served last. */
@@ -43,6 +46,7 @@ class Level<T> {
       this.flows.set(waiter.tenant, flow);
     }
     waiter.flow = flow;
+    this.weights += waiter.weight - (flow.size === 0 ? 0 : flow.weight);
     flow.weight = waiter.weight;
     flow.push(waiter);
     this.fat.changed(flow, flow.size - 1);
@@ -77,11 +81,14 @@ class Level<T> {
       this.time = Math.max(this.time, flow.start);
       flow.start += waiter.cost / flow.weight;
     }
-    if (flow.size === 0) this.heap.remove(flow);
-    else if (served) this.heap.moved(flow);
+    if (flow.size === 0) {
+      this.heap.remove(flow);
+      this.weights -= flow.weight;
+    } else if (served) this.heap.moved(flow);
     if (this.size === 0) {
       this.flows.clear();
       this.time = 0;
+      this.weights = 0;
     }
   }
 
@@ -128,17 +135,11 @@ export class FairQueue<T> {
 
   /** Takes out who is next among those that `fits` allows. */
   next(now: number, fits: (value: T) => boolean): Waiter<T> | undefined {
-    const { agedAfter, agedShare } = this.rules;
-    const top = this.#levels.find(({ size }) => size > 0);
+    const top = this.#top;
     if (top === undefined) return undefined;
-    let aged: Waiter<T> | undefined;
-    for (const level of this.#levels) {
-      const { oldest } = level;
-      if (level === top || oldest === undefined || now - oldest.since < agedAfter) continue;
-      if (aged === undefined || oldest.since < aged.since) aged = oldest;
-    }
+    const aged = this.#aged(now, top);
     if (aged !== undefined) {
-      this.#owed = Math.min(1 + agedShare, this.#owed + agedShare);
+      this.#owe();
       if (this.#owed >= 1 && fits(aged.value)) {
         this.#owed--;
         return this.#serve(aged);
@@ -150,6 +151,70 @@ export class FairQueue<T> {
       for (let one = level.oldest, looked = 0; one !== undefined && looked < LOOKED_AT; one = one.newer, looked++)
         if (fits(one.value)) return this.#serve(one);
     return undefined;
+  }
+
+  /** Who comes next, one after the other, and so many at most, if nobody came or left; nobody from where one comes who has waited too long. */
+  ahead(now: number, most: number): Waiter<T>[] {
+    const ahead: Waiter<T>[] = [];
+    for (const level of this.#levels) {
+      if (level.size === 0) continue;
+      let turns = most;
+      if (this.#aged(now, level) !== undefined)
+        turns = Math.min(most, Math.ceil((1 - this.#owed) / this.rules.agedShare) - 1);
+      if (ahead.length >= turns) break;
+      ahead.push(...firstOf(level.heap, turns - ahead.length));
+      if (ahead.length >= turns) break;
+    }
+    return ahead;
+  }
+
+  /** So many of those who wait are probably served before one that comes now: all who are more important, and of its own class those whose turn it is by their shares. */
+  beforeOne({ priority, tenant, weight }: Order): number {
+    let sum = 0;
+    for (const level of this.#levels) {
+      if (level.priority > priority) sum += level.size;
+      if (level.priority !== priority) continue;
+      const flow = level.flows.get(tenant);
+      const own = flow?.size ?? 0;
+      // With all that its tenant has before it, as many times as its share goes into all shares.
+      const weights = level.weights + (own === 0 ? weight : 0);
+      sum += Math.min(level.size, ((own + 1) * weights) / weight - 1);
+    }
+    return sum;
+  }
+
+  /** The most important class of this importance or less in which somebody waits; -1: none. */
+  below(priority: number): number {
+    return this.#levels.find((level) => level.size > 0 && level.priority <= priority)?.priority ?? -1;
+  }
+
+  /** Takes out one that was served without being called. */
+  served(waiter: Waiter<T>, now: number): void {
+    const top = this.#top;
+    if (top === undefined || waiter.flow === undefined) return;
+    if (this.#aged(now, top) !== undefined) this.#owe();
+    this.#serve(waiter);
+  }
+
+  get #top(): Level<T> | undefined {
+    return this.#levels.find(({ size }) => size > 0);
+  }
+
+  /** Who has waited too long, in a lower class than the one whose turn it is. */
+  #aged(now: number, top: Level<T>): Waiter<T> | undefined {
+    let aged: Waiter<T> | undefined;
+    for (const level of this.#levels) {
+      const { oldest } = level;
+      if (level === top || oldest === undefined || now - oldest.since < this.rules.agedAfter) continue;
+      if (aged === undefined || oldest.since < aged.since) aged = oldest;
+    }
+    return aged;
+  }
+
+  /** A turn passes for which those who have waited too long are owed their share. */
+  #owe(): void {
+    const { agedShare } = this.rules;
+    this.#owed = Math.min(1 + agedShare, this.#owed + agedShare);
   }
 
   /** How many wait that are as important as this, or more. */

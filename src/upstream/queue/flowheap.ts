@@ -13,6 +13,23 @@ export class FlowHeap<T> {
     return this.#flows[0];
   }
 
+  /** So many of those that are served first, in that order. */
+  least(most: number): Flow<T>[] {
+    const found: Flow<T>[] = [];
+    // Children of those that were found.
+    const front = this.#flows.length > 0 ? [0] : [];
+    while (front.length > 0 && found.length < most) {
+      let best = 0;
+      for (let i = 1; i < front.length; i++)
+        if ((this.#flows[front[i] as number] as Flow<T>).start < (this.#flows[front[best] as number] as Flow<T>).start)
+          best = i;
+      const [at] = front.splice(best, 1) as [number];
+      found.push(this.#flows[at] as Flow<T>);
+      for (const child of [at * 2 + 1, at * 2 + 2]) if (child < this.#flows.length) front.push(child);
+    }
+    return found;
+  }
+
   add(flow: Flow<T>): void {
     flow.at = this.#flows.length;
     this.#flows.push(flow);

@@ -29,6 +29,13 @@ export interface LeaveNote {
   id: number;
 }
 
+/** It has a place that has become free at its worker: nobody has to grant it one. */
+export interface TookNote {
+  type: 'took';
+  upstream: string;
+  id: number;
+}
+
 /** What has changed at one worker. */
 export interface SeatNote {
   type: 'seats';
@@ -46,7 +53,7 @@ export interface SeatNote {
 }
 
 /** Everything a worker may say. */
-export type QueueAsk = WaitAsk | LeaveNote | SeatNote;
+export type QueueAsk = WaitAsk | LeaveNote | TookNote | SeatNote;
 
 /** Why somebody was not let in. */
 export type RefusedFor = 'full' | 'evicted' | 'late';
@@ -79,4 +86,23 @@ export type QueueAnswer =
 export interface BusyNote {
   upstream: string;
   busy: boolean;
+}
+
+/** For how long what is told of who is next may be gone by, in milliseconds. */
+export const FRESH_MS = 100;
+
+/**
+ * Told to one worker, so that a place which becomes free there need not make its way to the authority and back: who would get it. It tells how things stood
+ * when all requests of this worker up to `known` had been heard.
+ */
+export interface NextNote {
+  upstream: string;
+  /** The greatest id that was known. */
+  known: number;
+  /** Those who are next of all, as far as they are requests of this worker, one after the other. */
+  next: readonly number[];
+  /** Importance of the most important that waits beside them; -1: nobody. Beyond 100: no place may be handed over. */
+  rest: number;
+  /** No other worker sends requests there. */
+  alone: boolean;
 }

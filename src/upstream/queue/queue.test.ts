@@ -27,10 +27,22 @@ interface Play {
   death?: boolean;
   priority?: (random: () => number) => number;
   patience?: number;
+  /** Workers are told who is next, and hand over what becomes free. */
+  ahead?: boolean;
 }
 
 /** One schedule; returns what became of each request. */
-async function play({ seed, workers, limits, requests, settings = {}, death = false, priority, patience = 1e6 }: Play) {
+async function play({
+  seed,
+  workers,
+  limits,
+  requests,
+  settings = {},
+  death = false,
+  priority,
+  patience = 1e6,
+  ahead = false,
+}: Play) {
   const clock = new ManualClock(0, seed);
   const random = () => clock.random();
   const config = upstreamConfig.parse({
@@ -60,6 +72,11 @@ async function play({ seed, workers, limits, requests, settings = {}, death = fa
           void Promise.resolve(authority.serve(i, structuredClone(said))).then((answer) =>
             later(side, down[i] as { at: number }, () => resolve(answer)),
           );
+          if (!ahead) return;
+          authority.settle(i, 'up', (whom, note) => {
+            const other = sides[whom] as (typeof sides)[number];
+            later(other, down[whom] as { at: number }, () => other.queues.called(note));
+          });
         });
       });
     side.queues = new Queues({ clock, events: new Events(), deadlines: new Deadlines(clock), ask });
@@ -144,6 +161,11 @@ async function play({ seed, workers, limits, requests, settings = {}, death = fa
     if (done >= requests && passed > requests * 2 + 500) break;
   }
   counts.lost += waiting;
+  // What is still being said arrives.
+  for (let i = 0; ahead && i < 20; i++) {
+    clock.advance(5);
+    await turn();
+  }
   return { counts, waits, most, authority, sides };
 }
 
@@ -161,6 +183,33 @@ test(`random schedules (QUEUE_SEED=${SEED})`, async (t) => {
     if (i % 3 !== 0) assert.equal(refused, 0, `seed ${seed}`);
   }
   t.diagnostic(`seed ${SEED}`);
+});
+
+test('the same where workers hand over what becomes free, also when one of them dies', async () => {
+  for (let i = 0; i < 500; i++) {
+    const seed = SEED + i;
+    const workers = 1 + (seed % 3);
+    const limits = Array.from({ length: 1 + (seed % 2) }, (_, at) => 1 + ((seed >> at) % 5));
+    const requests = 40 + (seed % 60);
+    const death = i % 5 === 0 && workers > 1;
+    const settings = i % 3 === 0 ? { length: 5 } : {};
+    const priority = (random: () => number) => 10 * Math.floor(random() * 4);
+    const { counts, authority } = await play({
+      seed,
+      workers,
+      limits,
+      requests,
+      settings,
+      death,
+      priority,
+      ahead: true,
+    });
+    const { served, refused, left, lost } = counts;
+    assert.equal(served + refused + left + lost, requests, `seed ${seed}: ${JSON.stringify(counts)}`);
+    if (i % 3 !== 0) assert.equal(refused, 0, `seed ${seed}`);
+    if (!death) assert.equal(lost, 0, `seed ${seed}`);
+    assert.equal(authority.standings()[0]?.waiting, 0, `seed ${seed}`);
+  }
 });
 
 test('a worker that dies leaves its places to the others', async () => {

@@ -2,11 +2,13 @@
 import type { Timer } from '../../kernel/clock.ts';
 import type { UpstreamConfig } from '../config.ts';
 import { deskOf } from './authority.ts';
-import type { BusyNote } from './message.ts';
+import type { BusyNote, NextNote } from './message.ts';
 import { type QueueParts, UpstreamQueue } from './upstreamqueue.ts';
 
 export { QueueAuthority } from './authority.ts';
-export type { BusyNote, QueueAnswer, QueueAsk } from './message.ts';
+export type { Letter } from './letter.ts';
+export { QueueLine, WorkerLines } from './line.ts';
+export type { BusyNote, QueueAsk } from './message.ts';
 export type { QueueStanding } from './standing.ts';
 export type { Ticket } from './ticket.ts';
 export type { AskQueue, Order } from './upstreamqueue.ts';
@@ -42,6 +44,11 @@ export class Queues {
     if (queue === undefined) return;
     queue.setBusy(busy);
     if (busy) queue.touched();
+  }
+
+  /** The authority tells this worker who is next. */
+  called(note: NextNote): void {
+    this.#queues.get(note.upstream)?.called(note);
   }
 
   #list(queue: UpstreamQueue): void {

@@ -8,8 +8,8 @@ export interface SeatsOwner {
   readonly adaptive: boolean;
   /** A request was sent. */
   touched(): void;
-  /** A place has become free. */
-  freed(): void;
+  /** A place has become free. Whether it is for somebody who waits. */
+  freed(): boolean;
 }
 
 /** Times to the first token that are kept until they are told, each with the size of its prompt. */
@@ -22,6 +22,8 @@ export class Seats {
   held = 0;
   /** Requests that have one. */
   used = 0;
+  /** Places that are free and not for everybody: at the end of this turn those get them who wait. */
+  spare = 0;
   /** Since they were last told: times to the first token in milliseconds, each followed by the size of its prompt (`sizeClass`). */
   samples: number[] = [];
   /** Requests that the server has turned away or not answered in time, since they were last told. */
@@ -37,7 +39,7 @@ export class Seats {
 
   /** A request may be sent now. */
   get room(): boolean {
-    return this.used < this.held;
+    return this.used + this.spare < this.held;
   }
 
   /** A request is sent. */
@@ -49,7 +51,7 @@ export class Seats {
   /** It has ended. */
   free(): void {
     this.used--;
-    this.#queue.freed();
+    if (this.#queue.freed()) this.spare++;
   }
 
   /** The first token has come, so many milliseconds after a request of so many bytes was sent. */

@@ -63,13 +63,19 @@ export class Ticket implements Timed {
       const seats = this.#host.seats(answer.endpoint);
       if (seats === undefined) return;
       seats.held += 1 + answer.ahead;
-      // Who has left meanwhile leaves it to the next sweep.
-      if (!this.#over) this.#end('served', undefined);
+      // Who has left meanwhile, or has got another, leaves it to those who wait.
+      if (this.#over) seats.spare++;
+      else this.#end('served', undefined);
     } else if (answer.type === 'refused' && !this.#over) {
       this.#end(answer.reason, refusal(this.#host.name, answer.reason, answer.ahead, answer.waitMs));
     } else if (answer.type === 'left' && !this.#over) {
       this.#timeout([['x-gatehouse-queue-position', String(answer.ahead + 1)], waitField(answer.waitMs)]);
     }
+  }
+
+  /** A place that became free here is its own. */
+  called(): void {
+    if (!this.#over) this.#end('served', undefined);
   }
 
   /** Nobody has answered. */

@@ -1,11 +1,13 @@
 /** A worker's end of one upstream's queue: the places it has, and its requests that wait. */
-import type { Clock } from '../../kernel/clock.ts';
+import { atTurnsEnd, type Clock } from '../../kernel/clock.ts';
 import type { GatehouseError } from '../../kernel/error.ts';
 import type { Events } from '../../kernel/event.ts';
 import type { Deadlines } from '../../socket/deadlines.ts';
 import type { UpstreamConfig } from '../config.ts';
-import type { QueueAnswer, QueueAsk } from './message.ts';
+import type { NextNote, QueueAnswer, QueueAsk } from './message.ts';
+import { Refusals } from './refusals.ts';
 import { Seats } from './seats.ts';
+import { Succession } from './succession.ts';
 import { Ticket, type TicketHost, type WaitEnd } from './ticket.ts';
 
 /** A request as its queue sees it. */
@@ -23,8 +25,11 @@ export interface Order {
   movable: boolean;
 }
 
-/** Speaks with the authority. A promise for `wait` asks; what it says otherwise means nothing. */
-export type AskQueue = (ask: QueueAsk, timeoutMs: number) => Promise<QueueAnswer | undefined>;
+/**
+ * Speaks with the authority. A promise for `wait` asks; what it says otherwise means nothing. `lazy`: it need not be said before what comes
+ * within the next milliseconds.
+ */
+export type AskQueue = (ask: QueueAsk, timeoutMs: number, lazy?: boolean) => Promise<QueueAnswer | undefined>;
 
 /** What all queues of a worker share. */
 export interface QueueParts {
@@ -59,7 +64,9 @@ export class UpstreamQueue implements TicketHost {
   readonly #parts: QueueParts;
   readonly #seats = new Map<string, Seats>();
   #ids = 0;
-  #flushing = false;
+  #settling = false;
+  readonly #succession = new Succession();
+  readonly #refusals = new Refusals();
   #toldUsable = '';
   waiting = 0;
 
@@ -100,6 +107,14 @@ export class UpstreamQueue implements TicketHost {
     const { priority, tenant, weight, cost, patienceMs, waitedMs, movable } = order;
     const ticket = new Ticket(this, ++this.#ids, priority, patienceMs, done);
     const patience = Math.min(patienceMs, this.wait);
+    this.waiting++;
+    if (movable) this.#movable.add(ticket);
+    this.#parts.events.emit('queueEntered', { upstream: this.name, priority });
+    const refused = this.#refusals.find(priority, tenant, patience, ticket.since);
+    if (refused !== undefined) {
+      queueMicrotask(() => ticket.answered(refused));
+      return ticket;
+    }
     const usable = this.#usable();
     const ask: QueueAsk = {
       type: 'wait',
@@ -113,11 +128,11 @@ export class UpstreamQueue implements TicketHost {
       waitedMs,
       usable,
     };
-    this.waiting++;
-    if (movable) this.#movable.add(ticket);
-    this.#parts.events.emit('queueEntered', { upstream: this.name, priority });
-    this.#parts.ask(ask, patience + GRACE_MS).then(
+    this.#succession.entered(ticket);
+    const lazy = this.busy && this.#succession.canWait(priority, ticket.since);
+    this.#parts.ask(ask, patience + GRACE_MS, lazy).then(
       (answer) => {
+        if (answer?.type === 'refused') this.#refusals.learn(priority, tenant, patience, answer, this.now());
         if (answer !== undefined) ticket.answered(answer);
         if (answer?.type !== 'granted') return;
         // Never the other way: an answer may come after the note that was told after it.
@@ -125,7 +140,8 @@ export class UpstreamQueue implements TicketHost {
           this.busy = true;
           this.#tellBusy();
         }
-        this.touched();
+        // It may have left, or have got another place meanwhile.
+        this.freed();
       },
       () => ticket.failed(),
     );
@@ -133,12 +149,13 @@ export class UpstreamQueue implements TicketHost {
   }
 
   leave(id: number): void {
-    this.#say({ type: 'leave', upstream: this.name, id });
+    this.#say({ type: 'leave', upstream: this.name, id }, true);
   }
 
   ended(ticket: Ticket, end: WaitEnd): void {
     const { priority, since } = ticket;
     this.#movable.delete(ticket);
+    this.#succession.ended(ticket);
     this.waiting--;
     const waitedMs = this.now() - since;
     this.#parts.events.emit('queueLeft', { upstream: this.name, priority, waitedMs, end });
@@ -167,14 +184,47 @@ export class UpstreamQueue implements TicketHost {
   }
 
   /** A place has become free. */
-  freed(): void {
-    if (!this.busy) this.touched();
-    else if (!this.#flushing) {
-      this.#flushing = true;
-      queueMicrotask(() => {
-        this.#flushing = false;
-        this.flush();
-      });
+  freed(): boolean {
+    if (!this.busy && this.waiting === 0) {
+      this.touched();
+      return false;
+    }
+    if (!this.#settling) {
+      this.#settling = true;
+      // Who has come in this turn takes part.
+      atTurnsEnd(() => this.#settle());
+    }
+    return true;
+  }
+
+  /** Who is next of all, as far as they are requests of this worker. */
+  called(note: NextNote): void {
+    this.#succession.told(note, this.now());
+  }
+
+  /** Gives what has become free to those whose turn it is, or back. */
+  #settle(): void {
+    this.#settling = false;
+    this.#handOver();
+    for (const seats of this.#seats.values()) seats.spare = 0;
+    if (this.busy) this.flush();
+    else this.touched();
+  }
+
+  #handOver(): void {
+    let usable: readonly string[] | undefined;
+    // One who could not be sent after all waits anew, and is not called again in the same turn.
+    const last = this.#ids;
+    for (const seats of this.#seats.values()) {
+      while (seats.spare > 0 && seats.idle > 0) {
+        usable ??= this.#usable();
+        if (!usable.includes(seats.endpoint)) break;
+        const ticket = this.#succession.next(this.busy, this.now());
+        if (ticket === undefined || ticket.id > last) return;
+        seats.spare--;
+        this.#say({ type: 'took', upstream: this.name, id: ticket.id }, true);
+        ticket.called();
+      }
     }
   }
 
@@ -201,13 +251,16 @@ export class UpstreamQueue implements TicketHost {
     const samples: Record<string, readonly number[]> = {};
     const refused: Record<string, number> = {};
     let news = false;
+    let urgent = false;
     let active = this.waiting > 0;
     for (const seats of this.#seats.values()) {
       const { endpoint, idle } = seats;
       if (this.busy && idle > 0) {
         seats.held -= idle;
+        seats.spare = 0;
         back[endpoint] = idle;
         news = true;
+        urgent = true;
       }
       if (seats.told !== seats.used) {
         seats.told = seats.used;
@@ -230,12 +283,12 @@ export class UpstreamQueue implements TicketHost {
     const said = usable.join('\n');
     if (news || (this.waiting > 0 && said !== this.#toldUsable)) {
       this.#toldUsable = said;
-      this.#say({ type: 'seats', upstream: this.name, back, used, samples, refused, usable });
+      this.#say({ type: 'seats', upstream: this.name, back, used, samples, refused, usable }, !urgent);
     }
     return active || this.busy;
   }
 
-  #say(ask: QueueAsk): void {
-    this.#parts.ask(ask, GRACE_MS).catch(() => {});
+  #say(ask: QueueAsk, lazy: boolean): void {
+    this.#parts.ask(ask, GRACE_MS, lazy).catch(() => {});
   }
 }

@@ -11,6 +11,7 @@ import { type DpopConfig, type IssuersConfig, TOKEN_MAX } from './config.ts';
 import { FAULTS, type Fault, nonceFault } from './fault.ts';
 import { sha256 } from './hash.ts';
 import { type CheckedToken, Issuer } from './issuer.ts';
+import { lastTokenOf } from './lasttoken.ts';
 import { normalUri, PROOF_ALGORITHMS, ProofChecker } from './proof.ts';
 import { type Parsed, parseToken } from './token.ts';
 import type { Tokens } from './tokens.ts';
@@ -65,11 +66,19 @@ export class JwtAuthenticator implements Authenticator {
 
   authenticate(scheme: CredentialScheme, credential: string, exchange: Exchange): AuthVerdict | Promise<AuthVerdict> {
     if (credential.length > TOKEN_MAX) return FAULTS.oversized;
+    const last = lastTokenOf(exchange.inbound.peer);
+    if (last?.token !== undefined && last.text === credential) {
+      if (this.#stale(last.token) === undefined) return this.#admit(last.token, scheme, last.hash, exchange);
+      last.forget();
+    }
     const hash = sha256(credential);
     const known = this.#known.get(hash);
     if (known !== undefined) {
       const fault = this.#stale(known);
-      if (fault === undefined) return this.#admit(known, scheme, hash, exchange);
+      if (fault === undefined) {
+        last?.note(known, hash, credential);
+        return this.#admit(known, scheme, hash, exchange);
+      }
       this.#known.delete(hash);
       if (fault !== 'again') return FAULTS[fault];
     }

@@ -119,13 +119,15 @@ export function gateFor(
   });
   const settings = { dpop: dpopConfig.parse(dpop), rememberedTokens: 10_000 };
   let jwt = new JwtAuthenticator({ issuers, ...settings }, tokens);
+  const authenticate = (scheme: 'bearer' | 'dpop', token: string, exchange: Exchange) =>
+    jwt.authenticate(scheme, token, exchange);
   const see = (token: string, shown: Shown = {}, scheme: 'bearer' | 'dpop' = 'bearer') =>
     jwt.authenticate(scheme, token, exchangeWith(shown));
   /** Takes other settings over. */
   const change = (next: IssuersConfig) => {
     jwt = new JwtAuthenticator({ issuers: next, ...settings }, tokens, jwt);
   };
-  return { clock, tokens, revocations: tokens.revocations, issuers, jwt, see, change };
+  return { clock, tokens, revocations: tokens.revocations, issuers, jwt, see, authenticate, change };
 }
 
 /** Keys as the supervisor tells them. */
