@@ -8,11 +8,17 @@ interface Standing extends Record<string, unknown> {
   resetMs: number;
 }
 
+interface Listed {
+  limits: Standing[];
+  overrides: Record<string, unknown>[];
+  nodes?: { all: number; missing: number };
+}
+
 /** The command with its parts. */
 export function limitsCommand(): Command {
   const list = documentCommand('limits', 'show who is near which limit or budget, the nearest first', async (flags) => {
     const { value } = await askAdmin(flags, 'GET', `/api/v1/limits?limit=${flags.limit ?? 100}`);
-    const { limits, overrides } = value as { limits: Standing[]; overrides: Record<string, unknown>[] };
+    const { limits, overrides, nodes } = value as Listed;
     if (flags.json) return print(JSON.stringify(value));
     const rows = limits.map((one) => ({
       ...one,
@@ -20,6 +26,10 @@ export function limitsCommand(): Command {
       reset: `${Math.ceil(one.resetMs / 1000)} s`,
     }));
     table(rows, ['rule', 'key', 'used', 'limit', 'share', 'reset']);
+    if (nodes !== undefined && nodes.missing > 0) {
+      const part = 'of limits with onStoreLoss: localShare their part is held back, for at most ten minutes';
+      print(`\n${nodes.missing} of ${nodes.all} nodes that share limits are missing: ${part}`);
+    }
     if (overrides.length === 0) return;
     print('\nChanged by operators:');
     table(overrides, ['rule', 'key', 'limit', 'until']);

@@ -123,6 +123,7 @@ export class NodeUsage {
     const { overrides } = this;
     return {
       list: async (most) => ({
+        nodes: nodesOf(limits),
         limits: (await limits.standings(most)).map((one) => ({
           rule: one.rule,
           key: sayKey(one.key),
@@ -155,4 +156,10 @@ export class NodeUsage {
     this.#timer?.cancel();
     await this.reader.close();
   }
+}
+
+/** How many nodes share limits, and how many of them are missing; undefined where there is nothing to share them in. */
+function nodesOf(limits: NodeLimits): { all: number; missing: number } | undefined {
+  const { store } = limits.status();
+  return store?.up ? { all: store.nodes, missing: store.missing } : undefined;
 }

@@ -1,11 +1,13 @@
 /** A node that is killed and started again in its data directory: the others hold nothing back for its ghost. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { Gateway } from '../gateway.ts';
 import { needs } from '../peers.ts';
+import { runCli } from '../program.ts';
 import { startRedis } from '../redis.ts';
 import { call, house, killSupervisor, startServer, workerPids } from './money.fixture.ts';
 
@@ -50,12 +52,21 @@ async function passing(gateways: readonly Gateway[], calls: number): Promise<num
   return passed;
 }
 
+/** While a node is missing, everybody can know why there is less. */
+async function saysSo(gateway: Gateway): Promise<void> {
+  await gateway.waitFor(/1 of 2 nodes that share limits has not been heard of/);
+  await metricIs(gateway, 'gatehouse_limit_store_nodes_missing', 1);
+  const shown = runCli(['limits', '--admin', new URL(gateway.adminUrl).host]);
+  await once(shown.child, 'close');
+  assert.match(shown.logs, /^1 of 2 nodes that share limits are missing/m);
+}
+
 test('nodes that were killed time and again leave no ghosts once they are back', PATIENCE, async (t) => {
   const { gateways, houses, start } = await nodes(t, { requests: '40/10m' });
   let [healthy, other] = gateways;
   for (let life = 0; life < 3; life++) {
     await killSupervisor(other, await workerPids(other));
-    if (life === 0) await healthy.waitFor(/1 of 2 nodes that share limits has not been heard of/);
+    if (life === 0) await saysSo(healthy);
     other = await start(1);
     await metricIs(healthy, 'gatehouse_limit_store_nodes', 2);
     await metricIs(healthy, 'gatehouse_limit_store_nodes_missing', 0);
@@ -63,6 +74,13 @@ test('nodes that were killed time and again leave no ghosts once they are back',
     assert.doesNotMatch(other.logs, /cannot be reached/);
   }
   assert.equal(await passing([healthy, other], 60), 40, 'all of the limit is there');
+  await killSupervisor(other, await workerPids(other));
+  await saysSo(healthy);
+  const refused = await call(healthy, ORDER);
+  assert.equal(refused.status, 429);
+  assert.match(await refused.text(), /of it the part of nodes that are missing \(1 of 2 nodes\) is held back/);
+  other = await start(1);
+  await metricIs(healthy, 'gatehouse_limit_store_nodes_missing', 0);
   await other.stop();
   assert.deepEqual(readdirSync(join(houses[1].folder, 'gatehouse', 'nodes')), []);
 });

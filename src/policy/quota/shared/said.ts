@@ -1,5 +1,8 @@
 /** What a node says about the store that nodes share, and about the other nodes. */
 import type { NoticeEvent } from '../../../kernel/event.ts';
+import type { LeaseGrant } from '../protocol.ts';
+import type { StoredRule } from './inspect.ts';
+import type { SharedStoreStatus } from './parts.ts';
 
 /** See the file's head. */
 export class Said {
@@ -38,4 +41,12 @@ export class Said {
     } else if (nodes === 0 && before > 0)
       this.#notice({ level: 'info', message: 'no node that shares limits is missing any more' });
   }
+}
+
+/** What a refusal by a rule says of nodes that are missing. */
+export function withheldOf(
+  { missing, nodes }: SharedStoreStatus,
+  stored: StoredRule | undefined,
+): Pick<LeaseGrant, 'missing'> {
+  return missing > 0 && stored?.rule.onStoreLoss === 'localShare' ? { missing: `${missing} of ${nodes} nodes` } : {};
 }

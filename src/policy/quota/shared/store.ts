@@ -10,7 +10,7 @@ import { Alone } from './alone.ts';
 import { accountPrefix, type StoredRule, storedRules, storeTag } from './inspect.ts';
 import { askFields, type Money, moneyOf, readGrant, storeAsk } from './lines.ts';
 import { NOTHING_YET, type SharedStoreParts, type SharedStoreStatus, type Waiting } from './parts.ts';
-import { Said } from './said.ts';
+import { Said, withheldOf } from './said.ts';
 import { Spent } from './spent.ts';
 
 /** How long a node may use what it has leased, without hearing from the store (milliseconds). */
@@ -164,7 +164,13 @@ export class SharedStore {
         const { rule, key } = one.ask;
         if (used !== undefined) this.#used.note(rule, key, used, this.#startOf(rule));
         if (unread === true) this.#read(one);
-        else one.done({ ...grant, ttlMs: NODE_LEASE_MS, home: this.#home });
+        else
+          one.done({
+            ...grant,
+            ttlMs: NODE_LEASE_MS,
+            home: this.#home,
+            ...withheldOf(this.#status, this.#rules.get(rule)),
+          });
       }
     } catch (error) {
       this.#lost(error);
