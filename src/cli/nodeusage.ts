@@ -131,7 +131,8 @@ export class NodeUsage {
           limit: sayAmount(one, one.limit),
           used: sayAmount(one, Math.max(0, one.limit - one.free)),
           free: sayAmount(one, Math.max(0, one.free)),
-          share: Math.round((1 - one.free / Math.max(1, one.limit)) * 1000) / 1000,
+          // Of nothing everything is used.
+          share: one.limit <= 0 ? 1 : Math.round((1 - one.free / one.limit) * 1000) / 1000,
           resetMs: Math.round(one.resetMs),
         })),
         overrides: overrides.list().map(({ rule, key, limit, until }) => {

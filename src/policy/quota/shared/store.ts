@@ -158,19 +158,14 @@ export class SharedStore {
       // A second time where an answer was lost: that changes nothing.
       const lines = await this.#run('lease', keys, fields).catch(() => this.#run('lease', keys, fields));
       const grants = sent.map((_, i) => readGrant(lines[4 + i]));
+      const ttlMs = NODE_LEASE_MS;
       for (let i = 0; i < sent.length; i++) {
         const { used, unread, ...grant } = grants[i] as ReturnType<typeof readGrant>;
         const one = sent[i] as Waiting;
         const { rule, key } = one.ask;
         if (used !== undefined) this.#used.note(rule, key, used, this.#startOf(rule));
         if (unread === true) this.#read(one);
-        else
-          one.done({
-            ...grant,
-            ttlMs: NODE_LEASE_MS,
-            home: this.#home,
-            ...withheldOf(this.#status, this.#rules.get(rule)),
-          });
+        else one.done({ ...grant, ...withheldOf(this.#status, this.#rules.get(rule)), ttlMs, home: this.#home });
       }
     } catch (error) {
       this.#lost(error);
