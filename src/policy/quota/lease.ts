@@ -103,6 +103,8 @@ export class Lease {
   expiresAt = Number.POSITIVE_INFINITY;
   /** When to ask for more time, if anything is in hand. */
   renewAt = Number.POSITIVE_INFINITY;
+  /** See `LeaseGrant`. */
+  missing: string | undefined = undefined;
   /** Which data the authority's last answer was from. */
   home = '';
   /** What others have of it in turn, where this process is an authority itself. */

@@ -27,6 +27,8 @@ export interface Exhausted {
   retryAfterMs: number;
   /** Nobody could be asked. */
   lost: boolean;
+  /** See `LeaseGrant`. */
+  missing?: string | undefined;
 }
 
 /** Asks the authority; rejects when it cannot be reached. */
@@ -217,6 +219,7 @@ export class Leases {
           lease.usedTold = ask.used;
           lease.home = grant.home ?? '';
         }
+        lease.missing = grant.missing;
         lease.free = grant.free;
         lease.resetAt = now + grant.resetMs;
         lease.refused = ask.least;
@@ -292,7 +295,7 @@ export class Leases {
 
 /** Why there is no point in asking for so many units now. */
 function refusalOf({ lease, units, least, rule }: Claim, now: number): Exhausted | undefined {
-  const { key, emptyUntil, refused, retryAt, lost } = lease;
+  const { key, emptyUntil, refused, retryAt, lost, missing } = lease;
   if (now >= emptyUntil || (least ?? units) - lease.idle < refused) return undefined;
-  return { rule, key, retryAfterMs: Math.max(1, retryAt - now), lost };
+  return { rule, key, retryAfterMs: Math.max(1, retryAt - now), lost, missing };
 }

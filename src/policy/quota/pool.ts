@@ -221,5 +221,6 @@ function grantOf(lease: Lease, holding: Holding, now: number, exhausted: Exhaust
     free: Math.max(0, lease.free + lease.idle),
     resetMs: Math.max(0, lease.resetAt - now),
     ...(exhausted?.lost ? { lost: true } : {}),
+    ...(exhausted?.missing === undefined ? {} : { missing: exhausted.missing }),
   };
 }
