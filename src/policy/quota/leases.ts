@@ -130,9 +130,8 @@ export class Leases {
     lease.settle(taken, used);
     if (!lease.listed) this.#list(lease);
     const { permits, lump } = lease.owner;
-    // Others may be waiting for just that.
     if (permits || taken - used < lump || lease.plenty) return;
-    lease.giveBack();
+    lease.giveBack(); // Others may be waiting for just that.
     this.#want(lease);
   }
 
