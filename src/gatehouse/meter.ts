@@ -89,7 +89,10 @@ export class Meter implements TokenAllowance {
     this.guards = each !== Number.POSITIVE_INFINITY;
     const bound = peek === undefined ? undefined : outputBound(operation, peek);
     if (bound !== undefined) {
-      this.outputTokens = Math.ceil(Math.max(0, bound)) * answers;
+      const most = Math.ceil(Math.max(1, bound));
+      this.outputTokens = most * answers;
+      // A field that one server passes over may be the bound to another: none of them may stay open.
+      if (this.guards && peek?.weakBound) this.told = most;
       return;
     }
     if (!this.guards) {

@@ -196,6 +196,8 @@ export class Exchange {
   answerLines = '';
   /** Most bytes of body that the route takes; the listener's own limit holds besides. */
   bodyLimit = Number.POSITIVE_INFINITY;
+  /** That. */
+  bodyMost = Number.POSITIVE_INFINITY;
   requestBytes = 0;
   responseBytes = 0;
   /** As reported; else counted by a tokenizer, or estimated. */

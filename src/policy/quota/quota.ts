@@ -24,7 +24,7 @@ export { isLong, type Rule } from './rule.ts';
 export { Inspector, storeTag } from './shared/inspect.ts';
 export { JournalStore } from './shared/journal.ts';
 export type { Known } from './shared/lines.ts';
-export type { LedgerView, SharedStoreStatus } from './shared/parts.ts';
+export type { LedgerView, Roll, SharedStoreStatus } from './shared/parts.ts';
 export { LEASE_SCRIPT } from './shared/script.ts';
 export { SharedStore } from './shared/store.ts';
 export { Nearest, type Standing } from './standing.ts';

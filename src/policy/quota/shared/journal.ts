@@ -16,7 +16,7 @@ import { type LeaseAsk, type LeaseGrant, lostGrant } from '../protocol.ts';
 import { Remains } from '../remains.ts';
 import type { Rule } from '../rule.ts';
 import { Nearest, type Standing } from '../standing.ts';
-import { carryOn, keepMs, newAccount, serveLease } from './account.ts';
+import { carryOn, keepMs, newAccount, serveLease, settle } from './account.ts';
 import { accountPrefix, nothingAsked, released, type StoredRule, standingIn, storedRules } from './inspect.ts';
 import { type Line, readLines } from './journalfile.ts';
 import { storeAsk } from './lines.ts';
@@ -203,7 +203,7 @@ export class JournalStore {
   #begin({ rule, period }: StoredRule, prefix: string, key: string, question: StoreAsk, now: number): StoreAccount {
     const account = newAccount(question, now);
     const { units, at } = this.#remains.get(prefix)?.of(key, generationOf(rule, period, now)) ?? { units: 0, at: 0 };
-    if (units > 0) carryOn(account, question, units, at);
+    if (units > 0) settle(account, question, 0, units, at);
     return account;
   }
 
@@ -223,7 +223,7 @@ export class JournalStore {
       const prefix = accountPrefix(of.rule);
       const remains = this.#remains.get(prefix) ?? new Remains(() => this.#clock.random());
       this.#remains.set(prefix, remains);
-      remains.keep(key, account.u, now, generationOf(of.rule, of.period, now));
+      remains.keep(key, account.u + (account.d ?? 0), now, generationOf(of.rule, of.period, now));
       return;
     }
   }
