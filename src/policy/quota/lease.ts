@@ -86,6 +86,8 @@ export class Lease {
   /** Units taken since the last sweep, and in the time before that. */
   taken = 0;
   takenBefore = 0;
+  /** Number of the last recall of it. */
+  recalled = 0;
   /** A question about it is on its way. */
   asking = false;
   /** Something has come up meanwhile that is to be told or asked next. */
@@ -163,7 +165,7 @@ export class Lease {
 
   /** What is to be said about it to the authority. */
   question(): LeaseAsk {
-    const { owner, key, epoch, granted, back, used, need, idle, waiters, free, home } = this;
+    const { owner, key, epoch, granted, back, used, need, idle, waiters, free, home, recalled } = this;
     let least = waiters[0]?.least ?? 0;
     for (const one of waiters) least = Math.min(least, one.least);
     // What is in hand already need not be asked for.
@@ -184,7 +186,16 @@ export class Lease {
       heardUsed,
       free,
       home,
+      recalled,
     };
+  }
+
+  /** Lets the waiting requests try again, in the order in which they came. */
+  wake(): void {
+    const { waiters } = this;
+    this.waiters = [];
+    this.need = 0;
+    for (const { waiter } of waiters) waiter.retry();
   }
 
   /** So much is free that what requests have left of their reservations may wait here for the next one, who reserves as much. */

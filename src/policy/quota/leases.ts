@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { Lease, LeaseRule, type Waiter } from './lease.ts';
-import type { LeaseAsk, LeaseGrant } from './protocol.ts';
+import type { LeaseAsk, LeaseGrant, RecallNote } from './protocol.ts';
 import { mostOf, type Rule, sameRefill } from './rule.ts';
 
 /** Units of one limit that a request needs. */
@@ -141,6 +141,16 @@ export class Leases {
     if (!lease.listed) this.#list(lease);
   }
 
+  /** Others want for some of it: what lies idle here goes back at once. */
+  recall({ rule, key, number }: RecallNote): void {
+    const lease = this.#rules.get(rule)?.leases.get(key);
+    if (lease === undefined) return;
+    lease.recalled = number;
+    lease.giveBack();
+    if (!lease.listed) this.#list(lease);
+    this.#want(lease);
+  }
+
   /** What is in hand of these rules is not used any more, unless it is granted anew. */
   forgo(which: (rule: Rule) => boolean): void {
     for (const { rule, leases } of this.#rules.values())
@@ -223,7 +233,7 @@ export class Leases {
         lease.retryAt = now + grant.retryAfterMs;
       }
       if (!lease.listed && !lease.quiet) this.#list(lease);
-      wake(lease);
+      lease.wake();
       if (lease.wanted && grant !== undefined) this.#want(lease);
     }
   }
@@ -284,12 +294,4 @@ function refusalOf({ lease, units, least, rule }: Claim, now: number): Exhausted
   const { key, emptyUntil, refused, retryAt, lost } = lease;
   if (now >= emptyUntil || (least ?? units) - lease.idle < refused) return undefined;
   return { rule, key, retryAfterMs: Math.max(1, retryAt - now), lost };
-}
-
-/** Lets the waiting requests try again, in the order in which they came. */
-function wake(lease: Lease): void {
-  const { waiters } = lease;
-  lease.waiters = [];
-  lease.need = 0;
-  for (const { waiter } of waiters) waiter.retry();
 }

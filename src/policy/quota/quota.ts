@@ -7,6 +7,7 @@ import { needsBody, rulesOf } from './compile.ts';
 import type { LimitConfig } from './config.ts';
 import { compileKey, sayKey } from './key.ts';
 import { type AskAuthority, type Exhausted, Leases } from './leases.ts';
+import type { RecallNote } from './protocol.ts';
 import { mostOf } from './rule.ts';
 
 export { type ActiveLimit, Admission, type Demand, type Flexible } from './admission.ts';
@@ -18,7 +19,8 @@ export { KeyLimits } from './keylimits.ts';
 export type { AskAuthority, Exhausted } from './leases.ts';
 export { CalendarPeriod } from './period.ts';
 export { PooledAuthority } from './pool.ts';
-export { type Counted, type LeaseAsk, type LeaseGrant, lostGrant } from './protocol.ts';
+export { type Counted, type LeaseAsk, type LeaseGrant, lostGrant, type RecallNote } from './protocol.ts';
+export { Recall } from './recall.ts';
 export { refusalFor } from './refusal.ts';
 export type { Rule } from './rule.ts';
 export { Inspector, storeTag } from './shared/inspect.ts';
@@ -125,6 +127,11 @@ export class Quota {
   /** Keys that something is or was lately in hand of, of all limits. */
   get size(): number {
     return this.#leases.size;
+  }
+
+  /** Others want for what lies idle here. */
+  recall(notes: readonly RecallNote[]): void {
+    for (const note of notes) this.#leases.recall(note);
   }
 
   /** Whoever grants has gone for good: what is in hand of budgets is not spent any more, since its successor does not know of it. */
