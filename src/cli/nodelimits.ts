@@ -24,6 +24,7 @@ import {
   Nearest,
   PooledAuthority,
   Recall,
+  type Roll,
   type Rule,
   SharedStore,
   type SharedStoreStatus,
@@ -55,6 +56,8 @@ export interface NodeLimitsParts {
   redis(): Redis | undefined;
   /** Where limits of an hour and more are written down. */
   folder: string;
+  /** Names of nodes that share limits. */
+  roll: Roll;
 }
 
 /** For metrics. */
@@ -219,7 +222,7 @@ export class NodeLimits {
 
   /** Of a name that comes twice the later one holds: the configuration before the store, the next before the one in force. */
   #configure(): void {
-    const { clock, notice, redis, registry } = this.#parts;
+    const { clock, notice, redis, registry, roll } = this.#parts;
     this.#epoch = registry.epoch;
     const next = this.#next === undefined ? [] : rulesOf(this.#next);
     const rules: Rule[] = [...storedRules(registry), ...rulesOf(this.#config), ...next];
@@ -232,9 +235,10 @@ export class NodeLimits {
         prefix: () => redis()?.prefix ?? '',
         nodes: () => (this.#next ?? this.#config).redis?.nodes ?? 0,
         run: (keys, args) => this.#run(LEASE_SCRIPT, keys, args),
-        told: () => !this.#pool.untold,
+        caughtUp: (anew) => this.#pool.caughtUp(anew),
         keyLimits: this.#keyLimits,
         ledger: () => this.purse,
+        roll,
       });
     } else if (settings === undefined && this.#store !== undefined) {
       void this.#store.close();
@@ -260,6 +264,8 @@ export class NodeLimits {
   async #run(script: string, keys: string[], args: string[]): Promise<unknown> {
     const link = this.#parts.redis();
     if (link === undefined) throw new Error('none is configured');
+    // On its way, it is not missed yet.
+    if (!link.ready) await link.opened;
     return link.script(script, keys, args);
   }
 

@@ -239,6 +239,8 @@ export interface Rewrite {
   data(buffer: Buffer, start: number, end: number, pass: (buffer: Buffer, start: number, end: number) => void): void;
   /** It has ended the response by itself: the rest is not wanted, and the try is to be cancelled. */
   readonly done?: boolean;
+  /** Ends the response now, between two slices, as its protocol ends one that is cut short; false: it cannot be ended here. */
+  close?(pass: (buffer: Buffer, start: number, end: number) => void): boolean;
   /** Passes on what was held back. */
   end(pass: (buffer: Buffer, start: number, end: number) => void): void;
 }

@@ -1,8 +1,9 @@
 /** One request under its limits: what it has claimed, and what became of that. */
 import type { Exchange } from '../../kernel/exchange.ts';
+import type { Claim, Exhausted } from './claim.ts';
 import { type KeyOf, usageOf } from './key.ts';
 import type { LeaseRule, Waiter } from './lease.ts';
-import type { Claim, Exhausted, Leases } from './leases.ts';
+import type { Leases } from './leases.ts';
 import { mostOf, type Rule, type Unit } from './rule.ts';
 
 /** A limit as a worker applies it. */
@@ -73,8 +74,8 @@ class Claims implements Waiter {
   readonly #applicant: Applicant;
   /** taken: to be settled; over: nothing more to do. */
   #state: 'asking' | 'taken' | 'over' = 'asking';
-  /** More that is being asked for. */
-  #extension: Claims | undefined = undefined;
+  /** More that is being asked for: tokens and time each by themselves. */
+  readonly #extensions: Claims[] = [];
 
   constructor(leases: Leases, applicant: Applicant) {
     this.#leases = leases;
@@ -129,14 +130,14 @@ class Claims implements Waiter {
     const grown = this.claims.filter(({ lease: { owner } }) => unitsOf(more, owner.rule.unit) > 0);
     const extension = new Claims(this.#leases, {
       decided: (exhausted) => {
-        this.#extension = undefined;
+        this.#extensions.splice(this.#extensions.indexOf(extension), 1);
         if (exhausted === undefined) this.#adopt(grown, more);
         decided(exhausted === undefined);
       },
     });
     for (const { lease, rule } of grown) extension.claims.push({ lease, units: unitsOf(more, rule.unit), rule });
     const verdict = extension.begin();
-    if (verdict === 'wait') this.#extension = extension;
+    if (verdict === 'wait') this.#extensions.push(extension);
     else if (verdict === undefined) this.#adopt(grown, more);
     return verdict;
   }
@@ -156,7 +157,7 @@ class Claims implements Waiter {
   }
 
   end(used: Demand): void {
-    this.#extension?.end(used);
+    for (const extension of this.#extensions) extension.end(used);
     if (this.#state === 'asking') this.#leases.forget(this.claims, this);
     if (this.#state === 'taken') {
       for (const { lease, units } of this.claims) {
@@ -228,8 +229,7 @@ export class Admission implements Applicant {
   }
 
   /**
-   * Reserves more of the units that `more` names, all or nothing; 'wait': `decided` tells. One after the other: not while one is
-   * being decided.
+   * Reserves more of the units that `more` names, all or nothing; 'wait': `decided` tells, unless the request has ended meanwhile.
    */
   extend(more: Partial<Demand>, decided: (granted: boolean) => void): boolean | 'wait' {
     const verdict = this.#enforced.extend(more, decided);

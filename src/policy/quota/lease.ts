@@ -105,6 +105,8 @@ export class Lease {
   expiresAt = Number.POSITIVE_INFINITY;
   /** When to ask for more time, if anything is in hand. */
   renewAt = Number.POSITIVE_INFINITY;
+  /** See `LeaseGrant`. */
+  missing: string | undefined = undefined;
   /** Which data the authority's last answer was from. */
   home = '';
   /** What others have of it in turn, where this process is an authority itself. */
@@ -190,14 +192,6 @@ export class Lease {
     };
   }
 
-  /** Lets the waiting requests try again, in the order in which they came. */
-  wake(): void {
-    const { waiters } = this;
-    this.waiters = [];
-    this.need = 0;
-    for (const { waiter } of waiters) waiter.retry();
-  }
-
   /** So much is free that what requests have left of their reservations may wait here for the next one, who reserves as much. */
   get plenty(): boolean {
     const { calm, rule } = this.owner;
@@ -215,6 +209,19 @@ export class Lease {
     if (little && left >= rule.limit * SCARCE_SHARE) return CHANGE_MS;
     if (left < rule.limit * CALM_SHARE) return leaseMs;
     return idle <= lump ? calmMs : Math.min(calmMs, leaseMs * LUMP_LEASES);
+  }
+
+  /** Lets the waiting requests try again, in the order in which they came. */
+  wake(): void {
+    const { waiters } = this;
+    this.waiters = [];
+    this.need = 0;
+    for (const { waiter } of waiters) waiter.retry();
+  }
+
+  /** What is to be told. */
+  get sums(): { back: number; used: number } {
+    return { back: this.back, used: this.used };
   }
 
   /** Something is to be told. */

@@ -54,6 +54,8 @@ export interface LeaseGrant {
   lost?: boolean;
   /** Granted by a node of its own share, while the store that counts could not be reached: that one has heard nothing. */
   own?: boolean;
+  /** Why less may be free than seems to be: `1 of 2 nodes`, whose part is held back. */
+  missing?: string;
   /** Which data the answer is from; another value says that a store has begun anew. */
   home?: string;
 }
