@@ -23,6 +23,7 @@ import {
   lostGrant,
   Nearest,
   PooledAuthority,
+  Recall,
   type Roll,
   type Rule,
   SharedStore,
@@ -75,6 +76,7 @@ export class NodeLimits {
   /** Where they are counted. */
   readonly budgets: BudgetCounts;
   readonly #parts: NodeLimitsParts;
+  readonly #recall: Recall;
   readonly #pool: PooledAuthority;
   readonly #long: PooledAuthority;
   readonly #keyLimits = new KeyLimits();
@@ -97,8 +99,10 @@ export class NodeLimits {
     this.#pool = new PooledAuthority(parts.clock, async (asks) => this.#store?.ask(asks) ?? asks.map(lostGrant));
     this.#long = new PooledAuthority(parts.clock, async (asks) => this.#journal?.ask(asks) ?? asks.map(lostGrant));
     this.budgets = new BudgetCounts(this.authority, this.#pool, () => this.#store);
+    this.#recall = new Recall(parts.clock, this.authority, (notes) => parts.services.push(QUOTA_SERVICE, notes));
     this.#config = parts.config;
     this.#configure();
+    parts.services.publish(QUOTA_SERVICE, () => []);
     parts.services.provide(QUOTA_SERVICE, (payload, worker) => {
       const asks = payload as LeaseAsk[];
       if (this.#epoch !== this.#parts.registry.epoch) this.#configure();
@@ -278,9 +282,9 @@ export class NodeLimits {
 
   #exchange(worker: number, asks: readonly LeaseAsk[]): LeaseGrant[] | Promise<LeaseGrant[]> {
     this.#asks += asks.length;
-    const parts = [this.authority, this.#pool, this.#long];
+    const parts = [this.#recall, this.#pool, this.#long];
     const of = asks.map(({ rule }) => (this.#pool.has(rule) ? 1 : this.#long.has(rule) ? 2 : 0));
-    if (of.every((one) => one === 0)) return this.authority.exchange(worker, asks);
+    if (of.every((one) => one === 0)) return this.#recall.exchange(worker, asks);
     const answers = parts.map((part, i) => {
       const some = asks.filter((_, at) => of[at] === i);
       return some.length === 0 ? [] : part.exchange(worker, some);

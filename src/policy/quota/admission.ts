@@ -1,8 +1,9 @@
 /** One request under its limits: what it has claimed, and what became of that. */
 import type { Exchange } from '../../kernel/exchange.ts';
+import type { Claim, Exhausted } from './claim.ts';
 import { type KeyOf, usageOf } from './key.ts';
 import type { LeaseRule, Waiter } from './lease.ts';
-import type { Claim, Exhausted, Leases } from './leases.ts';
+import type { Leases } from './leases.ts';
 import { mostOf, type Rule, type Unit } from './rule.ts';
 
 /** A limit as a worker applies it. */

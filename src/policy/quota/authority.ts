@@ -16,7 +16,7 @@ import { Nearest, type Standing, standingOf } from './standing.ts';
 import { Told } from './told.ts';
 
 /** When a worker may ask again about a rule that is not known here (yet), in milliseconds. */
-const UNKNOWN_RULE_MS = 50;
+const UNKNOWN_RULE = { retryAfterMs: 50, ttlMs: Number.POSITIVE_INFINITY, free: 0, resetMs: 0 };
 
 /** The authority of one process. */
 export class LocalAuthority implements Authority {
@@ -87,6 +87,11 @@ export class LocalAuthority implements Authority {
   exchange(holder: number, asks: readonly LeaseAsk[]): LeaseGrant[] {
     const now = this.#clock.now();
     return asks.map((ask) => this.#serve(holder, ask, now));
+  }
+
+  /** What holders have of a key. */
+  holdingsOf(rule: string, key: string): readonly Holding[] {
+    return this.#books.get(rule)?.accounts.get(key)?.holdings ?? [];
   }
 
   gone(holder: number): void {
@@ -211,14 +216,7 @@ export class LocalAuthority implements Authority {
   #serve(holder: number, ask: LeaseAsk, now: number): LeaseGrant {
     const book = this.#books.get(ask.rule);
     // A worker that is ahead of us, or behind, by a configuration: nothing is granted that nobody counts.
-    if (book === undefined)
-      return {
-        granted: ask.granted,
-        retryAfterMs: UNKNOWN_RULE_MS,
-        ttlMs: Number.POSITIVE_INFINITY,
-        free: 0,
-        resetMs: 0,
-      };
+    if (book === undefined) return { granted: ask.granted, ...UNKNOWN_RULE };
     if (this.#handed && book.rule.budget === undefined && !book.accounts.has(ask.key)) return lostGrant(ask);
     const account = this.#account(book, ask.key, now);
     const { counter, extra } = account;

@@ -86,6 +86,8 @@ export class Lease {
   /** Units taken since the last sweep, and in the time before that. */
   taken = 0;
   takenBefore = 0;
+  /** Number of the last recall of it. */
+  recalled = 0;
   /** A question about it is on its way. */
   asking = false;
   /** Something has come up meanwhile that is to be told or asked next. */
@@ -165,7 +167,7 @@ export class Lease {
 
   /** What is to be said about it to the authority. */
   question(): LeaseAsk {
-    const { owner, key, epoch, granted, back, used, need, idle, waiters, free, home } = this;
+    const { owner, key, epoch, granted, back, used, need, idle, waiters, free, home, recalled } = this;
     let least = waiters[0]?.least ?? 0;
     for (const one of waiters) least = Math.min(least, one.least);
     // What is in hand already need not be asked for.
@@ -186,6 +188,7 @@ export class Lease {
       heardUsed,
       free,
       home,
+      recalled,
     };
   }
 

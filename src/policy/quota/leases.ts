@@ -3,33 +3,10 @@
  * missing the authority is asked, in one batch for all requests of a turn. What is not used goes back soon.
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
+import { type Claim, type Exhausted, refusalOf } from './claim.ts';
 import { Lease, LeaseRule, type Waiter } from './lease.ts';
-import type { LeaseAsk, LeaseGrant } from './protocol.ts';
+import type { LeaseAsk, LeaseGrant, RecallNote } from './protocol.ts';
 import { mostOf, type Rule, sameRefill } from './rule.ts';
-
-/** Units of one limit that a request needs. */
-export interface Claim {
-  lease: Lease;
-  units: number;
-  /** Less than `units`, where so few are of use too. */
-  least?: number;
-  /** The limit as the configuration of this request has it. */
-  rule: Rule;
-  /** The authority has been asked for it. */
-  asked?: boolean;
-}
-
-/** Who is in the way. */
-export interface Exhausted {
-  rule: Rule;
-  key: string;
-  /** Milliseconds; infinite when waiting is useless. */
-  retryAfterMs: number;
-  /** Nobody could be asked. */
-  lost: boolean;
-  /** See `LeaseGrant`. */
-  missing?: string | undefined;
-}
 
 /** Asks the authority; rejects when it cannot be reached. */
 export type AskAuthority = (asks: LeaseAsk[]) => Promise<readonly LeaseGrant[]>;
@@ -141,6 +118,16 @@ export class Leases {
     lease.granted += units;
     lease.flight += units;
     if (!lease.listed) this.#list(lease);
+  }
+
+  /** Others want for some of it: what lies idle here goes back at once. */
+  recall({ rule, key, number }: RecallNote): void {
+    const lease = this.#rules.get(rule)?.leases.get(key);
+    if (lease === undefined) return;
+    lease.recalled = number;
+    lease.giveBack();
+    if (!lease.listed) this.#list(lease);
+    this.#want(lease);
   }
 
   /** What is in hand of these rules is not used any more, unless it is granted anew. */
@@ -290,11 +277,4 @@ export class Leases {
       if (!found[1].quiet) eldest.renew(found);
     }
   }
-}
-
-/** Why there is no point in asking for so many units now. */
-function refusalOf({ lease, units, least, rule }: Claim, now: number): Exhausted | undefined {
-  const { key, emptyUntil, refused, retryAt, lost, missing } = lease;
-  if (now >= emptyUntil || (least ?? units) - lease.idle < refused) return undefined;
-  return { rule, key, retryAfterMs: Math.max(1, retryAt - now), lost, missing };
 }

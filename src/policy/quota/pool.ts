@@ -3,11 +3,12 @@
  * that outlives this process. To the store it is a holder with leases (leases.ts), as workers are to it.
  */
 import type { Clock } from '../../kernel/clock.ts';
+import type { Claim, Exhausted } from './claim.ts';
 import { takeOut, type UsedOf, unsaidOf } from './closing.ts';
 import { UNKNOWN_WAIT } from './counter.ts';
 import type { Holding } from './holding.ts';
 import type { Lease, LeaseRule, Waiter } from './lease.ts';
-import { type AskAuthority, type Claim, type Exhausted, Leases } from './leases.ts';
+import { type AskAuthority, Leases } from './leases.ts';
 import type { Authority, LeaseAsk, LeaseGrant } from './protocol.ts';
 import type { Rule } from './rule.ts';
 import { Told } from './told.ts';

@@ -28,6 +28,15 @@ export interface LeaseAsk {
   free: number;
   /** `home` of the last answer; '' when there was none. */
   home: string;
+  /** The last recall of it that was heard; 0 or undefined: none. */
+  recalled?: number;
+}
+
+/** Somebody wants for a key of a rule: what lies idle of it is to come back, and be told with this number. */
+export interface RecallNote {
+  rule: string;
+  key: string;
+  number: number;
 }
 
 /** What it is told. */

@@ -1,8 +1,8 @@
 /** What a caller is told who is over a limit. */
 import { GatehouseError } from '../../kernel/error.ts';
+import type { Exhausted } from './claim.ts';
 import { sayRule } from './compile.ts';
 import { UNKNOWN_WAIT } from './counter.ts';
-import type { Exhausted } from './leases.ts';
 
 /** The refusal of a request. A client that honours `x-should-retry` does not try again where waiting is useless. */
 export function refusalFor({ rule, retryAfterMs, lost, missing }: Exhausted): GatehouseError {
