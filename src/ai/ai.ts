@@ -35,7 +35,7 @@ export { PeekFault, peekRequest, RequestPeek } from './peek.ts';
 export type { Produced, ProducedText, TextRoom } from './produced.ts';
 export { promptTokens } from './prompt.ts';
 export { TokenRatios } from './ratio.ts';
-export { modelIdOf, recognize } from './recognize.ts';
+export { modelIdOf, recognize, recognizeSpelled } from './recognize.ts';
 export { type RequestChange, rewriteRequest } from './rewrite.ts';
 export type { UsageProgress, UsageTap } from './tap.ts';
 export { toolNames } from './tools.ts';

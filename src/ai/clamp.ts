@@ -7,9 +7,10 @@ import { PeekFault } from './peek.ts';
 import { readNumber } from './text.ts';
 import { members } from './tools.ts';
 
-const BOUNDS = new KeySet(['max_tokens', 'max_completion_tokens', 'max_output_tokens']);
+const BOUNDS = new KeySet(['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'n_predict']);
 /**
- * The body with no bound above `most`: larger ones are replaced, and one is put in where the request has none and the operation
+ * The body with no bound above `most`, and none that a server could take for no bound: larger ones are replaced,
+ * one of nothing becomes one of a single token, and one is put in where the request has none and the operation
  * generates tokens. The body itself when nothing changes. It must be one that `peekRequest` has read.
  */
 export function clampTokens(body: Buffer, most: number, operation: Operation | undefined): Buffer | PeekFault {
@@ -24,9 +25,10 @@ export function clampTokens(body: Buffer, most: number, operation: Operation | u
     bounded ||= !isNull && bounds(operation, BOUNDS.names[field] as string);
     if (isNull) return undefined;
     const given = readNumber(body, start, cursor.at);
-    // Less than nothing is no bound at all to some servers.
-    if (given >= 0 && given <= most) return undefined;
-    pieces.push(body.subarray(from, start), Buffer.from(String(most)));
+    if (given >= 1 && given <= most) return undefined;
+    // Less than nothing is no bound at all to some servers, and nothing is none to others; but it asks for next to nothing.
+    const told = given >= 0 && given < 1 ? Math.min(1, most) : most;
+    pieces.push(body.subarray(from, start), Buffer.from(String(told)));
     from = cursor.at;
     return undefined;
   });

@@ -41,7 +41,8 @@ export function outputBound(operation: Operation | undefined, peek: RequestPeek)
   if (name === 'responses') bound = peek.maxOutputTokens;
   else if (name !== 'chat' || Number.isNaN(peek.maxCompletionTokens)) bound = peek.maxTokensGiven;
   else bound = Math.max(peek.maxCompletionTokens, peek.maxTokensGiven || 0);
-  return Number.isNaN(bound) ? undefined : bound;
+  // Where it is no bound it may still be read before one.
+  return Number.isNaN(bound) ? undefined : Math.max(bound, peek.predict || 0);
 }
 
 /** Whether servers of this API read this field as the bound. */

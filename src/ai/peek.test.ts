@@ -69,7 +69,13 @@ describe('peekRequest finds', () => {
       '{"max_tokens":7,"max_completion_tokens":1e2,"max_output_tokens":3}',
       { maxTokens: 100 },
     ],
-    ['a limit below zero, which is none', '{"max_tokens":-1,"max_output_tokens":-0.5}', { maxTokens: undefined }],
+    [
+      'a limit below zero, which is none',
+      '{"max_tokens":-1,"max_output_tokens":-0.5}',
+      { maxTokens: undefined, weakBound: true },
+    ],
+    ['a limit of nothing', '{"max_tokens":0,"max_completion_tokens":5}', { maxTokens: 5, weakBound: true }],
+    ['the field of llama.cpp', '{"max_tokens":1,"n_predict":500}', { maxTokens: 500, predict: 500, weakBound: false }],
     ['a user that is no string', '{"user":{"id":1}}', { user: undefined }],
     ['numbers of every kind', '{"a":[0,-0,1.5,-1.5e+10,2E-3,10],"b":true,"c":false,"model":"m"}', { model: 'm' }],
     [

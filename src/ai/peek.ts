@@ -55,12 +55,16 @@ export class RequestPeek {
   includeUsageEnd = -1;
   /** Decoded `user`; undefined when absent or not a string. */
   user: string | undefined = undefined;
-  /** Largest of `max_tokens`, `max_completion_tokens` and `max_output_tokens`; undefined when none is given. */
+  /** Largest of the bounds below; undefined when none is given. */
   maxTokens: number | undefined = undefined;
   /** Each of them; NaN where it is not given. */
   maxTokensGiven = Number.NaN;
   maxCompletionTokens = Number.NaN;
   maxOutputTokens = Number.NaN;
+  /** `n_predict`, which llama.cpp prefers to the others. */
+  predict = Number.NaN;
+  /** One of them is below 1. */
+  weakBound = false;
   /** How many answers are asked for: the larger of `n` and `best_of`; 1 when neither is given. */
   choices = 1;
   /** `background` is true: the answer is made after the response. */
@@ -80,6 +84,7 @@ const KEYS = new KeySet([
   'max_tokens',
   'max_completion_tokens',
   'max_output_tokens',
+  'n_predict',
   'n',
   'best_of',
   'background',
@@ -90,8 +95,9 @@ const STREAM_OPTIONS = 2;
 const USER = 3;
 const MAX_TOKENS = 4;
 const MAX_COMPLETION_TOKENS = 5;
-const N = 7;
-const BACKGROUND = 9;
+const MAX_OUTPUT_TOKENS = 6;
+const N = 8;
+const BACKGROUND = 10;
 const OPTIONS = new KeySet(['include_usage']);
 
 /**
@@ -192,12 +198,15 @@ function take(
   } else if (first !== 110) {
     const count = first === 45 || (first >= 48 && first <= 57) ? readNumber(body, start, end) : Number.NaN;
     if (!Number.isFinite(count)) return new PeekFault(`"${name}" must be a number`, start, name);
+    // To some servers 0 says that there is no bound, too: `a or b` passes over it.
+    if (count < 1) peek.weakBound = true;
     // To some servers -1 says that there is no bound; to all others it is a mistake.
     if (count < 0) return undefined;
     if (peek.maxTokens === undefined || count > peek.maxTokens) peek.maxTokens = count;
     if (key === MAX_TOKENS) peek.maxTokensGiven = count;
     else if (key === MAX_COMPLETION_TOKENS) peek.maxCompletionTokens = count;
-    else peek.maxOutputTokens = count;
+    else if (key === MAX_OUTPUT_TOKENS) peek.maxOutputTokens = count;
+    else peek.predict = count;
   }
   return undefined;
 }

@@ -2,6 +2,8 @@
 import * as anthropic from './anthropic/request.ts';
 import * as openai from './openai/request.ts';
 import type { Operation } from './operation.ts';
+import { boundOf } from './output.ts';
+import { isOdd, readings } from './spelling.ts';
 
 const POSTS = new Map<string, Operation>([...openai.posts, ...anthropic.posts]);
 const MODELS = '/v1/models';
@@ -24,11 +26,28 @@ export function recognize(method: string, path: string, fields?: FieldLookup): O
   return path.startsWith(MODEL) && path.length > MODEL.length ? api.model : undefined;
 }
 
-/** The decoded id in /v1/models/{id}; undefined where the path is not that, or is not valid percent-encoding. */
+/**
+ * The same for a path that `recognize` does not know as it is written: by what any usual server could take it for, since it is
+ * sent on as it came (see `readings`). Where two servers would take it for two operations, the one that generates tokens.
+ */
+export function recognizeSpelled(method: string, path: string, fields?: FieldLookup): Operation | undefined {
+  if (!isOdd(path)) return undefined;
+  const { whole, cut } = readings(path);
+  const short = cut === whole ? undefined : recognize(method, cut, fields);
+  if (short !== undefined && boundOf(short) !== undefined) return short;
+  return recognize(method, whole, fields) ?? short;
+}
+
+/** The decoded id in /v1/models/{id}, however that is spelled; undefined where there is none, or its encoding is broken. */
 export function modelIdOf(path: string): string | undefined {
-  if (!path.startsWith(MODEL) || path.length === MODEL.length) return undefined;
+  let id = '';
+  if (path.startsWith(MODEL)) id = path.slice(MODEL.length);
+  else {
+    const segments = path.split('/').filter((segment) => segment !== '');
+    id = readings(`/${segments.slice(0, 2).join('/')}`).whole === MODELS ? segments.slice(2).join('/') : '';
+  }
   try {
-    return decodeURIComponent(path.slice(MODEL.length));
+    return id === '' ? undefined : decodeURIComponent(id);
   } catch {
     return undefined;
   }

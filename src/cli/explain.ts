@@ -1,5 +1,5 @@
 /** What `gatehouse check --explain REQUEST` finds out: which route, model version and upstream a request would meet. */
-import { modelIdOf, recognize } from '../ai/ai.ts';
+import { modelIdOf, recognize, recognizeSpelled } from '../ai/ai.ts';
 import { REFUSED_METHODS } from '../gatehouse.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import type { RequestHead } from '../kernel/exchange.ts';
@@ -160,7 +160,7 @@ function explainModel(
   const list = visible.join(', ') || 'none';
   const known = recognize(head.method, head.path, head) !== undefined;
   const apiPath = known ? head.path : (route.rewrittenPath(head) ?? head.path);
-  const operation = recognize(head.method, apiPath, head);
+  const operation = recognize(head.method, apiPath, head) ?? recognizeSpelled(head.method, apiPath, head);
   if (operation?.name === 'models') {
     const which = visible.length === served.length ? 'of this route' : 'of this route that the caller may use';
     own(told, 200, 'ok', `Gatehouse answers itself with the models ${which}: ${list}`);

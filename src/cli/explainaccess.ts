@@ -1,5 +1,5 @@
 /** What `gatehouse check --as KEY --explain REQUEST` adds: step by step, which rule lets this caller pass or refuses it. */
-import { PeekFault, peekRequest, recognize, toolNames } from '../ai/ai.ts';
+import { PeekFault, peekRequest, recognize, recognizeSpelled, toolNames } from '../ai/ai.ts';
 import type { Config } from '../config/config.ts';
 import { compileNetworks } from '../http/network.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -103,7 +103,8 @@ export function explainAccess(
     judged('rules of route and plan', permissions.checkHead(permit, route.index, exchange));
   if (early !== undefined) return early;
   const served = route.config.upstream === undefined ? undefined : config.upstreams[route.config.upstream];
-  const blind = served?.protocol === 'http' && recognize(head.method, head.path, head) === undefined;
+  const called = recognize(head.method, head.path, head) ?? recognizeSpelled(head.method, head.path, head);
+  const blind = served?.protocol === 'http' && called === undefined;
   if (blind && permissions.needsBody(permit, route.index))
     steps.push(`model, tools and tokens: not looked at, for upstream ${route.config.upstream} speaks plain http`);
   else if (permissions.needsBody(permit, route.index)) {

@@ -231,7 +231,7 @@ export class NodeLimits {
         prefix: () => redis()?.prefix ?? '',
         nodes: () => (this.#next ?? this.#config).redis?.nodes ?? 0,
         run: (keys, args) => this.#run(LEASE_SCRIPT, keys, args),
-        told: () => !this.#pool.untold,
+        caughtUp: (anew) => this.#pool.caughtUp(anew),
         keyLimits: this.#keyLimits,
         ledger: () => this.purse,
         roll,

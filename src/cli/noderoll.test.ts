@@ -58,7 +58,7 @@ test('a node that spends its part without the store is missed when it dies: nobo
     nodes: () => 2,
     notice: () => {},
     keyLimits: new KeyLimits(),
-    told: () => true,
+    caughtUp: () => true,
     ledger: () => ({ known: () => undefined, read: async () => {}, lost: () => {} }),
     run: async (_keys, args) => {
       if (down) throw new Error('down');

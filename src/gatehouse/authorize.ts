@@ -92,7 +92,7 @@ const NO_TOOLS: readonly string[] = [];
 function boundTokens(passage: Passage, most: number): GatehouseError | undefined {
   const { body, peek, operation } = passage;
   if (most === Number.POSITIVE_INFINITY || body === undefined || peek === undefined) return undefined;
-  if (outputBound(operation, peek) !== undefined && (peek.maxTokens ?? 0) <= most) return undefined;
+  if (!peek.weakBound && outputBound(operation, peek) !== undefined && (peek.maxTokens ?? 0) <= most) return undefined;
   const bounded = clampTokens(body, most, operation);
   if (bounded instanceof PeekFault) return bounded.error();
   if (bounded === body) return undefined;

@@ -51,6 +51,8 @@ export class Meter implements TokenAllowance {
   guards = false;
   /** Set when the reservation stands: a stream may ask it for more. */
   admission: Admission | undefined = undefined;
+  /** Its time, where that costs money too. */
+  time: { allows(): boolean } | undefined = undefined;
   /** What is asked for next; 0: nothing more. */
   #step = 0;
   #asking = false;
@@ -87,7 +89,10 @@ export class Meter implements TokenAllowance {
     this.guards = each !== Number.POSITIVE_INFINITY;
     const bound = peek === undefined ? undefined : outputBound(operation, peek);
     if (bound !== undefined) {
-      this.outputTokens = Math.ceil(Math.max(0, bound)) * answers;
+      const most = Math.ceil(Math.max(1, bound));
+      this.outputTokens = most * answers;
+      // A field that one server passes over may be the bound to another: none of them may stay open.
+      if (this.guards && peek?.weakBound) this.told = most;
       return;
     }
     if (!this.guards) {
@@ -115,6 +120,7 @@ export class Meter implements TokenAllowance {
   }
 
   allows(pieces: number, tokens: number): boolean {
+    if (this.time !== undefined && !this.time.allows()) return false;
     if (this.#step === 0) {
       const { outputTokens } = this;
       return pieces <= outputTokens && tokens <= outputTokens * DOUBT_SHARE + DOUBT_TOKENS;

@@ -1,5 +1,13 @@
 /** The stages of the pipeline, in the order in which gatehouse.ts lists them. Each decides one thing. */
-import { boundOf, PeekFault, peekRequest, recognize, rewriteRequest } from '../ai/ai.ts';
+import {
+  boundOf,
+  type Operation,
+  PeekFault,
+  peekRequest,
+  recognize,
+  recognizeSpelled,
+  rewriteRequest,
+} from '../ai/ai.ts';
 import { forwardingLines, replacedForwarding } from '../http/forwarded.ts';
 import { HOP_BY_HOP, KNOWN } from '../http/known.ts';
 import { GatehouseError } from '../kernel/error.ts';
@@ -23,7 +31,7 @@ export function identify(passage: Passage): Step {
   const { exchange, head, worker } = passage;
   const given = exchange.inbound.peer.trusted ? head.known(KNOWN['x-request-id']) : undefined;
   exchange.id = given !== undefined && /^[\w.:/+=-]{1,128}$/.test(given) ? given : worker.requestId();
-  recognizeAt(passage, head.path);
+  recognized(passage, recognize(head.method, head.path, head), head.path);
   if (isGrpc(head)) {
     exchange.protocol = 'grpc';
     passage.patience = grpcTimeout(head.get('grpc-timeout'));
@@ -31,22 +39,33 @@ export function identify(passage: Passage): Step {
   return undefined;
 }
 
-function recognizeAt(passage: Passage, path: string): void {
-  const { exchange, head } = passage;
-  const operation = recognize(head.method, path, head);
+function recognized(passage: Passage, operation: Operation | undefined, path: string): void {
   if (operation === undefined) return;
+  const { exchange } = passage;
   passage.operation = operation;
   passage.apiPath = path;
   exchange.protocol = operation.protocol;
   exchange.operation = operation.name;
 }
 
-/** An API may be served below a prefix that the route takes off: then the path that the server gets tells what it is. */
+/**
+ * An API may be served below a prefix that the route takes off: then the path that the server gets tells what it is. It gets it
+ * as it was spelled, and may read more in it than stands there.
+ */
 function follow(passage: Passage, found: NonNullable<Passage['route']>): void {
   passage.route = found;
   passage.exchange.route = found.name;
-  const sent = passage.operation === undefined ? found.rewrittenPath(passage.head) : undefined;
-  if (sent !== undefined) recognizeAt(passage, sent);
+  if (passage.operation !== undefined) return;
+  const { head } = passage;
+  const sent = found.rewrittenPath(head) ?? head.path;
+  const { method } = head;
+  // Other methods cost nothing; only lists of models are answered here.
+  const spelled = method === 'POST' || found.config.models !== undefined;
+  recognized(
+    passage,
+    recognize(method, sent, head) ?? (spelled ? recognizeSpelled(method, sent, head) : undefined),
+    sent,
+  );
 }
 
 /** Refuses requests that have come through here before (RFC 9110 §7.6.3), and methods that must not travel. */

@@ -85,6 +85,22 @@ test('what bodies of unknown length have used at one worker holds at all of them
   assert.ok(passed >= 1 && passed <= 2, `${passed} of 8`);
 });
 
+test('bodies of unknown length side by side use no more than the limit and one of them', async (t) => {
+  const gateway = await start(t, { bytes: '10KiB/min' }, '{}', 4);
+  const clients = await Promise.all(Array.from({ length: 40 }, () => rawClient(gateway.port)));
+  for (const client of clients)
+    await client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
+  const statuses = await Promise.all(
+    clients.map(async (client) => {
+      await client.send(`36b0\r\n${'x'.repeat(14_000)}\r\n0\r\n\r\n`).catch(() => {});
+      return (await client.read()).status;
+    }),
+  );
+  for (const client of clients) client.close();
+  assert.deepEqual([...new Set(statuses)].sort(), [200, 429]);
+  assert.equal(statuses.filter((status) => status === 200).length, 1);
+});
+
 test('a bound on the output that only the server can read is refused where tokens are counted', async (t) => {
   const gateway = await start(t, { tokens: '1000/min' }, '{}');
   for (const [body, what] of [
@@ -133,4 +149,62 @@ test('a bound below zero is none: what is reserved is what the limit has, for wh
     assert.deepEqual(statuses, [200, ...Array.from({ length: 7 }, () => 429)], `${path} ${body}`);
     await Promise.all(answers.map((answer) => answer.text()));
   }
+});
+
+test('a bound of nothing is told as one that holds, for every field that a server may read', async (t) => {
+  const told: Record<string, number>[] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (piece) => {
+      body += piece;
+    });
+    request.on('end', () => {
+      const asked = JSON.parse(body) as Record<string, number>;
+      told.push(asked);
+      // As servers do that write `a or b`, and those that prefer a field of their own.
+      const output =
+        asked.n_predict || asked.max_completion_tokens || asked.max_tokens || asked.max_output_tokens || 2000;
+      const usage = { prompt_tokens: 7, completion_tokens: output, total_tokens: 7 + output };
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ object: 'x', choices: [], usage }));
+    });
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const gateway = await startGateway({
+    workers: 1,
+    listeners: { public: { address: '127.0.0.1:0' } },
+    upstreams: { up: { protocol: 'openai', endpoints: [{ url }] } },
+    routes: [
+      { name: 'r', upstream: 'up', limits: [{ name: 'l', key: 'header:x-who', tokens: '1000/min', output: 100 }] },
+    ],
+  });
+  t.after(() => gateway.stop());
+  const chat = '/v1/chat/completions';
+  const cases: [string, Record<string, number>, Record<string, number>][] = [
+    [chat, { max_completion_tokens: 0 }, { max_completion_tokens: 1 }],
+    [chat, { max_tokens: 0 }, { max_tokens: 1 }],
+    [chat, { max_tokens: 0.5 }, { max_tokens: 1 }],
+    [chat, { max_completion_tokens: 0, max_tokens: 40 }, { max_completion_tokens: 1, max_tokens: 40 }],
+    [chat, { max_completion_tokens: -1, max_tokens: 40 }, { max_completion_tokens: 40, max_tokens: 40 }],
+    [chat, { max_tokens: 40, n_predict: -1 }, { max_tokens: 40, n_predict: 40 }],
+    [chat, { max_tokens: -1 }, { max_tokens: 100 }],
+    [chat, { n_predict: 5000 }, { max_completion_tokens: 100, n_predict: 100 }],
+    ['/v1/completions', { max_tokens: 0 }, { max_tokens: 1 }],
+    ['/v1/responses', { max_output_tokens: 0 }, { max_output_tokens: 1 }],
+    ['/v1/messages', { max_tokens: 0 }, { max_tokens: 1 }],
+  ];
+  for (const [i, [path, asked, expected]] of cases.entries()) {
+    const prompt = { model: 'm', messages: [], prompt: '', input: '' };
+    const init = { method: 'POST', headers: { 'x-who': `${i}` }, body: JSON.stringify({ ...prompt, ...asked }) };
+    const answers = await Promise.all(Array.from({ length: 8 }, () => fetch(gateway.url + path, init)));
+    await Promise.all(answers.map((answer) => answer.text()));
+    for (const one of told.splice(0))
+      assert.deepEqual(one, { ...prompt, ...expected }, `${path} ${JSON.stringify(asked)}`);
+  }
+  // More than one field could tell is reserved: the larger one.
+  const init = { method: 'POST', headers: { 'x-who': 'two' }, body: '{"model":"m","max_tokens":1,"n_predict":900}' };
+  const answers = await Promise.all(Array.from({ length: 8 }, () => fetch(gateway.url + chat, init)));
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 429, 429, 429, 429, 429, 429, 429]);
 });

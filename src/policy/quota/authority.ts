@@ -80,7 +80,8 @@ export class LocalAuthority implements Authority {
     const book = this.#books.get(rule);
     if (book === undefined || units <= 0) return;
     const now = this.#clock.now();
-    this.#account(book, key, now).counter.settle(0, units, now);
+    const { counter, extra } = this.#account(book, key, now);
+    counter.settle(0, units, now, extra);
   }
 
   exchange(holder: number, asks: readonly LeaseAsk[]): LeaseGrant[] {
@@ -229,7 +230,7 @@ export class LocalAuthority implements Authority {
     }
     const back = Math.max(0, Math.min(ask.back, holding.granted) - holding.back);
     const used = Math.max(0, ask.used - holding.used);
-    if (back > 0 || used > 0) counter.settle(back, used, now);
+    if (back > 0 || used > 0) counter.settle(back, used, now, extra);
     holding.back += back;
     holding.used += used;
     if (used > 0 && book.rule.budget !== undefined) {
@@ -290,7 +291,8 @@ export class LocalAuthority implements Authority {
     const { known } = book.rule;
     if (known || accounts.size <= this.#maxKeys / 2) sweep(book, now);
     else if (accounts.size >= this.#maxKeys && evict(book, now, this.#maxKeys, this.#random)) this.evicted++;
-    account = newAccount(newCounter(book, key, now), this.#extraOf(book.rule, key));
+    const extra = this.#extraOf(book.rule, key);
+    account = newAccount(newCounter(book, key, extra, now), extra);
     accounts.set(key, account);
     return account;
   }

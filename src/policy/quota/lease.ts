@@ -1,5 +1,6 @@
 /** What a worker has in hand of one limit for one key. */
 
+import { AnswerSize } from './answersize.ts';
 import { Eldest } from './eldest.ts';
 import type { Holding } from './holding.ts';
 import type { LeaseAsk } from './protocol.ts';
@@ -40,6 +41,8 @@ export class LeaseRule {
   readonly lump: number;
   /** What is free of it may be somewhere else for a while. */
   readonly calm: boolean;
+  /** What is expected of answers, where their bytes count. */
+  readonly answer: AnswerSize;
   readonly leases = new Map<string, Lease>();
   readonly eldest = new Eldest(this.leases);
 
@@ -54,6 +57,7 @@ export class LeaseRule {
     // Each byte in hand lets in a body of unknown length.
     this.change = calm && rule.unit !== 'bytes' ? Math.floor(rule.limit / CHANGE_PART) : 0;
     this.permits = rule.refill.type === 'held';
+    this.answer = new AnswerSize(rule.limit);
   }
 }
 
@@ -202,6 +206,19 @@ export class Lease {
     if (little && left >= rule.limit * SCARCE_SHARE) return CHANGE_MS;
     if (left < rule.limit * CALM_SHARE) return leaseMs;
     return idle <= lump ? calmMs : Math.min(calmMs, leaseMs * LUMP_LEASES);
+  }
+
+  /** Lets the waiting requests try again, in the order in which they came. */
+  wake(): void {
+    const { waiters } = this;
+    this.waiters = [];
+    this.need = 0;
+    for (const { waiter } of waiters) waiter.retry();
+  }
+
+  /** What is to be told. */
+  get sums(): { back: number; used: number } {
+    return { back: this.back, used: this.used };
   }
 
   /** Something is to be told. */

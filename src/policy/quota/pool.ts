@@ -113,9 +113,9 @@ export class PooledAuthority implements Authority {
     return (this.#ended.get(`${rule}\n${key}`) ?? 0) > this.#clock.now();
   }
 
-  /** Something that workers have used is still to be told to the store. */
-  get untold(): boolean {
-    return this.#leases.untold;
+  /** Whether the store knows all that workers had told when this was last begun (`anew`). */
+  caughtUp(anew: boolean): boolean {
+    return this.#leases.caughtUp(anew);
   }
 
   /** The key of a rule that fits, among those that this node holds or has lately held something of. */

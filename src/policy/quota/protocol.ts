@@ -76,4 +76,6 @@ export interface Counted {
   refill: string;
   key: string;
   units: number;
+  /** What the limit was there: the rest of the units is owed. */
+  limit?: number;
 }

@@ -38,3 +38,25 @@ test('a small budget is spent to the end, whichever worker is asked', async () =
     assert.ok(i <= 5, `${i} tries for ${order}`);
   }
 });
+
+test('a worker that dies takes little of a long window with it', async () => {
+  const { budget: _, ...terms } = rule;
+  const requests: Rule = { ...terms, name: 'long', unit: 'requests', limit: 10_000 };
+  const clock = new ManualClock();
+  const authority = new LocalAuthority(clock);
+  authority.configure([requests]);
+  const still = { delayMost: 0, loss: 0, timeout: 1000 };
+  let lost = 0;
+  let passed = 0;
+  for (let holder = 1; holder <= 8; holder++) {
+    const worker = new SimulatedWorker(holder, clock, requests, authority, still, []);
+    // Twenty in a second, and not always as long.
+    await run(clock, 25_000 + holder * 1234, 50, () => worker.request('k', { units: 1, used: 1, forMs: 0 }));
+    worker.alive = false;
+    authority.gone(holder);
+    passed += worker.passed;
+    lost = authority.counted('long', 'k') - passed;
+  }
+  // What it has in hand for the next seconds; mostly less.
+  assert.ok(lost >= 0 && lost <= 8 * 4 * 20, `${lost} beside ${passed}`);
+});

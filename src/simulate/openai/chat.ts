@@ -6,7 +6,10 @@ import { isJson } from '../json.ts';
 import type { Reply } from '../reply.ts';
 import { pickTool, reply } from '../reply.ts';
 import { invalid, STREAM_FAILURE } from './error.ts';
-import { checkModel, conversation, stops, toolChoice, tools, wholeNumber } from './request.ts';
+import { badBound, checkModel, conversation, stops, toolChoice, tools, wholeNumber } from './request.ts';
+
+/** What bounds the output; the first that is given counts. */
+const BOUNDS = ['max_completion_tokens', 'max_tokens'];
 
 /** Answers a chat request, or says what is wrong with it. */
 export function chat(body: Json, about: Circumstances): Answer | Refusal {
@@ -19,6 +22,8 @@ export function chat(body: Json, about: Circumstances): Answer | Refusal {
   if (messages.length === 0) {
     return invalid("Invalid 'messages': empty array.", 'messages', 'empty_array');
   }
+  const low = badBound(body, BOUNDS, 1);
+  if (low) return low;
   const n = wholeNumber(body, ['n'], 1);
   if (n > 128) return invalid("Invalid 'n': integer above maximum value. Expected a value <= 128.", 'n');
   const talk = conversation(messages, body.tools);
@@ -31,7 +36,7 @@ export function chat(body: Json, about: Circumstances): Answer | Refusal {
         seed: about.seed,
         choice,
         tokens: about.tokens,
-        maxTokens: wholeNumber(body, ['max_completion_tokens', 'max_tokens'], Number.POSITIVE_INFINITY),
+        maxTokens: wholeNumber(body, BOUNDS, Number.POSITIVE_INFINITY),
         stops: stops(body.stop),
         tool,
         json: jsonWanted(body.response_format),

@@ -8,7 +8,7 @@ import { reply } from '../reply.ts';
 import { countTokens } from '../token.ts';
 import { openaiUsage } from './chat.ts';
 import { invalid, STREAM_FAILURE } from './error.ts';
-import { checkModel, stops, wholeNumber } from './request.ts';
+import { badBound, checkModel, stops, wholeNumber } from './request.ts';
 
 /** The old endpoint's own default for `max_tokens`. */
 const DEFAULT_MAX_TOKENS = 16;
@@ -20,6 +20,8 @@ export function completions(body: Json, about: Circumstances): Answer | Refusal 
   if (body.prompt === undefined) {
     return invalid("Missing required parameter: 'prompt'.", 'prompt', 'missing_required_parameter');
   }
+  const low = badBound(body, ['max_tokens'], 0);
+  if (low) return low;
   const prompts = promptsOf(body.prompt);
   const n = Math.min(wholeNumber(body, ['n'], 1), 128);
   const replies: Reply[] = [];
@@ -33,7 +35,7 @@ export function completions(body: Json, about: Circumstances): Answer | Refusal 
           seed: about.seed,
           choice: i,
           tokens: about.tokens,
-          maxTokens: wholeNumber(body, ['max_tokens'], DEFAULT_MAX_TOKENS),
+          maxTokens: wholeNumber(body, ['max_tokens'], DEFAULT_MAX_TOKENS, 0),
           stops: stops(body.stop),
           tool: undefined,
           json: undefined,

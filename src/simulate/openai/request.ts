@@ -6,13 +6,24 @@ import type { Tool } from '../reply.ts';
 import { countTokens, TOKENS_PER_MESSAGE } from '../token.ts';
 import { invalid, noModel } from './error.ts';
 
-/** A positive whole number under one of `names`, else `fallback`. */
-export function wholeNumber(body: Json, names: readonly string[], fallback: number): number {
+/** A whole number of at least `least` under one of `names`, else `fallback`. */
+export function wholeNumber(body: Json, names: readonly string[], fallback: number, least = 1): number {
   for (const name of names) {
     const value = body[name];
-    if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least) return value;
   }
   return fallback;
+}
+
+/** The refusal for a bound below `least` under one of `names`, as the service words it. */
+export function badBound(body: Json, names: readonly string[], least: number): Refusal | undefined {
+  for (const name of names) {
+    const value = body[name];
+    if (typeof value !== 'number' || value >= least) continue;
+    const message = `Invalid '${name}': integer below minimum value. Expected a value >= ${least}, but got ${value} instead.`;
+    return invalid(message, name, 'integer_below_min_value');
+  }
+  return undefined;
 }
 
 /** The refusal for a body without a model that is served here. */

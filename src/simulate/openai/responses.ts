@@ -5,7 +5,7 @@ import type { Json } from '../json.ts';
 import { isJson } from '../json.ts';
 import { pickTool, type Reply, reply } from '../reply.ts';
 import { invalid } from './error.ts';
-import { checkModel, conversation, toolChoice, tools, wholeNumber } from './request.ts';
+import { badBound, checkModel, conversation, toolChoice, tools, wholeNumber } from './request.ts';
 
 /** Answers a responses request, or says what is wrong with it. */
 export function responses(body: Json, about: Circumstances): Answer | Refusal {
@@ -15,6 +15,8 @@ export function responses(body: Json, about: Circumstances): Answer | Refusal {
   if (!Array.isArray(input)) {
     return invalid("Missing required parameter: 'input'.", 'input', 'missing_required_parameter');
   }
+  const low = badBound(body, ['max_output_tokens'], 1);
+  if (low) return low;
   const first = typeof body.instructions === 'string' ? [{ role: 'system', content: body.instructions }] : [];
   const talk = conversation([...first, ...input], body.tools);
   const said = reply({

@@ -41,8 +41,8 @@ export interface SharedStoreParts {
   /** Nodes that there are at least. 0: as many as have been seen. */
   nodes(): number;
   notice(notice: NoticeEvent): void;
-  /** Whether all that was used has been told. */
-  told(): boolean;
+  /** Whether all has been told that was used when this was last begun (`anew`); what has not is told at once. */
+  caughtUp(anew: boolean): boolean;
   /** Keys that have other limits. */
   keyLimits: KeyLimits;
   ledger(): LedgerView;

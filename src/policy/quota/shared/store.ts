@@ -40,6 +40,8 @@ export class SharedStore {
   #beating: Promise<void> | undefined;
   /** Has told everything since it could last be reached, and counts as present. */
   #present = false;
+  /** It is being told. */
+  #telling = false;
   /** Time of the store and which data it has, in its last answer, and when that was asked for. */
   #seen = 0;
   #home = '';
@@ -201,10 +203,7 @@ export class SharedStore {
     }
     const { rule } = stored;
     const money = this.#money(ask);
-    if (money !== undefined && (money.age < 0 || money.age > RECENT_MS)) {
-      this.#read(one);
-      return;
-    }
+    if (money !== undefined && (money.age < 0 || money.age > RECENT_MS)) return void this.#read(one);
     const spent = money === undefined ? Number.NEGATIVE_INFINITY : Math.max(0, money.known - money.forgiven);
     this.#parts.roll?.leave();
     const grant = this.#own.grant(ask, nodes, keyLimits.of(rule, ask.key) - spent);
@@ -221,16 +220,17 @@ export class SharedStore {
   }
 
   async #tell(): Promise<void> {
-    const { node, roll, told } = this.#parts;
+    const { node, roll, caughtUp } = this.#parts;
     try {
       // Who has been away is present when it has told what it used meanwhile.
       const what = this.#present ? 'beat' : 'look';
       await this.#run(what, [], this.#names);
-      if (!this.#present && told()) {
+      if (!this.#present && caughtUp(!this.#telling)) {
         this.#present = true;
         roll?.enter(node);
         await this.#run('beat', [], this.#names);
       }
+      this.#telling = !this.#present;
       for (const dead of roll?.dead() ?? []) {
         await this.#run('leave', [], [], dead);
         roll?.buried(dead);
@@ -262,7 +262,7 @@ export class SharedStore {
     }
     const home = String(answer[1]);
     if (this.#home !== '' && home !== this.#home) {
-      this.#present = false;
+      this.#present = this.#telling = false;
       this.#parts.ledger().lost();
       this.#said.emptied();
     }
@@ -286,7 +286,7 @@ export class SharedStore {
 
   #lost(error: unknown): void {
     this.#status.failures++;
-    this.#present = false;
+    this.#present = this.#telling = false;
     if (!this.#status.up && this.#status.failures > 1) return;
     this.#status.up = false;
     if (!this.#closed) this.#said.lost(error);
