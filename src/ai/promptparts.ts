@@ -1,6 +1,7 @@
 /** Takes a request's prompt apart, for a tokenizer: messages, tools, calls of them, and texts that stand alone. */
+import { MEDIA_PARTS, type MediaKind, mediaTokens } from './media.ts';
 import type { Operation } from './operation.ts';
-import { MEDIA_PARTS, MEDIA_TOKENS, MEDIA_TOKENS_PER_KB } from './prompt.ts';
+
 import { list, record } from './value.ts';
 
 /** A message, its text in one piece. */
@@ -83,7 +84,7 @@ function textIn(content: unknown, parts: PromptParts): string {
     else if (typeof part.refusal === 'string') text += part.refusal;
     else if (part.type === 'tool_use') called(part.name, part.input, parts);
     else if (part.type === 'tool_result') text += textIn(part.content, parts);
-    else if (MEDIA.has(part.type)) parts.tokens += mediaTokens(part);
+    else if (MEDIA.has(part.type)) text += textOrTokens(part, parts);
   }
   return text;
 }
@@ -115,17 +116,27 @@ function alone(value: unknown, parts: PromptParts): void {
     const part = record(value) as Record<string, unknown>;
     if (typeof part.text === 'string') parts.texts.push(part.text);
     else if (Array.isArray(part.content)) alone(part.content, parts);
-    else if (MEDIA.has(part.type)) parts.tokens += mediaTokens(part);
+    else if (MEDIA.has(part.type)) parts.texts.push(textOrTokens(part, parts));
   }
 }
 
-/** The same rule of thumb as before sending; a document that is given as text is counted by its size too. */
-function mediaTokens(part: Record<string, unknown>): number {
+/** The text of a document that is given as text; of all else the tokens, by the same rule of thumb as before sending. */
+function textOrTokens(part: Record<string, unknown>, parts: PromptParts): string {
+  const source = record(part.source);
+  if (source?.type === 'text') return typeof source.data === 'string' ? source.data : '';
+  if (source?.type === 'content') return textIn(source.content, parts);
   let bytes = 0;
   const walk = (value: unknown): void => {
     if (typeof value === 'string' && value.length > 64) bytes += value.length;
     else if (typeof value === 'object' && value !== null) for (const one of Object.values(value)) walk(one);
   };
   walk(part);
-  return Math.ceil(MEDIA_TOKENS + (bytes / 1024) * MEDIA_TOKENS_PER_KB);
+  parts.tokens += Math.ceil(mediaTokens(kindBy(String(part.type)), bytes));
+  return '';
+}
+
+function kindBy(type: string): MediaKind {
+  if (type.includes('image')) return 'image';
+  if (type.includes('audio')) return 'audio';
+  return type.includes('video') ? 'video' : 'file';
 }

@@ -208,3 +208,22 @@ test('a bound of nothing is told as one that holds, for every field that a serve
   const answers = await Promise.all(Array.from({ length: 8 }, () => fetch(gateway.url + chat, init)));
   assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 429, 429, 429, 429, 429, 429, 429]);
 });
+
+test('a prompt that is dressed up as an image, or dense where few look, is reserved as the text it is', async (t) => {
+  const gateway = await start(t, { tokens: '10000/min' }, '{"object":"x","choices":[]}');
+  const marks = '! '.repeat(20_000);
+  const four = Array.from({ length: 100_000 }, (_, i) => (i % 33_000 < 2_500 ? 'aa' : '! ')).join('');
+  for (const [name, content] of [
+    ['a pasted stream', `data: ${marks}`],
+    ['a document', [{ type: 'document', source: { type: 'text', media_type: 'text/plain', data: marks } }]],
+    ['a long one', four],
+  ] as const) {
+    const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content }], max_tokens: 1 });
+    const answer = await post(gateway, '/v1/chat/completions', body);
+    assert.equal(answer.status, 429, name);
+    assert.match(await answer.text(), /alone|more than/i, name);
+  }
+  const image = [{ type: 'image_url', image_url: { url: `data:image/png;base64,${'iVBORw0KGgo'.repeat(20_000)}` } }];
+  const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: image }], max_tokens: 1 });
+  assert.equal((await post(gateway, '/v1/chat/completions', body)).status, 200);
+});
