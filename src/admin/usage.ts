@@ -14,6 +14,7 @@ import { type Answer, json, problem } from './answer.ts';
 import { readJson } from './change.ts';
 import { csv } from './csv.ts';
 import type { Call, Operation } from './operation.ts';
+import { limitOf } from './resources/trouble.ts';
 
 const DAY_MS = 86_400_000;
 const GROUPS: readonly string[] = [...USAGE_KEYS, 'day'];
@@ -68,10 +69,11 @@ export const usageOperations: readonly Operation[] = [
     path: '/api/v1/limits',
     tag: 'limits',
     what: 'who is near which limit, the nearest first, and what operators have changed',
-    query: { limit: 'At most this many, 100 when left out.' },
+    query: { limit: `At most this many, 100 when left out, ${PAGE_MOST} at most.` },
     answer: loose,
     run: async ({ handle, query }) => {
-      const most = Math.min(10_000, Number(query.get('limit') ?? 100) || 100);
+      const most = limitOf(query, 100, PAGE_MOST);
+      if (typeof most !== 'number') return most;
       return json(200, (await handle.limits?.list(most)) ?? { limits: [], overrides: [] });
     },
   },
@@ -164,7 +166,8 @@ async function entries({ handle, query }: Call): Promise<Answer> {
   const to = dayAt(query.get('to'));
   if (from === undefined || to === undefined)
     return problem(400, 'invalid', 'from and to are days, such as 2026-11-30.');
-  const limit = Math.max(1, Math.min(PAGE_MOST, Number(query.get('limit') ?? 1000) || 1000));
+  const limit = limitOf(query, 1000, PAGE_MOST);
+  if (typeof limit !== 'number') return limit;
   const since = Math.max(from ?? 0, Number(query.get('since') ?? 0) || 0);
   const until = to === null ? undefined : to + DAY_MS;
   const after = query.get('after') ?? '';

@@ -57,6 +57,11 @@ export function worstOutput(price: Price, outputTokens: number): number {
   return Math.ceil((outputTokens * Math.max(price.output, price.reasoning)) / 1000);
 }
 
+/** So much more of the server's time, in milliseconds, where the rest is paid. */
+export function costOfTime(price: Price, ms: number): number {
+  return price.perSecond * Math.ceil(ms);
+}
+
 /** A cost as people read it, without rounding: `0.000012`. */
 export function formatCost(cost: number): string {
   const units = Math.floor(cost / COST_UNIT);

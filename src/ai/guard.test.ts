@@ -74,6 +74,22 @@ describe('a stream guard', () => {
     );
   });
 
+  it('ends between two slices, without what has come in part', () => {
+    const allowance = { promptTokens: 7, answers: 1, allows: () => true };
+    let text = '';
+    const pass = (buffer: Buffer, start: number, end: number) => {
+      text += buffer.toString('latin1', start, end);
+    };
+    const made = streamGuard(at('/v1/chat/completions'), false, allowance, undefined);
+    const bytes = Buffer.from(chat.slice(0, 3).join(''));
+    made.data(bytes, 0, bytes.length - 5, pass);
+    assert.equal(made.close(pass), true);
+    made.data(bytes, bytes.length - 5, bytes.length, pass);
+    assert.equal(made.close(pass), false, 'it has ended');
+    assert.equal(text, `${chat.slice(0, 2).join('')}${choice(0, {}, 'length')}data: [DONE]\n\n`);
+    assert.deepEqual([made.done, made.tokens], [true, 1]);
+  });
+
   it('tells usage where the client has asked for it, and hides what it has not asked for', () => {
     const asked = guard(at('/v1/chat/completions'), [Buffer.from(chat.join(''))], 3, { usage: true });
     assert.match(

@@ -104,6 +104,15 @@ export class StreamGuard implements Rewrite, SseSink {
     this.#pass = undefined;
   }
 
+  /** What has not come whole by now is not passed on. */
+  close(pass: Pass): boolean {
+    if (this.done || !this.atBoundary) return false;
+    this.#pass = pass;
+    const closed = this.#close();
+    this.#pass = undefined;
+    return closed;
+  }
+
   event(buffer: Buffer, start: number, end: number): void {
     if (this.done) return;
     const weight = weighEvent(buffer, start, end, this.#content);

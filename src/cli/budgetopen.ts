@@ -38,8 +38,9 @@ export interface Open {
   countedAt: number;
   /** What was used then, as far as we knew. */
   usedThen: number;
-  /** How many of its alerts were given. */
+  /** How many of its alerts were given, and for which amount. */
   alerts: number;
+  alertsOf: number;
   /** What the ledger had some time ago, and a while before that; and when the former was noted (monotonic). */
   noted: number;
   past: number;

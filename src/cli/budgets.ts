@@ -5,6 +5,7 @@
 import { CalendarPeriod, type Known, type LeaseAsk, type Rule, sayKey } from '../policy/quota/quota.ts';
 import type { Ledger, LedgerEntry } from '../store/ledger.ts';
 import { BudgetAlerts } from './budgetalerts.ts';
+import { BudgetList } from './budgetlist.ts';
 import { type BudgetParts, type Open, periodOf, REMEMBERED_MS } from './budgetopen.ts';
 import { keyOf, spentOf } from './spent.ts';
 
@@ -32,6 +33,7 @@ export class Budgets {
   readonly #written = new Map<string, Map<number, number>>();
   readonly #periods = new Map<string, CalendarPeriod>();
   readonly #alerts: BudgetAlerts;
+  readonly #list = new BudgetList();
   /** How often the store that counts for all nodes has lost its data. */
   #losses = 0;
   #rules: Rule[] = [];
@@ -62,6 +64,7 @@ export class Budgets {
         continue;
       }
       // Its counters begin anew, and so does what is known of its past.
+      this.#list.forget(name);
       for (const [id, { rule }] of this.#open) if (rule === name) this.#open.delete(id);
       for (const id of this.#written.keys()) if (id.startsWith(idOf(name, ''))) this.#written.delete(id);
       if (refill.type === 'calendar')
@@ -149,6 +152,7 @@ export class Budgets {
   }
 
   async #look(): Promise<void> {
+    await this.#openListed().catch(() => {});
     const beside = this.#beside();
     const stale = this.#stale;
     this.#stale = false;
@@ -167,6 +171,15 @@ export class Budgets {
       const rule = this.#rules.find(({ name }) => name === open.rule);
       if (rule !== undefined) await this.#alerts.look(rule, open).catch(() => {});
     }
+  }
+
+  /** What all nodes count together is known where they count it. */
+  async #openListed(): Promise<void> {
+    const ledger = this.#parts.store()?.ledger;
+    if (ledger === undefined) return;
+    const own = this.#rules.filter(({ name }) => !this.#shared.has(name));
+    const listed = await this.#list.next(ledger, own, (rule) => this.#periods.get(rule)?.startedAt);
+    for (const { rule, key } of listed) await this.#read(idOf(rule, key), rule, key);
   }
 
   /** Nobody else writes to a store of our own; of one that nodes share nobody tells us. */
@@ -198,9 +211,11 @@ export class Budgets {
   async #read(id: string, rule: string, key: string): Promise<void> {
     const startedAt = this.#periods.get(rule)?.startedAt;
     if (startedAt === undefined) return;
+    // Another turn has read it, and since then what our workers spend of it counts as ours.
+    if (this.#open.get(id)?.startedAt === startedAt) return;
     const losses = this.#losses;
     // What stood in the ledger before this, and is ours, came from a key that was forgotten: it counts as that of others.
-    const none = { own: 0, spent: 0, reserved: 0, forgiven: 0, countedAt: 0, usedThen: 0, alerts: 0 };
+    const none = { own: 0, spent: 0, reserved: 0, forgiven: 0, countedAt: 0, usedThen: 0, alerts: 0, alertsOf: 0 };
     const aged = { noted: 0, past: 0, notedAt: 0 };
     const open: Open = { rule, key, startedAt, ...none, ...aged };
     const forgiven = await this.#parts.store()?.get<{ cost: number }>(FORGIVEN_KIND, periodOf(open));

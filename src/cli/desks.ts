@@ -15,6 +15,7 @@ import { CountDesk } from './countdesk.ts';
 import { keyCopies } from './keycopies.ts';
 import { NodeLimits } from './nodelimits.ts';
 import { NodeQueues } from './nodequeues.ts';
+import { NodeRoll } from './noderoll.ts';
 import { NodeUsage } from './nodeusage.ts';
 import { RedisLinks } from './redislinks.ts';
 import { State, type StateParts } from './state.ts';
@@ -75,7 +76,12 @@ export class Desks {
     this.#certificates = certificates;
     this.#links = links;
     this.kept = kept;
-    this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder });
+    const roll = new NodeRoll({
+      folder,
+      notice,
+      orphans: () => limits.rules.some(({ budget }) => budget !== undefined) && this.usage.reader.beside(owner),
+    });
+    this.limits = new NodeLimits({ clock, config, services, registry, notice, redis, folder, roll });
     const { limits } = this;
     this.queues = new NodeQueues(clock, config, services, notice, () => limits.status().store?.nodes ?? 0);
     this.usage = new NodeUsage({ clock, folder, owner, limits, store: () => kept.store, notice, metrics: own.usage });

@@ -1,6 +1,6 @@
 /** What the commands that manage documents have in common: asking, conditions, tables, errors. */
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, type ErrorOptions } from 'commander';
 import { parse } from 'yaml';
 import { parseDuration } from '../kernel/limit.ts';
 import { type AdminFlags, AdminRefusal, askAdmin, withAdmin } from './adminclient.ts';
@@ -20,6 +20,8 @@ Exit codes:
   1  refused: everything is as before, and the reason is printed
   2  the admin port did not answer, or the arguments are wrong`;
 
+/** Documents that are listed where nobody says how many. */
+export const MOST_LISTED = 10_000;
 /** Documents asked for at once. */
 const PAGE = 500;
 
@@ -28,13 +30,20 @@ export const print = (line: string): void => void process.stdout.write(`${line}\
 /** Standard error: what is for people only. */
 export const remark = (line: string): void => void process.stderr.write(`${line}\n`);
 
+/** Ends with what `EXIT_CODES` says where the arguments are wrong. */
+export class AskingCommand extends Command {
+  override error(message: string, options?: ErrorOptions): never {
+    return super.error(message, { ...options, exitCode: 2 });
+  }
+}
+
 /** A command that asks the admin API. */
 export function documentCommand(
   name: string,
   what: string,
   run: (flags: DocumentFlags & Record<string, unknown>, args: readonly string[]) => Promise<void>,
 ): Command {
-  const command = withAdmin(new Command(name).description(what)).option('--json', 'print the answer as JSON');
+  const command = withAdmin(new AskingCommand(name).description(what)).option('--json', 'print the answer as JSON');
   return command.action(async (...all: unknown[]) => {
     const args = all.slice(0, -2) as string[];
     try {
@@ -78,6 +87,13 @@ export async function write(
   const { etag } = await askAdmin(flags, 'GET', path);
   const condition = etag === undefined ? {} : { 'If-Match': etag };
   return (await askAdmin(flags, method, path + action, document, condition)).value as Shown;
+}
+
+/** How many are asked for; throws where that is no number of documents. */
+export function countOf(text: unknown, usual: number): number {
+  const count = text === undefined ? usual : Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) throw new Error(`--limit ${text}: expected a whole number from 1 on`);
+  return count;
 }
 
 /** Reads all documents, or the first `most`. */

@@ -1,13 +1,13 @@
 /** `gatehouse changes`: who changed what. */
 import type { Command } from 'commander';
 import { askAdmin } from './adminclient.ts';
-import { documentCommand, EXIT_CODES, print, table, timeOf } from './documents.ts';
+import { countOf, documentCommand, EXIT_CODES, print, table, timeOf } from './documents.ts';
 
 /** The command. */
 export function changesCommand(): Command {
   return documentCommand('changes', 'list who changed which document of the store, newest first', async (flags) => {
     const { kind, id, who, since, limit } = flags as Record<string, string | undefined>;
-    const asked = { kind, id, who, since: timeAgo(since), limit };
+    const asked = { kind, id, who, since: timeAgo(since), limit: String(countOf(limit, 100)) };
     const given = Object.entries(asked).filter((one): one is [string, string] => one[1] !== undefined);
     const { value } = await askAdmin(flags, 'GET', `/api/v1/changes?${new URLSearchParams(given)}`);
     const { items } = value as { items: Record<string, unknown>[] };

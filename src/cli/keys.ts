@@ -1,14 +1,17 @@
 /** `gatehouse keys`: API keys of a running gateway. */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { deleteCommand, switchCommand } from './documentparts.ts';
 import {
+  AskingCommand,
   assignments,
+  countOf,
   create,
   type DocumentFlags,
   documentCommand,
   EXIT_CODES,
   facts,
   list,
+  MOST_LISTED,
   print,
   remark,
   type Shown,
@@ -28,7 +31,7 @@ ${EXIT_CODES}`;
 
 /** The command. */
 export function keysCommand(): Command {
-  const keys = new Command('keys').description('manage API keys of a running gateway').addHelpText('after', HELP);
+  const keys = new AskingCommand('keys').description('manage API keys of a running gateway').addHelpText('after', HELP);
   keys.addCommand(
     granting(
       documentCommand('create', 'make a key; it is printed once, and kept as a hash', async (flags) => {
@@ -44,13 +47,13 @@ export function keysCommand(): Command {
   );
   keys.addCommand(
     documentCommand('list', 'list keys, by id', async (flags) => {
-      const items = await list(flags, 'keys', Number(flags.limit), flags.tenant as string | undefined);
+      const items = await list(flags, 'keys', countOf(flags.limit, MOST_LISTED), flags.tenant as string | undefined);
       if (flags.json) print(JSON.stringify(items));
       else
         table(items.map(stated), ['id', 'principal', 'tenant', 'plan', 'hint', 'state', 'expiresAt', 'scopes', 'name']);
     })
       .option('--tenant <name>', 'only those of this customer')
-      .option('--limit <count>', 'at most this many', '10000'),
+      .option('--limit <count>', `at most this many (default: ${MOST_LISTED})`),
   );
   keys.addCommand(
     documentCommand('show', 'show one key, and when it was used last', async (flags, [id = '']) => {

@@ -1,14 +1,17 @@
 /** `gatehouse tenants`, `plans` and `domains`: documents that are written as YAML, or field by field. */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { deleteCommand, showCommand } from './documentparts.ts';
 import {
+  AskingCommand,
   assignments,
+  countOf,
   create,
   documentCommand,
   documentIn,
   EXIT_CODES,
   facts,
   list,
+  MOST_LISTED,
   print,
   remark,
   table,
@@ -27,16 +30,16 @@ interface Managed {
 
 /** A command that lists, shows, makes, changes and deletes documents of one kind. */
 function manageCommand({ name, one, what, columns, example }: Managed): Command {
-  const command = new Command(name).description(what);
+  const command = new AskingCommand(name).description(what);
   command.addHelpText('after', `\nExamples:\n${example}\n${EXIT_CODES}`);
   command.addCommand(
     documentCommand('list', `list ${name}, by id`, async (flags) => {
-      const items = await list(flags, name, Number(flags.limit), flags.tenant as string | undefined);
+      const items = await list(flags, name, countOf(flags.limit, MOST_LISTED), flags.tenant as string | undefined);
       if (flags.json) print(JSON.stringify(items));
       else table(items, columns);
     })
       .option('--tenant <name>', 'only those of this customer')
-      .option('--limit <count>', 'at most this many', '10000'),
+      .option('--limit <count>', `at most this many (default: ${MOST_LISTED})`),
   );
   command.addCommand(showCommand(name, `show one ${one}`));
   const written = (flags: Record<string, unknown>) => ({

@@ -23,6 +23,8 @@ import {
   lostGrant,
   Nearest,
   PooledAuthority,
+  Recall,
+  type Roll,
   type Rule,
   SharedStore,
   type SharedStoreStatus,
@@ -54,6 +56,8 @@ export interface NodeLimitsParts {
   redis(): Redis | undefined;
   /** Where limits of an hour and more are written down. */
   folder: string;
+  /** Names of nodes that share limits. */
+  roll: Roll;
 }
 
 /** For metrics. */
@@ -72,6 +76,7 @@ export class NodeLimits {
   /** Where they are counted. */
   readonly budgets: BudgetCounts;
   readonly #parts: NodeLimitsParts;
+  readonly #recall: Recall;
   readonly #pool: PooledAuthority;
   readonly #long: PooledAuthority;
   readonly #keyLimits = new KeyLimits();
@@ -94,8 +99,10 @@ export class NodeLimits {
     this.#pool = new PooledAuthority(parts.clock, async (asks) => this.#store?.ask(asks) ?? asks.map(lostGrant));
     this.#long = new PooledAuthority(parts.clock, async (asks) => this.#journal?.ask(asks) ?? asks.map(lostGrant));
     this.budgets = new BudgetCounts(this.authority, this.#pool, () => this.#store);
+    this.#recall = new Recall(parts.clock, this.authority, (notes) => parts.services.push(QUOTA_SERVICE, notes));
     this.#config = parts.config;
     this.#configure();
+    parts.services.publish(QUOTA_SERVICE, () => []);
     parts.services.provide(QUOTA_SERVICE, (payload, worker) => {
       const asks = payload as LeaseAsk[];
       if (this.#epoch !== this.#parts.registry.epoch) this.#configure();
@@ -215,7 +222,7 @@ export class NodeLimits {
 
   /** Of a name that comes twice the later one holds: the configuration before the store, the next before the one in force. */
   #configure(): void {
-    const { clock, notice, redis, registry } = this.#parts;
+    const { clock, notice, redis, registry, roll } = this.#parts;
     this.#epoch = registry.epoch;
     const next = this.#next === undefined ? [] : rulesOf(this.#next);
     const rules: Rule[] = [...storedRules(registry), ...rulesOf(this.#config), ...next];
@@ -228,9 +235,10 @@ export class NodeLimits {
         prefix: () => redis()?.prefix ?? '',
         nodes: () => (this.#next ?? this.#config).redis?.nodes ?? 0,
         run: (keys, args) => this.#run(LEASE_SCRIPT, keys, args),
-        told: () => !this.#pool.untold,
+        caughtUp: (anew) => this.#pool.caughtUp(anew),
         keyLimits: this.#keyLimits,
         ledger: () => this.purse,
+        roll,
       });
     } else if (settings === undefined && this.#store !== undefined) {
       void this.#store.close();
@@ -256,6 +264,8 @@ export class NodeLimits {
   async #run(script: string, keys: string[], args: string[]): Promise<unknown> {
     const link = this.#parts.redis();
     if (link === undefined) throw new Error('none is configured');
+    // On its way, it is not missed yet.
+    if (!link.ready) await link.opened;
     return link.script(script, keys, args);
   }
 
@@ -272,9 +282,9 @@ export class NodeLimits {
 
   #exchange(worker: number, asks: readonly LeaseAsk[]): LeaseGrant[] | Promise<LeaseGrant[]> {
     this.#asks += asks.length;
-    const parts = [this.authority, this.#pool, this.#long];
+    const parts = [this.#recall, this.#pool, this.#long];
     const of = asks.map(({ rule }) => (this.#pool.has(rule) ? 1 : this.#long.has(rule) ? 2 : 0));
-    if (of.every((one) => one === 0)) return this.authority.exchange(worker, asks);
+    if (of.every((one) => one === 0)) return this.#recall.exchange(worker, asks);
     const answers = parts.map((part, i) => {
       const some = asks.filter((_, at) => of[at] === i);
       return some.length === 0 ? [] : part.exchange(worker, some);

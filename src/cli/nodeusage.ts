@@ -123,6 +123,7 @@ export class NodeUsage {
     const { overrides } = this;
     return {
       list: async (most) => ({
+        nodes: nodesOf(limits),
         limits: (await limits.standings(most)).map((one) => ({
           rule: one.rule,
           key: sayKey(one.key),
@@ -130,7 +131,8 @@ export class NodeUsage {
           limit: sayAmount(one, one.limit),
           used: sayAmount(one, Math.max(0, one.limit - one.free)),
           free: sayAmount(one, Math.max(0, one.free)),
-          share: Math.round((1 - one.free / Math.max(1, one.limit)) * 1000) / 1000,
+          // Of nothing everything is used.
+          share: one.limit <= 0 ? 1 : Math.round((1 - one.free / one.limit) * 1000) / 1000,
           resetMs: Math.round(one.resetMs),
         })),
         overrides: overrides.list().map(({ rule, key, limit, until }) => {
@@ -155,4 +157,10 @@ export class NodeUsage {
     this.#timer?.cancel();
     await this.reader.close();
   }
+}
+
+/** How many nodes share limits, and how many of them are missing; undefined where there is nothing to share them in. */
+function nodesOf(limits: NodeLimits): { all: number; missing: number } | undefined {
+  const { store } = limits.status();
+  return store?.up ? { all: store.nodes, missing: store.missing } : undefined;
 }

@@ -54,7 +54,8 @@ function told(flags: Flags, name: string, { value }: { value: unknown }): number
   else if (!outcome.ok) for (const problem of outcome.problems) print(problem);
   else {
     for (const line of outcome.changes ?? []) print(line);
-    if (name === 'reload') print(`configuration ${outcome.generation} is in force`);
+    const same = outcome.changes?.length === 0 ? 'nothing has changed: ' : '';
+    if (name === 'reload') print(`${same}configuration ${outcome.generation} is in force`);
     else print('the new process serves; the old one lets its requests end');
   }
   return outcome.ok ? 0 : 1;

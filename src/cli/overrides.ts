@@ -93,7 +93,7 @@ export class Overrides {
     const { clock, limits, notice } = this.#parts;
     const found = await this.#find(order.rule, order.key);
     if (typeof found === 'string') return no(found);
-    const { rule, key } = found;
+    const { rule, key, seen } = found;
     const forMs = typeof order.for === 'string' ? parseDuration(order.for) : undefined;
     if (forMs === undefined || forMs <= 0 || forMs > MOST_MS)
       return no(
@@ -117,7 +117,13 @@ export class Overrides {
     notice({ level: 'warn', message: `limit ${rule.name} of ${sayKey(key)}: ${said}, by ${who}` });
     return {
       ok: true,
-      value: { rule: rule.name, key: sayKey(key), limit: sayAmount(rule, limit), until: new Date(until).toISOString() },
+      value: {
+        rule: rule.name,
+        key: sayKey(key),
+        limit: sayAmount(rule, limit),
+        until: new Date(until).toISOString(),
+        ...(seen ? {} : { note: `nothing has been counted for ${sayKey(key)} so far; is it written as it should be?` }),
+      },
     };
   }
 
@@ -156,7 +162,7 @@ export class Overrides {
   }
 
   /** The rule of this name, and the key that reads like this. */
-  async #find(ruleName: unknown, keyName: unknown): Promise<{ rule: Rule; key: string } | string> {
+  async #find(ruleName: unknown, keyName: unknown): Promise<{ rule: Rule; key: string; seen: boolean } | string> {
     const { limits } = this.#parts;
     const rules = limits.rules;
     const rule = rules.find(({ name }) => name === ruleName || name === `budget:${ruleName}`);
@@ -165,7 +171,7 @@ export class Overrides {
     if (typeof keyName !== 'string') return 'name the key as gatehouse limits shows it';
     try {
       const seen = await limits.keyNamed(rule.name, (key) => sayKey(key) === keyName);
-      return { rule, key: seen ?? (keyName === '(none)' ? '' : keyName) };
+      return { rule, key: seen ?? (keyName === '(none)' ? '' : keyName), seen: seen !== undefined };
     } catch (error) {
       return `limit ${rule.name} is counted by all nodes together, and their store cannot be asked: ${(error as Error).message}`;
     }

@@ -25,6 +25,8 @@ export function usageCommand(): Command {
       throw new Error(`--format ${format}: there are table, csv and json`);
     const given: [string, string][] = [];
     for (const name of FILTERS) if (typeof flags[name] === 'string') given.push([name, flags[name]]);
+    if (flags.entries === true && flags.by !== undefined)
+      throw new Error('--by tells sums apart; leave it or --entries out');
     if (flags.entries === true) return entries(flags, new URLSearchParams(given), format);
     const by = String(flags.by ?? 'tenant,model');
     const { value } = await askAdmin(flags, 'GET', `/api/v1/usage?${new URLSearchParams([['by', by], ...given])}`);

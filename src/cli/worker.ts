@@ -11,7 +11,7 @@ import { loadReader, Observer, pipeSink, processReader } from '../observe/observ
 import { ISSUER_KEYS, KeyTable, Tokens } from '../policy/access/access.ts';
 import { Registry } from '../policy/authorize/authorize.ts';
 import type { RunningFault } from '../policy/chaos/board.ts';
-import type { LeaseGrant } from '../policy/quota/quota.ts';
+import type { LeaseGrant, RecallNote } from '../policy/quota/quota.ts';
 import type { ServiceAnswer } from '../policy/token/token.ts';
 import type { EndpointHealth, LinkOptions, Snapshot } from '../supervisor/link.ts';
 import { linkToSupervisor } from '../supervisor/link.ts';
@@ -211,6 +211,7 @@ function runWorker(): void {
   );
   link.hear(QUEUE_SERVICE, (letter) => places.heard(letter as Letter));
   link.follow(QUEUE_SERVICE, { load() {}, change: (note) => gatehouse?.queues.queues.told(note as BusyNote) });
+  link.follow(QUOTA_SERVICE, { load() {}, change: (notes) => gatehouse?.quota.recall(notes as RecallNote[]) });
   link.follow(ISSUER_KEYS, tokens);
   events.on('notice', ({ level, message, attributes }) => link.notice(level, message, attributes));
   events.on('endpointChanged', (change) => link.observed(change));

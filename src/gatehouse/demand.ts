@@ -1,7 +1,7 @@
 /** How much a request may use, told before it is sent, and how much it has used, told at its end. */
 import type { Operation, RequestPeek } from '../ai/ai.ts';
 import type { ForwardedEvent } from '../kernel/event.ts';
-import type { Exchange } from '../kernel/exchange.ts';
+import { type Exchange, LENGTH_CHUNKED } from '../kernel/exchange.ts';
 import type { Admission, Demand, Flexible } from '../policy/quota/quota.ts';
 import { creditsFor, moreCredits, type Priced } from './cost.ts';
 import { Meter, type Metered } from './meter.ts';
@@ -20,9 +20,11 @@ export function demandOf(request: Request, outputTokens = request.meter?.outputT
   const { body, exchange, meter } = request;
   // What nobody knows yet is one at least: who asks for nothing does not hear what others owe.
   const bytes = Math.max(1, body?.length ?? exchange.requestLength);
+  const unknown = body === undefined && exchange.requestLength === LENGTH_CHUNKED;
+  const bytesMost = unknown ? Math.min(exchange.bodyLimit, exchange.bodyMost) : bytes;
   const inputTokens = meter?.promptTokens ?? 0;
   const credits = creditsFor(request, inputTokens, outputTokens);
-  return { tokens: inputTokens + outputTokens, inputTokens, outputTokens, bytes, credits };
+  return { tokens: inputTokens + outputTokens, inputTokens, outputTokens, bytes, bytesMost, credits };
 }
 
 /** What a request could do with that does not say how much it wants; undefined: it needs what it asks for. */
@@ -76,8 +78,10 @@ export function moreOutput(request: Request, outputTokens: number): Partial<Dema
 
 /** What it has used. */
 export function usedBy({ exchange }: { readonly exchange: Exchange }): Demand {
-  const bytes = exchange.requestBytes + exchange.responseBytes;
+  const { responseBytes: answerBytes, outcome } = exchange;
+  const bytes = exchange.requestBytes + answerBytes;
   const { usage, cost: credits } = exchange;
   const { inputTokens, outputTokens } = usage ?? { inputTokens: 0, outputTokens: 0 };
-  return { tokens: inputTokens + outputTokens, inputTokens, outputTokens, bytes, credits };
+  const answerWhole = outcome === 'completed';
+  return { tokens: inputTokens + outputTokens, inputTokens, outputTokens, bytes, credits, answerBytes, answerWhole };
 }

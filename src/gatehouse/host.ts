@@ -9,6 +9,7 @@ import type { Overload } from '../policy/overload/overload.ts';
 import type { Quota } from '../policy/quota/quota.ts';
 import type { Counting } from './counting.ts';
 import type { OpenCalls } from './opencalls.ts';
+import type { PaidTimes } from './paidtime.ts';
 import type { WorkerParts } from './parts.ts';
 import type { Snapshot } from './snapshot.ts';
 /** What the worker offers to its passages. */
@@ -24,6 +25,8 @@ export interface Host<Passage> {
   readonly quota: Quota;
   /** Requests of callers that are known, on their way. */
   readonly callers: OpenCalls;
+  /** Requests whose time costs money, on their way. */
+  readonly paidTimes: PaidTimes;
   /** Whom to ask for what a service of ours answers. */
   readonly askService: WorkerParts['askService'];
   /** What is known about how models count. */

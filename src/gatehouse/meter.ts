@@ -52,6 +52,8 @@ export class Meter implements TokenAllowance {
   guards = false;
   /** Set when the reservation stands: a stream may ask it for more. */
   admission: Admission | undefined = undefined;
+  /** Its time, where that costs money too. */
+  time: { allows(): boolean } | undefined = undefined;
   /** What is asked for next; 0: nothing more. */
   #step = 0;
   #asking = false;
@@ -140,6 +142,7 @@ export class Meter implements TokenAllowance {
   }
 
   allows(pieces: number, tokens: number): boolean {
+    if (this.time !== undefined && !this.time.allows()) return false;
     if (this.#step === 0) {
       const { outputTokens } = this;
       return pieces <= outputTokens && tokens <= outputTokens * DOUBT_SHARE + DOUBT_TOKENS;

@@ -12,7 +12,7 @@ import {
 import type { Price } from '../ai/cost.ts';
 import type { FieldSection } from '../http/fields.ts';
 import type { Request } from '../http/request.ts';
-import type { GatehouseError } from '../kernel/error.ts';
+import { GatehouseError } from '../kernel/error.ts';
 import type { Exchange, Outcome, ResponseHead } from '../kernel/exchange.ts';
 import type { Gate } from '../kernel/gate.ts';
 import type { Identity } from '../kernel/identity.ts';
@@ -32,6 +32,7 @@ import { grpcFields } from './grpc.ts';
 import type { Host } from './host.ts';
 import type { Meter } from './meter.ts';
 import { orderOf } from './order.ts';
+import type { PaidTime } from './paidtime.ts';
 import { REASONS } from './reasons.ts';
 import { type Shaped, shapeResponse } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -90,6 +91,8 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   /** What its use costs, here and where it may go over to; undefined where nothing has a price. */
   price: Price | undefined = undefined;
   otherPrice: Price | undefined = undefined;
+  /** Its time, where that costs money that a limit counts. */
+  time: PaidTime | undefined = undefined;
   // The plan.
   destination: Upstream | undefined = undefined;
   hashKey: string | undefined = undefined;
@@ -106,7 +109,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
   spillStep = -1;
   given: Buffer | undefined = undefined;
   patience = Number.POSITIVE_INFINITY;
-  /** On its way to an upstream for a caller who is known. */
+  /** On its way to an upstream, for a caller who is known or while its time is followed. */
   forwarding: Forward | undefined = undefined;
   /** Its caller as the credential said, before a plan was added. */
   caller: Identity | undefined = undefined;
@@ -178,6 +181,16 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     else if (this.exchange.outcome === 'open') this.refuse(error);
   }
 
+  /** The money for its time is spent: ends its stream cleanly, and closes a tunnel, which has no end of its own; false: not now. */
+  stop(): boolean {
+    const { forwarding, exchange } = this;
+    if (forwarding === undefined) return false;
+    if (forwarding.stop()) return true;
+    if (exchange.status !== 101) return false;
+    forwarding.cut(new GatehouseError('insufficient_quota', 'the money for the time that it takes is spent'));
+    return true;
+  }
+
   answer(exchange: Exchange, error: GatehouseError): void {
     const fields = errorLines(error);
     if (error.close) exchange.inbound.closeAfter();
@@ -237,6 +250,7 @@ export class Passage implements ForwardPlan, ForwardEnd, Shaped {
     exchange.error = error;
     exchange.endedAt = this.worker.clock.now();
     if (this.slot >= 0) this.worker.callers.remove(this);
+    if (this.time !== undefined) this.worker.paidTimes.remove(this.time);
     this.ticket?.cancel();
     account(this);
     this.worker.held -= this.held;

@@ -23,6 +23,7 @@ import { Doors } from './doors.ts';
 import { EndpointNews } from './endpointnews.ts';
 import { LocalQueues } from './localqueues.ts';
 import { OpenCalls } from './opencalls.ts';
+import { PaidTimes } from './paidtime.ts';
 import { ALONE, type WorkerParts } from './parts.ts';
 import { ANSWERED, Passage, type PassageHost, type Stage } from './passage.ts';
 import { untilQuiet } from './quiet.ts';
@@ -53,6 +54,7 @@ export class Worker implements ListenerHandler, PassageHost {
   readonly ratios = new TokenRatios();
   readonly counting: Counting;
   readonly callers: OpenCalls;
+  readonly paidTimes: PaidTimes;
   /** Places at servers, and who waits for them. */
   readonly queues: LocalQueues;
   readonly askService: WorkerParts['askService'];
@@ -96,6 +98,7 @@ export class Worker implements ListenerHandler, PassageHost {
     this.#chaosRun = new ChaosRun(parts.clock, parts.events, (chaos) => {
       this.chaos = chaos;
     });
+    this.paidTimes = new PaidTimes(parts.clock);
     this.callers = new OpenCalls(parts.clock, () => [this.access.epoch + this.registry.epoch, this.snapshot]);
     this.tls = parts.tls ?? new TlsShared();
     this.overload = new Overload(parts);

@@ -196,6 +196,8 @@ export class Exchange {
   answerLines = '';
   /** Most bytes of body that the route takes; the listener's own limit holds besides. */
   bodyLimit = Number.POSITIVE_INFINITY;
+  /** That. */
+  bodyMost = Number.POSITIVE_INFINITY;
   requestBytes = 0;
   responseBytes = 0;
   /** As reported; else counted by a tokenizer, or estimated. */
@@ -237,6 +239,8 @@ export interface Rewrite {
   data(buffer: Buffer, start: number, end: number, pass: (buffer: Buffer, start: number, end: number) => void): void;
   /** It has ended the response by itself: the rest is not wanted, and the try is to be cancelled. */
   readonly done?: boolean;
+  /** Ends the response now, between two slices, as its protocol ends one that is cut short; false: it cannot be ended here. */
+  close?(pass: (buffer: Buffer, start: number, end: number) => void): boolean;
   /** Passes on what was held back. */
   end(pass: (buffer: Buffer, start: number, end: number) => void): void;
 }

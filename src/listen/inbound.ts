@@ -60,6 +60,7 @@ export class ServerExchange implements Inbound, PayloadSink {
     this.#response = new ResponseWriter(host.wire, request, keepAlive);
     this.#body.begin(request.length, runtime.limits);
     this.exchange = new Exchange(this, request, request.length);
+    this.exchange.bodyMost = runtime.limits.body;
     const now = runtime.clock.now();
     this.exchange.startedAt = now;
     host.deadline = this.#body.done ? NEVER : now + runtime.timeouts.body;

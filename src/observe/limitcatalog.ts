@@ -27,6 +27,13 @@ export const LIMIT_METRICS = {
     'Nodes that share limits, as last seen; without the store, a node takes its part by this.',
     { merge: 'last' },
   ),
+  limitStoreMissing: metric(
+    'gauge',
+    'gatehouse_limit_store_nodes_missing',
+    [],
+    'Nodes of these that have not been heard of for two seconds: of limits with onStoreLoss: localShare their part is held back, for ten minutes at most.',
+    { merge: 'last' },
+  ),
   limitStoreLeases: metric('counter', 'gatehouse_limit_store_leases_total', [], 'Leases asked of the store.'),
   limitStoreAnswers: metric('counter', 'gatehouse_limit_store_answers_total', [], 'Answers of the store.'),
   limitStoreSeconds: metric(

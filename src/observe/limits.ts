@@ -11,6 +11,7 @@ export interface LimitReadings {
     | {
         up: boolean;
         nodes: number;
+        missing: number;
         asks: number;
         failures: number;
         waitedMs: number;
@@ -41,6 +42,7 @@ export class LimitMetrics {
   readonly #keys: Gauge;
   readonly #up: Gauge;
   readonly #nodes: Gauge;
+  readonly #missing: Gauge;
   readonly #evicted: Total;
   readonly #leases: Total;
   readonly #storeLeases: Total;
@@ -54,6 +56,7 @@ export class LimitMetrics {
     this.#keys = registry.gauge(S.limitKeys).with();
     this.#up = registry.gauge(S.limitStoreUp).with();
     this.#nodes = registry.gauge(S.limitStoreNodes).with();
+    this.#missing = registry.gauge(S.limitStoreMissing).with();
     this.#evicted = total(S.limitEvicted);
     this.#leases = total(S.limitLeases);
     this.#storeLeases = total(S.limitStoreLeases);
@@ -70,6 +73,7 @@ export class LimitMetrics {
     this.#leases.read(asks);
     this.#up.set(store?.up ? 1 : 0);
     this.#nodes.set(store?.nodes ?? 1);
+    this.#missing.set(store?.missing ?? 0);
     if (store === undefined) return;
     this.#storeLeases.read(store.asks);
     this.#answers.read(store.answers);

@@ -61,6 +61,7 @@ export class JournalReader {
   broken = 0;
   /** When (monotonic) all that was there was last found to be in the store. */
   caughtUpAt: number;
+  #caughtUp = false;
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
@@ -123,6 +124,7 @@ export class JournalReader {
     if (this.#failures > 0) this.#parts.well();
     this.#failures = 0;
     this.caughtUpAt = this.#parts.clock.now();
+    this.#caughtUp = true;
     return true;
   }
 
@@ -197,6 +199,11 @@ export class JournalReader {
   *openBeside(owner: string): Iterable<LedgerEntry> {
     for (const known of this.#journals.values())
       if (known.owner !== owner) for (const { entry } of known.open.values()) yield entry;
+  }
+
+  /** Whether workers of others than `owner` may be alive, or have left what is not in the store yet. */
+  beside(owner: string): boolean {
+    return !this.#caughtUp || [...this.#journals.values()].some((known) => known.owner !== owner);
   }
 
   /** One entry that the store does not take keeps no other from it. */

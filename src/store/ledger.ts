@@ -82,6 +82,8 @@ export interface Ledger {
   cost(query: Pick<EntryQuery, 'since' | 'until' | 'where'>): Promise<number>;
   /** Cost that a key of a budget was charged with. Kept by hour: asking is cheap however many entries there are. */
   charged(query: ChargeQuery): Promise<number>;
+  /** Keys that a budget was charged for from an hour on, those with the largest sums first. */
+  chargedKeys(query: Omit<ChargeQuery, 'key'> & { readonly limit: number }): Promise<readonly string[]>;
   /** Entries by time and id, for export, in pages of `pageSize` at most. */
   entries(query?: EntryQuery): AsyncIterable<readonly LedgerEntry[]>;
 }

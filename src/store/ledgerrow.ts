@@ -25,6 +25,8 @@ export function entryCells(entry: LedgerEntry): Cell[] {
 
 /** Keys of budgets as they are stored: a key may hold what no text of a database can. */
 export const chargeKey = (key: string): string => JSON.stringify(key);
+/** The same backwards. */
+export const chargedKey = (text: string): string => JSON.parse(text) as string;
 
 /** What an entry was charged to: budget and key of each. */
 export function chargesOf({ detail }: LedgerEntry): [string, string][] {

@@ -165,6 +165,11 @@ export function recordsContract(stage: Stage): void {
     assert.equal(await sum('budget:team', '"é', hour), 4);
     assert.equal(await sum('budget:team', 'c', hour), 0);
     assert.equal(await sum('other', 'x', hour), 7);
+    const keys = (budget: string, fromHour: number, limit: number) =>
+      stage.store.ledger.chargedKeys({ budget, fromHour, limit });
+    assert.deepEqual(await keys('budget:team', hour, 10), ['"é', 'a\0b']);
+    assert.deepEqual(await keys('budget:team', hour, 1), ['"é']);
+    assert.deepEqual(await keys('budget:team', hour + 2, 10), []);
     assert.equal(await stage.store.ledger.cost({ since: at + 1 }), 14);
     assert.equal(await stage.store.ledger.cost({ until: at + 1, where: { tenant: 'acme' } }), 1);
     await stage.store.sweep({ ledgerBefore: at + 33 * 86_400_000 });

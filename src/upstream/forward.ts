@@ -251,6 +251,14 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     else this.fail(error);
   }
 
+  /** Ends a stream as its protocol ends one of that length, also while it is silent; false: it is none, or cannot be ended yet. */
+  stop(): boolean {
+    if (this.connection === undefined || this.#pass === undefined) return false;
+    if (this.#shape?.rewrite?.close?.(this.#pass) !== true) return false;
+    this.#cutShort();
+    return true;
+  }
+
   /** What has begun is seen to be cut. */
   #cutOff(outcome: Outcome, error: GatehouseError): void {
     const { inbound } = this.exchange;

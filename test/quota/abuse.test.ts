@@ -85,6 +85,22 @@ test('what bodies of unknown length have used at one worker holds at all of them
   assert.ok(passed >= 1 && passed <= 2, `${passed} of 8`);
 });
 
+test('bodies of unknown length side by side use no more than the limit and one of them', async (t) => {
+  const gateway = await start(t, { bytes: '10KiB/min' }, '{}', 4);
+  const clients = await Promise.all(Array.from({ length: 40 }, () => rawClient(gateway.port)));
+  for (const client of clients)
+    await client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
+  const statuses = await Promise.all(
+    clients.map(async (client) => {
+      await client.send(`36b0\r\n${'x'.repeat(14_000)}\r\n0\r\n\r\n`).catch(() => {});
+      return (await client.read()).status;
+    }),
+  );
+  for (const client of clients) client.close();
+  assert.deepEqual([...new Set(statuses)].sort(), [200, 429]);
+  assert.equal(statuses.filter((status) => status === 200).length, 1);
+});
+
 test('a bound on the output that only the server can read is refused where tokens are counted', async (t) => {
   const gateway = await start(t, { tokens: '1000/min' }, '{}');
   for (const [body, what] of [

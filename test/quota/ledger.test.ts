@@ -60,6 +60,7 @@ test('every request that was answered stands in the ledger once, though workers 
   const { simulator, start } = await serving(folder);
   t.after(() => simulator.stop());
   let gateway = await start();
+  t.after(() => gateway.stop());
   const answered = new Map<string, number>();
   let broken = 0;
   const call = async () => {
@@ -113,6 +114,7 @@ test('a budget is never exceeded by parallel calls, nor after a kill of the supe
   const { simulator, start } = await serving(folder, { budgets });
   t.after(() => simulator.stop());
   const first = await start();
+  t.after(() => first.stop());
   const spend = async (gateway: Gateway) => {
     const answers = await Promise.all(
       Array.from({ length: 30 }, () =>

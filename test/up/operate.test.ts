@@ -43,6 +43,7 @@ test('diff says what reload would change, reload changes it', patience, async (t
   equal(reloaded.code, 0, reloaded.out);
   match(reloaded.out, /configuration \d+ is in force\n$/);
   deepEqual(await run('diff', ...admin), { code: 0, out: '' });
+  match((await run('reload', ...admin)).out, /^nothing has changed: configuration \d+ is in force\n$/);
 });
 
 test('a reload that moves the admin port is answered on the old one', patience, async (t) => {

@@ -7,7 +7,7 @@ import type { Call, Operation } from '../operation.ts';
 import { ifMatch, mergePatch, tagOf } from './conditions.ts';
 import type { Resource, Surroundings } from './resource.ts';
 import { shownDocument } from './shown.ts';
-import { changed, wrong, wrongBySchema } from './trouble.ts';
+import { changed, limitOf, wrong, wrongBySchema } from './trouble.ts';
 import { commit } from './write.ts';
 
 const MOST = 1000;
@@ -148,10 +148,8 @@ export function operationsOf<T>(resource: Resource<T>): Operation[] {
 
 async function list<T>(resource: Resource<T>, { handle, caller, query }: Call): Promise<Answer> {
   const store = await (handle.documents as NonNullable<typeof handle.documents>).store();
-  const limit = Number(query.get('limit') ?? USUAL);
-  if (!Number.isInteger(limit) || limit < 1 || limit > MOST) {
-    return wrong([{ path: 'limit', message: `expected a whole number from 1 to ${MOST}` }]);
-  }
+  const limit = limitOf(query, USUAL, MOST);
+  if (typeof limit !== 'number') return limit;
   const tenant = caller.tenant || (query.get('tenant') ?? undefined);
   const page: Page = { limit, after: query.get('after') ?? undefined, parent: tenant };
   const { documents, next } = await store.list<T>(resource.kind, page);

@@ -23,7 +23,14 @@ export function wrong(errors: readonly Fault[]): Answer {
   return problem(422, 'invalid', `${where}${first?.message ?? 'the document is wrong'}`, errors);
 }
 
-/** The same, by what the schema says. */
+/** How many are asked for (`limit`), or what is wrong with that. */
+export function limitOf(query: URLSearchParams, usual: number, most: number): number | Answer {
+  const limit = Number(query.get('limit') ?? usual);
+  if (Number.isInteger(limit) && limit >= 1 && limit <= most) return limit;
+  return wrong([{ path: 'limit', message: `expected a whole number from 1 to ${most}` }]);
+}
+
+/** A document is not as its schema says. */
 export function wrongBySchema(error: ZodError): Answer {
   const faults = error.issues.flatMap((issue): Fault[] => {
     if (issue.code !== 'unrecognized_keys') return [{ path: written(issue.path), message: issue.message }];

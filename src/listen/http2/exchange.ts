@@ -60,6 +60,7 @@ export class Http2Exchange extends Http2Stream implements Inbound {
     this.listener = runtime.name;
     this.expected = request.length;
     this.exchange = new Exchange(this, request, request.length);
+    this.exchange.bodyMost = runtime.limits.body;
     this.exchange.startedAt = runtime.clock.now();
     if (request.length !== LENGTH_NONE) this.arm(runtime.timeouts.body);
   }

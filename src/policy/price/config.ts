@@ -68,7 +68,7 @@ export const pricesConfig = z
     reserveTime: durationOnly('1m', '0', '24h')
       .prefault('1m')
       .describe(
-        'Where seconds cost money: how much time is reserved before a request is sent. The difference comes back.',
+        'Where seconds cost money: how much time is reserved before a request is sent. The difference comes back; who runs for longer takes more as he goes on.',
       ),
     default: modelPrice.optional().describe('For models that have no price of their own.'),
     models: z.record(name, modelPrice).default({}).describe('Prices by the name that clients ask for.'),

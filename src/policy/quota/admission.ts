@@ -1,9 +1,10 @@
 /** One request under its limits: what it has claimed, and what became of that. */
 import type { Exchange } from '../../kernel/exchange.ts';
+import type { Claim, Exhausted } from './claim.ts';
 import { type KeyOf, usageOf } from './key.ts';
 import type { LeaseRule, Waiter } from './lease.ts';
-import type { Claim, Exhausted, Leases } from './leases.ts';
-import type { Rule, Unit } from './rule.ts';
+import type { Leases } from './leases.ts';
+import { mostOf, type Rule, type Unit } from './rule.ts';
 
 /** A limit as a worker applies it. */
 export interface ActiveLimit {
@@ -20,7 +21,13 @@ export interface ActiveLimit {
 }
 
 /** How much of each unit: what a request may use, and in the end what it has used. */
-export type Demand = Readonly<Record<Exclude<Unit, 'requests' | 'concurrency'>, number>>;
+export interface Demand extends Readonly<Record<Exclude<Unit, 'requests' | 'concurrency'>, number>> {
+  /** Bytes that the body may have, where it does not say. */
+  readonly bytesMost?: number;
+  /** In the end: bytes of the answer, and whether that is all of it. */
+  readonly answerBytes?: number;
+  readonly answerWhole?: boolean;
+}
 
 /** A request that can do with less than it would like to have. */
 export interface Flexible {
@@ -43,6 +50,15 @@ function unitsFor(unit: Unit, demand: Demand): number {
   return unit === 'bytes' ? Math.max(1, demand.bytes) : demand[unit];
 }
 
+/** Beside the bytes that are known: what a body may have, and what answers have had; as much of it as there is. */
+function claimBytes(claim: Claim, { bytesMost }: Demand): boolean {
+  const { units, rule, lease } = claim;
+  const most = Math.max(units, bytesMost ?? units) + Math.ceil(lease.owner.answer.bytes);
+  claim.least = units;
+  claim.units = Math.max(units, Math.min(most, mostOf(rule)));
+  return claim.units > units;
+}
+
 /** Learns what became of claims that had to wait. */
 interface Applicant {
   decided(exhausted: Exhausted | undefined, claims: Claims): void;
@@ -52,12 +68,14 @@ interface Applicant {
 class Claims implements Waiter {
   readonly claims: Claim[] = [];
   flexible: Flexible | undefined = undefined;
+  /** Some of them can do with less. */
+  bends = false;
   readonly #leases: Leases;
   readonly #applicant: Applicant;
   /** taken: to be settled; over: nothing more to do. */
   #state: 'asking' | 'taken' | 'over' = 'asking';
-  /** More that is being asked for. */
-  #extension: Claims | undefined = undefined;
+  /** More that is being asked for: tokens and time each by themselves. */
+  readonly #extensions: Claims[] = [];
 
   constructor(leases: Leases, applicant: Applicant) {
     this.#leases = leases;
@@ -66,10 +84,10 @@ class Claims implements Waiter {
 
   /** Takes all; 'wait': `decided` tells. */
   begin(): Exhausted | 'wait' | undefined {
-    if (this.flexible !== undefined) this.#shrink(this.flexible);
+    if (this.bends) this.#shrink();
     const verdict = this.#leases.take(this.claims, this);
     if (verdict === 'wait') {
-      if (this.flexible !== undefined) this.#noteAsked();
+      if (this.bends) this.#noteAsked();
       return verdict;
     }
     this.#state = verdict === undefined ? 'taken' : 'over';
@@ -80,15 +98,16 @@ class Claims implements Waiter {
   }
 
   /** Where less than was asked for is to be had, but enough, the request makes do with that. */
-  #shrink(flexible: Flexible): void {
+  #shrink(): void {
     for (const claim of this.claims) {
       const { lease, units, least = units, asked } = claim;
       const have = Math.floor(this.#leases.inHand(lease));
       if (have >= units) continue;
       // Who has some left is asked again.
       if (asked !== true || have < least || lease.free > 0) return;
-      const demand = flexible.shrink((have - least) / (units - least));
-      for (const one of this.claims) one.units = unitsFor(one.rule.unit, demand);
+      const demand = claim.rule.unit === 'bytes' ? undefined : this.flexible?.shrink((have - least) / (units - least));
+      if (demand !== undefined)
+        for (const one of this.claims) if (one.rule.unit !== 'bytes') one.units = unitsFor(one.rule.unit, demand);
       claim.units = Math.min(claim.units, have);
     }
   }
@@ -111,14 +130,14 @@ class Claims implements Waiter {
     const grown = this.claims.filter(({ lease: { owner } }) => unitsOf(more, owner.rule.unit) > 0);
     const extension = new Claims(this.#leases, {
       decided: (exhausted) => {
-        this.#extension = undefined;
+        this.#extensions.splice(this.#extensions.indexOf(extension), 1);
         if (exhausted === undefined) this.#adopt(grown, more);
         decided(exhausted === undefined);
       },
     });
     for (const { lease, rule } of grown) extension.claims.push({ lease, units: unitsOf(more, rule.unit), rule });
     const verdict = extension.begin();
-    if (verdict === 'wait') this.#extension = extension;
+    if (verdict === 'wait') this.#extensions.push(extension);
     else if (verdict === undefined) this.#adopt(grown, more);
     return verdict;
   }
@@ -138,11 +157,12 @@ class Claims implements Waiter {
   }
 
   end(used: Demand): void {
-    this.#extension?.end(used);
+    for (const extension of this.#extensions) extension.end(used);
     if (this.#state === 'asking') this.#leases.forget(this.claims, this);
     if (this.#state === 'taken') {
       for (const { lease, units } of this.claims) {
         const { unit } = lease.owner.rule;
+        if (unit === 'bytes') lease.owner.answer.learn(used.answerBytes ?? 0, used.answerWhole === true);
         if (unit !== 'requests') this.#leases.settle(lease, units, unit === 'concurrency' ? 0 : used[unit]);
       }
     }
@@ -181,11 +201,14 @@ export class Admission implements Applicant {
         if (flexible !== undefined && rule.budget !== undefined) {
           claim.least = unitsFor(unit, flexible.least);
           this.#enforced.flexible = flexible;
+          this.#enforced.bends = true;
         }
+        if (unit === 'bytes' && claimBytes(claim, demand)) this.#enforced.bends = true;
         this.#enforced.claims.push(claim);
         continue;
       }
       const watch = new Claims(leases, this);
+      if (unit === 'bytes') watch.bends = claimBytes(claim, demand);
       watch.claims.push(claim);
       this.#observed.push(watch);
     }
@@ -206,8 +229,7 @@ export class Admission implements Applicant {
   }
 
   /**
-   * Reserves more of the units that `more` names, all or nothing; 'wait': `decided` tells. One after the other: not while one is
-   * being decided.
+   * Reserves more of the units that `more` names, all or nothing; 'wait': `decided` tells, unless the request has ended meanwhile.
    */
   extend(more: Partial<Demand>, decided: (granted: boolean) => void): boolean | 'wait' {
     const verdict = this.#enforced.extend(more, decided);

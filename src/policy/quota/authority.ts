@@ -16,7 +16,7 @@ import { Nearest, type Standing, standingOf } from './standing.ts';
 import { Told } from './told.ts';
 
 /** When a worker may ask again about a rule that is not known here (yet), in milliseconds. */
-const UNKNOWN_RULE_MS = 50;
+const UNKNOWN_RULE = { retryAfterMs: 50, ttlMs: Number.POSITIVE_INFINITY, free: 0, resetMs: 0 };
 
 /** The authority of one process. */
 export class LocalAuthority implements Authority {
@@ -80,12 +80,18 @@ export class LocalAuthority implements Authority {
     const book = this.#books.get(rule);
     if (book === undefined || units <= 0) return;
     const now = this.#clock.now();
-    this.#account(book, key, now).counter.settle(0, units, now);
+    const { counter, extra } = this.#account(book, key, now);
+    counter.settle(0, units, now, extra);
   }
 
   exchange(holder: number, asks: readonly LeaseAsk[]): LeaseGrant[] {
     const now = this.#clock.now();
     return asks.map((ask) => this.#serve(holder, ask, now));
+  }
+
+  /** What holders have of a key. */
+  holdingsOf(rule: string, key: string): readonly Holding[] {
+    return this.#books.get(rule)?.accounts.get(key)?.holdings ?? [];
   }
 
   gone(holder: number): void {
@@ -210,14 +216,7 @@ export class LocalAuthority implements Authority {
   #serve(holder: number, ask: LeaseAsk, now: number): LeaseGrant {
     const book = this.#books.get(ask.rule);
     // A worker that is ahead of us, or behind, by a configuration: nothing is granted that nobody counts.
-    if (book === undefined)
-      return {
-        granted: ask.granted,
-        retryAfterMs: UNKNOWN_RULE_MS,
-        ttlMs: Number.POSITIVE_INFINITY,
-        free: 0,
-        resetMs: 0,
-      };
+    if (book === undefined) return { granted: ask.granted, ...UNKNOWN_RULE };
     if (this.#handed && book.rule.budget === undefined && !book.accounts.has(ask.key)) return lostGrant(ask);
     const account = this.#account(book, ask.key, now);
     const { counter, extra } = account;
@@ -229,7 +228,7 @@ export class LocalAuthority implements Authority {
     }
     const back = Math.max(0, Math.min(ask.back, holding.granted) - holding.back);
     const used = Math.max(0, ask.used - holding.used);
-    if (back > 0 || used > 0) counter.settle(back, used, now);
+    if (back > 0 || used > 0) counter.settle(back, used, now, extra);
     holding.back += back;
     holding.used += used;
     if (used > 0 && book.rule.budget !== undefined) {
@@ -290,7 +289,8 @@ export class LocalAuthority implements Authority {
     const { known } = book.rule;
     if (known || accounts.size <= this.#maxKeys / 2) sweep(book, now);
     else if (accounts.size >= this.#maxKeys && evict(book, now, this.#maxKeys, this.#random)) this.evicted++;
-    account = newAccount(newCounter(book, key, now), this.#extraOf(book.rule, key));
+    const extra = this.#extraOf(book.rule, key);
+    account = newAccount(newCounter(book, key, extra, now), extra);
     accounts.set(key, account);
     return account;
   }

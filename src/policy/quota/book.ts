@@ -58,12 +58,12 @@ export function noteEnd(account: Account, retryAfterMs: number, now: number): vo
 }
 
 /** What is counted of a key at first: nothing, or what was counted when it had to go. */
-export function newCounter({ counters, remains }: Book, key: string, now: number): Counter {
+export function newCounter({ counters, remains }: Book, key: string, extra: number, now: number): Counter {
   if (remains === undefined) return counters.make(now);
   const { units, at } = remains.of(key, counters.generation(now));
   if (units <= 0) return counters.make(now);
   const counter = counters.make(at);
-  counter.settle(0, units, at);
+  counter.settle(0, units, at, extra);
   return counter;
 }
 

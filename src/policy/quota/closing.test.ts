@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ManualClock } from '../../kernel/clock.ts';
 import { LocalAuthority } from './authority.ts';
-import { type Exhausted, Leases } from './leases.ts';
+import type { Exhausted } from './claim.ts';
+import { Leases } from './leases.ts';
 import type { Rule } from './rule.ts';
 
 const RULE: Rule = {

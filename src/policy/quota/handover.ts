@@ -21,7 +21,7 @@ export function handOver(books: Iterable<Book>, now: number): Counted[] {
       counter.hold(given, now);
       account.given = given;
       const units = Math.ceil(whole - counter.free(now)) - Math.floor(given) + Math.floor(free / 2);
-      all.push({ rule: rule.name, refill: JSON.stringify(rule.refill), key, units });
+      all.push({ rule: rule.name, refill: JSON.stringify(rule.refill), key, units, limit: whole + account.extra });
     }
   }
   return all;
@@ -42,10 +42,16 @@ export function takeBack(books: Iterable<Book>, served: boolean, now: number): v
  * requests come back when `holder` goes.
  */
 export function takeOver(book: Book, counted: Counted, holder: number, now: number, open: () => Account): void {
-  const { refill, units } = counted;
+  const { refill, units, limit = units } = counted;
   if (JSON.stringify(book.rule.refill) !== refill || !(units > 0)) return;
   const account = open();
-  account.counter.hold(units, now);
-  if (book.rule.refill.type === 'held') account.holdings.push({ holder, epoch: 0, granted: units, back: 0, used: 0 });
-  else account.counter.settle(units, units, now);
+  // Under a lower limit than before nothing more is owed than was.
+  const kept = Math.min(units, limit);
+  account.counter.hold(kept, now);
+  if (book.rule.refill.type === 'held') {
+    account.holdings.push({ holder, epoch: 0, granted: kept, back: 0, used: 0 });
+    return;
+  }
+  account.counter.settle(kept, kept, now);
+  if (units > kept) account.counter.settle(0, units - kept, now, account.extra);
 }

@@ -1,5 +1,6 @@
 /** What a worker has in hand of one limit for one key. */
 
+import { AnswerSize } from './answersize.ts';
 import { Eldest } from './eldest.ts';
 import type { Holding } from './holding.ts';
 import type { LeaseAsk } from './protocol.ts';
@@ -40,6 +41,8 @@ export class LeaseRule {
   readonly lump: number;
   /** What is free of it may be somewhere else for a while. */
   readonly calm: boolean;
+  /** What is expected of answers, where their bytes count. */
+  readonly answer: AnswerSize;
   readonly leases = new Map<string, Lease>();
   readonly eldest = new Eldest(this.leases);
 
@@ -54,6 +57,7 @@ export class LeaseRule {
     // Each byte in hand lets in a body of unknown length.
     this.change = calm && rule.unit !== 'bytes' ? Math.floor(rule.limit / CHANGE_PART) : 0;
     this.permits = rule.refill.type === 'held';
+    this.answer = new AnswerSize(rule.limit);
   }
 }
 
@@ -82,6 +86,8 @@ export class Lease {
   /** Units taken since the last sweep, and in the time before that. */
   taken = 0;
   takenBefore = 0;
+  /** Number of the last recall of it. */
+  recalled = 0;
   /** A question about it is on its way. */
   asking = false;
   /** Something has come up meanwhile that is to be told or asked next. */
@@ -99,6 +105,8 @@ export class Lease {
   expiresAt = Number.POSITIVE_INFINITY;
   /** When to ask for more time, if anything is in hand. */
   renewAt = Number.POSITIVE_INFINITY;
+  /** See `LeaseGrant`. */
+  missing: string | undefined = undefined;
   /** Which data the authority's last answer was from. */
   home = '';
   /** What others have of it in turn, where this process is an authority itself. */
@@ -159,7 +167,7 @@ export class Lease {
 
   /** What is to be said about it to the authority. */
   question(): LeaseAsk {
-    const { owner, key, epoch, granted, back, used, need, idle, waiters, free, home } = this;
+    const { owner, key, epoch, granted, back, used, need, idle, waiters, free, home, recalled } = this;
     let least = waiters[0]?.least ?? 0;
     for (const one of waiters) least = Math.min(least, one.least);
     // What is in hand already need not be asked for.
@@ -180,6 +188,7 @@ export class Lease {
       heardUsed,
       free,
       home,
+      recalled,
     };
   }
 
@@ -200,6 +209,19 @@ export class Lease {
     if (little && left >= rule.limit * SCARCE_SHARE) return CHANGE_MS;
     if (left < rule.limit * CALM_SHARE) return leaseMs;
     return idle <= lump ? calmMs : Math.min(calmMs, leaseMs * LUMP_LEASES);
+  }
+
+  /** Lets the waiting requests try again, in the order in which they came. */
+  wake(): void {
+    const { waiters } = this;
+    this.waiters = [];
+    this.need = 0;
+    for (const { waiter } of waiters) waiter.retry();
+  }
+
+  /** What is to be told. */
+  get sums(): { back: number; used: number } {
+    return { back: this.back, used: this.used };
   }
 
   /** Something is to be told. */

@@ -1,7 +1,8 @@
 /** A simulated node for tests: workers with leases, one authority, and a channel that delays, loses and dies. */
 import type { ManualClock } from '../../kernel/clock.ts';
+import type { Claim } from './claim.ts';
 import type { Lease, Waiter } from './lease.ts';
-import { type Claim, Leases } from './leases.ts';
+import { Leases } from './leases.ts';
 import type { Authority, LeaseAsk, LeaseGrant } from './protocol.ts';
 import type { Rule } from './rule.ts';
 

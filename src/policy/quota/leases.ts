@@ -3,31 +3,10 @@
  * missing the authority is asked, in one batch for all requests of a turn. What is not used goes back soon.
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
+import { type Claim, type Exhausted, refusalOf } from './claim.ts';
 import { Lease, LeaseRule, type Waiter } from './lease.ts';
-import type { LeaseAsk, LeaseGrant } from './protocol.ts';
+import type { LeaseAsk, LeaseGrant, RecallNote } from './protocol.ts';
 import { mostOf, type Rule, sameRefill } from './rule.ts';
-
-/** Units of one limit that a request needs. */
-export interface Claim {
-  lease: Lease;
-  units: number;
-  /** Less than `units`, where so few are of use too. */
-  least?: number;
-  /** The limit as the configuration of this request has it. */
-  rule: Rule;
-  /** The authority has been asked for it. */
-  asked?: boolean;
-}
-
-/** Who is in the way. */
-export interface Exhausted {
-  rule: Rule;
-  key: string;
-  /** Milliseconds; infinite when waiting is useless. */
-  retryAfterMs: number;
-  /** Nobody could be asked. */
-  lost: boolean;
-}
 
 /** Asks the authority; rejects when it cannot be reached. */
 export type AskAuthority = (asks: LeaseAsk[]) => Promise<readonly LeaseGrant[]>;
@@ -51,6 +30,7 @@ export class Leases {
   /** Leases that need a look: something in hand, or to be told. */
   #listed: Lease[] = [];
   #wanting: Lease[] = [];
+  #owed: { lease: Lease; back: number; used: number }[] = [];
   #timer: Timer | undefined;
   #epochs = 0;
 
@@ -127,9 +107,8 @@ export class Leases {
     lease.settle(taken, used);
     if (!lease.listed) this.#list(lease);
     const { permits, lump } = lease.owner;
-    // Others may be waiting for just that.
     if (permits || taken - used < lump || lease.plenty) return;
-    lease.giveBack();
+    lease.giveBack(); // Others may be waiting for just that.
     this.#want(lease);
   }
 
@@ -139,6 +118,16 @@ export class Leases {
     lease.granted += units;
     lease.flight += units;
     if (!lease.listed) this.#list(lease);
+  }
+
+  /** Others want for some of it: what lies idle here goes back at once. */
+  recall({ rule, key, number }: RecallNote): void {
+    const lease = this.#rules.get(rule)?.leases.get(key);
+    if (lease === undefined) return;
+    lease.recalled = number;
+    lease.giveBack();
+    if (!lease.listed) this.#list(lease);
+    this.#want(lease);
   }
 
   /** What is in hand of these rules is not used any more, unless it is granted anew. */
@@ -216,6 +205,7 @@ export class Leases {
           lease.usedTold = ask.used;
           lease.home = grant.home ?? '';
         }
+        lease.missing = grant.missing;
         lease.free = grant.free;
         lease.resetAt = now + grant.resetMs;
         lease.refused = ask.least;
@@ -223,7 +213,7 @@ export class Leases {
         lease.retryAt = now + grant.retryAfterMs;
       }
       if (!lease.listed && !lease.quiet) this.#list(lease);
-      wake(lease);
+      lease.wake();
       if (lease.wanted && grant !== undefined) this.#want(lease);
     }
   }
@@ -257,9 +247,19 @@ export class Leases {
     }
   }
 
-  /** Something is to be told to the authority. */
-  get untold(): boolean {
-    return this.#listed.some((lease) => lease.untold);
+  /**
+   * Whether the authority knows all that was to be told when this was last begun (`anew`); what it does not know is told at once. What
+   * comes up meanwhile does not count, or who is busy would never be done.
+   */
+  caughtUp(anew: boolean): boolean {
+    if (anew) {
+      this.#owed = this.#listed.filter(({ untold }) => untold).map((lease) => ({ lease, ...lease.sums }));
+      // It may have been granted by others than the authority.
+      for (const lease of this.#listed) if (lease.idle > 0 || lease.flight > 0) this.#want(lease);
+    }
+    this.#owed = this.#owed.filter(({ lease, back, used }) => lease.backTold < back || lease.usedTold < used);
+    for (const { lease } of this.#owed) if (!lease.asking) this.#want(lease);
+    return this.#owed.length === 0;
   }
 
   /** Leases of all rules. */
@@ -277,19 +277,4 @@ export class Leases {
       if (!found[1].quiet) eldest.renew(found);
     }
   }
-}
-
-/** Why there is no point in asking for so many units now. */
-function refusalOf({ lease, units, least, rule }: Claim, now: number): Exhausted | undefined {
-  const { key, emptyUntil, refused, retryAt, lost } = lease;
-  if (now >= emptyUntil || (least ?? units) - lease.idle < refused) return undefined;
-  return { rule, key, retryAfterMs: Math.max(1, retryAt - now), lost };
-}
-
-/** Lets the waiting requests try again, in the order in which they came. */
-function wake(lease: Lease): void {
-  const { waiters } = lease;
-  lease.waiters = [];
-  lease.need = 0;
-  for (const { waiter } of waiters) waiter.retry();
 }

@@ -3,11 +3,12 @@
  * that outlives this process. To the store it is a holder with leases (leases.ts), as workers are to it.
  */
 import type { Clock } from '../../kernel/clock.ts';
+import type { Claim, Exhausted } from './claim.ts';
 import { takeOut, type UsedOf, unsaidOf } from './closing.ts';
 import { UNKNOWN_WAIT } from './counter.ts';
 import type { Holding } from './holding.ts';
 import type { Lease, LeaseRule, Waiter } from './lease.ts';
-import { type AskAuthority, type Claim, type Exhausted, Leases } from './leases.ts';
+import { type AskAuthority, Leases } from './leases.ts';
 import type { Authority, LeaseAsk, LeaseGrant } from './protocol.ts';
 import type { Rule } from './rule.ts';
 import { Told } from './told.ts';
@@ -113,9 +114,9 @@ export class PooledAuthority implements Authority {
     return (this.#ended.get(`${rule}\n${key}`) ?? 0) > this.#clock.now();
   }
 
-  /** Something that workers have used is still to be told to the store. */
-  get untold(): boolean {
-    return this.#leases.untold;
+  /** Whether the store knows all that workers had told when this was last begun (`anew`). */
+  caughtUp(anew: boolean): boolean {
+    return this.#leases.caughtUp(anew);
   }
 
   /** The key of a rule that fits, among those that this node holds or has lately held something of. */
@@ -221,5 +222,6 @@ function grantOf(lease: Lease, holding: Holding, now: number, exhausted: Exhaust
     free: Math.max(0, lease.free + lease.idle),
     resetMs: Math.max(0, lease.resetAt - now),
     ...(exhausted?.lost ? { lost: true } : {}),
+    ...(exhausted?.missing === undefined ? {} : { missing: exhausted.missing }),
   };
 }

@@ -28,6 +28,15 @@ export interface LeaseAsk {
   free: number;
   /** `home` of the last answer; '' when there was none. */
   home: string;
+  /** The last recall of it that was heard; 0 or undefined: none. */
+  recalled?: number;
+}
+
+/** Somebody wants for a key of a rule: what lies idle of it is to come back, and be told with this number. */
+export interface RecallNote {
+  rule: string;
+  key: string;
+  number: number;
 }
 
 /** What it is told. */
@@ -45,6 +54,8 @@ export interface LeaseGrant {
   lost?: boolean;
   /** Granted by a node of its own share, while the store that counts could not be reached: that one has heard nothing. */
   own?: boolean;
+  /** Why less may be free than seems to be: `1 of 2 nodes`, whose part is held back. */
+  missing?: string;
   /** Which data the answer is from; another value says that a store has begun anew. */
   home?: string;
 }
@@ -74,4 +85,6 @@ export interface Counted {
   refill: string;
   key: string;
   units: number;
+  /** What the limit was there: the rest of the units is owed. */
+  limit?: number;
 }

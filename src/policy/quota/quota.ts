@@ -3,28 +3,32 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { Events } from '../../kernel/event.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
 import { type ActiveLimit, Admission, type Demand, type Flexible, type Report } from './admission.ts';
+import type { Exhausted } from './claim.ts';
 import { needsBody, rulesOf } from './compile.ts';
 import type { LimitConfig } from './config.ts';
 import { compileKey, sayKey } from './key.ts';
-import { type AskAuthority, type Exhausted, Leases } from './leases.ts';
+import { type AskAuthority, Leases } from './leases.ts';
+import type { RecallNote } from './protocol.ts';
 import { mostOf } from './rule.ts';
 
 export { type ActiveLimit, Admission, type Demand, type Flexible } from './admission.ts';
 export { LocalAuthority } from './authority.ts';
+export type { Exhausted } from './claim.ts';
 export type { UsedOf } from './closing.ts';
 export { allRules, budgetLimits, describeLimits, rulesOf } from './compile.ts';
 export { sayKey, usageOf } from './key.ts';
 export { KeyLimits } from './keylimits.ts';
-export type { AskAuthority, Exhausted } from './leases.ts';
+export type { AskAuthority } from './leases.ts';
 export { CalendarPeriod } from './period.ts';
 export { PooledAuthority } from './pool.ts';
-export { type Counted, type LeaseAsk, type LeaseGrant, lostGrant } from './protocol.ts';
+export { type Counted, type LeaseAsk, type LeaseGrant, lostGrant, type RecallNote } from './protocol.ts';
+export { Recall } from './recall.ts';
 export { refusalFor } from './refusal.ts';
-export type { Rule } from './rule.ts';
+export { isLong, type Rule } from './rule.ts';
 export { Inspector, storeTag } from './shared/inspect.ts';
-export { isLong, JournalStore } from './shared/journal.ts';
+export { JournalStore } from './shared/journal.ts';
 export type { Known } from './shared/lines.ts';
-export type { LedgerView, SharedStoreStatus } from './shared/parts.ts';
+export type { LedgerView, Roll, SharedStoreStatus } from './shared/parts.ts';
 export { LEASE_SCRIPT } from './shared/script.ts';
 export { SharedStore } from './shared/store.ts';
 export { Nearest, type Standing } from './standing.ts';
@@ -125,6 +129,11 @@ export class Quota {
   /** Keys that something is or was lately in hand of, of all limits. */
   get size(): number {
     return this.#leases.size;
+  }
+
+  /** Others want for what lies idle here. */
+  recall(notes: readonly RecallNote[]): void {
+    for (const note of notes) this.#leases.recall(note);
   }
 
   /** Whoever grants has gone for good: what is in hand of budgets is not spent any more, since its successor does not know of it. */

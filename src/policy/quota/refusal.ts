@@ -1,11 +1,11 @@
 /** What a caller is told who is over a limit. */
 import { GatehouseError } from '../../kernel/error.ts';
+import type { Exhausted } from './claim.ts';
 import { sayRule } from './compile.ts';
 import { UNKNOWN_WAIT } from './counter.ts';
-import type { Exhausted } from './leases.ts';
 
 /** The refusal of a request. A client that honours `x-should-retry` does not try again where waiting is useless. */
-export function refusalFor({ rule, retryAfterMs, lost }: Exhausted): GatehouseError {
+export function refusalFor({ rule, retryAfterMs, lost, missing }: Exhausted): GatehouseError {
   const what = sayRule(rule);
   if (rule.budget !== undefined && !lost) return spent(rule.name.replace(/^budget:/, ''), retryAfterMs);
   if (lost) {
@@ -18,7 +18,8 @@ export function refusalFor({ rule, retryAfterMs, lost }: Exhausted): GatehouseEr
   }
   const wait = Math.ceil(retryAfterMs);
   const worth = wait <= WORTH_WAITING;
-  const message = `the limit of ${what} is reached (${rule.name})`;
+  const withheld = missing === undefined ? '' : `; of it the part of nodes that are missing (${missing}) is held back`;
+  const message = `the limit of ${what} is reached (${rule.name})${withheld}`;
   return new GatehouseError('rate_limited', message, {
     rule: rule.name,
     retryAfterMs: wait,

@@ -67,8 +67,18 @@ export function leaseMs({ refill }: Rule): number {
 const CALM = 10;
 const CALM_MOST = 10_000;
 
+/** A window is long from here on (milliseconds). */
+const LONG_MS = 3_600_000;
+
+/** Whether a limit has to outlive a restart. Buckets refill from nothing: what they forget is their burst, at most. */
+export function isLong({ refill }: Rule): boolean {
+  return refill.type === 'calendar' || (refill.type === 'sliding' && refill.windowMs >= LONG_MS);
+}
+
 /** The same while most of the limit is free, in milliseconds. */
 export function calmMs(rule: Rule): number {
+  // What a worker has in hand when it dies counts as used until the window ends.
+  if (isLong(rule)) return leaseMs(rule);
   return Math.min(CALM_MOST, leaseMs(rule) * CALM);
 }
 

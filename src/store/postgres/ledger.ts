@@ -1,7 +1,16 @@
 /** The ledger in PostgreSQL: single entries, and sums by day that are kept along in the same statement. */
 import { checkDays, checkEntries, checkLimit, checkTexts } from '../check.ts';
 import { type EntryQuery, type Ledger, type LedgerEntry, type SumQuery, USAGE_COUNTS, USAGE_KEYS } from '../ledger.ts';
-import { chargeKey, chargesOf, ENTRY_COLUMNS, entryCells, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
+import {
+  chargedKey,
+  chargeKey,
+  chargesOf,
+  ENTRY_COLUMNS,
+  entryCells,
+  readEntry,
+  readSum,
+  sumGroups,
+} from '../ledgerrow.ts';
 import type { Cell } from '../row.ts';
 import type { Connection } from './connection.ts';
 
@@ -84,6 +93,11 @@ export function postgresLedger(connection: Connection, schema: string): Ledger {
     async charged({ budget, key, fromHour }) {
       const sql = `SELECT coalesce(sum("cost"), 0)::float8 AS cost FROM ${s}.charges WHERE budget = $1 AND key = $2 AND hour >= $3`;
       return (await connection.query('summing the ledger', sql, [budget, chargeKey(key), fromHour]))[0]?.cost as number;
+    },
+    async chargedKeys({ budget, fromHour, limit }) {
+      const sql = `SELECT key FROM ${s}.charges WHERE budget = $1 AND hour >= $2 GROUP BY key ORDER BY sum("cost") DESC, key LIMIT $3`;
+      const rows = await connection.query('summing the ledger', sql, [budget, fromHour, checkLimit(limit, 1)]);
+      return rows.map(({ key }) => chargedKey(key as string));
     },
     async *entries(query = {}) {
       const size = checkLimit(query.pageSize, 1000);

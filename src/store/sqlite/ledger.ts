@@ -9,7 +9,7 @@ import {
   USAGE_COUNTS,
   USAGE_KEYS,
 } from '../ledger.ts';
-import { chargeKey, ENTRY_COLUMNS, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
+import { chargedKey, chargeKey, ENTRY_COLUMNS, readEntry, readSum, sumGroups } from '../ledgerrow.ts';
 import type { Cell } from '../row.ts';
 import { nextTurn } from '../turn.ts';
 import { append } from './append.ts';
@@ -49,6 +49,15 @@ export function sqliteLedger(access: LedgerAccess): Ledger {
       access.read('summing the ledger', (database) => {
         const sql = 'SELECT CAST(TOTAL(cost) AS REAL) AS cost FROM charges WHERE budget = ? AND key = ? AND hour >= ?';
         return database.prepare(sql).all(budget, chargeKey(key), fromHour)[0]?.cost as number;
+      }),
+    chargedKeys: async ({ budget, fromHour, limit }) =>
+      access.read('summing the ledger', (database) => {
+        const sql =
+          'SELECT key FROM charges WHERE budget = ? AND hour >= ? GROUP BY key ORDER BY TOTAL(cost) DESC, key LIMIT ?';
+        return database
+          .prepare(sql)
+          .all(budget, fromHour, checkLimit(limit, 1))
+          .map(({ key }) => chargedKey(key as string));
       }),
     async *entries(query = {}) {
       const size = Math.min(checkLimit(query.pageSize, SLICE_ROWS), SLICE_ROWS);

@@ -141,6 +141,16 @@ test('who is less important is refused by what the more important leave, and onl
   assert.equal(fail('soon')[0], undefined);
 });
 
+test('a place that is granted to one who has left is there for the next', async () => {
+  const { queue, authority } = makeQueue();
+  const order = { priority: 50, tenant: 't', weight: 1, cost: 1, patienceMs: 1000, waitedMs: 0, movable: false };
+  queue.enter(order, () => assert.fail('it has left')).cancel();
+  await turn();
+  await turn();
+  assert.equal(authority.standings()[0]?.endpoints[0]?.granted, 1);
+  assert.equal(queue.seats('e').room, true);
+});
+
 test('when nobody says where it stood, the refusal tells the longest wait', async () => {
   const { clock, enter, fail, called, silence } = makeQueue({ wait: '2s' });
   await enter('first');

@@ -141,7 +141,7 @@ export class UpstreamQueue implements TicketHost {
           this.#tellBusy();
         }
         // It may have left, or have got another place meanwhile.
-        this.freed();
+        if (!this.freed()) this.seats(answer.endpoint).spare = 0;
       },
       () => ticket.failed(),
     );

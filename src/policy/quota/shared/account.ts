@@ -4,6 +4,7 @@
  */
 
 import { aheadOf } from '../ahead.ts';
+import { DEBT_WINDOWS } from '../counter.ts';
 import { beginMoney, type Crowd, keepLapsed, lapsedOf, reckon, restore, turnMoney, withheld } from './money.ts';
 import type { NodeHolding, StoreAccount, StoreAsk, StoreGrant } from './terms.ts';
 
@@ -31,17 +32,33 @@ export function carryOn(
   if (windowMs > 0) account.s.push(Math.floor(at / (windowMs / SLOTS)), units);
 }
 
-function settle(account: StoreAccount, ask: StoreAsk, back: number, used: number, at: number): void {
+/** As of a counter: `back` units are held no more, and `used` have been used. */
+export function settle(account: StoreAccount, ask: StoreAsk, back: number, used: number, at: number): void {
   account.h -= back;
   if (ask.type === 'b') account.l = Math.min(ask.burst - account.h, account.l + back - used);
   else if (ask.type === 'c') account.u += used;
-  else if (ask.type === 's' && used > 0) {
-    account.u += used;
-    const slot = Math.floor(at / (ask.windowMs / SLOTS));
-    const last = account.s.length - 2;
-    if (last >= 0 && (account.s[last] as number) >= slot) account.s[last + 1] = (account.s[last + 1] as number) + used;
-    else account.s.push(slot, used);
-  }
+  else if (ask.type !== 's') return;
+  else if (used > back || account.d !== undefined) overdraw(account, ask, used, used - back, at);
+  else if (used > 0) count(account, ask, used, at);
+}
+
+function count(account: StoreAccount, ask: StoreAsk, units: number, at: number): void {
+  account.u += units;
+  const slot = Math.floor(at / (ask.windowMs / SLOTS));
+  const last = account.s.length - 2;
+  if (last >= 0 && (account.s[last] as number) >= slot) account.s[last + 1] = (account.s[last + 1] as number) + units;
+  else account.s.push(slot, units);
+}
+
+/** The account is up to date. */
+function overdraw(account: StoreAccount, ask: StoreAsk, used: number, beyond: number, at: number): void {
+  const before = account.d ?? 0;
+  const room = ask.limit - account.h - account.u;
+  const owed = Math.max(0, Math.min(beyond, used + before - room));
+  const debt = Math.max(0, Math.min(before + owed, ask.limit * DEBT_WINDOWS));
+  const paid = Math.max(0, Math.min(debt, room - (used - owed)));
+  account.d = debt > paid ? debt - paid : undefined;
+  if (used - owed + paid > 0) count(account, ask, used - owed + paid, at);
 }
 
 function hold(account: StoreAccount, units: number): void {
@@ -66,11 +83,21 @@ export function bringUp(account: StoreAccount, ask: StoreAsk, now: number): void
     const slots = account.s;
     let gone = 0;
     while (gone < slots.length && endOf(slots[gone] as number, ask.windowMs) <= now) {
-      account.u -= slots[gone + 1] as number;
+      const units = slots[gone + 1] as number;
+      account.u -= units;
+      if (account.d !== undefined) {
+        const paid = Math.min(units, account.d);
+        account.d = account.d > paid ? account.d - paid : undefined;
+        account.u += paid;
+        slots.push((slots[gone] as number) + SLOTS + 1, paid);
+      }
       gone += 2;
     }
     if (gone > 0) slots.splice(0, gone);
-    if (slots.length === 0) account.u = 0;
+    if (slots.length === 0) {
+      account.u = 0;
+      if (account.h <= 0) account.d = undefined;
+    }
   }
 }
 
@@ -78,23 +105,29 @@ export function bringUp(account: StoreAccount, ask: StoreAsk, now: number): void
 export function freeOf(account: StoreAccount, ask: StoreAsk): number {
   if (ask.type === 'b') return account.l;
   if (ask.type === 'h') return ask.limit - account.h;
-  return ask.limit - account.h - account.u;
+  return ask.limit - account.h - account.u - (account.d ?? 0);
 }
 
 function retryAfter(account: StoreAccount, ask: StoreAsk, units: number, now: number): number {
   if (units > (ask.type === 'b' ? ask.burst : ask.limit)) return Number.POSITIVE_INFINITY;
-  let free = freeOf(account, ask);
+  const free = freeOf(account, ask);
   if (free >= units) return UNKNOWN_WAIT;
   if (ask.type === 'c') return free + account.h + lapsedOf(account) >= units ? UNKNOWN_WAIT : Math.max(1, ask.left);
   if (ask.type === 'b') {
     if (units > ask.burst - account.h) return UNKNOWN_WAIT;
     return Math.max(1, Math.ceil(((units - free) * ask.windowMs) / ask.limit));
   }
-  if (ask.type === 's') {
-    for (let i = 0; i < account.s.length; i += 2) {
-      free += account.s[i + 1] as number;
-      if (free >= units) return Math.max(1, endOf(account.s[i] as number, ask.windowMs) - now);
-    }
+  return ask.type === 's' ? until(account, ask, units - free, now) : UNKNOWN_WAIT;
+}
+
+/** Milliseconds until so many of the units that are counted are no more. */
+function until({ u, d = 0, s }: StoreAccount, { windowMs }: StoreAsk, units: number, now: number): number {
+  const rounds = d > 0 && u > 0 ? Math.ceil(units / u) - 1 : 0;
+  if (rounds > 0 && units > u + d) return UNKNOWN_WAIT;
+  let gone = rounds * u;
+  for (let i = 0; i < s.length; i += 2) {
+    gone += s[i + 1] as number;
+    if (gone >= units) return Math.max(1, endOf((s[i] as number) + rounds * (SLOTS + 1), windowMs) - now);
   }
   return UNKNOWN_WAIT;
 }
@@ -105,6 +138,7 @@ export function resetOf(account: StoreAccount, ask: StoreAsk, now: number): numb
   if (ask.type === 'b') return ((ask.burst - account.l) * ask.windowMs) / ask.limit;
   if (ask.type === 'h') return 0;
   if (account.h > 0) return ask.windowMs;
+  if (account.d !== undefined) return until(account, ask, account.u + account.d, now);
   const last = account.s.length - 2;
   return last < 0 ? 0 : Math.max(0, endOf(account.s[last] as number, ask.windowMs) - now);
 }
@@ -185,7 +219,7 @@ export function serveLease(
 /** How long the account has to be kept when nobody asks, in milliseconds. */
 export function keepMs(account: StoreAccount, ask: StoreAsk, ttlMs: number): number {
   let keep = 0;
-  if (ask.type === 's') keep = ask.windowMs + ask.windowMs / SLOTS;
+  if (ask.type === 's') keep = (ask.windowMs + ask.windowMs / SLOTS) * (account.d === undefined ? 1 : DEBT_WINDOWS + 2);
   else if (ask.type === 'c') keep = ask.left;
   else if (ask.type === 'b') keep = ((ask.burst - account.l) * ask.windowMs) / ask.limit;
   return Math.ceil(keep) + ttlMs + (account.u > 0 || account.h > 0 ? SPARE_MS : 0);

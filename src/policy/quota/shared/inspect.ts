@@ -77,7 +77,7 @@ for _, key in ipairs(page[2]) do
     local s = {}
     for i, x in ipairs(a.s) do s[i] = num(x) end
     out[#out + 1] = key
-    out[#out + 1] = num(a.h) .. ' ' .. num(a.u) .. ' ' .. num(a.l) .. ' ' .. num(a.a) .. ' ' .. num(a.p)
+    out[#out + 1] = num(a.h) .. ' ' .. num(a.u) .. ' ' .. num(a.l) .. ' ' .. num(a.a) .. ' ' .. num(a.p) .. ' ' .. num(a.d or 0)
     out[#out + 1] = table.concat(s, ' ')
   end
 end
@@ -98,6 +98,7 @@ if a.x then
 end
 a.u = 0
 a.s = {}
+a.d = nil
 a.l = tonumber(ARGV[1]) - a.h
 local left = redis.call('PTTL', KEYS[2])
 redis.call('SET', KEYS[2], cmsgpack.pack(a), 'PX', string.format('%.0f', math.max(left, 1)))
@@ -182,8 +183,8 @@ export class Inspector {
 }
 
 function accountOf(numbers: string, slots: string, now: number): StoreAccount {
-  const [h = 0, u = 0, l = 0, a = now, p = 0] = numbers.split(' ').map(Number);
-  return { h, u, l, a, p, s: slots === '' ? [] : slots.split(' ').map(Number), n: {} };
+  const [h = 0, u = 0, l = 0, a = now, p = 0, d = 0] = numbers.split(' ').map(Number);
+  return { h, u, l, a, p, d: d > 0 ? d : undefined, s: slots === '' ? [] : slots.split(' ').map(Number), n: {} };
 }
 
 /** A text as Redis' patterns have it, word for word. */

@@ -16,14 +16,12 @@ import { type LeaseAsk, type LeaseGrant, lostGrant } from '../protocol.ts';
 import { Remains } from '../remains.ts';
 import type { Rule } from '../rule.ts';
 import { Nearest, type Standing } from '../standing.ts';
-import { carryOn, keepMs, newAccount, serveLease } from './account.ts';
+import { carryOn, keepMs, newAccount, serveLease, settle } from './account.ts';
 import { accountPrefix, nothingAsked, released, type StoredRule, standingIn, storedRules } from './inspect.ts';
 import { type Line, readLines } from './journalfile.ts';
 import { storeAsk } from './lines.ts';
 import type { StoreAccount, StoreAsk } from './terms.ts';
 
-/** A window is worth writing down from this length on (milliseconds). */
-const LONG_MS = 3_600_000;
 /** Lines beyond what is needed, before the file is written anew. */
 const WASTE = 10_000;
 /** How often the disk is told to keep what was written (milliseconds). */
@@ -43,11 +41,6 @@ interface Kept {
   until: number;
   /** No stranger can make such keys. */
   known: boolean;
-}
-
-/** Whether a limit has to outlive a restart. Buckets refill from nothing: what they forget is their burst, at most. */
-export function isLong({ refill }: Rule): boolean {
-  return refill.type === 'calendar' || (refill.type === 'sliding' && refill.windowMs >= LONG_MS);
 }
 
 /** See the file's head. */
@@ -210,7 +203,7 @@ export class JournalStore {
   #begin({ rule, period }: StoredRule, prefix: string, key: string, question: StoreAsk, now: number): StoreAccount {
     const account = newAccount(question, now);
     const { units, at } = this.#remains.get(prefix)?.of(key, generationOf(rule, period, now)) ?? { units: 0, at: 0 };
-    if (units > 0) carryOn(account, question, units, at);
+    if (units > 0) settle(account, question, 0, units, at);
     return account;
   }
 
@@ -230,7 +223,7 @@ export class JournalStore {
       const prefix = accountPrefix(of.rule);
       const remains = this.#remains.get(prefix) ?? new Remains(() => this.#clock.random());
       this.#remains.set(prefix, remains);
-      remains.keep(key, account.u, now, generationOf(of.rule, of.period, now));
+      remains.keep(key, account.u + (account.d ?? 0), now, generationOf(of.rule, of.period, now));
       return;
     }
   }

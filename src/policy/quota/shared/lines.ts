@@ -19,6 +19,16 @@ export interface Known {
 /** Of what is no budget the ledger says nothing. */
 const NO_BUDGET = { known: -1, past: 0, forgiven: 0, age: -1 };
 
+/** The same as it is said to the store. */
+export type Money = Pick<StoreAsk, 'known' | 'past' | 'forgiven' | 'age'>;
+
+/** What was read of a key, or was not, at `now` (monotonic milliseconds). */
+export function moneyOf(known: Known | undefined, now: number): Money {
+  if (known === undefined) return { known: 0, past: 0, forgiven: 0, age: -1 };
+  const { readAt, ...said } = known;
+  return { ...said, age: Math.ceil(now - readAt) };
+}
+
 /**
  * A worker's or node's question with what the store needs to know of the rule. `again`: see `StoreAsk`. `limit`: of this key, where
  * it is not the rule's; the burst of a bucket is as much larger. `money`: of a budget.
@@ -29,7 +39,7 @@ export function storeAsk(
   period: CalendarPeriod | undefined,
   again: number,
   limit = rule.limit,
-  money: Pick<StoreAsk, 'known' | 'past' | 'forgiven' | 'age'> = NO_BUDGET,
+  money: Money = NO_BUDGET,
 ): StoreAsk {
   const { refill } = rule;
   const { epoch, granted, back, used, heardBack, heardUsed, need, least, wish } = ask;

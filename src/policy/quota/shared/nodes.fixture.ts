@@ -87,7 +87,7 @@ export class SimulatedNode {
       nodes: () => 0,
       notice: () => {},
       keyLimits: new KeyLimits(),
-      told: () => !this.pool.untold,
+      caughtUp: (anew) => this.pool.caughtUp(anew),
       ledger: () => ledger,
       run: (keys, args) => store.run(() => this.cut || !this.alive, keys, args),
     });

@@ -2,6 +2,7 @@
 import type { Clock } from '../../../kernel/clock.ts';
 import type { NoticeEvent } from '../../../kernel/event.ts';
 import type { KeyLimits } from '../keylimits.ts';
+import type { LeaseAsk, LeaseGrant } from '../protocol.ts';
 import type { Known } from './lines.ts';
 
 /** Runs the script; rejects when the store does not answer in time. */
@@ -17,6 +18,18 @@ export interface LedgerView {
   lost(): void;
 }
 
+/** Names of nodes that are kept beyond their death. */
+export interface Roll {
+  /** This node counts as present from now on. */
+  enter(node: string): void;
+  /** It has left; or it spends what it could not tell before its death, and must be missed then. */
+  leave(): void;
+  /** Names of nodes that have died and will not spend any more. */
+  dead(): readonly string[];
+  /** The others know. */
+  buried(node: string): void;
+}
+
 /** What a `SharedStore` is made of. */
 export interface SharedStoreParts {
   clock: Clock;
@@ -28,17 +41,21 @@ export interface SharedStoreParts {
   /** Nodes that there are at least. 0: as many as have been seen. */
   nodes(): number;
   notice(notice: NoticeEvent): void;
-  /** Whether all that was used has been told. */
-  told(): boolean;
+  /** Whether all has been told that was used when this was last begun (`anew`); what has not is told at once. */
+  caughtUp(anew: boolean): boolean;
   /** Keys that have other limits. */
   keyLimits: KeyLimits;
   ledger(): LedgerView;
+  /** Undefined: nothing is kept. */
+  roll?: Roll;
 }
 
 /** How it goes, for metrics. */
 export interface SharedStoreStatus {
   up: boolean;
   nodes: number;
+  /** Those of them that have not been heard of lately. */
+  missing: number;
   asks: number;
   failures: number;
   /** Milliseconds that answers have taken together, and how many there were. */
@@ -46,4 +63,24 @@ export interface SharedStoreStatus {
   answers: number;
   /** Grants of this node's part, while the store was gone. */
   own: number;
+}
+
+/** Before the first answer. */
+export const NOTHING_YET: Readonly<SharedStoreStatus> = {
+  up: false,
+  nodes: 0,
+  missing: 0,
+  asks: 0,
+  failures: 0,
+  waitedMs: 0,
+  answers: 0,
+  own: 0,
+};
+
+/** A question on its way. */
+export interface Waiting {
+  ask: LeaseAsk;
+  /** The ledger has been read for it. */
+  read?: boolean;
+  done(grant: LeaseGrant): void;
 }

@@ -1,4 +1,6 @@
 /** The shared store's part in Lua, for Redis 5 and later and Valkey: account.ts line for line, with the clock of the store. */
+import { DEBT_WINDOWS } from '../counter.ts';
+import { MONEY_SCRIPT } from './moneyscript.ts';
 
 /** Values of each question in ARGV. */
 export const ASK_FIELDS = 22;
@@ -15,7 +17,7 @@ export const HEAD_FIELDS = 9;
  * asks, is held back by as much. All keys bear the same hash tag, so in a cluster they lie together.
  */
 export const LEASE_SCRIPT = `
-local SLOTS, UNKNOWN, SPARE, FRESH, WRITTEN = 64, 1000, 60000, 2000, 10000
+local SLOTS, UNKNOWN, SPARE, FRESH, WRITTEN, DEBTS = 64, 1000, 60000, 2000, 10000, ${DEBT_WINDOWS}
 local num = function(x) return string.format('%.17g', x) end
 local node, seen, boot0, elapsed = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local ttl, missAfter, forgetAfter, what = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[9]
@@ -62,85 +64,29 @@ if what == 'beat' or what == 'look' then
 end
 local gone = all > 0 and missing / all or 0
 
-local function misses(name)
-  local beat = redis.call('ZSCORE', KEYS[2], name)
-  return beat and tonumber(beat) < now - missAfter
+${MONEY_SCRIPT}
+local function count(account, ask, units, at)
+  account.u = account.u + units
+  local slot, s = math.floor(at / (ask.windowMs / SLOTS)), account.s
+  local n = #s
+  if n > 0 and s[n - 1] >= slot then s[n] = s[n] + units
+  else s[n + 1] = slot s[n + 2] = units end
 end
-local function beginMoney(account, ask)
-  if ask.known < 0 then return end
-  account.u = math.max(0, ask.known - ask.forgiven)
-  account.f, account.x = ask.forgiven, {}
-  account.y, account.z, account.w, account.g = 0, 0, 0, 0
+local function overdraw(account, ask, used, beyond, at)
+  local before, room = account.d or 0, ask.limit - account.h - account.u
+  local owed = math.max(0, math.min(beyond, used + before - room))
+  local debt = math.max(0, math.min(before + owed, ask.limit * DEBTS))
+  local paid = math.max(0, math.min(debt, room - (used - owed)))
+  account.d = debt > paid and debt - paid or nil
+  if used - owed + paid > 0 then count(account, ask, used - owed + paid, at) end
 end
-local function turnMoney(account)
-  if not account.x then return end
-  account.x = {}
-  account.f, account.y, account.z, account.w, account.g = 0, 0, 0, 0, 0
-end
-local function lapsedOf(account)
-  local units = 0
-  for _, one in ipairs(account.x or {}) do units = units + one[3] - one[4] end
-  return units
-end
-local function keepLapsed(account, name, holding)
-  if not account.x or holding[2] == holding[3] then return end
-  account.x[#account.x + 1] = {name, holding[1], holding[2], holding[3], holding[4]}
-  account.y = 0
-end
-local function restore(account, epoch)
-  for i, one in ipairs(account.x or {}) do
-    if one[1] == node and one[2] == epoch then
-      table.remove(account.x, i)
-      account.u = account.u - (one[3] - one[4])
-      account.h = account.h + (one[3] - one[4])
-      account.l = account.l - (one[3] - one[4])
-      return {epoch, one[3], one[4], one[5], 0}
-    end
-  end
-end
-local function reckon(account, ask)
-  local x = account.x
-  if not x or ask.period ~= account.p then return end
-  account.f = math.max(account.f, ask.forgiven)
-  if missing == 0 then account.u = math.max(account.u, ask.past - account.f - account.h) end
-  if #x == 0 then return end
-  local stay, over = {}, 0
-  for _, one in ipairs(x) do
-    if misses(one[1]) then stay[#stay + 1] = one else over = over + one[3] - one[4] end
-  end
-  if #stay == #x then return end
-  if account.y == 0 then
-    account.y = now
-    account.z = account.u - lapsedOf(account)
-  elseif ask.age >= 0 and now - ask.age >= account.y + WRITTEN then
-    account.u = account.u - math.max(0, over - math.max(0, ask.known - account.f - account.z))
-    account.x = stay
-    account.y = 0
-  end
-end
-local function withheld(account, ask)
-  if not ask.share then return 0 end
-  if not account.g then return ask.limit * gone end
-  if gone ~= account.g and ask.age >= 0 and ask.period == account.p then
-    local left = math.max(0, ask.limit - math.max(0, ask.known - account.f))
-    if gone > account.g then account.w = account.w + math.floor(left * (gone - account.g))
-    else account.w = math.floor((account.w * gone) / account.g) end
-    account.g = gone
-  end
-  return account.w
-end
-
 local function settle(account, ask, back, used, at)
   account.h = account.h - back
   if ask.type == 'b' then account.l = math.min(ask.burst - account.h, account.l + back - used)
   elseif ask.type == 'c' then account.u = account.u + used
-  elseif ask.type == 's' and used > 0 then
-    account.u = account.u + used
-    local slot, s = math.floor(at / (ask.windowMs / SLOTS)), account.s
-    local n = #s
-    if n > 0 and s[n - 1] >= slot then s[n] = s[n] + used
-    else s[n + 1] = slot s[n + 2] = used end
-  end
+  elseif ask.type ~= 's' then return
+  elseif used > back or account.d then overdraw(account, ask, used, used - back, at)
+  elseif used > 0 then count(account, ask, used, at) end
 end
 local function hold(account, units)
   account.h = account.h + units
@@ -156,7 +102,15 @@ local function bringUp(account, ask)
   elseif ask.type == 's' then
     local s, first = account.s, 1
     while first < #s and endOf(s[first], ask.windowMs) <= now do
-      account.u = account.u - s[first + 1]
+      local units = s[first + 1]
+      account.u = account.u - units
+      if account.d then
+        local paid = math.min(units, account.d)
+        account.d = account.d > paid and account.d - paid or nil
+        account.u = account.u + paid
+        s[#s + 1] = s[first] + SLOTS + 1
+        s[#s + 1] = paid
+      end
       first = first + 2
     end
     if first > 1 then
@@ -164,13 +118,27 @@ local function bringUp(account, ask)
       for i = first, #s do rest[#rest + 1] = s[i] end
       account.s = rest
     end
-    if #account.s == 0 then account.u = 0 end
+    if #account.s == 0 then
+      account.u = 0
+      if account.h <= 0 then account.d = nil end
+    end
   end
 end
 local function freeOf(account, ask)
   if ask.type == 'b' then return account.l end
   if ask.type == 'h' then return ask.limit - account.h end
-  return ask.limit - account.h - account.u
+  return ask.limit - account.h - account.u - (account.d or 0)
+end
+local function untilGone(account, ask, units)
+  local u, d, s = account.u, account.d or 0, account.s
+  local rounds = d > 0 and u > 0 and math.ceil(units / u) - 1 or 0
+  if rounds > 0 and units > u + d then return UNKNOWN end
+  local gone = rounds * u
+  for i = 1, #s, 2 do
+    gone = gone + s[i + 1]
+    if gone >= units then return math.max(1, endOf(s[i] + rounds * (SLOTS + 1), ask.windowMs) - now) end
+  end
+  return UNKNOWN
 end
 local function retryAfter(account, ask, units)
   if units > (ask.type == 'b' and ask.burst or ask.limit) then return math.huge end
@@ -181,19 +149,14 @@ local function retryAfter(account, ask, units)
     if units > ask.burst - account.h then return UNKNOWN end
     return math.max(1, math.ceil(((units - free) * ask.windowMs) / ask.limit))
   end
-  if ask.type == 's' then
-    for i = 1, #account.s, 2 do
-      free = free + account.s[i + 1]
-      if free >= units then return math.max(1, endOf(account.s[i], ask.windowMs) - now) end
-    end
-  end
-  return UNKNOWN
+  return ask.type == 's' and untilGone(account, ask, units - free) or UNKNOWN
 end
 local function resetOf(account, ask)
   if ask.type == 'c' then return ask.left end
   if ask.type == 'b' then return ((ask.burst - account.l) * ask.windowMs) / ask.limit end
   if ask.type == 'h' then return 0 end
   if account.h > 0 then return ask.windowMs end
+  if account.d then return untilGone(account, ask, account.u + account.d) end
   local n = #account.s
   return n == 0 and 0 or math.max(0, endOf(account.s[n - 1], ask.windowMs) - now)
 end
@@ -256,7 +219,7 @@ local function serve(account, ask)
 end
 local function keepMs(account, ask)
   local keep = 0
-  if ask.type == 's' then keep = ask.windowMs + ask.windowMs / SLOTS
+  if ask.type == 's' then keep = (ask.windowMs + ask.windowMs / SLOTS) * (account.d and DEBTS + 2 or 1)
   elseif ask.type == 'c' then keep = ask.left
   elseif ask.type == 'b' then keep = ((ask.burst - account.l) * ask.windowMs) / ask.limit end
   return math.ceil(keep) + ttl + ((account.u > 0 or account.h > 0) and SPARE or 0)

@@ -8,8 +8,9 @@ import { type LeaseAsk, type LeaseGrant, lostGrant } from '../protocol.ts';
 import type { Rule } from '../rule.ts';
 import { Alone } from './alone.ts';
 import { accountPrefix, type StoredRule, storedRules, storeTag } from './inspect.ts';
-import { askFields, readGrant, storeAsk } from './lines.ts';
-import type { SharedStoreParts, SharedStoreStatus } from './parts.ts';
+import { askFields, type Money, moneyOf, readGrant, storeAsk } from './lines.ts';
+import { NOTHING_YET, type SharedStoreParts, type SharedStoreStatus, type Waiting } from './parts.ts';
+import { Said, withheldOf } from './said.ts';
 import { Spent } from './spent.ts';
 
 /** How long a node may use what it has leased, without hearing from the store (milliseconds). */
@@ -24,32 +25,27 @@ export const ALONE_MS = 3000;
 const BATCH = 64;
 /** Scripts on their way at once. What comes meanwhile goes together. */
 const FLYING = 2;
-
 /** Without the store a node goes by what it has read of the ledger no longer ago than this (milliseconds). */
 const RECENT_MS = 30_000;
-
-interface Waiting {
-  ask: LeaseAsk;
-  /** The ledger has been read for it. */
-  read?: boolean;
-  done(grant: LeaseGrant): void;
-}
 
 /** See the file's head. */
 export class SharedStore {
   readonly #parts: SharedStoreParts;
   readonly #own: Alone;
   #rules = new Map<string, StoredRule>();
-  readonly #status: SharedStoreStatus = { up: false, nodes: 0, asks: 0, failures: 0, waitedMs: 0, answers: 0, own: 0 };
+  readonly #status: SharedStoreStatus = { ...NOTHING_YET };
   readonly #timer: Timer;
   #queue: Waiting[] = [];
   #flying = 0;
-  #beating = false;
+  #beating: Promise<void> | undefined;
   /** Has told everything since it could last be reached, and counts as present. */
   #present = false;
+  /** It is being told. */
+  #telling = false;
   /** Time of the store and which data it has, in its last answer, and when that was asked for. */
   #seen = 0;
   #home = '';
+  readonly #said: Said;
   #askedAt: number;
   /** Names of the nodes last seen. */
   #names: string[] = [];
@@ -60,6 +56,7 @@ export class SharedStore {
   constructor(parts: SharedStoreParts) {
     this.#parts = parts;
     this.#own = new Alone(parts.clock);
+    this.#said = new Said(parts.notice);
     this.#askedAt = parts.clock.now();
     this.#timer = parts.clock.every(BEAT_MS, () => void this.#beat());
   }
@@ -100,21 +97,18 @@ export class SharedStore {
 
   /** One batch; answers in the same order. Never rejects. */
   ask(asks: readonly LeaseAsk[]): Promise<LeaseGrant[]> {
-    return Promise.all(
-      asks.map(
-        (ask) =>
-          new Promise<LeaseGrant>((done) => {
-            this.#push({ ask, done });
-          }),
-      ),
-    );
+    return Promise.all(asks.map((ask) => new Promise<LeaseGrant>((done) => this.#push({ ask, done }))));
   }
 
   /** Leaves: the others need not miss this node. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer.cancel();
-    if (this.#status.up) await this.#run('leave', [], []).catch(() => {});
+    if (!this.#status.up) return;
+    await this.#run('leave', [], []).then(
+      () => this.#parts.roll?.leave(),
+      () => {},
+    );
   }
 
   #push(one: Waiting): void {
@@ -166,13 +160,14 @@ export class SharedStore {
       // A second time where an answer was lost: that changes nothing.
       const lines = await this.#run('lease', keys, fields).catch(() => this.#run('lease', keys, fields));
       const grants = sent.map((_, i) => readGrant(lines[4 + i]));
+      const ttlMs = NODE_LEASE_MS;
       for (let i = 0; i < sent.length; i++) {
         const { used, unread, ...grant } = grants[i] as ReturnType<typeof readGrant>;
         const one = sent[i] as Waiting;
         const { rule, key } = one.ask;
         if (used !== undefined) this.#used.note(rule, key, used, this.#startOf(rule));
         if (unread === true) this.#read(one);
-        else one.done({ ...grant, ttlMs: NODE_LEASE_MS, home: this.#home });
+        else one.done({ ...grant, ...withheldOf(this.#status, this.#rules.get(rule)), ttlMs, home: this.#home });
       }
     } catch (error) {
       this.#lost(error);
@@ -181,13 +176,9 @@ export class SharedStore {
   }
 
   /** What the ledger says of a key of a budget; undefined: it is none. */
-  #money({ rule: name, key }: LeaseAsk): Parameters<typeof storeAsk>[5] {
-    const stored = this.#rules.get(name);
-    if (stored?.rule.budget === undefined) return undefined;
-    const known = this.#parts.ledger().known(name, key, this.#startOf(name));
-    if (known === undefined) return { known: 0, past: 0, forgiven: 0, age: -1 };
-    const { readAt, ...said } = known;
-    return { ...said, age: Math.ceil(this.#parts.clock.now() - readAt) };
+  #money({ rule: name, key }: LeaseAsk): Money | undefined {
+    if (this.#rules.get(name)?.rule.budget === undefined) return undefined;
+    return moneyOf(this.#parts.ledger().known(name, key, this.#startOf(name)), this.#parts.clock.now());
   }
 
   /** Asks again when the ledger has been read. */
@@ -212,36 +203,50 @@ export class SharedStore {
     }
     const { rule } = stored;
     const money = this.#money(ask);
-    if (money !== undefined && (money.age < 0 || money.age > RECENT_MS)) {
-      this.#read(one);
-      return;
-    }
+    if (money !== undefined && (money.age < 0 || money.age > RECENT_MS)) return void this.#read(one);
     const spent = money === undefined ? Number.NEGATIVE_INFINITY : Math.max(0, money.known - money.forgiven);
+    this.#parts.roll?.leave();
     const grant = this.#own.grant(ask, nodes, keyLimits.of(rule, ask.key) - spent);
     this.#status.own += grant.granted - ask.granted;
     done({ ...grant, ttlMs: NODE_LEASE_MS, own: true });
   }
 
-  async #beat(): Promise<void> {
-    if (this.#beating || this.#closed) return;
-    this.#beating = true;
+  #beat(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#beating ??= this.#tell().finally(() => {
+      this.#beating = undefined;
+    });
+    return this.#beating;
+  }
+
+  async #tell(): Promise<void> {
+    const { node, roll, caughtUp } = this.#parts;
     try {
       // Who has been away is present when it has told what it used meanwhile.
       const what = this.#present ? 'beat' : 'look';
       await this.#run(what, [], this.#names);
-      if (!this.#present && this.#parts.told()) {
+      if (!this.#present && caughtUp(!this.#telling)) {
         this.#present = true;
+        roll?.enter(node);
         await this.#run('beat', [], this.#names);
+      }
+      this.#telling = !this.#present;
+      for (const dead of roll?.dead() ?? []) {
+        await this.#run('leave', [], [], dead);
+        roll?.buried(dead);
       }
     } catch (error) {
       this.#lost(error);
-    } finally {
-      this.#beating = false;
     }
   }
 
-  async #run(what: 'beat' | 'lease' | 'leave' | 'look', keys: string[], fields: string[]): Promise<unknown[]> {
-    const { clock, node, run } = this.#parts;
+  async #run(
+    what: 'beat' | 'lease' | 'leave' | 'look',
+    keys: string[],
+    fields: string[],
+    node = this.#parts.node,
+  ): Promise<unknown[]> {
+    const { clock, run } = this.#parts;
     const sentAt = clock.now();
     const elapsed = this.#home === '' ? -1 : sentAt - this.#askedAt;
     const head = [node, this.#seen, this.#home, elapsed, NODE_LEASE_MS, MISSING_MS, FORGET_MS, clock.random(), what];
@@ -257,15 +262,15 @@ export class SharedStore {
     }
     const home = String(answer[1]);
     if (this.#home !== '' && home !== this.#home) {
-      this.#present = false;
+      this.#present = this.#telling = false;
       this.#parts.ledger().lost();
-      this.#parts.notice({
-        level: 'warn',
-        message: 'the store of shared limits has lost its data; it is told what this node knows',
-      });
+      this.#said.emptied();
     }
     this.#home = home;
     const all = Math.max(Number(answer[2]), this.#parts.nodes(), 1);
+    const missing = Number(answer[3]);
+    if (missing !== this.#status.missing) this.#said.missing(missing, all, FORGET_MS);
+    this.#status.missing = missing;
     if (all !== this.#status.nodes) {
       this.#status.nodes = all;
       this.#own.divide(all);
@@ -274,20 +279,17 @@ export class SharedStore {
     if (!this.#status.up) {
       this.#status.up = true;
       this.#own.end();
-      if (this.#status.failures > 0)
-        this.#parts.notice({ level: 'info', message: 'the store of shared limits is reached again' });
+      if (this.#status.failures > 0) this.#said.reached();
     }
     return answer;
   }
 
   #lost(error: unknown): void {
     this.#status.failures++;
-    this.#present = false;
+    this.#present = this.#telling = false;
     if (!this.#status.up && this.#status.failures > 1) return;
     this.#status.up = false;
-    const why = error instanceof Error ? error.message : String(error);
-    const message = `the store of shared limits cannot be reached: ${why}; each limit goes on as its onStoreLoss says`;
-    if (!this.#closed) this.#parts.notice({ level: 'warn', message });
+    if (!this.#closed) this.#said.lost(error);
   }
 
   get #tag(): string {

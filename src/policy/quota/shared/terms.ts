@@ -61,6 +61,8 @@ export interface StoreAccount {
   u: number;
   /** Slot and units by turns, oldest first. */
   s: number[];
+  /** Used beyond the limit, and in no slot yet. */
+  d?: number | undefined;
   /** Level of a bucket, and when it was brought up to date. */
   l: number;
   a: number;

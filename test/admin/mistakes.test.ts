@@ -1,0 +1,76 @@
+/** Commands about limits and usage that are typed wrongly, or ask for what is not there: none is taken for something else. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type TestContext, test } from 'node:test';
+import { startGateway } from '../gateway.ts';
+import { runCli } from '../program.ts';
+import { call, PRICES, startServer } from '../quota/money.fixture.ts';
+
+async function setUp(t: TestContext) {
+  const server = await startServer(t);
+  const gateway = await startGateway({
+    listeners: { public: { address: '127.0.0.1:0' } },
+    upstreams: { sim: { protocol: 'openai', endpoints: [{ url: server.url }] } },
+    models: { m: { versions: [{ name: 'v', upstream: 'sim' }] } },
+    routes: [{ name: 'ai', match: { path: '/v1/*' }, models: ['m'] }],
+    prices: PRICES,
+    limits: [{ name: 'slow', key: 'ip', requests: '100/min' }],
+    log: { access: 'off' },
+  });
+  t.after(() => gateway.stop());
+  assert.equal((await call(gateway, { tokens: 1, pace: 0 })).status, 200);
+  const run = async (...words: string[]) => {
+    const { child } = runCli([...words, '--admin', gateway.adminUrl]);
+    let out = '';
+    let err = '';
+    child.stdout?.on('data', (text) => (out += text));
+    child.stderr?.on('data', (text) => (err += text));
+    const [code] = await once(child, 'close');
+    return { code, out, err };
+  };
+  return { gateway, run };
+}
+
+test('a number of rows that is none is refused, by each list and by the API', async (t) => {
+  const { gateway, run } = await setUp(t);
+  for (const words of [['limits'], ['changes'], ['keys', 'list'], ['tenants', 'list']])
+    for (const count of ['-1', 'abc', '0', '1.5']) {
+      const { code, err } = await run(...words, '--limit', count);
+      assert.equal(code, 2, `${words} ${count}: ${err}`);
+      assert.match(err, new RegExp(`--limit ${count}: expected a whole number from 1 on`));
+    }
+  for (const path of ['limits', 'usage/entries'])
+    for (const count of ['-1', 'abc', '0', '10001']) {
+      const answer = await fetch(`${gateway.adminUrl}/api/v1/${path}?limit=${count}`);
+      assert.equal(answer.status, 422, `${path} ${count}`);
+      assert.match(await answer.text(), /limit: expected a whole number from 1 to 10000/);
+    }
+  assert.equal((await run('limits', '--limit', '1')).code, 0);
+});
+
+test('arguments that are missing or unknown end with 2, as the help says', async (t) => {
+  const { run } = await setUp(t);
+  for (const words of [
+    ['limits', 'raise'],
+    ['limits', 'raise', 'slow', '127.0.0.1', '--to', '5'],
+    ['limits', 'release', 'slow'],
+    ['limits', '--bogus'],
+    ['keys', 'nothing'],
+    ['keys', 'show'],
+    ['usage', '--entries', '--by', 'day'],
+  ])
+    assert.equal((await run(...words)).code, 2, words.join(' '));
+  const help = await run('limits', 'raise', '--help');
+  assert.equal(help.code, 0);
+});
+
+test('a limit of nothing is used up, and who raises one for a key that nobody knows is told so', async (t) => {
+  const { run } = await setUp(t);
+  const raised = await run('limits', 'raise', 'slow', '127.0.0.1', '--to', '0', '--for', '1h');
+  assert.equal(raised.code, 0, raised.err);
+  assert.equal(raised.err, '');
+  assert.match((await run('limits')).out, /slow +127\.0\.0\.1 +\d+ +0 +100 %/);
+  const unknown = await run('limits', 'raise', 'slow', '127.0.0.l', '--to', '5', '--for', '1h');
+  assert.equal(unknown.code, 0, unknown.err);
+  assert.match(unknown.err, /nothing has been counted for 127\.0\.0\.l so far/);
+});
