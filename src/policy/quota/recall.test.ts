@@ -61,6 +61,7 @@ test('a worker that dies takes little of a long window with it', async () => {
   }
   // What it has in hand for the next seconds; mostly less.
   assert.ok(lost >= 0 && lost <= 8 * 4 * 20, `${lost} beside ${passed}`);
+});
 
 /** Workers whose asks and recalls take up to `delayMost` ms; those in `deaf` hear no recall. */
 function recalling(clock: ManualClock, limited: Rule, delayMost: number, deaf: readonly number[] = []) {
