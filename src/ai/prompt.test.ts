@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { promptTokens } from './prompt.ts';
-import { TokenRatios } from './ratio.ts';
 
 const chat = (content: unknown) => Buffer.from(JSON.stringify({ model: 'm', messages: [{ role: 'user', content }] }));
 
@@ -52,24 +51,5 @@ describe('the estimate of a prompt', () => {
       fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => Number.isSafeInteger(promptTokens(Buffer.from(bytes)))),
     );
     fc.assert(fc.property(fc.json(), (text) => promptTokens(Buffer.from(text)) > 0));
-  });
-});
-
-describe('what is learnt about a model', () => {
-  it('rises at once and falls slowly', () => {
-    const ratios = new TokenRatios();
-    assert.equal(ratios.of('m'), 1.2);
-    ratios.learn('m', 100, 200);
-    assert.ok(ratios.of('m') > 2);
-    for (let i = 0; i < 500; i++) ratios.learn('m', 100, 50);
-    assert.ok(ratios.of('m') > 0.5 && ratios.of('m') < 0.6, String(ratios.of('m')));
-    assert.equal(ratios.of('other'), 1.2);
-  });
-
-  it('is bounded in names and in size', () => {
-    const ratios = new TokenRatios();
-    for (let i = 0; i < 5000; i++) ratios.learn(`m${i}`, 100, 1e9);
-    assert.equal(ratios.of('m4999'), 1.2);
-    assert.equal(ratios.of('m1'), 8);
   });
 });

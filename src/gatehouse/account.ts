@@ -4,6 +4,7 @@ import type { Counted } from '../ai/count.ts';
 import type { Events, ForwardedEvent } from '../kernel/event.ts';
 import type { Exchange, Usage, UsageSource } from '../kernel/exchange.ts';
 import type { Admission } from '../policy/quota/quota.ts';
+import { callerOf } from './caller.ts';
 import { costOfPassage, type Priced } from './cost.ts';
 import type { Counting } from './counting.ts';
 import { usedBy } from './demand.ts';
@@ -43,7 +44,7 @@ function endCounted(request: Accounted, known: Known, counted: Counted): void {
   const { usage, all } = withCount(request, known, counted);
   const { meter, exchange, worker } = request;
   if (meter !== undefined && counted.inputTokens !== undefined)
-    worker.ratios.learn(exchange.model, meter.estimate, counted.inputTokens);
+    worker.ratios.learn(exchange.model, callerOf(exchange), exchange.startedAt, meter.estimate, counted.inputTokens);
   end(request, known, usage, all ? 'counted' : 'estimated');
 }
 
@@ -55,7 +56,7 @@ function end(request: Accounted, known: Known, usage: Usage | undefined, source:
   exchange.usage = usage;
   exchange.usageSource = source;
   if (meter !== undefined && known.input && known.output && usage !== undefined)
-    worker.ratios.learn(exchange.model, meter.estimate, usage.inputTokens);
+    worker.ratios.learn(exchange.model, callerOf(exchange), exchange.startedAt, meter.estimate, usage.inputTokens);
   if (price !== undefined) exchange.cost = costOfPassage(request, exchange);
   if (admission !== undefined) {
     if (exchange.cost > 0) exchange.charges = admission.charges();

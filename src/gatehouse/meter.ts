@@ -12,6 +12,7 @@ import {
 } from '../ai/ai.ts';
 import type { Events, ForwardedEvent } from '../kernel/event.ts';
 import type { ActiveLimit, Admission, Demand } from '../policy/quota/quota.ts';
+import { callerOf } from './caller.ts';
 
 /** What is known of a request. */
 export interface Metered extends ForwardedEvent {
@@ -66,11 +67,32 @@ export class Meter implements TokenAllowance {
     const { operation, peek, body, exchange, worker } = request;
     const costs = operation !== undefined && body !== undefined && costsTokens(operation);
     this.estimate = costs ? promptTokens(body) : 0;
-    this.promptTokens = Math.ceil(this.estimate * worker.ratios.of(exchange.model));
+    const ratio = worker.ratios.of(exchange.model, callerOf(exchange), exchange.startedAt);
     const generates = costs && boundOf(operation) !== undefined;
     this.answers =
       !generates || peek === undefined || body === undefined ? 1 : answersOf(operation as Operation, peek, body);
+    this.promptTokens = this.#fitted(Math.ceil(this.estimate * ratio), generates, limits);
     if (generates) this.#reserve(operation, peek, exchange.stream, limits);
+  }
+
+  /**
+   * What fits into the limits where only what others have sent, or nothing, says that the prompt is larger: who would be refused
+   * for ever could not show that it is not.
+   */
+  #fitted(tokens: number, generates: boolean, limits: readonly ActiveLimit[]): number {
+    const { operation, peek, exchange, worker } = this.#request;
+    const bound = generates && peek !== undefined ? outputBound(operation, peek) : undefined;
+    let room = Number.POSITIVE_INFINITY;
+    for (const { rule, observe, most } of limits) {
+      if (observe || (rule.unit !== 'tokens' && rule.unit !== 'inputTokens')) continue;
+      const output = rule.unit === 'tokens' && generates ? Math.ceil(Math.max(1, bound ?? 1)) * this.answers : 0;
+      if (tokens + output <= most) continue;
+      // Some room for an answer, too.
+      room = Math.min(room, most - (bound === undefined && output > 0 ? LEAST_OUTPUT * this.answers : output));
+    }
+    if (room === Number.POSITIVE_INFINITY) return tokens;
+    const shown = worker.ratios.shown(exchange.model, callerOf(exchange), exchange.startedAt);
+    return Math.min(tokens, Math.max(room, Math.ceil(this.estimate * shown)));
   }
 
   #reserve(operation: Operation, peek: RequestPeek | undefined, stream: boolean, limits: readonly ActiveLimit[]): void {

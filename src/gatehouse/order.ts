@@ -3,6 +3,7 @@ import type { Operation, RequestPeek } from '../ai/ai.ts';
 import type { Exchange } from '../kernel/exchange.ts';
 import type { Order } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { callerOf } from './caller.ts';
 import type { Meter } from './meter.ts';
 
 /** What is known of it. */
@@ -40,10 +41,9 @@ export function orderOf(
   const { exchange, spillStep } = request;
   const { identity, priority } = exchange;
   const weights = upstream?.queue?.weights;
-  const caller = identity === undefined ? exchange.inbound.clientAddress : identity.tenant || identity.principal;
   return {
     priority,
-    tenant: caller,
+    tenant: callerOf(exchange),
     weight: (identity === undefined ? undefined : weights?.[identity.plan]) ?? 1,
     cost: Math.max(1, Math.min(MOST_TOKENS, Math.ceil(tokensOf(request)))),
     patienceMs,

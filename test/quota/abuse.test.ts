@@ -227,3 +227,52 @@ test('a prompt that is dressed up as an image, or dense where few look, is reser
   const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: image }], max_tokens: 1 });
   assert.equal((await post(gateway, '/v1/chat/completions', body)).status, 200);
 });
+
+test('odd prompts of one tenant do not raise what is reserved for another', async (t) => {
+  const server = createServer((request, response) => {
+    let length = 0;
+    request.on('data', (piece) => {
+      length += piece.length;
+    });
+    request.on('end', () => {
+      // To this server some prompts are many times as long as they look.
+      const prompt = request.headers['x-odd'] === undefined ? 20 : length;
+      response.setHeader('content-type', 'application/json');
+      const usage = { prompt_tokens: prompt, completion_tokens: 1, total_tokens: prompt + 1 };
+      response.end(JSON.stringify({ object: 'x', choices: [], usage }));
+    });
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const key = (name: string) => ({ name, key: `${name}-key-0123456789abcdef`, tenant: name });
+  const gateway = await startGateway({
+    workers: 1,
+    listeners: { public: { address: '127.0.0.1:0' } },
+    access: { keys: [key('evil'), key('good')] },
+    upstreams: { up: { protocol: 'openai', endpoints: [{ url }] } },
+    routes: [
+      {
+        name: 'r',
+        upstream: 'up',
+        access: { anyOf: ['apiKey'] },
+        limits: [{ name: 'l', key: 'tenant', tokens: '10000/min' }],
+      },
+    ],
+  });
+  t.after(() => gateway.stop());
+  const ask = async (who: string, words: number, fields: Record<string, string> = {}) => {
+    const content = 'word '.repeat(words);
+    const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${who}-key-0123456789abcdef`, ...fields },
+      body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content }], max_tokens: 5 }),
+    });
+    return [answer.status, await answer.text()] as const;
+  };
+  for (let i = 0; i < 5; i++) await ask('evil', 100, { 'x-odd': '1' });
+  // 9,000 words fit; with what the other one's prompts were, or with what is added for a new model, they would not.
+  assert.deepEqual((await ask('good', 9000))[0], 200);
+  const [status, text] = await ask('evil', 9000);
+  assert.equal(status, 429, text);
+});
