@@ -7,7 +7,7 @@ import { Events } from '../kernel/event.ts';
 import { Exchange, type Inbound, LENGTH_NONE } from '../kernel/exchange.ts';
 import { type BodyFacts, type Denial, Permissions } from '../policy/authorize/authorize.ts';
 import { describeLimits } from '../policy/quota/quota.ts';
-import type { CompiledRoute } from '../route/route.ts';
+import { type CompiledRoute, plainPath } from '../route/route.ts';
 import type { Caller } from './caller.ts';
 import type { OwnAnswer } from './explain.ts';
 import type { DescribedRequest } from './request.ts';
@@ -77,7 +77,8 @@ export function explainAccess(
   }
   const events = new Events();
   const { plans, tenants, authorize, routes } = config;
-  const parts = caller === undefined ? { clock, events } : { clock, events, registry: caller.registry };
+  const usual = { clock, events, readPath: plainPath };
+  const parts = caller === undefined ? usual : { ...usual, registry: caller.registry };
   const permissions = new Permissions({ plans, tenants, authorize, routes }, parts);
   const inbound = { clientAddress: ip ?? '127.0.0.1', scheme: 'https' } as Inbound;
   const exchange = new Exchange(inbound, head, body === undefined ? LENGTH_NONE : Buffer.byteLength(body));

@@ -200,3 +200,31 @@ test('a request that sets no bound gets that of the plan, and a larger one is cl
   // What servers of this API do not read is no bound.
   assert.equal(body('paid', { max_output_tokens: 7 }).max_completion_tokens, 1000);
 });
+
+test('a condition on the path sees it as the most lenient server reads it', () => {
+  const guarded: typeof settings = {
+    ...settings,
+    routes: [
+      {
+        name: 'files',
+        match: { path: '/files/*' },
+        upstream: 'web',
+        authorize: { conditions: [{ if: '!request.path.startsWith("/files/private")' }] },
+      },
+    ],
+  };
+  for (const [path, status] of [
+    ['/files/public', undefined],
+    ['/files/public%20ones', undefined],
+    ['/files/private/x', 403],
+    ['/files/%70rivate/x', 403],
+    ['/files//private/x', 403],
+    ['/files%2Fprivate/x', undefined],
+    ['/files/%2Fprivate/x', 403],
+    ['/files/%2570rivate/x', 403],
+  ] as const) {
+    const { forwarded, answer } = makeWorker(guarded).send(`GET ${path}`, []);
+    if (path.startsWith('/files%2F')) assert.equal(forwarded, undefined, path);
+    else assert.equal(answer?.status, status, path);
+  }
+});

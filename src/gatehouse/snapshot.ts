@@ -25,7 +25,7 @@ import { budgetLimits, type CompiledQuota, type Quota, type QuotaConfig } from '
 import { OWN_ISSUER, ownIssuer, type TokensConfig } from '../policy/token/config.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
 import { compileModels, type ModelTable } from '../route/model.ts';
-import { compileRoutes, type Router } from '../route/route.ts';
+import { compileRoutes, plainPath, type Router } from '../route/route.ts';
 import type { LedgerConfig } from '../store/config.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
 import { Upstream, type UpstreamParts } from '../upstream/upstream.ts';
@@ -130,6 +130,7 @@ export class Snapshot {
         clock: parts.clock as Clock,
         events: parts.events,
         registry: parts.registry,
+        readPath: plainPath,
       },
     );
     this.cors = routes.map(({ cors }) => cors && new Cors(cors));

@@ -12,6 +12,7 @@ import { checkTarget, ENCODED, PLAIN, REFUSED, readPath, scanPath } from './targ
 export { checkRoutes } from './check.ts';
 export { CompiledRoute } from './compiled.ts';
 export { leavesOut } from './rewrite.ts';
+export { plainPath } from './target.ts';
 
 /** Finds the route of a request. */
 export class Router {

@@ -71,6 +71,11 @@ export function readPath(path: string): Reading {
   return lastReading;
 }
 
+/** A path as the most lenient server reads it, for rules that no other spelling should slip past. */
+export function plainPath(path: string): string {
+  return scanPath(path) === PLAIN ? path : readPath(path).loose;
+}
+
 /** Why a path must not be matched, or undefined. To be called before matching; a few nanoseconds per byte. */
 export function checkTarget(path: string): GatehouseError | undefined {
   if (scanPath(path) !== REFUSED) return undefined;

@@ -29,6 +29,8 @@ export interface AuthorizeParts {
   events: Events;
   /** Plans and tenants of the store; none when left out. */
   registry?: Registry;
+  /** A path as it was sent → as conditions compare it; as it was sent when left out. */
+  readPath?: (path: string) => string;
 }
 
 /** What callers may do under one configuration. */
@@ -49,7 +51,9 @@ export class Permissions {
     this.#routes = input.routes.map(({ name, authorize }) => authorize && new RuleSet(`route ${name}`, authorize));
     this.#asks = this.#subjects.asks || this.#routes.some((rules) => rules !== undefined);
     const time = new TimeView(input.authorize.timeZone);
-    this.#scope = { identity: new IdentityView(), request: new RequestView(), time };
+    const request = new RequestView();
+    if (parts.readPath !== undefined) request.readPath = parts.readPath;
+    this.#scope = { identity: new IdentityView(), request, time };
   }
 
   /** There is something to ask, of this caller or of any. */

@@ -88,13 +88,14 @@ export const REQUEST_FIELDS = {
 export class RequestView {
   exchange: Exchange | undefined = undefined;
   body: BodyFacts | undefined = undefined;
+  readPath = (path: string): string => path;
 
   get method(): string {
     return this.exchange?.head.method ?? '';
   }
-  /** As it was sent, not decoded. */
+  /** As the most lenient server reads it: decoded, slashes merged. No other spelling slips past a rule. */
   get path(): string {
-    return this.exchange?.head.path ?? '';
+    return this.exchange === undefined ? '' : this.readPath(this.exchange.head.path);
   }
   get host(): string {
     return this.exchange?.head.host ?? '';
