@@ -46,7 +46,7 @@ test('after a restart the list shows budgets that were charged before, without a
   // What was opened from the list is not counted twice when it is used.
   assert.equal((await call(second, ORDER)).status, 200);
   await until('one more is counted', async () => (await standings(second)).includes('budget:all * 0.030135'));
-  assert.ok((await standings(second)).includes(`budget:team (none) ${one}`));
+  await until('so is it in the other', async () => (await standings(second)).includes(`budget:team (none) ${one}`));
 });
 
 test('alerts come again for another amount, when that is reached, and once each', async (t) => {
