@@ -56,6 +56,21 @@ describe('other spellings of an operation', () => {
     assert.equal(recognizeSpelled('PUT', '/v1//chat/completions'), undefined);
   });
 
+  for (const [path, plain] of [
+    ['/chat/completions', CHAT],
+    ['/openai/v1/chat/completions', CHAT],
+    ['/api/v3/chat/completions', CHAT],
+    ['/openai/deployments/large/chat/completions', CHAT],
+    ['/API/v3//Chat/Completions/', CHAT],
+    ['/completions', '/v1/completions'],
+    ['/embeddings', '/v1/embeddings'],
+  ] as const) {
+    it(`below another prefix: ${path}`, () => {
+      assert.equal(recognizeSpelled('POST', path), recognize('POST', plain));
+      assert.equal(recognizeSpelled('GET', path), undefined);
+    });
+  }
+
   it('are found whatever is done to them', () => {
     const hex = (text: string) => [...text].map((c) => `%${c.charCodeAt(0).toString(16)}`).join('');
     const change = fc.constantFrom<(text: string) => string>(

@@ -6,6 +6,7 @@ import { boundOf } from './output.ts';
 import { isOdd, readings } from './spelling.ts';
 
 const POSTS = new Map<string, Operation>([...openai.posts, ...anthropic.posts]);
+const CHAT = '/chat/completions';
 const MODELS = '/v1/models';
 const MODEL = '/v1/models/';
 
@@ -31,11 +32,18 @@ export function recognize(method: string, path: string, fields?: FieldLookup): O
  * sent on as it came (see `readings`). Where two servers would take it for two operations, the one that generates tokens.
  */
 export function recognizeSpelled(method: string, path: string, fields?: FieldLookup): Operation | undefined {
-  if (!isOdd(path)) return undefined;
+  if (!isOdd(path)) return elsewhere(method, path);
   const { whole, cut } = readings(path);
-  const short = cut === whole ? undefined : recognize(method, cut, fields);
+  const short = cut === whole ? undefined : (recognize(method, cut, fields) ?? elsewhere(method, cut));
   if (short !== undefined && boundOf(short) !== undefined) return short;
-  return recognize(method, whole, fields) ?? short;
+  return recognize(method, whole, fields) ?? elsewhere(method, whole) ?? short;
+}
+
+/** What servers have below another prefix than `/v1`, or below none, in the same form. No other path than a model API's ends so. */
+function elsewhere(method: string, path: string): Operation | undefined {
+  if (method !== 'POST') return undefined;
+  if (path.endsWith(CHAT)) return POSTS.get(`/v1${CHAT}`);
+  return path === '/completions' || path === '/embeddings' ? POSTS.get(`/v1${path}`) : undefined;
 }
 
 /** The decoded id in /v1/models/{id}, however that is spelled; undefined where there is none, or its encoding is broken. */
