@@ -75,6 +75,7 @@ test('renewed in time, with connections kept', { timeout: 180_000, ...needs({ co
   const first = await Promise.all(names.map((name) => serialOf(tlsPort, name)));
   const clients = { keepAlive: 4, fresh: 2, streams: 2, pause: 10 };
   const traffic = startTraffic({ port: tlsPort, tls: true, servername: 'a.example.com', ...clients });
+  t.after(() => traffic.stop());
   for (const [i, name] of names.entries()) {
     await until(`${name} is renewed`, async () => ![undefined, first[i]].includes(await serialOf(tlsPort, name)));
   }

@@ -38,6 +38,7 @@ test('27: a worker is killed mid-stream', patience, async (t) => {
   await client.send('GET /stream/1 HTTP/1.1\r\nHost: a\r\n\r\n');
   await client.readUntil('data: 1 3');
   const traffic = startTraffic({ port: gateway.port, fresh: 4, pause: 2 });
+  t.after(() => traffic.stop());
   await setTimeout(100);
   const { workers } = (await (await fetch(`${gateway.adminUrl}/api/status`)).json()) as { workers: { pid: number }[] };
   process.kill(workers[0]!.pid, 'SIGKILL');
@@ -87,6 +88,7 @@ test('29, 30: a certificate is rotated; half written or expired ones are refused
   t.after(() => old.destroy());
   match(await ask(old, 1), /\r\n\r\n1$/);
   const traffic = startTraffic({ port: gateway.port, tls: true, keepAlive: 2, fresh: 2, streams: 2, pause: 5 });
+  t.after(() => traffic.stop());
 
   // Noticed without being told.
   put(makeCertificate({ name: 'two.test' }));

@@ -15,6 +15,7 @@ test('a worker beyond its memory is replaced, and nothing is lost', { timeout: 1
   });
   t.after(() => gateway.stop());
   const traffic = startTraffic({ port: gateway.port, keepAlive: 2, fresh: 2, streams: 2, pause: 5 });
+  t.after(() => traffic.stop());
   await gateway.waitFor(/worker 1 holds \d+MiB, more than workerMemory \(10MiB\); it is replaced/);
   await gateway.metricReaches('gatehouse_worker_exits_total{reason="drained"}', 1);
   const { refused, reset, wrong, cut, losses } = await traffic.stop();

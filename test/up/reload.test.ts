@@ -31,6 +31,7 @@ test('28: workers are killed in the middle of reloads', patience, async (t) => {
     return workers.filter(({ state }) => state === 'ready');
   };
   const traffic = startTraffic({ port: gateway.port, keepAlive: 4, fresh: 4, streams: 2, pause: 2 });
+  t.after(() => traffic.stop());
   const ROUNDS = 6;
   for (let round = 1; round <= ROUNDS; round++) {
     const workers = await ready();
@@ -39,12 +40,15 @@ test('28: workers are killed in the middle of reloads', patience, async (t) => {
     const asked = fetch(`${gateway.adminUrl}/api/reload`, { method: 'POST' });
     // The one that tries the configuration, and the other one; at another moment of the reload each time.
     await setTimeout(round * 3);
-    process.kill(workers[round % 2]!.pid, 'SIGKILL');
+    const { pid: killed } = workers[round % 2] as { pid: number };
+    process.kill(killed, 'SIGKILL');
     const answer = await asked;
     const said = await answer.text();
     // Either it is in force everywhere, or it was refused because its trial died; nothing between.
     if (answer.status !== 200) match(said, /died of it/);
-    while ((await ready()).length < 2) await setTimeout(20);
+    // It is ready to the supervisor until that has heard of its end.
+    for (let now = workers; now.length < 2 || now.some(({ pid }) => pid === killed); now = await ready())
+      await setTimeout(20);
   }
   const tally = await traffic.stop();
   deepEqual({ refused: tally.refused, wrong: tally.wrong, hung: tally.hung }, { refused: 0, wrong: 0, hung: 0 });
@@ -78,6 +82,7 @@ test(`${RELOADS} reloads under load lose nothing`, patience, async (t) => {
   const gateway = await startGateway(settings(0));
   t.after(() => gateway.stop());
   const traffic = startTraffic({ port: gateway.port, keepAlive: 8, fresh: 4, streams: 4 });
+  t.after(() => traffic.stop());
   for (let round = 1; round <= RELOADS; round++) {
     writeFileSync(`${gateway.file}.new`, stringify(settings(round)));
     renameSync(`${gateway.file}.new`, gateway.file);

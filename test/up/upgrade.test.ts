@@ -76,6 +76,7 @@ const upgrade = async (gateway: Gateway) => {
 test(`${UPGRADES} upgrades under load lose nothing`, patience, async (t) => {
   const gateway = await start(t);
   const traffic = startTraffic({ port: gateway.port, keepAlive: 8, fresh: 4, streams: 4 });
+  t.after(() => traffic.stop());
   let before = await gateway.pid();
   for (let round = 1; round <= UPGRADES; round++) {
     const { status, text } = await upgrade(gateway);
@@ -96,6 +97,7 @@ test('upgrades under load on unix sockets lose nothing', patience, async (t) => 
   const gateway = await start(t, { listeners: { public: { address: `unix:${path}` } } });
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const traffic = startTraffic({ port: 0, path, keepAlive: 4, fresh: 4, streams: 4 });
+  t.after(() => traffic.stop());
   const file = statSync(path).ino;
   let before = await gateway.pid();
   for (let round = 1; round <= 2; round++) {
@@ -118,6 +120,7 @@ test('a new program that is killed before it serves changes nothing', patience, 
   const gateway = await start(t, { workers: 2 });
   const old = gateway.child.pid as number;
   const traffic = startTraffic({ port: gateway.port, keepAlive: 4, fresh: 4, streams: 2, pause: 5 });
+  t.after(() => traffic.stop());
   const asked = upgrade(gateway);
   let young: number | undefined;
   while (young === undefined) {
@@ -137,7 +140,9 @@ test('a new program that dies while the old one leaves: the old one comes back',
   const gateway = await start(t);
   const old = gateway.child.pid as number;
   const slow = startTraffic({ port: gateway.port, streams: 4 });
+  t.after(() => slow.stop());
   const traffic = startTraffic({ port: gateway.port, keepAlive: 4, fresh: 4, pause: 5 });
+  t.after(() => traffic.stop());
   await setTimeout(300);
   equal((await upgrade(gateway)).status, 200);
   const [, young] = await gateway.waitFor(/process (\d+) has taken over/);
@@ -157,7 +162,9 @@ test('an old program that dies while it leaves: the new one serves', patience, a
   const gateway = await start(t);
   const old = gateway.child.pid as number;
   const slow = startTraffic({ port: gateway.port, streams: 4 });
+  t.after(() => slow.stop());
   const fresh = startTraffic({ port: gateway.port, fresh: 4, pause: 5 });
+  t.after(() => fresh.stop());
   await setTimeout(300);
   equal((await upgrade(gateway)).status, 200);
   process.kill(old, 'SIGKILL');
