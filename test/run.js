@@ -1,6 +1,7 @@
 /**
  * The test command. `npm test` builds, installs what the tests borrow, lints, and runs every test; `npm run test:quick`
- * builds and runs the tests beside the code and tidy, with nothing installed, in under a minute.
+ * builds and runs the tests beside the code and tidy, with nothing installed, in under a minute: all but those that start
+ * programs, and long simulations.
  *
  *   node test/run.js [--quick | --only-tests] [PATTERN…]
  *
@@ -19,10 +20,14 @@ const CONCURRENCY = 2;
 /** One test file that takes longer is stuck. */
 const FILE_TIMEOUT_MS = 300_000;
 
+/** Left out of a quick run: what starts programs and servers, and long simulations. */
+const SLOW = ['src/cli/', 'src/supervisor/', 'src/store/postgres/', 'src/policy/quota/shared/', '.property.test'];
+
 const flags = process.argv.slice(2).filter((word) => word.startsWith('--'));
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const patterns = words.filter((word) => !word.startsWith('!'));
 const without = words.filter((word) => word.startsWith('!')).map((word) => word.slice(1));
+if (flags.includes('--quick') && patterns.length === 0) without.push(...SLOW);
 const unknown = flags.find((flag) => flag !== '--quick' && flag !== '--only-tests');
 if (unknown) {
   console.error(`unknown option ${unknown}: use --quick, --only-tests or parts of test file names`);
