@@ -1,23 +1,19 @@
 /** Requests that try to be cheaper than they are, on real sockets. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { rawClient } from '../raw.ts';
+import { serve } from './server.fixture.ts';
 
 /** An upstream that answers everything with this, and a gateway with this limit. */
 async function start(t: TestContext, limit: object, answer: string, workers = 1): Promise<Gateway> {
-  const server = createServer((request, response) => {
+  const url = await serve(t, (request, response) => {
     request.resume();
     request.on('end', () => {
       response.setHeader('content-type', 'application/json');
       response.end(answer);
     });
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  t.after(() => server.close());
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const gateway = await startGateway({
     workers,
     listeners: { public: { address: '127.0.0.1:0' } },
@@ -153,7 +149,7 @@ test('a bound below zero is none: what is reserved is what the limit has, for wh
 
 test('a bound of nothing is told as one that holds, for every field that a server may read', async (t) => {
   const told: Record<string, number>[] = [];
-  const server = createServer((request, response) => {
+  const url = await serve(t, (request, response) => {
     let body = '';
     request.on('data', (piece) => {
       body += piece;
@@ -169,9 +165,6 @@ test('a bound of nothing is told as one that holds, for every field that a serve
       response.end(JSON.stringify({ object: 'x', choices: [], usage }));
     });
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  t.after(() => server.close());
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const gateway = await startGateway({
     workers: 1,
     listeners: { public: { address: '127.0.0.1:0' } },
@@ -229,7 +222,7 @@ test('a prompt that is dressed up as an image, or dense where few look, is reser
 });
 
 test('odd prompts of one tenant do not raise what is reserved for another', async (t) => {
-  const server = createServer((request, response) => {
+  const url = await serve(t, (request, response) => {
     let length = 0;
     request.on('data', (piece) => {
       length += piece.length;
@@ -242,9 +235,6 @@ test('odd prompts of one tenant do not raise what is reserved for another', asyn
       response.end(JSON.stringify({ object: 'x', choices: [], usage }));
     });
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  t.after(() => server.close());
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const key = (name: string) => ({ name, key: `${name}-key-0123456789abcdef`, tenant: name });
   const gateway = await startGateway({
     workers: 1,

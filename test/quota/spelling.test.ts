@@ -1,10 +1,9 @@
 /** Paths that a server decodes, merges or folds, at limits on tokens, on real sockets. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { rawClient } from '../raw.ts';
+import { serve } from './server.fixture.ts';
 
 const OUTPUT = 900;
 
@@ -12,7 +11,7 @@ const OUTPUT = 900;
 async function start(t: TestContext, route: object, more: object = {}): Promise<{ gateway: Gateway; seen: string[] }> {
   const seen: string[] = [];
   const usage = { prompt_tokens: 10, completion_tokens: OUTPUT, total_tokens: 10 + OUTPUT };
-  const server = createServer((request, response) => {
+  const url = await serve(t, (request, response) => {
     seen.push(request.url ?? '');
     request.resume();
     request.on('end', () => {
@@ -20,9 +19,6 @@ async function start(t: TestContext, route: object, more: object = {}): Promise<
       response.end(JSON.stringify({ object: 'chat.completion', choices: [], usage }));
     });
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  t.after(() => server.close());
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const gateway = await startGateway({
     workers: 1,
     listeners: { public: { address: '127.0.0.1:0' } },

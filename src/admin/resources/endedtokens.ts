@@ -2,7 +2,7 @@
  * Tokens end with the key or client that they were made for: the writes that say so, for the transaction that ends it, so that
  * no worker ever learns of the one without the other.
  */
-import { REVOCATION_KIND, type Revocation, revocationPut } from '../../policy/access/access.ts';
+import { endedUpTo, findRevocation, revocationPut } from '../../policy/access/access.ts';
 import { datedUpTo, OWN_ISSUER, TOKEN_LIFETIME_MAX_MS } from '../../policy/token/config.ts';
 import type { Store, Write } from '../../store/store.ts';
 
@@ -14,16 +14,10 @@ type Owner = 'session' | 'client';
 
 const forgottenAt = (now: number): number => now + TOKEN_LIFETIME_MAX_MS + SKEW_MS;
 
-/** What stands in the store of the tokens of a key or client that have ended. */
-async function endedOf(store: Pick<Store, 'get'>, kind: Owner, value: string): Promise<Revocation | undefined> {
-  const { id } = revocationPut({ kind, issuer: OWN_ISSUER, value });
-  return (await store.get<Revocation>(REVOCATION_KIND, id))?.value;
-}
-
 /** The write that ends the tokens of a key or client, those to come as well. `now`: wall clock, milliseconds since 1970. */
 export async function tokensEnd(store: Pick<Store, 'get'>, kind: Owner, value: string, now: number): Promise<Write> {
-  const ended = await endedOf(store, kind, value);
-  const endedBefore = ended?.issuedUpTo ?? ended?.endedBefore;
+  const ended = await findRevocation(store, { kind, issuer: OWN_ISSUER, value });
+  const endedBefore = ended && endedUpTo(ended);
   return revocationPut({ kind, issuer: OWN_ISSUER, value, endedBefore, forgetAt: forgottenAt(now) });
 }
 
@@ -37,8 +31,8 @@ export async function tokensBegin(
   value: string,
   now: number,
 ): Promise<readonly Write[]> {
-  const ended = await endedOf(store, kind, value);
+  const ended = await findRevocation(store, { kind, issuer: OWN_ISSUER, value });
   if (ended === undefined) return [];
-  const issuedUpTo = datedUpTo(now, ended.issuedUpTo ?? ended.endedBefore);
+  const issuedUpTo = datedUpTo(now, endedUpTo(ended));
   return [revocationPut({ kind, issuer: OWN_ISSUER, value, issuedUpTo, forgetAt: forgottenAt(now) })];
 }

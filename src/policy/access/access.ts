@@ -36,6 +36,8 @@ export {
 } from './lifecycle.ts';
 export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts';
 export {
+  endedUpTo,
+  findRevocation,
   packRevocation,
   REVOCATION_KIND,
   revocationConsumer,

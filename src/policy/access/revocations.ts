@@ -1,5 +1,6 @@
 /** How revocations travel from the store to the workers. */
 import { z } from 'zod';
+import type { Store } from '../../store/store.ts';
 import { sha256 } from './jwt/hash.ts';
 import type { Revocation, Revocations } from './jwt/revocation.ts';
 
@@ -23,6 +24,14 @@ export function revocationPut(revocation: Revocation) {
   const id = sha256(`${kind}\n${issuer}\n${value}`);
   return { op: 'put' as const, kind: REVOCATION_KIND, id, value: revocation, expiresAt: forgetAt };
 }
+
+/** What the store has of a revocation that names these tokens. */
+export async function findRevocation(store: Pick<Store, 'get'>, named: Revocation): Promise<Revocation | undefined> {
+  return (await store.get<Revocation>(REVOCATION_KIND, revocationPut(named).id))?.value;
+}
+
+/** Up to when tokens were issued that had ended before all of them did, or have ended alone. Wall clock; undefined: none. */
+export const endedUpTo = ({ issuedUpTo, endedBefore }: Revocation): number | undefined => issuedUpTo ?? endedBefore;
 
 /** A document → what workers get. Throws a `ZodError` when it is none. */
 export function packRevocation(_id: string, value: unknown): Revocation {

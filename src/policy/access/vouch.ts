@@ -15,7 +15,7 @@ import type { Revocation } from './jwt/revocation.ts';
 import { isOurs, keyFault } from './key.ts';
 import { isUsable } from './lifecycle.ts';
 import { digestKey } from './pepper.ts';
-import { REVOCATION_KIND, revocationPut } from './revocations.ts';
+import { endedUpTo, findRevocation, revocationPut } from './revocations.ts';
 import { Throttle, type ThrottleSettings } from './throttle.ts';
 
 /** An API key that lets in. */
@@ -131,7 +131,7 @@ export class Voucher {
     for (const kind of KINDS) {
       if (names[kind] === '') continue;
       for (const whose of [issuer, '']) {
-        const found = await this.#ended({ kind, issuer: whose, value: names[kind] });
+        const found = await findRevocation(this.#store, { kind, issuer: whose, value: names[kind] });
         if (found !== undefined && names.issuedAt <= (found.issuedUpTo ?? Number.POSITIVE_INFINITY)) return true;
       }
     }
@@ -146,15 +146,10 @@ export class Voucher {
       ['client', client],
     ] as const) {
       if (value === '') continue;
-      const found = await this.#ended({ kind, issuer, value });
-      latest = Math.max(latest, found?.issuedUpTo ?? found?.endedBefore ?? 0);
+      const found = await findRevocation(this.#store, { kind, issuer, value });
+      latest = Math.max(latest, (found && endedUpTo(found)) ?? 0);
     }
     return latest;
-  }
-
-  /** What the store has of a revocation. */
-  async #ended(named: Revocation): Promise<Revocation | undefined> {
-    return (await this.#store.get<Revocation>(REVOCATION_KIND, revocationPut(named).id))?.value;
   }
 
   /** Milliseconds for which guesses are held up. */

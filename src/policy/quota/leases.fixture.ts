@@ -1,5 +1,6 @@
 /** A simulated node for tests: workers with leases, one authority, and a channel that delays, loses and dies. */
 import type { ManualClock } from '../../kernel/clock.ts';
+import { LocalAuthority } from './authority.ts';
 import type { Claim } from './claim.ts';
 import type { Lease, Waiter } from './lease.ts';
 import { Leases } from './leases.ts';
@@ -121,4 +122,16 @@ export function most(uses: readonly Use[], windowMs: number): number {
     found = Math.max(found, sum);
   }
   return found;
+}
+
+/** Leases of one worker at an authority that counts nothing but this rule, and how many questions it was asked. */
+export function countedLeases(clock: ManualClock, rule: Rule) {
+  const authority = new LocalAuthority(clock);
+  authority.configure([rule]);
+  const counted = { asked: 0 };
+  const leases = new Leases(clock, async (asks) => {
+    counted.asked += asks.length;
+    return authority.exchange(1, asks);
+  });
+  return { leases, owner: leases.rule(rule), counted };
 }

@@ -3,8 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ManualClock } from '../../kernel/clock.ts';
 import { LocalAuthority } from './authority.ts';
-import { most, run, SimulatedWorker, type Use } from './leases.fixture.ts';
-import { Leases } from './leases.ts';
+import { countedLeases, most, run, SimulatedWorker, type Use } from './leases.fixture.ts';
 import type { Refill, Rule } from './rule.ts';
 
 const ruleOf = (limit: number, refill: Refill, unit: Rule['unit'] = 'requests'): Rule => ({
@@ -191,14 +190,7 @@ for (const [said, limit, windowMs, keys, perSecond, most] of [
   test(`keys that are seldom used, under ${said}: few requests ask the authority`, async () => {
     const clock = new ManualClock();
     const rule = ruleOf(limit, { type: 'sliding', windowMs });
-    const authority = new LocalAuthority(clock);
-    authority.configure([rule]);
-    let asked = 0;
-    const leases = new Leases(clock, async (asks) => {
-      asked += asks.length;
-      return authority.exchange(1, asks);
-    });
-    const owner = leases.rule(rule);
+    const { leases, owner, counted } = countedLeases(clock, rule);
     let passed = 0;
     const use = (key: string) => {
       const lease = leases.lease(owner, key);
@@ -212,12 +204,12 @@ for (const [said, limit, windowMs, keys, perSecond, most] of [
     let sent = 0;
     for (let ms = 0; ms < 60_000; ms += 10) {
       if (ms === 20_000) {
-        asked = 0;
+        counted.asked = 0;
         passed = 0;
       }
       for (const due = (ms * perSecond) / 1000; sent < due; sent++) use(`key${sent % keys}`);
       clock.advance(10);
       for (let i = 0; i < 4; i++) await null;
     }
-    assert.ok(asked <= passed * most, `${asked} questions for ${passed} requests`);
+    assert.ok(counted.asked <= passed * most, `${counted.asked} questions for ${passed} requests`);
   });

@@ -4,8 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ManualClock } from '../../kernel/clock.ts';
 import { LocalAuthority } from './authority.ts';
-import { most, run, SimulatedWorker, type Use } from './leases.fixture.ts';
-import { Leases } from './leases.ts';
+import { countedLeases, most, run, SimulatedWorker, type Use } from './leases.fixture.ts';
 import type { Rule } from './rule.ts';
 
 const ruleOf = (limit: number): Rule => ({
@@ -25,14 +24,7 @@ const USED = 500;
 test('while half of a limit is free, few requests ask the authority, though each reserves much and uses little', async () => {
   const clock = new ManualClock();
   const rule = ruleOf(100_000);
-  const authority = new LocalAuthority(clock);
-  authority.configure([rule]);
-  let asked = 0;
-  const leases = new Leases(clock, async (asks) => {
-    asked += asks.length;
-    return authority.exchange(1, asks);
-  });
-  const owner = leases.rule(rule);
+  const { leases, owner, counted } = countedLeases(clock, rule);
   let passed = 0;
   for (let sent = 0; sent < 2000; sent++) {
     const lease = leases.lease(owner, `key${sent % 20}`);
@@ -47,7 +39,7 @@ test('while half of a limit is free, few requests ask the authority, though each
     for (let i = 0; i < 4; i++) await null;
   }
   assert.equal(passed, 2000);
-  assert.ok(asked < passed * 0.7, `${asked} questions for ${passed} requests`);
+  assert.ok(counted.asked < passed * 0.7, `${counted.asked} questions for ${passed} requests`);
 });
 
 test('reservations that are far too large never let more through than the limit, and little of it lies idle', async () => {
