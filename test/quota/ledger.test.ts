@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
-import { ledgerOf } from './money.fixture.ts';
+import { ledgerOf, until } from './money.fixture.ts';
+import { serve } from './server.fixture.ts';
 
 const PRICES = { models: { m: { input: '3', output: '15', perRequest: '0.01' } } };
 
@@ -106,57 +107,89 @@ test('every request that was answered stands in the ledger once, though workers 
 
 test('a budget is never exceeded by parallel calls, nor after a kill of the supervisor; each alert comes once', async (t) => {
   const folder = folderFor(t);
+  const upstream = await holding(t);
   const budgets = [
     { name: 'all', key: 'resource', credits: '1/day' },
     { name: 'team', key: 'header:x-team', credits: '0.1/month' },
   ];
   // 5 + 5 tokens and 0.01 for each request.
-  const { simulator, start } = await serving(folder, { budgets });
+  const { simulator, start } = await serving(folder, {
+    budgets,
+    upstreams: { sim: { protocol: 'openai', endpoints: [{ url: upstream.url }] } },
+  });
   t.after(() => simulator.stop());
   const first = await start();
   t.after(() => first.stop());
-  const spend = async (gateway: Gateway) => {
-    const answers = await Promise.all(
-      Array.from({ length: 30 }, () =>
-        fetch(`${gateway.url}/v1/chat/completions`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json', 'x-team': 'blue' },
-          body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }], max_tokens: 5 }),
-        }),
-      ),
-    );
-    const refused = answers.find(({ status }) => status === 429);
-    const problem = refused && ((await refused.json()) as { error: { type: string; message: string } }).error;
-    return { passed: answers.filter(({ status }) => status === 200).length, refused, problem };
-  };
-  const { passed, refused, problem } = await spend(first);
+  const refusals: Refusal[] = [];
+  const calls = Array.from({ length: 30 }, async () => {
+    const refusal = await spendOne(first);
+    if (refusal) refusals.push(refusal);
+  });
+  // What passes is held by the server, so what is refused is refused while others are under way.
+  await until('who passed is held, the others are refused', async () => refusals.length + upstream.held() === 30);
+  upstream.release();
+  await Promise.all(calls);
+  let passed = 30 - refusals.length;
   assert.ok(passed >= 1 && passed <= 9, `${passed} passed`);
-  assert.equal(problem?.type, 'insufficient_quota');
-  assert.match(problem?.message ?? '', /budget team/);
-  assert.equal(refused?.headers.get('x-should-retry'), 'true');
+  for (const { status, type, message, again } of refusals) {
+    assert.deepEqual({ status, type, again }, { status: 429, type: 'insufficient_quota', again: 'true' });
+    assert.match(message, /budget team is reserved for requests under way/);
+  }
   // What was reserved too much comes back: now the rest passes, one by one.
-  let sum = passed;
   for (let i = 0; i < 12; i++) {
     await setTimeout(60);
-    if ((await spendOne(first)) === 200) sum++;
+    if (!(await spendOne(first))) passed++;
   }
-  assert.equal(sum, 9, 'nine requests of 0.01 and some tokens fit into 0.1');
+  assert.equal(passed, 9, 'nine requests of 0.01 and some tokens fit into 0.1');
   await first.waitFor(/budget team: 80 %/);
   await killWhole(first);
   const second = await start();
   t.after(() => second.stop());
-  assert.equal(await spendOne(second), 429, 'what was spent before the kill is known');
+  const refusal = await spendOne(second);
+  assert.equal(refusal?.status, 429, 'what was spent before the kill is known');
+  assert.equal(refusal.again, 'false', 'nothing is under way that could come back');
   await setTimeout(1500);
   assert.doesNotMatch(second.logs, /budget team: (50|80) %/);
   assert.equal((await ledgerOf(folder)).length, 9);
 });
 
-const spendOne = async (gateway: Gateway): Promise<number> => {
+interface Refusal {
+  status: number;
+  type: string;
+  message: string;
+  again: string | null;
+}
+
+/** A request of the team; undefined: it passed. */
+const spendOne = async (gateway: Gateway): Promise<Refusal | undefined> => {
   const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-team': 'blue' },
     body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }], max_tokens: 5 }),
   });
-  await answer.text();
-  return answer.status;
+  if (answer.status === 200) return void (await answer.text());
+  const { error } = (await answer.json()) as { error: { type: string; message: string } };
+  return { status: answer.status, ...error, again: answer.headers.get('x-should-retry') };
 };
+
+/** A server that answers nothing before it is told to, and everything at once from then on. */
+async function holding(t: TestContext) {
+  const waiting: (() => void)[] = [];
+  let open = false;
+  const answer = {
+    object: 'chat.completion',
+    model: 'm',
+    choices: [{ index: 0, message: { role: 'assistant', content: 'one two three' }, finish_reason: 'stop' }],
+    usage: { prompt_tokens: 5, completion_tokens: 5, total_tokens: 10 },
+  };
+  const url = await serve(t, (request, response) => {
+    response.setHeader('content-type', 'application/json');
+    const send = () => response.end(JSON.stringify(answer));
+    request.resume().on('end', () => (open ? send() : waiting.push(send)));
+  });
+  const release = () => {
+    open = true;
+    for (const send of waiting) send();
+  };
+  return { url, held: () => waiting.length, release };
+}
