@@ -31,7 +31,7 @@ function partOf(part: string): KeyOf {
   const name = part.slice(kind.length + 1);
   switch (kind) {
     case 'apiKey':
-      return ({ identity }) => identity?.credential ?? '';
+      return ({ identity }) => identity?.account ?? '';
     case 'tenant':
       return ({ identity }) => identity?.tenant ?? '';
     case 'user':

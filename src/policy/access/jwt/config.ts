@@ -42,6 +42,9 @@ const word = z.string().min(1).max(256);
 const mapping = z
   .strictObject({
     principal: claim('sub').describe('Whom the token stands for. A token without it is refused.'),
+    account: claim([]).describe(
+      'By what limits by `apiKey`, and the ledger, tell its use apart, such as `client_id`: nothing that is another one in each token. The principal if missing.',
+    ),
     tenant: claim([]).describe('Customer it belongs to.'),
     plan: claim([]).describe('Plan in force.'),
     scopes: claim(['scope', 'scp']).describe('Scopes: a list, or a text with spaces between them.'),
