@@ -154,6 +154,8 @@ export interface AdminDocuments {
 /** See `AdminDocuments.names`. */
 export interface AdminNames {
   readonly plans: readonly string[];
+  /** Ids of API keys. */
+  readonly keys: readonly string[];
   /** All listeners, and those that serve domains of the store. */
   readonly listeners: readonly string[];
   readonly serving: readonly string[];
