@@ -108,7 +108,8 @@ const CAUSES: Partial<Record<ErrorCode, string>> = {
   uri_too_long: 'The request target is over `limits.uri` of the listener.',
   unsupported_media_type: 'The body has a media type that cannot be read here.',
   expectation_failed: 'An `Expect` field with something other than 100-continue.',
-  misdirected_request: 'The host is not one of the certificate that this connection was opened with.',
+  misdirected_request:
+    'The host is not one of the certificate that this connection was opened with, or the client certificate of this connection is not accepted any more. Open another one.',
   rate_limited: 'A limit is used up. `Retry-After` says when to come back.',
   insufficient_quota: 'A budget is spent. The message names it, and says when it begins anew.',
   quota_unavailable:

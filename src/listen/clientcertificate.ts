@@ -1,6 +1,5 @@
 /** Which certificates of clients are accepted, and what is told about them. */
 import { createHash, type X509Certificate } from 'node:crypto';
-import type { TLSSocket } from 'node:tls';
 import { alternativeNames } from '../certificate/facts.ts';
 import type { ClientCertificate } from '../kernel/identity.ts';
 import type { ClientCertificatesConfig } from './tlsconfig.ts';
@@ -94,10 +93,4 @@ const UNKNOWN_AUTHORITY = new Set([
 
 function matches(rule: string, name: string): boolean {
   return rule.endsWith('*') ? name.startsWith(rule.slice(0, -1)) : rule === name;
-}
-
-/** What a client has shown in its handshake, or in the one that it resumes. */
-export function shownBy(socket: TLSSocket): ClientCertificate | undefined {
-  const one = socket.getPeerX509Certificate();
-  return one === undefined ? undefined : clientCertificateOf(one);
 }

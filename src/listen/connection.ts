@@ -54,15 +54,12 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
   #draining = false;
 
   readonly tls: TlsFacts | undefined;
-  /** Whether requests for a host may come here. */
-  readonly #covers: Secured['covers'];
-  /** The last host that was found covered. */
-  #covered = '';
+  readonly #standing: Secured['standing'] | undefined;
 
   constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime, secured?: Secured) {
     this.wire = wire;
     this.tls = secured?.facts;
-    this.#covers = secured?.covers;
+    this.#standing = secured?.standing;
     this.peer = peer;
     this.runtime = runtime;
     this.#arm(runtime.timeouts.head);
@@ -155,17 +152,11 @@ export class ServerConnection implements WireOwner, Host, Timed, Drainable {
       exchange.clientAddress = seen.address;
       exchange.scheme = seen.scheme;
     }
-    if (this.#covers !== undefined && request.host !== this.#covered && !this.#checkHost(request.host)) {
-      runtime.fault('misdirected_request');
-      const what = `${request.host} is not covered by the certificate of this connection: open another one for it`;
-      runtime.onRefused(exchange.exchange, new GatehouseError('misdirected_request', what));
+    const refused = this.#standing?.refusal(request.host);
+    if (refused !== undefined) {
+      runtime.fault(refused.code);
+      runtime.onRefused(exchange.exchange, refused);
     } else runtime.onRequest(exchange.exchange);
-    return true;
-  }
-
-  #checkHost(host: string): boolean {
-    if (!this.#covers?.(host)) return false;
-    this.#covered = host;
     return true;
   }
 

@@ -11,10 +11,11 @@ import { Wire } from '../socket/wire.ts';
 import { alpnOf, type ListenerConfig, protocolsOf } from './config.ts';
 import type { Intake, Pausable } from './intake.ts';
 import { type Opened, openConnection } from './open.ts';
-import { compileTrust, peerOf, type Trust } from './peer.ts';
+import { compileTrust, peerAt, peerOf, type Trust } from './peer.ts';
 import { ProxyReader } from './proxy/reader.ts';
 import { Refusals } from './refusals.ts';
 import type { Drainable, ListenerHandler, ListenerRuntime } from './runtime.ts';
+import { RulesInForce } from './standing.ts';
 import { type Pending, parentOf, type ReadText, type SecureDoor, type Secured, secureDoor } from './tls.ts';
 import type { TlsShared } from './tlsshared.ts';
 
@@ -58,6 +59,7 @@ export class Listener implements Pausable {
   /** Whether an address is one that sends PROXY headers; undefined: there are none. */
   #proxied: Trust | undefined = undefined;
   readonly #refusals: Refusals;
+  readonly #inForce = new RulesInForce();
   #paused = false;
   #askedAt = Number.NEGATIVE_INFINITY;
 
@@ -197,7 +199,10 @@ export class Listener implements Pausable {
     const alpn = alpnOf(config);
     const { handshake } = config.timeouts;
     const { readText } = this.#parts;
-    if (tls === undefined) this.#door = undefined;
+    if (tls === undefined) {
+      this.#door = undefined;
+      this.#inForce.set();
+    }
     // A door that stays keeps its session tickets: clients that come back need no full handshake.
     else if (!this.#door?.serves(tls, handshake, readText, alpn)) {
       const door: SecureDoor = secureDoor({
@@ -207,6 +212,7 @@ export class Listener implements Pausable {
         readText,
         alpn,
         shared: this.#parts.tls,
+        inForce: this.#inForce,
         clock,
         pending: this.#handshakes,
         onSecure: (socket, secured) => this.#secured(socket, secured),
@@ -237,7 +243,7 @@ export class Listener implements Pausable {
       return;
     }
     client.setNoDelay?.(true);
-    const peer = this.#peer(client);
+    const peer = peerAt(this.#runtime.trusts, client);
     const proxied = this.#proxied?.(peer.address);
     if (proxied === true) this.#behindProxy(client, peer);
     else if (proxied === false && this.#config.proxyProtocol?.others === 'refuse') {
@@ -261,12 +267,6 @@ export class Listener implements Pausable {
       }
     });
     this.#handshakes.add(reader);
-  }
-
-  #peer(client: NativeHandle): Peer {
-    const found: { address?: string; port?: number } = {};
-    client.getpeername?.(found);
-    return peerOf(this.#runtime.trusts, { address: found.address ?? 'unix', port: found.port ?? 0 });
   }
 
   /** Whether this one fits; the last that does makes the next ones wait. */

@@ -4,6 +4,7 @@ import type { FieldSection } from '../http/fields.ts';
 import { KNOWN } from '../http/known.ts';
 import { compileNetworks, plainAddress } from '../http/network.ts';
 import type { Peer } from '../kernel/exchange.ts';
+import type { NativeHandle } from '../socket/native.ts';
 
 /** Answers whether an address is one of the trusted hops. */
 export type Trust = (address: string) => boolean;
@@ -101,4 +102,11 @@ function schemeOf(text: string): string | undefined {
 function stripPort(hop: string): string {
   if (hop.startsWith('[')) return hop.slice(1, hop.indexOf(']'));
   return /^[\d.]+:[\w.-]+$/.test(hop) ? hop.slice(0, hop.indexOf(':')) : hop;
+}
+
+/** Who is at the other end of a connection that was just accepted. */
+export function peerAt(trusts: Trust, handle: NativeHandle): Peer {
+  const found: { address?: string; port?: number } = {};
+  handle.getpeername?.(found);
+  return peerOf(trusts, { address: found.address ?? 'unix', port: found.port ?? 0 });
 }

@@ -7,6 +7,7 @@ import { coversHost, factsOf } from '../certificate/facts.ts';
 import { ManualClock } from '../kernel/clock.ts';
 import { lookUp, NameTable } from './names.ts';
 import { entryOf, SecureContexts } from './secure.ts';
+import { RulesInForce } from './standing.ts';
 import { TicketKeys } from './tickets.ts';
 import { secureDoor } from './tls.ts';
 import { tlsConfig } from './tlsconfig.ts';
@@ -105,6 +106,7 @@ test('a certificate that cannot be used is refused when the door is made, or lea
       readText: (path) => files[path] ?? assert.fail(path),
       alpn: ['http/1.1'],
       shared: new TlsShared(),
+      inForce: new RulesInForce(),
       clock: new ManualClock(),
       pending: new Set(),
       onSecure: () => {},

@@ -12,11 +12,12 @@ import type { Clock } from '../kernel/clock.ts';
 import type { TlsFacts } from '../kernel/identity.ts';
 import { type NativeHandle, WriteRequest } from '../socket/native.ts';
 import { answerChallenge } from './challenge.ts';
-import { described, judge, type Refusal, shownBy } from './clientcertificate.ts';
+import { clientCertificateOf, described, judge, type Refusal } from './clientcertificate.ts';
 import { type Hello, peekHello } from './hello.ts';
 import { lookUp, NameTable } from './names.ts';
 import { policyOptions } from './policy.ts';
 import { type Entry, entryOf, type Ready, SecureContexts } from './secure.ts';
+import { type RulesInForce, Standing } from './standing.ts';
 import type { TlsConfig } from './tlsconfig.ts';
 import type { TlsShared } from './tlsshared.ts';
 
@@ -31,11 +32,8 @@ export interface SecureDoor {
 /** What TLS says about a connection. */
 export interface Secured {
   readonly facts: TlsFacts;
-  /**
-   * Whether requests for a host may come on it: because the client asked for that name, or the certificate shown for it
-   * covers the host (RFC 9110 §15.5.20). Undefined when the client named none.
-   */
-  readonly covers: ((host: string) => boolean) | undefined;
+  /** Which requests may come on it. */
+  readonly standing: Standing;
 }
 
 /** Text of a file that the configuration names, read by the supervisor. */
@@ -52,6 +50,8 @@ export interface DoorParts {
   /** Protocols to offer, the preferred one first. */
   readonly alpn: readonly string[];
   readonly shared: TlsShared;
+  /** The rules for certificates of clients; those of this door are in force from when it is made. */
+  readonly inForce: RulesInForce;
   readonly clock: Clock;
   /** Holds the sockets whose handshake is under way. */
   readonly pending: Set<Pending>;
@@ -86,17 +86,21 @@ interface Native {
 
 /** Makes a door. Throws when a certificate or key cannot be used. */
 export function secureDoor(parts: DoorParts): SecureDoor {
-  const { name, config, handshakeMs, readText, alpn, shared, clock, pending } = parts;
+  const { name, config, handshakeMs, readText, alpn, shared, inForce, clock, pending } = parts;
   const material = materialOf(config, handshakeMs, readText, alpn);
   const clients = config.clientCertificates;
-  const rules = JSON.stringify([name, material.clients]);
+  const rules = inForce.of(config, readText);
+  const { ca = [], crl } = rules;
   const contexts = new SecureContexts(
     {
       ...policyOptions(config),
       // A session may be resumed where it would have been made alike: at any worker, but not past another rule for clients.
-      sessionIdContext: createHash('sha256').update(rules).digest('hex').slice(0, 32),
-      ...(clients !== undefined && { ca: clients.ca === undefined ? [] : readText(clients.ca) }),
-      ...(clients?.crl !== undefined && { crl: readText(clients.crl) }),
+      sessionIdContext: createHash('sha256')
+        .update(JSON.stringify([name, material.clients]))
+        .digest('hex')
+        .slice(0, 32),
+      ...(clients !== undefined && { ca }),
+      ...(crl !== undefined && { crl }),
     },
     shared.tickets,
   );
@@ -156,19 +160,25 @@ export function secureDoor(parts: DoorParts): SecureDoor {
       done();
       const { servername } = secure as TLSSocket & { servername?: string | false };
       const serverName = servername ? plainName(servername) : '';
-      const certificate = clients && shownBy(secure);
-      const refusal = clients && judge(clients, certificate, !problem, problem?.code ?? '', clock.wall());
+      // With what came along; asked a second time, some versions of Node leave that out.
+      const shown = clients && secure.getPeerX509Certificate();
+      const certificate = shown && clientCertificateOf(shown);
+      const trouble = problem ? (problem.code ?? 'not verified') : '';
+      const refusal = clients && judge(clients, certificate, trouble === '', trouble, clock.wall());
+      const onRefused = (why: Refusal) => parts.onRefused(why, described(certificate), socket);
       if (refusal !== undefined) {
-        parts.onRefused(refusal, described(certificate), socket);
+        onRefused(refusal);
         secure.destroy();
         return;
       }
       const facts: TlsFacts = { serverName, version: secure.getProtocol() ?? '', certificate };
       const covers = serverName === '' ? undefined : coversOf(serverName, ready.names);
-      parts.onSecure(secure, { facts, covers });
+      const standing = new Standing({ clock, inForce, rules, certificate, trouble, covers, shown, onRefused });
+      parts.onSecure(secure, { facts, standing });
     });
   };
 
+  inForce.set(rules);
   return {
     accept(handle, early) {
       const socket = new Socket({ handle } as unknown as ConstructorParameters<typeof Socket>[0]);

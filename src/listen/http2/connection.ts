@@ -42,7 +42,6 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
   #leaving = 0;
   #idleSince = Infinity;
   readonly secured: Secured | undefined;
-  #covered = '';
 
   constructor(wire: Wire, peer: Peer, runtime: ListenerRuntime, secured?: Secured) {
     const { limits, http2 } = runtime;
@@ -182,17 +181,14 @@ export class Http2Connection extends Http2Session<Http2Exchange> implements Drai
       exchange.clientAddress = seen.address;
       exchange.scheme = seen.scheme;
     }
-    if (this.secured?.covers !== undefined && head.host !== this.#covered && !this.#checkHost(head.host)) {
-      runtime.fault('misdirected_request');
-      const what = `${head.host} is not covered by the certificate of this connection: open another one for it`;
-      runtime.onRefused(exchange.exchange, new GatehouseError('misdirected_request', what));
-    } else runtime.onRequest(exchange.exchange);
-  }
-
-  #checkHost(host: string): boolean {
-    if (!this.secured?.covers?.(host)) return false;
-    this.#covered = host;
-    return true;
+    const refused = this.secured?.standing.refusal(head.host);
+    if (refused === undefined) {
+      runtime.onRequest(exchange.exchange);
+      return;
+    }
+    runtime.fault(refused.code);
+    runtime.onRefused(exchange.exchange, refused);
+    if (refused.close) this.drain();
   }
 
   #trailers(stream: Http2Exchange, ended: boolean, block: Buffer, start: number, end: number): void {

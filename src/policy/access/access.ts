@@ -107,7 +107,7 @@ export class Access {
 
   /** Rises whenever a credential may have been taken back. */
   get epoch(): number {
-    return this.#keys.epoch + this.tokens.revocations.epoch;
+    return this.#keys.epoch + this.tokens.revocations.epoch + this.tokens.epoch;
   }
 
   /** Tells which keys were used, before the process ends; resolves when that is known. */
@@ -119,11 +119,12 @@ export class Access {
     const { clock } = this.#parts;
     const { pepper: peppers, keys: declared, remembered, certificates } = config;
     const known = before?.methods.find((one) => one instanceof JwtAuthenticator);
+    const shown = before?.methods.find((one) => one instanceof Certificates);
     return [
       // First, for it knows its own by their form; whatever it does not know may be a key.
       new JwtAuthenticator(config, this.tokens, known),
       new ApiKeys({ clock, peppers, declared, remembered, table: this.#keys, used: this.#used }),
-      new Certificates(clock, certificates),
+      new Certificates(clock, certificates, shown),
     ];
   }
 }

@@ -4,7 +4,7 @@ import { ManualClock } from '../../kernel/clock.ts';
 import { Events } from '../../kernel/event.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
 import type { ClientCertificate } from '../../kernel/identity.ts';
-import { Access } from './access.ts';
+import { Access, takenBack } from './access.ts';
 import { accessConfig } from './config.ts';
 
 const NOW = 1_750_000_000_000;
@@ -83,3 +83,40 @@ test('no certificate, and one that lacks a scope', () => {
   const lacking = knock({ san: 'DNS:batch.internal' }, shown, ['admin']);
   assert.deepEqual([lacking.refused?.status, lacking.failures], [403, ['certificate scope']]);
 });
+
+const changes: [what: string, rules: object[], ends: boolean][] = [
+  ['the same rules', [{ name: 'batch', san: 'DNS:batch.internal' }], false],
+  ['other scopes', [{ name: 'batch', san: 'DNS:batch.internal', scopes: ['admin'] }], false],
+  ['no rule', [], true],
+  ['a rule for others', [{ name: 'batch', san: 'DNS:other.internal' }], true],
+  ['another caller', [{ name: 'clerk', san: 'DNS:batch.internal' }], true],
+  ['the same caller by another rule', [{ name: 'b', principal: 'batch', san: 'DNS:batch.internal' }], false],
+  ['another tenant', [{ name: 'batch', tenant: 'acme', san: 'DNS:batch.internal' }], true],
+  [
+    'another caller first',
+    [
+      { name: 'clerk', issuer: 'CN=Example CA' },
+      { name: 'batch', san: 'DNS:batch.internal' },
+    ],
+    true,
+  ],
+];
+for (const [what, rules, ends] of changes) {
+  test(`what runs by a certificate, once there is ${what}`, () => {
+    const clock = new ManualClock(NOW);
+    const access = new Access({ clock, events: new Events() });
+    const compile = (certificates: object[], before?: ReturnType<Access['compile']>) =>
+      access.compile(accessConfig.parse({ certificates }), [wants], before);
+    const wants = { anyOf: ['certificate' as const], scopes: [], forwardCredential: false };
+    const first = compile([{ name: 'batch', san: 'DNS:batch.internal' }]);
+    const inbound = { tls: { serverName: '', version: 'TLSv1.3', certificate: shown }, clientAddress: '192.0.2.1' };
+    const exchange = { inbound, route: 'r', identity: undefined } as unknown as Exchange;
+    assert.equal(first.gates[0]?.check(exchange, undefined as never), undefined);
+    const identity = exchange.identity ?? assert.fail('nobody');
+    // Known over many changes.
+    const last = compile(rules, compile([{ name: 'x', subject: 'CN=x' }], first));
+    assert.equal(takenBack(last, identity), ends);
+    clock.advance(1000);
+    assert.equal(takenBack(last, identity), false, 'what has expired by itself may end');
+  });
+}

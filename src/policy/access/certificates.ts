@@ -2,7 +2,7 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
 import type { ClientCertificate, Identity } from '../../kernel/identity.ts';
-import type { Authenticator, AuthFailure, AuthVerdict } from './authenticator.ts';
+import { type Authenticator, type AuthFailure, type AuthVerdict, isIdentity } from './authenticator.ts';
 import type { CertificateRule } from './config.ts';
 
 const UNKNOWN: AuthFailure = { failed: 'unknown', message: 'The client certificate stands for nobody here.' };
@@ -15,10 +15,14 @@ export class Certificates implements Authenticator {
   readonly #clock: Clock;
   readonly #rules: readonly CertificateRule[];
   readonly #known = new WeakMap<ClientCertificate, Identity | AuthFailure>();
+  /** Identities → what they were made of, for what runs when the rules change. */
+  readonly #shown: WeakMap<Identity, ClientCertificate>;
 
-  constructor(clock: Clock, rules: readonly CertificateRule[]) {
+  /** `before`: the one in force. */
+  constructor(clock: Clock, rules: readonly CertificateRule[], before?: Certificates) {
     this.#clock = clock;
     this.#rules = rules;
+    this.#shown = before === undefined ? new WeakMap() : before.#shown;
   }
 
   recognizes(): boolean {
@@ -36,13 +40,27 @@ export class Certificates implements Authenticator {
     let known = this.#known.get(certificate);
     if (known === undefined) {
       known = this.#identify(certificate);
+      if (isIdentity(known)) this.#shown.set(known, certificate);
       this.#known.set(certificate, known);
     }
     return known;
   }
 
+  /** No rule lets the certificate in any more, or it stands for somebody else. One that has expired was not taken back. */
+  takenBack(identity: Identity): boolean {
+    const certificate = this.#shown.get(identity);
+    if (certificate === undefined || this.#clock.wall() >= certificate.notAfter) return false;
+    const rule = this.#ruleOf(certificate);
+    if (rule === undefined) return true;
+    return (rule.principal ?? rule.name) !== identity.principal || rule.tenant !== identity.tenant;
+  }
+
+  #ruleOf(certificate: ClientCertificate): CertificateRule | undefined {
+    return this.#rules.find((one) => matches(one, certificate));
+  }
+
   #identify(certificate: ClientCertificate): Identity | AuthFailure {
-    const rule = this.#rules.find((one) => matches(one, certificate));
+    const rule = this.#ruleOf(certificate);
     if (rule === undefined) return UNKNOWN;
     const principal = rule.principal ?? rule.name;
     return {

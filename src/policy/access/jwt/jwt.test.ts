@@ -101,6 +101,65 @@ describe('a token that is known already', () => {
   });
 });
 
+describe('what runs by a token', () => {
+  /** Who was let in by the token, and whether that is taken back by now. */
+  const begun = (gate: ReturnType<typeof gateFor>, token = good) => {
+    const identity = gate.see(token);
+    assert.ok(!(identity instanceof Promise) && !('failed' in identity));
+    return () => gate.now().takenBack(identity);
+  };
+
+  test('ends when its issuer is not trusted any more', () => {
+    const gate = gateFor(all);
+    const ended = begun(gate);
+    const late = structuredClone(gate.issuers);
+    (late.corporate as IssuerConfig).maxSize = 9_000;
+    gate.change(late);
+    assert.equal(ended(), false, 'other settings of the same issuer');
+    gate.change({});
+    assert.equal(ended(), true);
+    gate.clock.advance(600_000_000);
+    assert.equal(ended(), true, 'it has expired as well');
+    gate.change(gate.issuers);
+    assert.equal(ended(), false);
+  });
+
+  test('ends when the key that signed it is taken out of the configuration', () => {
+    const gate = gateFor(all);
+    const ended = begun(gate);
+    const issuers = structuredClone(gate.issuers);
+    (issuers.corporate as IssuerConfig).keys = [JSON.stringify({ ...es.jwk, kid: 'another-name' })];
+    gate.change(issuers);
+    assert.equal(ended(), false, 'the key goes by another name');
+    const others = structuredClone(gate.issuers);
+    (others.corporate as IssuerConfig).keys = [JSON.stringify(rs.jwk)];
+    gate.change(others);
+    assert.equal(ended(), true);
+    gate.clock.advance(600_000_000);
+    assert.equal(ended(), false, 'what has expired by itself may end');
+  });
+
+  test('ends when the key that signed it is no longer published', () => {
+    const gate = gateFor([], { jwksUrl: 'https://login.example.com/jwks' });
+    const { corporate } = gate.issuers;
+    gate.tokens.change(newsOf(corporate, es));
+    const ended = begun(gate);
+    gate.tokens.change(newsOf(corporate, es, rs));
+    assert.equal(ended(), false);
+    const { epoch } = gate.tokens;
+    gate.tokens.change(newsOf(corporate, rs));
+    assert.ok(gate.tokens.epoch > epoch);
+    assert.equal(ended(), true);
+    // Elsewhere the key may be found; until that is known nothing ends.
+    const moved = structuredClone(gate.issuers);
+    (moved.corporate as IssuerConfig).jwksUrl = 'https://new.example.com/jwks';
+    gate.change(moved);
+    assert.equal(ended(), false);
+    gate.tokens.change(newsOf(moved.corporate, rs));
+    assert.equal(ended(), true);
+  });
+});
+
 test('revocations come from the store, whole and as changes, and none is lost between them', () => {
   const { see, revocations } = gateFor(all);
   const consumer = revocationConsumer(revocations);

@@ -104,7 +104,17 @@ export class JwtAuthenticator implements Authenticator {
 
   takenBack(identity: Identity): boolean {
     const token = this.#checked.get(identity);
-    return token !== undefined && this.#revoked(token);
+    return token !== undefined && (this.#revoked(token) || this.#distrusted(token));
+  }
+
+  /**
+   * Its issuer is not trusted any more, or the key that signed it is gone. Issuers take a key back when what it has signed has
+   * expired: what such a token began may end.
+   */
+  #distrusted({ issuer, key, to }: CheckedToken): boolean {
+    const now = this.#issuers.get(issuer.config.issuer);
+    if (now === undefined) return true;
+    return this.#tokens.clock.wall() < to && now.ring.loaded && !now.ring.holds(key);
   }
 
   #revoked(token: CheckedToken): boolean {

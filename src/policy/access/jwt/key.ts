@@ -157,6 +157,11 @@ export class KeyRing {
     return this.#keys;
   }
 
+  /** Whether a key is among them, under whatever name. */
+  holds({ thumbprint }: VerificationKey): boolean {
+    return this.#keys.some((key) => key.thumbprint === thumbprint);
+  }
+
   /** Takes a new set over. Keys that stay remain the same objects; those that are gone are no longer `live`. */
   replace(jwks: readonly PublicJwk[]): void {
     const before = new Map(this.#keys.map((key) => [nameOf(key.jwk), key]));

@@ -127,7 +127,8 @@ export function gateFor(
   const change = (next: IssuersConfig) => {
     jwt = new JwtAuthenticator({ issuers: next, ...settings }, tokens, jwt);
   };
-  return { clock, tokens, revocations: tokens.revocations, issuers, jwt, see, authenticate, change };
+  const now = () => jwt;
+  return { clock, tokens, revocations: tokens.revocations, issuers, jwt, see, authenticate, change, now };
 }
 
 /** Keys as the supervisor tells them. */
