@@ -32,12 +32,14 @@ export interface Family {
   readonly endsAt: number;
   /** Thumbprint of the key that a public client has to show again; '' for none. */
   readonly jkt: string;
+  /** The same of a client certificate; left out for none. */
+  readonly thumbprint?: string | undefined;
   /** Why it has ended; '' while it has not. */
   readonly ended: string;
 }
 
 /** What is said of a login that begins. */
-export type FamilyOrder = Pick<Family, 'client' | 'by' | 'subject' | 'principal' | 'tenant' | 'scopes' | 'jkt'>;
+export type FamilyOrder = Omit<Family, 'generation' | 'salt' | 'rotatedAt' | 'endsAt' | 'ended'>;
 
 /** A login that has been found by a token, and may go on. */
 export interface Continued {

@@ -143,6 +143,10 @@ async function refresh({ form, binding }: Ask, client: Client, made: GrantParts)
       throw new OAuthError('invalid_grant', 'This refresh token belongs to another client.');
     if (login.jkt !== '' && login.jkt !== binding.jkt)
       throw new OAuthError('invalid_grant', 'This refresh token is bound to a key: send a DPoP proof by it.');
+    if (login.thumbprint !== undefined && login.thumbprint !== binding.thumbprint) {
+      const what = 'This refresh token is bound to a client certificate: show it, without a DPoP proof.';
+      throw new OAuthError('invalid_grant', what);
+    }
     subject = await subjectOf(login, made);
     if (subject === undefined)
       throw new OAuthError('invalid_grant', 'The API key that this login began with is not valid any more.');
@@ -176,11 +180,20 @@ async function device({ form, binding }: Ask, client: Client, made: GrantParts):
   });
 }
 
-/** Public clients show the same key again, since they have nothing else to show (RFC 9449 §5). */
+/** Public clients show the same key or certificate again, since they have nothing else to show (RFC 9449 §5, RFC 8705 §4). */
 function loginOf(client: Client, subject: Subject, scopes: readonly string[], binding: Binding) {
-  const jkt = client.public ? binding.jkt : '';
+  const { jkt, thumbprint } = client.public ? binding : { jkt: '', thumbprint: '' };
   const { by, id, principal, tenant } = subject;
-  return { client: client.id, by, subject: id, principal, tenant, scopes, jkt };
+  return {
+    client: client.id,
+    by,
+    subject: id,
+    principal,
+    tenant,
+    scopes,
+    jkt,
+    ...(thumbprint !== '' && { thumbprint }),
+  };
 }
 
 /** Whose login it is, as they are now; undefined where nobody is, or somebody else bears the id. */

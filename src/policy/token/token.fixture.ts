@@ -104,10 +104,11 @@ export async function house(t: TestContext, more: Record<string, unknown> = {}) 
     form: Record<string, string> | undefined,
     fields: Record<string, string> = {},
     by = service,
+    thumbprint = '',
   ) => {
     const request: ServiceRequest = {
       ...{ method: form === undefined ? 'GET' : 'POST', path, query: '', uri: ISSUER + path, address: '192.0.2.1' },
-      ...{ thumbprint: '', body: new URLSearchParams(form).toString() },
+      ...{ thumbprint, body: new URLSearchParams(form).toString() },
       fields: { ...(form && { 'content-type': 'application/x-www-form-urlencoded' }), ...fields },
     };
     const { status, body, fields: told } = await by.answer(request);
