@@ -17,11 +17,12 @@ import { Ejections } from './ejections.ts';
 import { EndpointNotices } from './endpointnotices.ts';
 import type { Gateway } from './gatewayhandle.ts';
 import { Held } from './held.ts';
+import { admittedBy, narrowed } from './inforce.ts';
 import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
-import { askPredecessor } from './successor.ts';
+import { askPredecessor, tellAdmitted } from './successor.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -129,6 +130,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       own.reloaded(accepted);
       await desks.settle(accepted, supervisor.snapshot);
       log.settle(accepted);
+      if (accepted) tellAdmitted(admittedBy(supervisor.snapshot.config));
       if (admin?.settle(accepted)) {
         notify({ level: 'info', message: `the admin API has moved to ${admin?.now?.url}` });
       }
@@ -170,6 +172,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     await desks.start(loaded, await askPredecessor(clock));
     await supervisor.start();
     desks.begin();
+    tellAdmitted(admittedBy(config));
   } catch (error) {
     desks.leave();
     await supervisor.kill();
@@ -186,6 +189,16 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     generation: () => supervisor.snapshot.generation,
     legacy: () => desks.handOver(),
     takeBack: (served) => desks.limits.takeBack(served),
+    judgeBy: (admitted) => {
+      // Who came before us may still have requests, too.
+      tellAdmitted(admitted);
+      try {
+        supervisor.judgeBy(narrowed(supervisor.snapshot.config, admitted));
+      } catch (error) {
+        const message = `whom the new process lets in is not understood, so what is under way here ends by itself: ${(error as Error).message}`;
+        notify({ level: 'warn', message });
+      }
+    },
     leave: async () => {
       await held.close((one) => one.close(true));
       desks.leave();

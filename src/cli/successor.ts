@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import type { Clock } from '../kernel/clock.ts';
 import type { Counted } from '../policy/quota/quota.ts';
 import { HANDOVER, type HandedKey, type Inherited } from '../supervisor/supervisor.ts';
+import type { Admitted } from './inforce.ts';
 
 /** The process that is to take over. */
 export interface Successor {
@@ -30,7 +31,11 @@ export interface Legacy {
 }
 
 /** What it says to the process before it. Another version may say something else. */
-type Word = { type: 'serving' } | { type: 'limits' } | { type: 'problems'; problems: readonly string[] };
+type Word =
+  | { type: 'serving' }
+  | { type: 'limits' }
+  | { type: 'problems'; problems: readonly string[] }
+  | { type: 'admitted'; admitted: Admitted };
 
 /** How long the process before us may take to hand on what it has (milliseconds); one of an older version never does. */
 const LEGACY_MS = 2000;
@@ -38,8 +43,18 @@ const LEGACY_MS = 2000;
 /** First descriptor after standard streams and the channel. */
 const FIRST_FD = 4;
 
-/** Starts it. `legacy`: what it is handed when it asks for that. Throws as `spawn` does. */
-export function startSuccessor(sockets: readonly Inherited[], legacy: () => Legacy): Successor {
+/** Whether this program was started by one that it takes over from. */
+const succeeds = process.env[HANDOVER] !== undefined;
+
+/**
+ * Starts it. `legacy`: what it is handed when it asks for that. `admitted` is told whom it lets in, at first before it serves. Throws as
+ * `spawn` does.
+ */
+export function startSuccessor(
+  sockets: readonly Inherited[],
+  legacy: () => Legacy,
+  admitted: (now: Admitted) => void,
+): Successor {
   const handed = sockets.map(({ name, address }, i) => ({ name, address, fd: FIRST_FD + i }));
   const env: NodeJS.ProcessEnv = { ...process.env, [HANDOVER]: JSON.stringify(handed) };
   // They were for this process, by its number.
@@ -54,6 +69,7 @@ export function startSuccessor(sockets: readonly Inherited[], legacy: () => Lega
       if (message.type === 'serving') done();
       else if (message.type === 'limits') child.send({ type: 'limits', ...legacy() });
       else if (message.type === 'problems') problems.push(...message.problems);
+      else if (message.type === 'admitted') admitted(message.admitted);
     });
   });
   const gone = new Promise<string>((done) => {
@@ -102,6 +118,13 @@ export function tellPredecessor(): void {
   // It may have died meanwhile, which is no reason not to serve.
   process.on('error', () => {});
   process.send?.({ type: 'serving' }, undefined, {}, () => {
-    if (process.connected) process.disconnect();
+    // One that leaves is to hear whom we let in, until it has gone.
+    if (!succeeds && process.connected) process.disconnect();
   });
+}
+
+/** Says to the process before us, if there is one and for as long as it is there, whom we let in from now on. */
+export function tellAdmitted(admitted: Admitted): void {
+  if (succeeds && process.connected)
+    process.send?.({ type: 'admitted', admitted } satisfies Word, undefined, {}, () => {});
 }

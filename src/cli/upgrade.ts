@@ -7,6 +7,7 @@ import type { Outcome } from '../admin/admin.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
+import type { Admitted } from './inforce.ts';
 import { type Legacy, type Successor, startSuccessor } from './successor.ts';
 
 /** What an upgrade does with the gateway that is to go. */
@@ -20,6 +21,8 @@ export interface Leaver {
   legacy(): Legacy;
   /** It has gone; `served`: after it had begun to serve. */
   takeBack(served: boolean): void;
+  /** Whom the successor lets in, while our requests end: at first, and whenever that has changed. */
+  judgeBy(admitted: Admitted): void;
   /** Stops accepting and lets requests end; resolves when all have. The sockets stay open. */
   leave(): Promise<void>;
   /** Serves again, after `leave` has been called. */
@@ -36,6 +39,8 @@ export class Upgrade {
   readonly #leaver: Leaver;
   #state: 'no' | 'starting' | 'leaving' = 'no';
   #successor: Successor | undefined;
+  /** Whom it lets in. */
+  #admitted: Admitted | undefined;
 
   constructor(leaver: Leaver) {
     this.#leaver = leaver;
@@ -58,7 +63,12 @@ export class Upgrade {
       return { ok: false, problems: all };
     };
     try {
-      const successor = startSuccessor(this.#leaver.sockets(), () => this.#leaver.legacy());
+      this.#admitted = undefined;
+      const successor = startSuccessor(
+        this.#leaver.sockets(),
+        () => this.#leaver.legacy(),
+        (admitted) => this.#heard(admitted),
+      );
       this.#successor = successor;
       const how = await new Promise<string>((done) => {
         const late = clock.after(PATIENCE_MS, () => {
@@ -87,10 +97,18 @@ export class Upgrade {
     if (this.#state === 'starting') this.#successor?.stop();
   }
 
+  /** Until it serves we decide ourselves who may go on. */
+  #heard(admitted: Admitted): void {
+    this.#admitted = admitted;
+    if (this.#state === 'leaving') this.#leaver.judgeBy(admitted);
+  }
+
   async #depart(gone: Promise<string>): Promise<void> {
     this.#state = 'leaving';
     const { notice } = this.#leaver;
-    const ended = await Promise.race([this.#leaver.leave(), gone]);
+    const left = this.#leaver.leave();
+    if (this.#admitted !== undefined) this.#leaver.judgeBy(this.#admitted);
+    const ended = await Promise.race([left, gone]);
     if (ended === undefined) {
       this.#leaver.left();
       return;

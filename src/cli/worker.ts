@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import type { Counted } from '../ai/count.ts';
 import { type Config, dataFolder } from '../config/config.ts';
-import { createGatehouse, WARM_UP_DESCRIPTORS, warmUp } from '../gatehouse.ts';
+import { createGatehouse, inForceOf, WARM_UP_DESCRIPTORS, warmUp } from '../gatehouse.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { Events } from '../kernel/event.ts';
 import { type TlsNews, TlsShared } from '../listen/tlsshared.ts';
@@ -153,6 +153,10 @@ function runWorker(): void {
           await gatehouse.start();
         }
         setHealth(health);
+      },
+      inForce(config) {
+        if (gatehouse === undefined) return;
+        gatehouse.callers.judgeBy(inForceOf(config as Config, gatehouse, gatehouse.snapshot.access));
       },
       async listen(listener, handle) {
         if (!gatehouse) throw new Error('no configuration came before the listener');

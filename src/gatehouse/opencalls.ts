@@ -24,7 +24,7 @@ interface OpenCall {
 }
 
 /** Who decides whether a call may go on. */
-interface InForce {
+export interface InForce {
   readonly access: CompiledAccess;
   readonly permissions: Pick<Permissions, 'permitOf'>;
 }
@@ -35,6 +35,8 @@ export class OpenCalls {
   readonly #state: () => readonly [number, InForce];
   #epoch = 0;
   #inForce: InForce | undefined = undefined;
+  /** Who decides instead of this snapshot. */
+  #instead: readonly [of: InForce, by: InForce] | undefined = undefined;
 
   /** `state`: what rises when a credential or tenant may have been taken back, and what decides. */
   constructor(clock: Clock, state: () => readonly [number, InForce]) {
@@ -55,8 +57,15 @@ export class OpenCalls {
     call.slot = -1;
   }
 
+  /** Has another one decide than the snapshot that is in force now, for as long as it is. */
+  judgeBy(by: InForce): void {
+    this.#instead = [this.#state()[1], by];
+  }
+
   #look(): void {
-    const [epoch, inForce] = this.#state();
+    const [epoch, snapshot] = this.#state();
+    const [of, by] = this.#instead ?? [];
+    const inForce = by !== undefined && of === snapshot ? by : snapshot;
     if (epoch === this.#epoch && inForce === this.#inForce) return;
     this.#epoch = epoch;
     this.#inForce = inForce;

@@ -29,6 +29,7 @@ import { compileRoutes, plainPath, type Router } from '../route/route.ts';
 import type { LedgerConfig } from '../store/config.ts';
 import type { UpstreamConfig } from '../upstream/config.ts';
 import { Upstream, type UpstreamParts } from '../upstream/upstream.ts';
+import type { InForce } from './opencalls.ts';
 
 /** The parts of the configuration that a worker serves; plain data, as the supervisor sends it. */
 export interface SnapshotInput {
@@ -69,6 +70,8 @@ export interface SnapshotParts extends Omit<UpstreamParts, 'readText'> {
   quota: Quota;
 }
 
+type InForceParts = Pick<SnapshotParts, 'clock' | 'events' | 'access' | 'registry'>;
+
 /** The limits of a configuration, wherever they stand. */
 export function limitsOf(config: SnapshotInput['config']): QuotaConfig {
   const { limits = [], budgets = [], routes, plans = {}, tenants = {} } = config;
@@ -81,6 +84,18 @@ function accessOf({ access = accessConfig.parse({}), tokens }: SnapshotInput['co
   if (tokens === undefined) return access;
   const own = issuerConfig.parse(ownIssuer(tokens));
   return { ...access, issuers: { ...access.issuers, [OWN_ISSUER]: own } };
+}
+
+/** What callers may do. */
+function permissionsOf(config: SnapshotInput['config'], { clock, events, registry }: InForceParts): Permissions {
+  const { plans = {}, tenants = {}, authorize = authorizeConfig.parse({}), routes } = config;
+  const parts = { clock: clock as Clock, events, registry, readPath: plainPath };
+  return new Permissions({ plans, tenants, authorize, routes }, parts);
+}
+
+/** Who decides by a configuration whether what is under way may go on. `before`: who has let it in. */
+export function inForceOf(config: SnapshotInput['config'], parts: InForceParts, before: CompiledAccess): InForce {
+  return { access: parts.access.compile(accessOf(config), [], before), permissions: permissionsOf(config, parts) };
 }
 
 /** The text of a file the configuration names. Throws when the supervisor did not send it. */
@@ -123,17 +138,8 @@ export class Snapshot {
       before?.access,
     );
     this.prices = new PriceTable(input.config.prices ?? pricesConfig.parse({}));
-    const { plans = {}, tenants = {}, authorize = authorizeConfig.parse({}), routes } = input.config;
-    this.permissions = new Permissions(
-      { plans, tenants, authorize, routes },
-      {
-        clock: parts.clock as Clock,
-        events: parts.events,
-        registry: parts.registry,
-        readPath: plainPath,
-      },
-    );
-    this.cors = routes.map(({ cors }) => cors && new Cors(cors));
+    this.permissions = permissionsOf(input.config, parts);
+    this.cors = input.config.routes.map(({ cors }) => cors && new Cors(cors));
     this.quota = parts.quota.compile(limitsOf(input.config));
     const readText = fileReader(input.files);
     const { zone, region } = input.config;

@@ -27,6 +27,8 @@ export type { EndpointHealth, Snapshot } from './messages.ts';
 export interface WorkerHandlers {
   /** Compiles and swaps; throws when it cannot, and then the old snapshot goes on. `health`: what is known now. */
   update(snapshot: Snapshot, health: EndpointHealth[]): void | Promise<void>;
+  /** This configuration says who may go on; the rest of it does not concern us any more. */
+  inForce?(config: object): void;
   /** Accepts on a bound handle. */
   listen(listener: string, handle: object, address: string): Promise<void>;
   /** Stops accepting there. */
@@ -153,6 +155,9 @@ export function linkToSupervisor(options: LinkOptions): Link {
         }
         return;
       }
+      case 'inForce':
+        handlers.inForce?.(message.config);
+        return;
       case 'listen': {
         const { listener, address } = message;
         try {

@@ -74,6 +74,8 @@ export interface TopicPage {
 export type ToWorker =
   /** Compile and swap in; answered by `snapshotApplied` or `snapshotFailed` (then the old one goes on). */
   | { type: 'snapshot'; snapshot: Snapshot; health: EndpointHealth[] }
+  /** While it drains: judge what is under way by this configuration. Nothing else of it holds. */
+  | { type: 'inForce'; config: object }
   /** Accept on the bound handle that travels with it; answered by `listening` or `listenFailed`. */
   | { type: 'listen'; listener: string; address: string }
   /** Stop accepting there; connections live on. */
@@ -133,6 +135,7 @@ export type Shapes<M extends { type: string }> = { [K in M['type']]: { [F in key
 /** Shapes that a worker accepts. */
 export const TO_WORKER: Shapes<ToWorker> = {
   snapshot: { snapshot: 'object', health: 'array' },
+  inForce: { config: 'object' },
   listen: { listener: 'string', address: 'string' },
   unlisten: { listener: 'string', address: 'string' },
   endpointHealth: { changes: 'array' },

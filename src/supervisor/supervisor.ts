@@ -159,6 +159,12 @@ export class Supervisor<C extends SupervisedConfig> {
     return (await this.#pool?.stop(deadlineMs)) ?? 0;
   }
 
+  /** After `leave`: whoever took over goes by this configuration, and so what our workers still do is judged by it. */
+  judgeBy(config: C): void {
+    const desired = this.#desired();
+    this.#pool?.desire({ ...desired, snapshot: { ...desired.snapshot, config } });
+  }
+
   /** After `leave`: whoever took over has died, so we serve again. Resolves when every worker serves. */
   async comeBack(): Promise<void> {
     this.#hearing.failed = '';

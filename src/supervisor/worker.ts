@@ -69,6 +69,8 @@ export class WorkerProcess {
   readonly #seeder: Seeder;
   #hello = false;
   #sentGeneration = 0;
+  /** The configuration that it was told last. */
+  #sentConfig: unknown = undefined;
   readonly #sentListeners = new Map<string, Listening>();
   readonly #listening = new Set<string>();
   #healthBehind = false;
@@ -154,7 +156,11 @@ export class WorkerProcess {
   /** Tells it what is missing to be as `desired`; what it was told already is not said again. */
   reconcile(desired: Desired): void {
     this.#desired = desired;
-    if (!this.#hello || this.state === 'draining' || this.state === 'ended') return;
+    if (!this.#hello || this.state === 'ended') return;
+    if (this.state === 'draining') {
+      this.#sendInForce();
+      return;
+    }
     const fresh = this.#sentGeneration === 0;
     this.sendSnapshot(desired.snapshot, desired.health());
     if (fresh && desired.chaos().length > 0) this.tell({ type: 'chaos', running: desired.chaos() });
@@ -182,6 +188,7 @@ export class WorkerProcess {
   sendSnapshot(snapshot: Snapshot, health: EndpointHealth[]): void {
     if (this.#sentGeneration >= snapshot.generation) return;
     this.#sentGeneration = snapshot.generation;
+    this.#sentConfig = snapshot.config;
     this.#channel.send({ type: 'snapshot', snapshot, health });
   }
 
@@ -228,7 +235,18 @@ export class WorkerProcess {
     const alone = !this.#hello;
     this.state = 'draining';
     if (alone) this.kill();
-    else this.#channel.send({ type: 'drain', deadlineMs });
+    else {
+      this.#channel.send({ type: 'drain', deadlineMs });
+      this.#sendInForce();
+    }
+  }
+
+  /** What it still does is judged by the configuration in force; it needs no more of it. */
+  #sendInForce(): void {
+    const config = this.#desired?.snapshot.config;
+    if (config === this.#sentConfig || typeof config !== 'object' || config === null) return;
+    this.#sentConfig = config;
+    this.#channel.send({ type: 'inForce', config });
   }
 
   /** It has said that it goes by itself. */
