@@ -211,6 +211,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       await held.reopen();
       parts.back?.();
     },
+    stop: () => gateway.stop(drainMs()),
     left: () => parts.left?.(),
   });
   const drainMs = () => parts.drainMs ?? supervisor.snapshot.config.drainTimeout;

@@ -8,13 +8,21 @@ import type { Counted } from '../policy/quota/quota.ts';
 import { HANDOVER, type HandedKey, type Inherited } from '../supervisor/supervisor.ts';
 import type { Admitted } from './inforce.ts';
 
+/** How a process has ended. */
+export interface Ending {
+  /** In words: `exited with code 1`. */
+  readonly how: string;
+  /** Because somebody told it to stop. */
+  readonly told: boolean;
+}
+
 /** The process that is to take over. */
 export interface Successor {
   readonly pid: number;
   /** Resolves when it serves. Never rejects: when it does not come to that, `gone` tells. */
   readonly serving: Promise<void>;
-  /** Resolves when it has ended, with how: `exited with code 1`. */
-  readonly gone: Promise<string>;
+  /** Resolves when it has ended. */
+  readonly gone: Promise<Ending>;
   /** What it has said against its own start. */
   readonly problems: readonly string[];
   /** Asks it to end. */
@@ -72,10 +80,12 @@ export function startSuccessor(
       else if (message.type === 'admitted') admitted(message.admitted);
     });
   });
-  const gone = new Promise<string>((done) => {
-    child.once('error', (error) => done(`could not be started: ${error.message}`));
+  const gone = new Promise<Ending>((done) => {
+    child.once('error', (error) => done({ how: `could not be started: ${error.message}`, told: false }));
     // Not `exit`: its last words come between the two.
-    child.once('close', (code, signal) => done(signal ? `was killed by ${signal}` : `exited with code ${code}`));
+    child.once('close', (code, signal) =>
+      done({ how: signal ? `was killed by ${signal}` : `exited with code ${code}`, told: code === 0 || code === 2 }),
+    );
   });
   return {
     pid: child.pid ?? 0,
@@ -121,6 +131,12 @@ export function tellPredecessor(): void {
     // One that leaves is to hear whom we let in, until it has gone.
     if (!succeeds && process.connected) process.disconnect();
   });
+}
+
+/** Resolves when the process before us has gone; at once where there is none. */
+export function predecessorGone(): Promise<void> {
+  if (!succeeds || !process.connected) return Promise.resolve();
+  return new Promise((done) => process.once('disconnect', done));
 }
 
 /** Says to the process before us, if there is one and for as long as it is there, whom we let in from now on. */

@@ -8,7 +8,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import type { Admitted } from './inforce.ts';
-import { type Legacy, type Successor, startSuccessor } from './successor.ts';
+import { type Ending, type Legacy, predecessorGone, type Successor, startSuccessor } from './successor.ts';
 
 /** What an upgrade does with the gateway that is to go. */
 export interface Leaver {
@@ -25,6 +25,8 @@ export interface Leaver {
   judgeBy(admitted: Admitted): void;
   /** Stops accepting and lets requests end; resolves when all have. The sockets stay open. */
   leave(): Promise<void>;
+  /** Nobody is to serve any more: closes the sockets as well; resolves when all requests have ended. */
+  stop(): Promise<unknown>;
   /** Serves again, after `leave` has been called. */
   comeBack(): Promise<void>;
   /** The successor serves and we have nothing more to do. */
@@ -76,7 +78,7 @@ export class Upgrade {
           done(`did not serve within ${PATIENCE_MS / 1000} s and was killed`);
         });
         void successor.serving.then(() => done('serving')).then(() => late.cancel());
-        void successor.gone.then(done).then(() => late.cancel());
+        void successor.gone.then(({ how }) => done(how)).then(() => late.cancel());
       });
       if (how !== 'serving') {
         this.#leaver.takeBack(false);
@@ -103,17 +105,25 @@ export class Upgrade {
     if (this.#state === 'leaving') this.#leaver.judgeBy(admitted);
   }
 
-  async #depart(gone: Promise<string>): Promise<void> {
+  async #depart(gone: Promise<Ending>): Promise<void> {
     this.#state = 'leaving';
     const { notice } = this.#leaver;
-    const left = this.#leaver.leave();
+    // Who came before us hears through us whom the successor lets in, and comes back if we go before it.
+    const left = this.#leaver.leave().then(predecessorGone);
     if (this.#admitted !== undefined) this.#leaver.judgeBy(this.#admitted);
     const ended = await Promise.race([left, gone]);
     if (ended === undefined) {
       this.#leaver.left();
       return;
     }
-    notice({ level: 'error', message: `the process that took over ${ended}; process ${process.pid} serves again` });
+    if (ended.told) {
+      const message = `the process that took over was told to stop; process ${process.pid} lets its requests end and goes`;
+      notice({ level: 'info', message });
+      await Promise.all([left, this.#leaver.stop()]);
+      this.#leaver.left();
+      return;
+    }
+    notice({ level: 'error', message: `the process that took over ${ended.how}; process ${process.pid} serves again` });
     this.#leaver.takeBack(true);
     try {
       await this.#leaver.comeBack();

@@ -2,9 +2,9 @@
  * What a configuration takes out is cut off, also by the process that drains after an upgrade: streams by keys, certificates, tokens
  * and tenants that are gone end, the others go on.
  */
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, doesNotMatch, equal, match } from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { request as plainly } from 'node:http';
+import { type ClientRequest, request as plainly } from 'node:http';
 import { request as securely } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ interface Stream {
 }
 
 /** Begins a stream, on a connection of its own. */
-function open(t: TestContext, url: string, credential: string, agent?: Certificate): Promise<Stream> {
+function open(calls: ClientRequest[], url: string, credential: string, agent?: Certificate): Promise<Stream> {
   const shown = agent && { cert: agent.certificate, key: agent.key };
   const headers = {
     'content-type': 'application/json',
@@ -57,14 +57,14 @@ function open(t: TestContext, url: string, credential: string, agent?: Certifica
     });
     call.once('error', failed);
     call.end(JSON.stringify({ model: 'm', stream: true, messages: [{ role: 'user', content: 'hi' }] }));
-    t.after(() => call.destroy());
+    calls.push(call);
   });
 }
 
 const pemOf = async ({ jwk }: IssuerKey) => exportSPKI((await importJWK(jwk, 'ES256')) as never);
 
 /** A gateway with every way to say who calls in its configuration. */
-async function start(t: TestContext) {
+async function start(t: TestContext, workers = 1) {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-cutoff-'));
   const path = (name: string, text: string) => {
     writeFileSync(join(folder, name), text);
@@ -82,6 +82,7 @@ async function start(t: TestContext) {
   const settings = {
     listeners: { public: { address: '127.0.0.1:0' }, secure: { address: '127.0.0.1:0', tls } },
     drainTimeout: '10min',
+    workers,
     tenants: { other: { disabled: false } },
     access: {
       pepper: 'a pepper that is long enough for this test',
@@ -104,41 +105,47 @@ async function start(t: TestContext) {
     routes: [{ name: 'all', upstream: 'model', access: { anyOf: ['apiKey', 'jwt', 'certificate'] } }],
   };
   const gateway = await startGateway(settings, { env: keys });
-  const status = async () => (await (await fetch(`${gateway.adminUrl}/api/status`)).json()) as { pid: number };
+  const status = async () =>
+    (await (await fetch(`${gateway.adminUrl}/api/status`)).json()) as { pid: number; workers: { state: string }[] };
   t.after(async () => {
     const { pid } = await status().catch(() => ({ pid: 0 }));
-    if (pid > 0 && pid !== gateway.child.pid) process.kill(pid, 'SIGKILL');
-    gateway.child.kill('SIGKILL');
+    for (const call of calls) call.destroy();
+    if (pid > 0 && pid !== gateway.child.pid) process.kill(pid, 'SIGTERM');
     await gateway.stop();
     await simulator.stop();
     for (const one of [gone, changed, fetched]) await one.close();
     rmSync(folder, { recursive: true, force: true });
   });
+  const calls: ClientRequest[] = [];
   const { public: plain, secure } = gateway.urls as { public: string; secure: string };
   const lost = {
-    key: await open(t, plain, keys.ALICE),
-    tenant: await open(t, plain, keys.CARL),
-    certificate: await open(t, secure, '', lostAgent),
-    issuer: await open(t, plain, await gone.token()),
-    'key of an issuer': await open(t, plain, await changed.token({}, lostKey)),
+    key: await open(calls, plain, keys.ALICE),
+    tenant: await open(calls, plain, keys.CARL),
+    certificate: await open(calls, secure, '', lostAgent),
+    issuer: await open(calls, plain, await gone.token()),
+    'key of an issuer': await open(calls, plain, await changed.token({}, lostKey)),
   };
   const kept = {
-    key: await open(t, plain, keys.KEPT),
-    certificate: await open(t, secure, '', keptAgent),
-    'key of an issuer': await open(t, plain, await changed.token({}, keptKey)),
-    'fetched key of an issuer': await open(t, plain, await fetched.token()),
+    key: await open(calls, plain, keys.KEPT),
+    certificate: await open(calls, secure, '', keptAgent),
+    'key of an issuer': await open(calls, plain, await changed.token({}, keptKey)),
+    'fetched key of an issuer': await open(calls, plain, await fetched.token()),
+  };
+  const change = (how: (now: typeof settings) => void) => {
+    const now = parse(readFileSync(gateway.file, 'utf8')) as typeof settings;
+    how(now);
+    writeFileSync(gateway.file, stringify(now));
   };
   /** Takes out whatever is lost. */
-  const takeOut = () => {
-    const now = parse(readFileSync(gateway.file, 'utf8')) as typeof settings;
-    const { access, tenants } = now;
-    access.keys = access.keys.filter(({ name }) => name !== 'alice');
-    access.certificates = access.certificates.filter(({ name }) => name !== 'lost');
-    const { gone: _, ...issuers } = access.issuers;
-    issuers.changed.keys = issuers.changed.keys.slice(1);
-    tenants.other.disabled = true;
-    writeFileSync(gateway.file, stringify({ ...now, access: { ...access, issuers } }));
-  };
+  const takeOut = () =>
+    change((now) => {
+      const { access, tenants } = now;
+      access.keys = access.keys.filter(({ name }) => name !== 'alice');
+      access.certificates = access.certificates.filter(({ name }) => name !== 'lost');
+      access.issuers.changed.keys = access.issuers.changed.keys.slice(1);
+      delete (access.issuers as { gone?: object }).gone;
+      tenants.other.disabled = true;
+    });
   const check = async () => {
     for (const [what, stream] of Object.entries(lost)) {
       equal(await stream.ended, 'cut', what);
@@ -147,7 +154,19 @@ async function start(t: TestContext) {
     const over = Object.entries(kept).filter(([, stream]) => stream.over);
     deepEqual(over, []);
   };
-  return { gateway, plain, lost, kept, fetched, takeOut, check, status };
+  /** Upgrades, and tells the process that has taken over. */
+  const upgrade = async () => {
+    const young = () => [...gateway.logs.matchAll(/process (\d+) has taken over/g)].map(([, pid]) => Number(pid));
+    const before = young().length;
+    // What leaves may still answer on a connection that was open.
+    while (young().length === before) {
+      const answer = await fetch(`${gateway.adminUrl}/api/upgrade`, { method: 'POST' }).catch(() => undefined);
+      await answer?.text();
+      await setTimeout(50);
+    }
+    return young().at(-1) as number;
+  };
+  return { gateway, plain, lost, kept, fetched, change, takeOut, check, status, upgrade };
 }
 
 test('by a reload', PATIENCE, async (t) => {
@@ -167,11 +186,8 @@ test('by a reload', PATIENCE, async (t) => {
 });
 
 test('by a reload, of what the process before an upgrade still does', PATIENCE, async (t) => {
-  const { gateway, takeOut, check, lost, status } = await start(t);
-  const upgraded = await fetch(`${gateway.adminUrl}/api/upgrade`, { method: 'POST' });
-  equal(upgraded.status, 200, await upgraded.text());
-  await gateway.waitFor(/process \d+ has taken over/);
-  while ((await status().catch(() => ({ pid: 0 }))).pid === gateway.child.pid) await setTimeout(50);
+  const { gateway, takeOut, change, check, lost, kept, upgrade } = await start(t);
+  await upgrade();
   equal(
     Object.values(lost).some(({ over }) => over),
     false,
@@ -179,6 +195,38 @@ test('by a reload, of what the process before an upgrade still does', PATIENCE, 
   takeOut();
   await check();
   equal(gateway.child.exitCode, null);
+  // The one between has nothing to do, and stays as long as it has news for the first.
+  await upgrade();
+  change(({ access }) => {
+    access.keys = access.keys.filter(({ name }) => name !== 'kept');
+  });
+  equal(await kept.key.ended, 'cut');
+  equal(kept.certificate.over, false);
+  doesNotMatch(gateway.logs, /serves again/);
+});
+
+test('by a reload, of what a worker that leaves still does', PATIENCE, async (t) => {
+  const { takeOut, change, check, status } = await start(t, 3);
+  change((now) => {
+    now.workers = 1;
+  });
+  while ((await status()).workers.filter(({ state }) => state === 'ready').length > 1) await setTimeout(50);
+  takeOut();
+  await check();
+});
+
+test('nobody comes back when who took over is told to stop', PATIENCE, async (t) => {
+  const { gateway, kept, upgrade } = await start(t);
+  process.kill(await upgrade(), 'SIGTERM');
+  await gateway.waitFor(/the process that took over was told to stop; process \d+ lets its requests end/);
+  const answers = async () => {
+    const answer = await fetch(`${gateway.url}/v1/models`).catch(() => undefined);
+    return (await answer?.text()) !== undefined;
+  };
+  while (await answers()) await setTimeout(50);
+  equal(kept.key.over, false);
+  equal(gateway.child.exitCode, null);
+  doesNotMatch(gateway.logs, /serves again/);
 });
 
 test('by the upgrade itself', PATIENCE, async (t) => {
