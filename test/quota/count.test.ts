@@ -57,7 +57,7 @@ describe('to the token', { timeout: 180_000 }, () => {
           name: 'small',
           match: { path: '/v1/completions' },
           models: ['*'],
-          limits: [{ key: 'resource', tokens: '1000/min', output: 100 }],
+          limits: [{ key: 'resource', tokens: '1000/20m', output: 100 }],
         },
       ],
     });

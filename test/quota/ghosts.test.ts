@@ -19,7 +19,8 @@ async function nodes(t: TestContext, limit: Record<string, unknown>) {
   const redis = await startRedis();
   t.after(() => redis.kill());
   const server = await startServer(t);
-  const more = { redis: { url: redis.url }, workers: 1, limits: [{ name: 'all', key: 'resource', ...limit }] };
+  const shared = { url: redis.url, timeout: '20s', connectTimeout: '20s' };
+  const more = { redis: shared, workers: 1, limits: [{ name: 'all', key: 'resource', ...limit }] };
   const houses = [house(t, server.url, more), house(t, server.url, more)] as const;
   const start = async (i: 0 | 1): Promise<Gateway> => {
     const gateway = await houses[i].start();
