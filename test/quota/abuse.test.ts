@@ -36,7 +36,7 @@ async function used(gateway: Gateway): Promise<number> {
 
 /** Once workers have told what was used. */
 async function usedReaches(gateway: Gateway, least: number): Promise<void> {
-  const until = Date.now() + 20_000;
+  const until = Date.now() + 60_000;
   for (;;) {
     const now = await used(gateway);
     if (now >= least) return;

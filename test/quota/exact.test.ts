@@ -43,8 +43,8 @@ async function sideBySide(gate: Gate, calls: number, one: () => Promise<Response
   return { passed, answers: await Promise.all(asked) };
 }
 
-test('of 400 parallel calls on 4 workers a limit of 100 a minute lets exactly 100 pass', async (t) => {
-  const { gateway, gate } = await gatewayWith(t, { key: 'resource', requests: '100/min' });
+test('of 400 parallel calls on 4 workers a limit of 100 in ten minutes lets exactly 100 pass', async (t) => {
+  const { gateway, gate } = await gatewayWith(t, { key: 'resource', requests: '100/10m' });
   gate.open();
   const answers = await Promise.all(Array.from({ length: 400 }, () => ask(gateway)));
   const count = (status: number) => answers.filter((answer) => answer.status === status).length;
@@ -62,7 +62,7 @@ test('of 400 parallel calls on 4 workers a limit of 100 a minute lets exactly 10
   assert.equal(refused.headers.get('x-ratelimit-limit-requests'), '100');
   assert.equal(refused.headers.get('x-ratelimit-remaining-requests'), '0');
   const { error } = (await refused.json()) as { error: { message: string; type: string } };
-  assert.match(error.message, /100 requests per minute is reached \(ai\/resource-requests\)/);
+  assert.match(error.message, /100 requests per 10 minutes is reached \(ai\/resource-requests\)/);
 });
 
 test('never more requests at once than `concurrency`, and each place is free again when its request ends', async (t) => {

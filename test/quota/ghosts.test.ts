@@ -11,7 +11,7 @@ import { runCli } from '../program.ts';
 import { startRedis } from '../redis.ts';
 import { call, house, killSupervisor, startServer, workerPids } from './money.fixture.ts';
 
-const PATIENCE = { ...needs({ commands: ['redis-server'] }), timeout: 180_000 };
+const PATIENCE = { ...needs({ commands: ['redis-server'] }), timeout: 280_000 };
 const ORDER = { tokens: 1, pace: 0 };
 
 /** Two nodes with one limit. */

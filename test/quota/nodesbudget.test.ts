@@ -8,7 +8,7 @@ import { startPostgres } from '../postgres.ts';
 import { startRedis } from '../redis.ts';
 import { call, costOfTokens, house, kill, startServer, until, usedOf, workerPids } from './money.fixture.ts';
 
-const PATIENCE = { ...needs({ commands: ['pg_lsclusters', 'redis-server'] }), timeout: 240_000 };
+const PATIENCE = { ...needs({ commands: ['pg_lsclusters', 'redis-server'] }), timeout: 280_000 };
 
 /** Two nodes with a budget, and all that they share. */
 async function nodes(t: TestContext, budgets: readonly Record<string, unknown>[]) {
