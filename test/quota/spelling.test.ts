@@ -54,14 +54,14 @@ const SPELLINGS = [
 test('however the path is spelled, its tokens count, and it is sent on as it came', async (t) => {
   const limits = [{ name: 'l', key: 'header:x-who', tokens: '1000/min' }];
   const { gateway, seen } = await start(t, { upstream: 'up', limits });
-  for (const [i, path] of SPELLINGS.entries()) {
+  for (const [who, path] of SPELLINGS.entries()) {
     const body = '{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":900}';
-    const first = await post(gateway, path, body, i);
+    const first = await post(gateway, path, body, who);
     assert.equal(first.status, 200, `${path}: ${first.body}`);
-    for (let i = 0; i < 3; i++) assert.equal((await post(gateway, path, body, i)).status, 429, path);
+    for (let i = 0; i < 3; i++) assert.equal((await post(gateway, path, body, who)).status, 429, path);
     assert.deepEqual(seen.splice(0), [path]);
     // A bound that only the server could read is refused as it is for the plain path.
-    assert.equal((await post(gateway, path, body.replace('900', '"900"'), i)).status, 400, path);
+    assert.equal((await post(gateway, path, body.replace('900', '"900"'), who)).status, 400, path);
   }
 });
 
