@@ -122,11 +122,12 @@ function workerStatus(
   return { id, pid, state, uptimeMs: Math.round(ageMs), restarts, load: overview.load(id) };
 }
 
-function namesOf({ plans, listeners, access }: Config) {
+function namesOf({ plans, listeners, access, tokens }: Config) {
   const serving = Object.entries(listeners).filter(([, { tls }]) => tls?.domains?.store === true);
   return {
     plans: Object.keys(plans),
     keys: access.keys.map(({ id }) => id),
+    clients: tokens?.clients.map(({ id }) => id) ?? [],
     listeners: Object.keys(listeners),
     serving: serving.map(([name]) => name),
   };
