@@ -4,12 +4,12 @@ import { COST_UNIT, formatCost } from '../../ai/cost.ts';
 import { sayWindow } from './amount.ts';
 import { type BudgetConfig, type LimitConfig, unitOf } from './config.ts';
 import type { Refill, Rule } from './rule.ts';
+import { countsTokens } from './uncounted.ts';
 
 /** Parts of a key that no stranger can make up. A model is what the client calls so, where a route leads to an upstream. */
 const KNOWN_PARTS = new Set(['apiKey', 'tenant', 'user', 'plan', 'version', 'route', 'resource']);
 /** Parts of a key that are not known before the body was read. */
 const BODY_PARTS = new Set(['model', 'version']);
-const BODY_UNITS = new Set(['tokens', 'inputTokens', 'outputTokens', 'credits']);
 
 /** A rule with what requests need to know of it. */
 export interface NamedLimit {
@@ -74,7 +74,7 @@ function refillOf(config: LimitConfig, rate: LimitConfig['requests']): Refill {
 
 /** Whether the body has to be read before the limit can be asked. */
 export function needsBody({ key }: LimitConfig, { unit }: Rule): boolean {
-  return BODY_UNITS.has(unit) || key.some((part) => BODY_PARTS.has(part));
+  return countsTokens(unit) || key.some((part) => BODY_PARTS.has(part));
 }
 
 const SAID: Readonly<Record<Rule['unit'], string>> = {

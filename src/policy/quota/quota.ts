@@ -32,6 +32,7 @@ export type { LedgerView, Roll, SharedStoreStatus } from './shared/parts.ts';
 export { LEASE_SCRIPT } from './shared/script.ts';
 export { SharedStore } from './shared/store.ts';
 export { Nearest, type Standing } from './standing.ts';
+export { countsTokens, refusesUnknown } from './uncounted.ts';
 
 /** Limits by where they stand in the configuration. */
 export interface QuotaConfig {
