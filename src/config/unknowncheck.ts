@@ -1,7 +1,7 @@
 /** Routes on which limits of tokens and money can be gone around: what nobody can count passes. */
 import { mayGenerate, recognizeSpelled } from '../ai/ai.ts';
 import type { LimitConfig } from '../policy/quota/config.ts';
-import { budgetLimits, countsTokens, refusesUnknown, rulesOf } from '../policy/quota/quota.ts';
+import { budgetLimits, refusesUnknown, tokenRules } from '../policy/quota/quota.ts';
 import type { Parts } from './parts.ts';
 import type { Report } from './problem.ts';
 import type { WholeRouteConfig } from './route.ts';
@@ -10,10 +10,10 @@ import type { WholeRouteConfig } from './route.ts';
 export function checkUnknown(parts: Parts, report: Report): void {
   const { money, plans, tenants, upstreams } = parts;
   if (money === undefined) return;
-  const everywhere = namesOf([...money.limits, ...budgetLimits(money.budgets)], '');
+  const everywhere = tokenRules([...money.limits, ...budgetLimits(money.budgets)], '');
   const byCaller = [
-    ...plans.flatMap(([name, { limits }]) => namesOf(limits, `plan:${name}`)),
-    ...tenants.flatMap(([name, { limits }]) => namesOf(limits, `tenant:${name}`)),
+    ...plans.flatMap(([name, { limits }]) => tokenRules(limits, `plan:${name}`)),
+    ...tenants.flatMap(([name, { limits }]) => tokenRules(limits, `tenant:${name}`)),
   ];
   const protocols = new Map(upstreams.map(([name, { protocol }]) => [name, protocol]));
   for (const [i, route] of parts.routes) {
@@ -23,10 +23,10 @@ export function checkUnknown(parts: Parts, report: Report): void {
     const said = route.unknownOperations === 'allow';
     // Of any HTTP service that is all there is to say.
     if (said && !forModels) continue;
-    const own = namesOf(route.limits, route.name);
+    const own = tokenRules(route.limits, route.name);
     const [rule] = [...own, ...everywhere, ...(route.access === undefined ? [] : byCaller)];
     if (rule === undefined || !admitsUnknown(route) || [...route.limits, ...money.limits].some(boundsAll)) continue;
-    const what = `operations that Gatehouse does not know pass here, and ${rule} cannot count what they use`;
+    const what = `operations that Gatehouse does not know pass here, and ${rule.name} cannot count what they use`;
     if (said)
       report.warn(
         ['routes', i, 'unknownOperations'],
@@ -40,13 +40,6 @@ export function checkUnknown(parts: Parts, report: Report): void {
         'key',
       );
   }
-}
-
-/** Limits that refuse, and count what models use. */
-function namesOf(limits: readonly LimitConfig[], where: string): string[] {
-  return rulesOf(limits, where)
-    .filter(({ config, rule }) => config.mode === 'enforce' && countsTokens(rule.unit))
-    .map(({ rule }) => rule.name);
 }
 
 /** A limit that counts whatever passes. */

@@ -95,6 +95,13 @@ export function sayRule({ unit, limit, refill }: Rule): string {
   return `${what} per ${refill.type === 'calendar' ? `calendar ${refill.every}` : sayWindow(refill.windowMs)}`;
 }
 
+/** Those of a list that refuse, and count what a model reads and generates. */
+export function tokenRules(limits: readonly LimitConfig[], where: string): Rule[] {
+  return rulesOf(limits, where)
+    .filter(({ config, rule }) => config.mode === 'enforce' && countsTokens(rule.unit))
+    .map(({ rule }) => rule);
+}
+
 /** Lists of limits, as people read them: `chat/per-key (100 requests per minute)`. */
 export function describeLimits(lists: readonly { where: string; limits: readonly LimitConfig[] }[]): string[] {
   return lists.flatMap(({ where, limits }) =>
