@@ -5,6 +5,7 @@
  * token has it from somewhere else: the login ends, with all its tokens.
  */
 import type { Write } from '../../store/store.ts';
+import { CLOCK_SKEW_MS } from './config.ts';
 import type { TokenParts } from './parts.ts';
 import { chance, derive, mac, same } from './secret.ts';
 import { OAuthError } from './wire.ts';
@@ -49,8 +50,6 @@ interface Settings {
   lifetime: number;
 }
 
-/** What tokens of a login may still hold once it has ended, beyond their lifetime: clocks differ. */
-const SKEW_MS = 5 * 60_000;
 /** Others may be faster so many times in a row. */
 const TRIES = 8;
 
@@ -135,7 +134,7 @@ export class Families {
   /** Ends a login with its tokens, in every worker. False: somebody has changed it meanwhile. */
   async end(id: string, family: Family, version: number, why: string): Promise<boolean> {
     const { store, clock, revocation } = this.#parts;
-    const forgetAt = clock.wall() + this.#settings.lifetime + SKEW_MS;
+    const forgetAt = clock.wall() + this.#settings.lifetime + CLOCK_SKEW_MS;
     const writes = [putOf(id, { ...family, ended: why }, version), revocation({ kind: 'family', value: id, forgetAt })];
     return (await store.write(writes, { who: `client:${family.client}`, what: 'tokens.endLogin' })).ok;
   }
