@@ -6,8 +6,14 @@ import type { Operation } from './operation.ts';
 const QUIET: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE']);
 
 /** What is posted to be kept, or to stop something. As it is written here only: another spelling may lead elsewhere. */
-const KEPT =
-  /^\/v1\/(?:files|uploads(?:\/[\w-]+\/(?:parts|complete|cancel))?|(?:responses|batches|messages\/batches|fine_tuning\/jobs)\/[\w-]+\/cancel)$/;
+const KEPT = new RegExp(
+  `^/v1/(?:${[
+    'files',
+    'uploads(?:/[\\w-]+/(?:parts|complete|cancel))?',
+    'conversations(?:/[\\w-]+(?:/items)?)?',
+    '(?:responses|batches|messages/batches|fine_tuning/jobs)/[\\w-]+/cancel',
+  ].join('|')})$`,
+);
 
 /**
  * Whether a request that is no operation we know may generate tokens. In doubt it may: any body may be a prompt. `path`: without

@@ -203,7 +203,7 @@ export const unknownOperationsConfig = z
   .enum(['refuse', 'allow'])
   .optional()
   .describe(
-    'Operations that Gatehouse does not know (`/v1/batches`, `/invocations`, tunnels), where a limit or budget counts tokens or money that they may use: `refuse` answers 403, `allow` lets them pass uncounted. What only reads, deletes or uploads passes. When left out: `refuse` on routes that serve models or have such a limit themselves, else `allow`.',
+    'Operations that Gatehouse does not know (`/v1/batches`, `/invocations`, tunnels), where a limit or budget counts tokens or money that they may use: `refuse` answers 403, `allow` lets them pass uncounted. What only reads, deletes, uploads or cancels passes. When left out: `refuse` on routes that serve models or have such a limit themselves, else `allow`.',
   );
 
 /** What is done with operations that are not known. */
