@@ -16,7 +16,7 @@ export { type ActiveLimit, Admission } from './admission.ts';
 export { LocalAuthority } from './authority.ts';
 export type { Exhausted } from './claim.ts';
 export type { UsedOf } from './closing.ts';
-export { allRules, budgetLimits, describeLimits, rulesOf, tokenRules } from './compile.ts';
+export { allRules, BUDGET, budgetLimits, describeLimits, rulesOf, tokenRules } from './compile.ts';
 export type { Demand, Flexible } from './demand.ts';
 export { sayKey, usageOf } from './key.ts';
 export { KeyLimits } from './keylimits.ts';

@@ -4,7 +4,7 @@ import { CHALLENGE, type Client } from './client.ts';
 import { CLOCK_SKEW_MS } from './config.ts';
 import type { Family } from './family.ts';
 import { isRefreshToken } from './family.ts';
-import type { GrantParts } from './grants.ts';
+import { type GrantParts, subjectOf } from './grants.ts';
 import { OAuthError, type ServiceRequest, wanted } from './wire.ts';
 
 /** Others may change a login at the same time. */
@@ -98,9 +98,9 @@ export async function introspect(
   return shown;
 }
 
-async function stands({ by, subject }: Family, { parts, clients }: GrantParts): Promise<boolean> {
-  const found = by === 'key' ? await parts.keyById(subject) : (await clients.find(subject))?.subject;
-  return found !== undefined && (await parts.tenantRefusal(found.tenant)) === undefined;
+async function stands(login: Family, made: GrantParts): Promise<boolean> {
+  const found = await subjectOf(login, made);
+  return found?.bound === false && (await made.parts.tenantRefusal(found.tenant)) === undefined;
 }
 
 function told({ scopes, client, endsAt }: Family, iss: string): object {
