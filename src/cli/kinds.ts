@@ -12,7 +12,7 @@ import {
   type Tokens,
 } from '../policy/access/access.ts';
 import { PLAN_KIND, type Registry, TENANT_KIND } from '../policy/authorize/authorize.ts';
-import { CLOCK_SKEW_MS, OWN_ISSUER, TOKEN_LIFETIME_MAX_MS } from '../policy/token/config.ts';
+import { forgottenAt, OWN_ISSUER } from '../policy/token/config.ts';
 import { type DirectoryConsumer, followDirectory, type Link, topicOf } from '../supervisor/link.ts';
 import type { DirectoryKind } from '../supervisor/supervisor.ts';
 
@@ -45,7 +45,7 @@ function endTokens({ clock, revocations }: Tokens): KeyNews {
   const tokensOf = (value: string) => ({ kind: 'session' as const, issuer: OWN_ISSUER, value });
   return {
     ended(id) {
-      revocations.conclude({ ...tokensOf(id), forgetAt: clock.wall() + TOKEN_LIFETIME_MAX_MS + CLOCK_SKEW_MS });
+      revocations.conclude({ ...tokensOf(id), forgetAt: forgottenAt(clock.wall()) });
     },
     usable: (id) => revocations.limit(tokensOf(id), clock.wall() - SECOND_MS),
   };

@@ -27,6 +27,9 @@ export const CLOCK_SKEW_MS = 5 * 60_000;
 export const datedUpTo = (now: number, before = 0): number =>
   Math.max(Math.floor(now / 1000) * 1000 + 999, before + 1000);
 
+/** Up to when what has ended tokens at `now` is remembered: under whatever settings they were given, none holds longer. */
+export const forgottenAt = (now: number): number => now + TOKEN_LIFETIME_MAX_MS + CLOCK_SKEW_MS;
+
 /** Grants by their names on the wire. */
 export const GRANTS = {
   clientCredentials: 'client_credentials',

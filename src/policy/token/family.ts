@@ -5,7 +5,7 @@
  * token has it from somewhere else: the login ends, with all its tokens.
  */
 import type { Write } from '../../store/store.ts';
-import { CLOCK_SKEW_MS, TOKEN_LIFETIME_MAX_MS } from './config.ts';
+import { forgottenAt } from './config.ts';
 import type { TokenParts } from './parts.ts';
 import { chance, derive, mac, same } from './secret.ts';
 import { OAuthError } from './wire.ts';
@@ -136,8 +136,7 @@ export class Families {
   /** Ends a login with its tokens, in every worker. False: somebody has changed it meanwhile. */
   async end(id: string, family: Family, version: number, why: string): Promise<boolean> {
     const { store, clock, revocation } = this.#parts;
-    // Its tokens may have been given under other settings.
-    const forgetAt = clock.wall() + TOKEN_LIFETIME_MAX_MS + CLOCK_SKEW_MS;
+    const forgetAt = forgottenAt(clock.wall());
     const writes = [putOf(id, { ...family, ended: why }, version), revocation({ kind: 'family', value: id, forgetAt })];
     return (await store.write(writes, { who: `client:${family.client}`, what: 'tokens.endLogin' })).ok;
   }

@@ -4,7 +4,7 @@
  * while no gateway ran is not overlooked.
  */
 import type { Put } from '../../store/store.ts';
-import { CLOCK_SKEW_MS, TOKEN_LIFETIME_MAX_MS } from './config.ts';
+import { forgottenAt, TOKEN_LIFETIME_MAX_MS } from './config.ts';
 import { SIGNING_KEY_KIND } from './keys.ts';
 import type { TokenParts } from './parts.ts';
 
@@ -79,8 +79,7 @@ export class KeyWatch {
     for (let more = true; more && !this.#closed; ) {
       const found = await store.changesSince(this.#revision);
       const now = clock.wall();
-      // The settings may have changed since a token was given: any of them may hold as long as one ever may.
-      const forgetAt = now + TOKEN_LIFETIME_MAX_MS + CLOCK_SKEW_MS;
+      const forgetAt = forgottenAt(now);
       const writes: Put[] = [];
       for (const change of found.changes) {
         const key = this.#parts.keyChange(change);
