@@ -4,15 +4,13 @@
  * while no gateway ran is not overlooked.
  */
 import type { Put } from '../../store/store.ts';
-import { TOKEN_LIFETIME_MAX_MS } from './config.ts';
+import { forgottenAt, TOKEN_LIFETIME_MAX_MS } from './config.ts';
 import { SIGNING_KEY_KIND } from './keys.ts';
 import type { TokenParts } from './parts.ts';
 
 /** Kind of the document that holds how far it has read. */
 const KIND = 'tokenWatch';
 const ID = 'keys';
-/** Tokens hold a little longer than they say: clocks differ. */
-const SKEW_MS = 5 * 60_000;
 /** It is noted how far has been read at least after so many revisions. */
 const NOTE_EVERY = 5000;
 /** After a failure it is tried again, in milliseconds. */
@@ -81,8 +79,7 @@ export class KeyWatch {
     for (let more = true; more && !this.#closed; ) {
       const found = await store.changesSince(this.#revision);
       const now = clock.wall();
-      // The settings may have changed since a token was given: any of them may hold as long as one ever may.
-      const forgetAt = now + TOKEN_LIFETIME_MAX_MS + SKEW_MS;
+      const forgetAt = forgottenAt(now);
       const writes: Put[] = [];
       for (const change of found.changes) {
         const key = this.#parts.keyChange(change);
