@@ -28,7 +28,7 @@ const keyPut = (id: string, key: string, more: object = {}) => ({
 async function start(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-cutoff-'));
   const path = join(folder, 'state.db');
-  const store = await openStore({ driver: 'sqlite', path, lockTimeout: 5000 }, folder, { clock: systemClock });
+  const store = await openStore({ driver: 'sqlite', path, lockTimeout: 60_000 }, folder, { clock: systemClock });
   const [lost, kept] = [mintKey('live'), mintKey('live')];
   await store.write([keyPut('key_lost', lost), keyPut('key_kept', kept)]);
   const issuer = await startIssuer();
@@ -93,7 +93,7 @@ async function start(t: TestContext) {
   return { store, gateway, issuer, lost, kept, send, open, disable };
 }
 
-const PATIENCE = { timeout: 120_000 };
+const PATIENCE = { timeout: 180_000 };
 
 test('what runs by a revoked key or token is cut off by an error event', PATIENCE, async (t) => {
   const { store, issuer, lost, kept, open, disable } = await start(t);

@@ -14,7 +14,7 @@ async function setUp(t: TestContext) {
     models: { m: { versions: [{ name: 'v', upstream: 'sim' }] } },
     routes: [{ name: 'ai', match: { path: '/v1/*' }, models: ['m'] }],
     prices: PRICES,
-    limits: [{ name: 'slow', key: 'ip', requests: '100/min' }],
+    limits: [{ name: 'slow', key: 'ip', requests: '100/h' }],
     log: { access: 'off' },
   });
   t.after(() => gateway.stop());
