@@ -1,64 +1,14 @@
 /** Keys by the command line and the admin API, on real processes. FAULTS row 42: a store that cannot be written. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
-import { CLI } from '../program.ts';
 import { answerOf, askAll, untilAll } from '../workers.ts';
-
-const TOKEN = 'the-token-of-the-first-admin';
-
-interface Ended {
-  code: number;
-  out: string;
-  err: string;
-}
-
-interface Shown {
-  id: string;
-  key: string;
-  [name: string]: unknown;
-}
-
-async function start(
-  t: TestContext,
-): Promise<{ gateway: Gateway; path: string; run: (...args: string[]) => Promise<Ended> }> {
-  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-admin-'));
-  const path = join(folder, 'state.db');
-  const simulator = await startSimulator();
-  const gateway = await startGateway({
-    listeners: { public: { address: '127.0.0.1:0' } },
-    workers: 2,
-    store: { driver: 'sqlite', path, lockTimeout: '200ms' },
-    admin: {
-      address: '127.0.0.1:0',
-      access: { tokens: [{ name: 'first', token: TOKEN, role: 'admin' }] },
-      anonymous: ['metrics'],
-    },
-    access: { pepper: 'a pepper that is long enough for this test', failures: { burst: 100_000, refill: '10ms' } },
-    upstreams: { model: { protocol: 'openai', endpoints: [{ url: simulator.url }] } },
-    routes: [{ name: 'all', upstream: 'model', access: { anyOf: ['apiKey'], scopes: ['inference'] } }],
-  });
-  t.after(async () => {
-    await gateway.stop();
-    await simulator.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  const run = (...args: string[]) =>
-    new Promise<Ended>((resolve) => {
-      const env = { ...process.env, GATEHOUSE_ADMIN_TOKEN: TOKEN };
-      const words = [CLI, ...args, '--admin', gateway.adminUrl];
-      execFile(process.execPath, words, { env }, (error, out, err) => {
-        resolve({ code: error ? Number(error.code) : 0, out: out.trim(), err });
-      });
-    });
-  return { gateway, path, run };
-}
+import { PATIENCE, type Shown, start, TOKEN } from './gateway.fixture.ts';
 
 /** Statuses by which so many workers answer a key, each once. */
 const ask = ({ url }: Gateway, key: string, workers = 2) =>
@@ -66,8 +16,6 @@ const ask = ({ url }: Gateway, key: string, workers = 2) =>
     const headers = { authorization: `Bearer ${key}`, connection: 'close' };
     return answerOf(await fetch(`${url}/v1/models`, { headers }));
   }, workers);
-
-const PATIENCE = { timeout: 180_000 };
 
 test(
   'a key opens the door soon after it is made, and no worker takes it soon after it was revoked',
@@ -111,47 +59,6 @@ test(
     assert.equal((await fetch(`${gateway.adminUrl}/metrics`)).status, 200);
   },
 );
-
-test('tenants, plans, domains, admins and tokens by the command line', PATIENCE, async (t) => {
-  const { run, gateway } = await start(t);
-  const ok = async (...args: string[]) => {
-    const { code, out, err } = await run(...args);
-    assert.equal(code, 0, `${args.join(' ')}: ${err}`);
-    return out;
-  };
-  await ok('plans', 'create', 'team', '--set', 'permissions.models=[small-*]');
-  await ok('tenants', 'create', 'acme', '--set', 'plan=team', '--set', 'name=Acme Inc.');
-  assert.match(await ok('tenants', 'list'), /acme +Acme Inc\. +team/);
-  assert.match(await ok('tenants', 'change', 'acme', '--set', 'labels.tier=gold'), /labels +\{"tier":"gold"\}/);
-  // What the gateway would say to a key of its store, asked from elsewhere.
-  const { id: keyId } = JSON.parse(
-    await ok('keys', 'create', '--principal', 'alice', '--tenant', 'acme', '--scope', 'inference', '--json'),
-  );
-  const explained = ['check', '-c', gateway.file, '--as', keyId, '--explain'];
-  const allowed = await ok(...explained, 'POST /v1/chat/completions model=small-1');
-  assert.match(allowed, new RegExp(`key ${keyId} of alice \\(in the store\\)`));
-  assert.match(await ok(...explained, 'POST /v1/chat/completions model=large'), /refused by plan:team\/models/);
-  const nobody = await run('check', '-c', gateway.file, '--as', 'key_nobody', '--explain', 'GET /v1/models');
-  assert.match(nobody.out, /no key with this name or text is in the configuration or the gateway at/);
-  await ok('keys', 'delete', keyId);
-  await ok('domains', 'create', 'chat.example.com', '--set', 'tenant=acme', '--set', 'acme=true');
-  assert.match(await ok('domains', 'show', 'chat.example.com'), /tenant +acme/);
-  const token = await ok('admins', 'create', '--name', 'vera', '--role', 'viewer');
-  const seen = await fetch(`${gateway.adminUrl}/api/status`, { headers: { authorization: `Bearer ${token}` } });
-  assert.equal(seen.status, 200);
-  const id = JSON.parse(await ok('token', 'revoke', '--id', 'jti-1', '--json')).id as string;
-  assert.match(await ok('token', 'revocations'), /jti-1/);
-  await ok('token', 'restore', id);
-  // What ends the tokens of the key that was deleted above stays.
-  const left = JSON.parse(await ok('token', 'revocations', '--json')) as { kind: string; value: string }[];
-  assert.deepEqual(
-    left.filter(({ kind, value }) => kind !== 'session' || value !== keyId),
-    [],
-  );
-  await ok('domains', 'delete', 'chat.example.com');
-  await ok('tenants', 'delete', 'acme');
-  assert.equal((await run('tenants', 'show', 'acme')).code, 1);
-});
 
 test('a store that is locked: writes say so, nothing is written by half, and requests go on', PATIENCE, async (t) => {
   const { gateway, path, run } = await start(t);
@@ -205,14 +112,4 @@ test('a store that is damaged: who manages it is told so, and keys of the config
   assert.deepEqual(await ask(gateway, key, 1), [200]);
   // A port of this machine that is open is warned of.
   await gateway.waitFor(/asks nobody who they are/);
-});
-
-test('what makes a key end can be taken away by the command line', async (t) => {
-  const { run } = await start(t);
-  const made = await run('keys', 'create', '--principal', 'alice', '--id', 'trial', '--expires', '14d', '--json');
-  assert.equal(typeof JSON.parse(made.out).expiresAt, 'string', made.err);
-  const wrong = await run('keys', 'change', 'trial', '--expires', 'later');
-  assert.deepEqual([wrong.code, /expected 90d/.test(wrong.err)], [2, true], wrong.err);
-  const changed = await run('keys', 'change', 'trial', '--expires', 'never', '--json');
-  assert.deepEqual([changed.code, JSON.parse(changed.out).expiresAt], [0, undefined], changed.err);
 });
