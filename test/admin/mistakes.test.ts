@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { startGateway } from '../gateway.ts';
 import { runCli } from '../program.ts';
 import { call, PRICES, startServer } from '../quota/money.fixture.ts';
+import { decided } from '../workers.ts';
 
 async function setUp(t: TestContext) {
   const server = await startServer(t);
@@ -18,7 +19,7 @@ async function setUp(t: TestContext) {
     log: { access: 'off' },
   });
   t.after(() => gateway.stop());
-  assert.equal((await call(gateway, { tokens: 1, pace: 0 })).status, 200);
+  assert.equal((await decided(() => call(gateway, { tokens: 1, pace: 0 }))).status, 200);
   const run = async (...words: string[]) => {
     const { child } = runCli([...words, '--admin', gateway.adminUrl]);
     let out = '';

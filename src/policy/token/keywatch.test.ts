@@ -10,7 +10,6 @@ import type { Put } from '../../store/store.ts';
 import { KeyWatch } from './keywatch.ts';
 import type { Ended } from './parts.ts';
 
-const LIFETIME = 1_800_000;
 const ID = 'key-1';
 
 interface KeyState {
@@ -48,7 +47,6 @@ async function house(t: TestContext, meanwhile: () => Promise<unknown> = async (
       },
       notice: (_, message) => assert.fail(message),
     },
-    LIFETIME,
     () => {},
   );
   t.after(async () => {

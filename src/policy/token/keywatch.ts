@@ -4,6 +4,7 @@
  * while no gateway ran is not overlooked.
  */
 import type { Change, Write } from '../../store/store.ts';
+import { TOKEN_LIFETIME_MAX_MS } from './config.ts';
 import { SIGNING_KEY_KIND } from './keys.ts';
 import type { TokenParts } from './parts.ts';
 
@@ -29,7 +30,6 @@ type WatchParts = Pick<
 export class KeyWatch {
   readonly #parts: WatchParts;
   readonly #rotated: () => void;
-  lifetime: number;
   #revision = 0;
   #noted = 0;
   #running = false;
@@ -38,9 +38,8 @@ export class KeyWatch {
   #stop: (() => void) | undefined = undefined;
 
   /** `rotated`: the keys that sign have changed. */
-  constructor(parts: WatchParts, lifetime: number, rotated: () => void) {
+  constructor(parts: WatchParts, rotated: () => void) {
     this.#parts = parts;
-    this.lifetime = lifetime;
     this.#rotated = rotated;
   }
 
@@ -101,7 +100,8 @@ export class KeyWatch {
     const { id: value, ended, until } = key;
     const { kind, id, document } = change;
     const now = clock.wall();
-    const forgetAt = now + this.lifetime + SKEW_MS;
+    // The settings may have changed since a token was given: any of them may hold as long as one ever may.
+    const forgetAt = now + TOKEN_LIFETIME_MAX_MS + SKEW_MS;
     // One that stops to exist at a time has no version from then on.
     const lasts = document?.expiresAt === undefined;
     const check: Write[] = lasts ? [{ op: 'check', kind, id, expect: document?.version ?? 0 }] : [];
@@ -110,7 +110,7 @@ export class KeyWatch {
       const known = await this.#parts.isRevoked({ ...NO_NAMES, session: value });
       return known ? [] : [...check, revocation({ kind: 'session', value, forgetAt })];
     }
-    if (until === undefined || until >= now + this.lifetime) return [];
+    if (until === undefined || until >= now + TOKEN_LIFETIME_MAX_MS) return [];
     // Later tokens of it hold no longer than itself. One of the second of the change may be the first of a key that was just
     // made. Nor must what has ended live again.
     const changedAt = document?.updatedAt ?? now;
