@@ -7,7 +7,7 @@ import { parse, stringify } from 'yaml';
 import { type Program, runCli } from './program.ts';
 
 /** How long a metric may take to show what has happened. */
-const METRIC_PATIENCE_MS = 10_000;
+const METRIC_PATIENCE_MS = 60_000;
 
 /** A running gateway. */
 export interface Gateway extends Program {

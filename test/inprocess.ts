@@ -85,7 +85,7 @@ export interface InProcess {
 }
 
 const DAY = '1d';
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 /** Starts a worker and the stream beside. */
 export async function startInProcess(options: InProcessOptions): Promise<InProcess> {

@@ -8,7 +8,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { type Message, type ReadOptions, takeMessage } from './message.ts';
 
 /** How long a read waits before it fails with what has come so far. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 /** How a connection ended, as its peer sees it. */
 export type Ending = 'end' | 'reset';

@@ -48,6 +48,39 @@ test('a deadline may be moved, and removing twice does nothing', () => {
   assert.deepEqual([timed.fired, deadlines.size], [[], 0]);
 });
 
+test('who was held up reads first what has come meanwhile, and judges then', () => {
+  let now = 0;
+  let sweep = () => {};
+  const clock = new ManualClock();
+  clock.now = () => now;
+  clock.every = (_, fn) => {
+    sweep = fn;
+    return { cancel() {} };
+  };
+  const deadlines = new Deadlines(clock);
+  const [answered, silent] = [new Recorder(500), new Recorder(500)];
+  for (const timed of [answered, silent]) deadlines.add(timed);
+  const at = (time: number) => {
+    now = time;
+    sweep();
+  };
+  at(50);
+  at(3050);
+  assert.deepEqual([answered.fired, silent.fired], [[], []], 'three seconds late: nobody is judged');
+  answered.deadline = Number.POSITIVE_INFINITY;
+  for (let time = 3100; time <= 4000; time += 50) at(time);
+  assert.deepEqual(silent.fired, [], 'as patient as it was late, but for a second at most');
+  at(4050);
+  assert.deepEqual([answered.fired, silent.fired], [[], [4050]]);
+  // Always late: every second sweep judges.
+  const busy = new Recorder(4100);
+  deadlines.add(busy);
+  at(4400);
+  assert.deepEqual(busy.fired, []);
+  at(5200);
+  assert.deepEqual(busy.fired, [5200]);
+});
+
 test('whoever fires may remove itself or others, and nobody is forgotten (property)', () => {
   fc.assert(
     fc.property(

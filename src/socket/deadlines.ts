@@ -17,12 +17,18 @@ export interface Timed {
 
 /** How often deadlines are looked at, in milliseconds: they are late by this much at most. */
 export const SWEEP_MS = 50;
+/** A sweep that comes so much too late says that this process has been held up, and so has its reading (milliseconds). */
+const HELD_UP_MS = 250;
+/** After that it is as patient as it was late, but for no longer than this. */
+const CATCH_UP_MS = 1000;
 
 /** All deadlines of a worker. */
 export class Deadlines {
   readonly #clock: Clock;
   readonly #timed: Timed[] = [];
   #timer: Timer | undefined;
+  #sweptAt = 0;
+  #patientUntil = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,7 +39,9 @@ export class Deadlines {
     if (timed.slot >= 0) return;
     timed.slot = this.#timed.length;
     this.#timed.push(timed);
-    this.#timer ??= this.#clock.every(SWEEP_MS, () => this.#sweep());
+    if (this.#timer !== undefined) return;
+    this.#sweptAt = this.#clock.now();
+    this.#timer = this.#clock.every(SWEEP_MS, () => this.#sweep());
   }
 
   /** Forgets `timed`. */
@@ -59,6 +67,7 @@ export class Deadlines {
 
   #sweep(): void {
     const now = this.#clock.now();
+    if (this.#catchesUp(now)) return;
     // Backwards, because onDeadline may remove its own entry (which moves the last one into its place).
     for (let i = this.#timed.length - 1; i >= 0; i--) {
       const timed = this.#timed[i];
@@ -69,5 +78,20 @@ export class Deadlines {
         reportException(error);
       }
     }
+  }
+  /**
+   * Timers run before sockets are read: whoever was held up (a machine that is overloaded or was stopped, a long pause for
+   * garbage) would blame others for what lies there unread. So what lies there is read first, and answered. Every second
+   * sweep judges, however late it is.
+   */
+  #catchesUp(now: number): boolean {
+    const late = now - this.#sweptAt - SWEEP_MS;
+    this.#sweptAt = now;
+    if (now < this.#patientUntil) return true;
+    const wasPatient = this.#patientUntil > Number.NEGATIVE_INFINITY;
+    this.#patientUntil = Number.NEGATIVE_INFINITY;
+    if (wasPatient || late <= HELD_UP_MS) return false;
+    this.#patientUntil = now + Math.min(late, CATCH_UP_MS);
+    return true;
   }
 }
