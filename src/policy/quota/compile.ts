@@ -40,9 +40,7 @@ export function rulesOf(limits: readonly LimitConfig[], where: string): NamedLim
 /** Budgets as the limits that they are, for everything. */
 export function budgetLimits(budgets: readonly BudgetConfig[]): LimitConfig[] {
   return budgets.map(({ name, key, credits, only, timeZone, alerts, mode, onStoreLoss }) => {
-    // Joined as keys are.
-    const keys = Object.entries(only).map(([one, units]) => [one.replaceAll(' ', '\0'), units] as const);
-    const budget = { key, alerts, only: Object.fromEntries(keys) };
+    const budget = { key, alerts, only };
     return {
       name: `${BUDGET}${name}`,
       key,

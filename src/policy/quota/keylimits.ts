@@ -1,4 +1,5 @@
 /** Limits of single keys: what the configuration gives a key of a budget, and what an operator has raised or lowered. */
+import { sayKey } from './key.ts';
 import type { Rule } from './rule.ts';
 
 /** See the file's head. */
@@ -12,12 +13,12 @@ export class KeyLimits {
     else this.#limits.set(id, limit);
   }
 
-  /** The limit of a key. */
+  /** The limit of a key. Who writes one of several parts down joins them as they are read, by a space. */
   of({ name, limit, budget }: Rule, key: string): number {
-    if (this.#limits.size > 0) {
-      const own = this.#limits.get(`${name}\0${key}`);
-      if (own !== undefined) return own;
-    }
-    return budget !== undefined && Object.hasOwn(budget.only, key) ? (budget.only[key] as number) : limit;
+    if (this.#limits.size === 0 && budget === undefined) return limit;
+    const said = key.includes('\0') ? sayKey(key) : key;
+    const found = this.#limits.get(`${name}\0${key}`) ?? this.#limits.get(`${name}\0${said}`);
+    if (found !== undefined) return found;
+    return budget !== undefined && Object.hasOwn(budget.only, said) ? (budget.only[said] as number) : limit;
   }
 }
