@@ -194,3 +194,6 @@ export async function rawServer(play: (peer: RawPeer, number: number) => Promise
 /** A plain response with a body of known length. */
 export const plainResponse = (body = 'ok', fields = ''): string =>
   `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${fields}\r\n${body}`;
+
+/** A URL at which nobody listens, ever: the port is one of those that only the system itself may take. */
+export const CLOSED_URL = 'http://127.0.0.1:1';

@@ -12,7 +12,7 @@ import { Events } from '../src/kernel/event.ts';
 import { Observer, Overview } from '../src/observe/observe.ts';
 import { processReader } from '../src/observe/process.ts';
 import { sampleExchange } from '../src/observe/sample.test.fixture.ts';
-import { freePort } from './ports.ts';
+import { freePort } from './port.ts';
 
 const missing =
   spawnSync('prometheus', ['--version']).error && 'Prometheus is not installed (Debian package prometheus)';

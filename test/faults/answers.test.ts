@@ -9,8 +9,7 @@ import type { Verdict } from '../../src/simulate/fault.ts';
 import { FAULTS, type RunningSimulator, startSimulator } from '../../src/simulate/simulate.ts';
 import { assertRefusal, type InProcess, startInProcess } from '../inprocess.ts';
 import type { Message } from '../message.ts';
-import { CLOSED_URL } from '../ports.ts';
-import type { RawPeer } from '../raw.ts';
+import { CLOSED_URL, type RawPeer } from '../raw.ts';
 
 let simulator: RunningSimulator;
 let gateway: InProcess;

@@ -2,8 +2,7 @@
 import { equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { until, withGateway, withServer } from '../inprocess.ts';
-import { CLOSED_URL } from '../ports.ts';
-import { plainResponse } from '../raw.ts';
+import { CLOSED_URL, plainResponse } from '../raw.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody';

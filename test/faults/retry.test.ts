@@ -3,8 +3,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../../src/kernel/clock.ts';
 import { assertRefusal, type InProcessOptions, until, withGateway, withServer } from '../inprocess.ts';
-import { CLOSED_URL } from '../ports.ts';
-import { plainResponse, type RawPeer } from '../raw.ts';
+import { CLOSED_URL, plainResponse, type RawPeer } from '../raw.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody';

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { needs, peersFolder } from '../peers.ts';
-import { freePort } from '../ports.ts';
+import { freePort } from '../port.ts';
 import { runCli } from '../program.ts';
 import { startEcho } from '../traffic.ts';
 

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { makeCertificate } from '../certificate.ts';
 import { startGateway } from '../gateway.ts';
-import { freePort } from '../ports.ts';
+import { freePort } from '../port.ts';
 import { CLI } from '../program.ts';
 
 const patience = { timeout: 180_000 };
