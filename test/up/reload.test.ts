@@ -3,7 +3,7 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { startGateway } from '../gateway.ts';
+import { PATIENT, startGateway } from '../gateway.ts';
 import { startEcho, startTraffic, type Tally } from '../traffic.ts';
 
 /** The full count is for a soak; this many show what can go wrong. */
@@ -20,6 +20,7 @@ test('28: workers are killed in the middle of reloads', patience, async (t) => {
     listeners: { public: { address: '127.0.0.1:0' } },
     admin: { address: '127.0.0.1:0' },
     workers: 2,
+    overload: PATIENT,
     upstreams: { one: { retries: { attempts: 1 }, timeouts: { total: `${total}s` }, endpoints: [{ url: echo.url }] } },
     routes: [{ name: 'all', upstream: 'one' }],
   });
@@ -69,6 +70,7 @@ test(`${RELOADS} reloads under load lose nothing`, patience, async (t) => {
     },
     admin: { address: '127.0.0.1:0' },
     workers: 1 + (round % 3 === 2 ? 1 : 0),
+    overload: PATIENT,
     upstreams: {
       one: {
         balance: round % 2 ? 'roundRobin' : 'hash',
