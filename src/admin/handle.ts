@@ -156,6 +156,9 @@ export interface AdminDocuments {
 /** See `AdminDocuments.names`. */
 export interface AdminNames {
   readonly plans: readonly string[];
+  /** Ids of API keys, and of clients of the token service. */
+  readonly keys: readonly string[];
+  readonly clients: readonly string[];
   /** All listeners, and those that serve domains of the store. */
   readonly listeners: readonly string[];
   readonly serving: readonly string[];

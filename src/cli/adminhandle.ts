@@ -123,9 +123,15 @@ function workerStatus(
   return { id, pid, state, uptimeMs: Math.round(ageMs), generation, restarts, load: overview.load(id) };
 }
 
-function namesOf({ plans, listeners }: Config) {
+function namesOf({ plans, listeners, access, tokens }: Config) {
   const serving = Object.entries(listeners).filter(([, { tls }]) => tls?.domains?.store === true);
-  return { plans: Object.keys(plans), listeners: Object.keys(listeners), serving: serving.map(([name]) => name) };
+  return {
+    plans: Object.keys(plans),
+    keys: access.keys.map(({ id }) => id),
+    clients: tokens?.clients.map(({ id }) => id) ?? [],
+    listeners: Object.keys(listeners),
+    serving: serving.map(([name]) => name),
+  };
 }
 
 function runningStatus({ rule, endsInMs }: RunningFault, clock: Clock): FaultStatus {

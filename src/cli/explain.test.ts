@@ -105,6 +105,9 @@ describe('how a request may be written', () => {
     });
   }
   test('the rest', () => {
+    assert.equal(parseRequest('http://H.example./x').head.host, 'h.example');
+    assert.equal(parseRequest('http://h.example.:81/x').head.host, 'h.example');
+    assert.equal(parseRequest('http://[::1]:81/x').head.host, '[::1]');
     assert.equal(parseRequest('h').head.target, '/');
     assert.equal(parseRequest('h?x').head.target, '/?x');
     assert.equal(parseRequest('h/ü').head.target, '/%C3%BC');

@@ -96,16 +96,18 @@ export async function startTokenHouse(
     ...more,
     listeners: { public: { address: issuer.slice(7) }, ...(more.listeners as object | undefined) },
   };
-  let gateway = await startGateway(settings);
+  let gateway: Gateway | undefined;
+  // Also where it does not start.
   t.after(async () => {
-    await gateway.stop();
+    await gateway?.stop();
     await simulator.stop();
     await store.close();
     rmSync(folder, { recursive: true, force: true });
   });
+  gateway = await startGateway(settings);
   return {
     get gateway() {
-      return gateway;
+      return gateway as Gateway;
     },
     issuer,
     store,
@@ -126,7 +128,7 @@ export async function startTokenHouse(
       return [...new Set(answers.map(({ status }) => status))];
     },
     async restart() {
-      await gateway.stop();
+      await gateway?.stop();
       gateway = await startGateway(settings);
     },
   };

@@ -48,7 +48,7 @@ export const limitConfig = z
     key: z
       .union([keyPart.transform((one) => [one]), z.array(keyPart).min(1).max(8)])
       .describe(
-        'What is counted apart: `apiKey`, `tenant`, `user` (whom the key or token stands for), `plan`, `model`, `version`, `route`, `host`, `ip` (IPv6 by /64; `ip/24/56` by networks), `header:NAME`, `claim:NAME`, or `resource` for all callers together. A list counts each combination.',
+        'What is counted apart: `apiKey`, `tenant`, `user` (whom the key or token stands for, in its tenant), `plan`, `model`, `version`, `route`, `host`, `ip` (IPv6 by /64; `ip/24/56` by networks), `header:NAME`, `claim:NAME`, or `resource` for all callers together. A list counts each combination.',
       ),
     requests: amount('requests').describe('Requests in a time, such as `200/s`.'),
     tokens: amount('tokens').describe(

@@ -15,7 +15,7 @@ export { type ActiveLimit, Admission, type Demand, type Flexible } from './admis
 export { LocalAuthority } from './authority.ts';
 export type { Exhausted } from './claim.ts';
 export type { UsedOf } from './closing.ts';
-export { allRules, budgetLimits, describeLimits, rulesOf } from './compile.ts';
+export { allRules, BUDGET, budgetLimits, describeLimits, rulesOf } from './compile.ts';
 export { sayKey, usageOf } from './key.ts';
 export { KeyLimits } from './keylimits.ts';
 export type { AskAuthority } from './leases.ts';

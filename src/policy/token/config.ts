@@ -213,7 +213,16 @@ export function ownIssuer({ issuer, audiences }: TokensConfig) {
     algorithms: ['ES256' as const, 'EdDSA' as const],
     type: 'at+jwt' as const,
     maxSize: '64KiB',
-    claims: { principal: 'sub', tenant: 'tenant', plan: 'plan', scopes: 'scope', roles: 'roles', models: 'models' },
+    claims: {
+      principal: 'sub',
+      // A token of a key is that key to limits and to the ledger.
+      account: 'sid',
+      tenant: 'tenant',
+      plan: 'plan',
+      scopes: 'scope',
+      roles: 'roles',
+      models: 'models',
+    },
     // Whoever comes with a key or with its token is the same to limits and rules.
     principalPrefix: '',
   };

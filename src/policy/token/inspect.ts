@@ -3,7 +3,7 @@ import { namesOf, readToken } from './access.ts';
 import { CHALLENGE, type Client } from './client.ts';
 import type { Family } from './family.ts';
 import { isRefreshToken } from './family.ts';
-import type { GrantParts } from './grants.ts';
+import { type GrantParts, subjectOf } from './grants.ts';
 import { OAuthError, type ServiceRequest, wanted } from './wire.ts';
 
 /** Clocks differ by less. */
@@ -99,9 +99,9 @@ export async function introspect(
   return shown;
 }
 
-async function stands({ by, subject }: Family, { parts, clients }: GrantParts): Promise<boolean> {
-  const found = by === 'key' ? await parts.keyById(subject) : (await clients.find(subject))?.subject;
-  return found !== undefined && (await parts.tenantRefusal(found.tenant)) === undefined;
+async function stands(login: Family, made: GrantParts): Promise<boolean> {
+  const found = await subjectOf(login, made);
+  return found?.bound === false && (await made.parts.tenantRefusal(found.tenant)) === undefined;
 }
 
 function told({ scopes, client, endsAt }: Family, iss: string): object {

@@ -4,6 +4,7 @@
  * while no gateway ran is not overlooked.
  */
 import type { Put } from '../../store/store.ts';
+import { TOKEN_LIFETIME_MAX_MS } from './config.ts';
 import { SIGNING_KEY_KIND } from './keys.ts';
 import type { TokenParts } from './parts.ts';
 
@@ -29,7 +30,6 @@ type WatchParts = Pick<
 export class KeyWatch {
   readonly #parts: WatchParts;
   readonly #rotated: () => void;
-  lifetime: number;
   #revision = 0;
   #noted = 0;
   #running = false;
@@ -38,9 +38,8 @@ export class KeyWatch {
   #stop: (() => void) | undefined = undefined;
 
   /** `rotated`: the keys that sign have changed. */
-  constructor(parts: WatchParts, lifetime: number, rotated: () => void) {
+  constructor(parts: WatchParts, rotated: () => void) {
     this.#parts = parts;
-    this.lifetime = lifetime;
     this.#rotated = rotated;
   }
 
@@ -82,7 +81,8 @@ export class KeyWatch {
     for (let more = true; more && !this.#closed; ) {
       const found = await store.changesSince(this.#revision);
       const now = clock.wall();
-      const forgetAt = now + this.lifetime + SKEW_MS;
+      // The settings may have changed since a token was given: any of them may hold as long as one ever may.
+      const forgetAt = now + TOKEN_LIFETIME_MAX_MS + SKEW_MS;
       const writes: Put[] = [];
       for (const change of found.changes) {
         const key = this.#parts.keyChange(change);
@@ -94,7 +94,7 @@ export class KeyWatch {
           if (!known) writes.push(revocation({ kind: 'session', value, forgetAt }));
           continue;
         }
-        if (until === undefined || until >= now + this.lifetime) continue;
+        if (until === undefined || until >= now + TOKEN_LIFETIME_MAX_MS) continue;
         // Later tokens of it hold no longer than itself. One of this second may be the first of a key that was just made.
         // Nor must what has ended live again.
         const issuedUpTo = Math.max(now - 1000, await this.#parts.endedUpTo(value, ''));
