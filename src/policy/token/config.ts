@@ -215,8 +215,8 @@ export function ownIssuer({ issuer, audiences }: TokensConfig) {
     maxSize: '64KiB',
     claims: {
       principal: 'sub',
-      // A token of a key is that key to limits and to the ledger.
-      account: 'sid',
+      // A token of a key is that key to limits and to the ledger, one of a client the client.
+      account: ['sid', 'client_id'],
       tenant: 'tenant',
       plan: 'plan',
       scopes: 'scope',
