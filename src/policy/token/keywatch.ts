@@ -4,15 +4,13 @@
  * while no gateway ran is not overlooked.
  */
 import type { Change, Write } from '../../store/store.ts';
-import { TOKEN_LIFETIME_MAX_MS } from './config.ts';
+import { forgottenAt, TOKEN_LIFETIME_MAX_MS } from './config.ts';
 import { SIGNING_KEY_KIND } from './keys.ts';
 import type { TokenParts } from './parts.ts';
 
 /** Kind of the document that holds how far it has read. */
 const KIND = 'tokenWatch';
 const ID = 'keys';
-/** Tokens hold a little longer than they say: clocks differ. */
-const SKEW_MS = 5 * 60_000;
 /** It is noted how far has been read at least after so many revisions. */
 const NOTE_EVERY = 5000;
 /** After a failure it is tried again, in milliseconds. */
@@ -101,7 +99,7 @@ export class KeyWatch {
     const { kind, id, document } = change;
     const now = clock.wall();
     // The settings may have changed since a token was given: any of them may hold as long as one ever may.
-    const forgetAt = now + TOKEN_LIFETIME_MAX_MS + SKEW_MS;
+    const forgetAt = forgottenAt(now);
     // One that stops to exist at a time has no version from then on.
     const lasts = document?.expiresAt === undefined;
     const check: Write[] = lasts ? [{ op: 'check', kind, id, expect: document?.version ?? 0 }] : [];
