@@ -179,6 +179,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     throw error;
   }
   const held = admin;
+  // How far an upgrade has come with leaving, and that there is to be no more of it.
+  let closing: Promise<void> = Promise.resolve();
+  let [left, stays] = [false, false];
   const upgrade = new Upgrade({
     clock,
     notice: notify,
@@ -187,14 +190,23 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     legacy: () => desks.handOver(),
     takeBack: (served) => desks.limits.takeBack(served),
     leave: async () => {
-      await held.close((one) => one.close(true));
+      stays = left = false;
+      closing = held.close((one) => one.close(true));
+      await closing;
+      // Who has taken over may have died meanwhile.
+      if (stays) return;
+      left = true;
       desks.leave();
       await supervisor.leave(drainMs());
     },
     comeBack: async () => {
-      await desks.comeBack(supervisor.snapshot);
-      await supervisor.comeBack();
-      desks.begin();
+      stays = true;
+      await closing;
+      if (left) {
+        await desks.comeBack(supervisor.snapshot);
+        await supervisor.comeBack();
+        desks.begin();
+      }
       await held.reopen();
       parts.back?.();
     },
