@@ -207,7 +207,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
         await supervisor.comeBack();
         desks.begin();
       }
-      await held.reopen();
+      // Where any port was asked for, the one that it has got: whoever knows it finds it again.
+      await held.reopen((address, was) =>
+        address.replace(/:0$/, () => `:${new URL(was?.url ?? 'http://a').port || 0}`),
+      );
       parts.back?.();
     },
     left: () => parts.left?.(),
