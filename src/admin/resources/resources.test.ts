@@ -38,7 +38,7 @@ test('a key: made, shown, changed, rotated, revoked, deleted; each is in the his
   assert.deepEqual([rotated.status, rotated.body.principal, rotated.body.key === key], [201, 'alice', false]);
   const third = await ask('operator', 'POST /api/v1/keys', { principal: 'alice', tenant: 'acme' });
   assert.deepEqual([third.status, third.body.code], [409, 'refused']);
-  assert.match(third.body.detail, /has 2 keys already/);
+  assert.match(third.body.detail, /^Principal alice has 2 keys already/);
   const revoked = await ask('operator', `POST /api/v1/keys/${id}/revoke`);
   assert.deepEqual([revoked.status, revoked.body.disabled], [200, true]);
   assert.equal((await ask('operator', `POST /api/v1/keys/${id}/revoke`)).etag, revoked.etag, 'twice is once');
@@ -163,6 +163,8 @@ test('what is wrong is told with its place', async (t) => {
   }
   const fields = { 'content-type': 'application/json' };
   assert.equal((await ask('admin', 'POST /api/v1/keys', '{"principal":', fields)).status, 400);
+  const lost = await ask('admin', 'POST /api/v1/keys', '{"principal":"a","labels":{"__proto__":"x"}}', fields);
+  assert.deepEqual([lost.status, lost.body.detail], [400, 'nothing can be called __proto__.']);
   assert.equal((await ask('admin', 'POST /api/v1/keys', '{}', { 'content-type': 'text/plain' })).status, 415);
   assert.equal(
     (await ask('admin', 'POST /api/v1/keys', JSON.stringify({ principal: 'x'.repeat(600_000) }), fields)).status,
@@ -240,6 +242,59 @@ test('a caller of one tenant sees and changes what is its own, and gives no more
   assert.deepEqual(kept.body.labels, { a: 'b' });
   const taken = await ask('acme', `PATCH /api/v1/keys/${vip.body.id}`, { labels: null }, { 'if-match': kept.etag });
   assert.equal(taken.status, 422);
+});
+
+test('a caller of one tenant narrows keys, and widens none, whoever has narrowed them', async (t) => {
+  const { ask, clock } = await startApi(t);
+  const at = (ms: number) => new Date(clock.wall() + ms).toISOString();
+  const DAY = 86_400_000;
+  const narrow = {
+    ...{ principal: 'alice', tenant: 'acme', scopes: ['inference'], networks: ['10.0.0.0/8', '192.0.2.1'] },
+    ...{ models: ['small*', 'mid'], expiresAt: at(9 * DAY), notBefore: at(DAY), trial: true, priority: 'test' },
+  };
+  const made = await ask('admin', 'POST /api/v1/keys', narrow);
+  const path = `/api/v1/keys/${made.body.id}`;
+  let tag = made.etag;
+  const patch = (change: object) => ask('acme', `PATCH ${path}`, change, { 'if-match': tag as string });
+  for (const [field, values] of Object.entries({
+    networks: [[], ['10.0.0.0/8', '0.0.0.0/0'], ['192.0.2.2']],
+    models: [null, ['*'], ['sma*'], ['mid', 'large']],
+    expiresAt: [null, at(9 * DAY + 1000)],
+    notBefore: [null, at(0)],
+    priority: [null, 'batch', 11],
+    trial: [false, null],
+  }))
+    for (const value of values) {
+      const { status, body } = await patch({ [field]: value });
+      assert.deepEqual([status, body.errors?.[0].path], [422, field], JSON.stringify({ [field]: value }));
+    }
+  for (const change of [
+    { networks: ['10.0.0.0/8'] },
+    { models: ['small-chat', 'mid', 'small-b*'] },
+    { models: [] },
+    { expiresAt: at(8 * DAY), notBefore: at(2 * DAY), priority: 5 },
+    { disabled: true },
+  ]) {
+    const { status, etag, body } = await patch(change);
+    assert.equal(status, 200, JSON.stringify([change, body]));
+    tag = etag;
+  }
+  const on = await patch({ disabled: false });
+  assert.deepEqual([on.status, on.body.errors[0].path], [422, 'disabled']);
+  assert.match(on.body.detail, /a caller of one tenant switches no key on again/);
+  assert.equal(
+    (await ask('operator', `PATCH ${path}`, { disabled: false }, { 'if-match': tag as string })).status,
+    200,
+  );
+  // A new one in its place is no longer life for what the caller could not make.
+  const rotate = (of: { body: { id: string }; etag?: string | undefined }) =>
+    ask('acme', `POST /api/v1/keys/${of.body.id}/rotate`, {}, { 'if-match': of.etag as string });
+  const order = { tenant: 'acme', expiresAt: at(9 * DAY) };
+  const given = await ask('admin', 'POST /api/v1/keys', { ...order, principal: 'vip', roles: ['r'] });
+  const own = await ask('acme', 'POST /api/v1/keys', { ...order, principal: 'own' });
+  clock.jumpWall(DAY);
+  assert.equal((await rotate(given)).body.expiresAt, order.expiresAt);
+  assert.equal((await rotate(own)).body.expiresAt, new Date(Date.parse(order.expiresAt) + DAY).toISOString());
 });
 
 test('a store that cannot: 503 with the reason, and nothing is written', async (t) => {
