@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { startGateway } from '../gateway.ts';
 import { runCli } from '../program.ts';
 import { call, PRICES, startServer } from '../quota/money.fixture.ts';
+import { decided } from '../workers.ts';
 
 async function setUp(t: TestContext, more: object = {}, status = 200) {
   const server = await startServer(t);
@@ -14,12 +15,12 @@ async function setUp(t: TestContext, more: object = {}, status = 200) {
     models: { m: { versions: [{ name: 'v', upstream: 'sim' }] } },
     routes: [{ name: 'ai', match: { path: '/v1/*' }, models: ['m'] }],
     prices: PRICES,
-    limits: [{ name: 'slow', key: 'ip', requests: '100/min' }],
+    limits: [{ name: 'slow', key: 'ip', requests: '100/h' }],
     log: { access: 'off' },
     ...more,
   });
   t.after(() => gateway.stop());
-  const first = await call(gateway, { tokens: 1, pace: 0 });
+  const first = await decided(() => call(gateway, { tokens: 1, pace: 0 }));
   assert.equal(first.status, status);
   const run = async (...words: string[]) => {
     const { child } = runCli([...words, '--admin', gateway.adminUrl]);

@@ -20,6 +20,12 @@ export const DATED_AHEAD_MAX_MS = 25_000;
 const CLOCKS_DIFFER_MS = 5000;
 
 /**
+ * The clocks of nodes, and of those who check tokens, differ by less (milliseconds): so much longer than it says a token may hold,
+ * and what ends it is remembered.
+ */
+export const CLOCK_SKEW_MS = 5 * 60_000;
+
+/**
  * Up to when tokens are dated that were given out before `now`, where those up to `before` have been ended already; milliseconds
  * on the wall clock. `iat` counts in whole seconds, so what ends tokens of before ends those of this second, and the service
  * dates the next one into the second after: ended once more within that second, it is this one that must end. Ended again and
@@ -30,6 +36,9 @@ export function datedUpTo(now: number, before = 0): number {
   const furthest = endOfSecond(now + DATED_AHEAD_MAX_MS + CLOCKS_DIFFER_MS);
   return Math.max(endOfSecond(now), before, Math.min(before + 1000, furthest));
 }
+
+/** Up to when what has ended tokens at `now` is remembered: under whatever settings they were given, none holds longer. */
+export const forgottenAt = (now: number): number => now + TOKEN_LIFETIME_MAX_MS + CLOCK_SKEW_MS;
 
 /** Grants by their names on the wire. */
 export const GRANTS = {
@@ -225,8 +234,8 @@ export function ownIssuer({ issuer, audiences }: TokensConfig) {
     maxSize: '64KiB',
     claims: {
       principal: 'sub',
-      // A token of a key is that key to limits and to the ledger.
-      account: 'sid',
+      // A token of a key is that key to limits and to the ledger, one of a client the client.
+      account: ['sid', 'client_id'],
       tenant: 'tenant',
       plan: 'plan',
       scopes: 'scope',
