@@ -99,6 +99,7 @@ export async function startApi(t: TestContext, wrap: (store: Store) => Store = (
       names: () => ({
         plans: ['enterprise', 'gold'],
         keys: ['declared'],
+        clients: ['declared'],
         listeners: ['plain', 'public'],
         serving: ['public'],
       }),

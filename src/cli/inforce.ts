@@ -3,8 +3,8 @@
  * plain words that another version understands them.
  */
 import { type Config, tenantConfig } from '../config/config.ts';
+import { thumbprintsOf } from '../policy/access/access.ts';
 import { accessConfig } from '../policy/access/config.ts';
-import { readKeyText, thumbprintOf } from '../policy/access/jwt/key.ts';
 
 /** See the file's head. What is kept in the store is not among it: everybody hears of that from there. */
 export interface Admitted {
@@ -24,7 +24,7 @@ type Parts = Pick<Config, 'access' | 'tokens' | 'tenants'>;
 export function admittedBy({ access, tokens, tenants }: Parts): Admitted {
   const issuers: Record<string, string[] | null> = {};
   for (const { issuer, keys } of Object.values(access.issuers))
-    issuers[issuer] = keys === undefined ? null : names(keys);
+    issuers[issuer] = keys === undefined ? null : thumbprintsOf(keys);
   if (tokens !== undefined) issuers[tokens.issuer] = null;
   return {
     keys: access.keys.map(({ id, principal, tenant }) => [id, principal, tenant]),
@@ -57,7 +57,7 @@ export function narrowed<C extends Parts>(config: C, { keys, certificates, issue
     own[name] =
       issuer.keys === undefined || theirs === null
         ? issuer
-        : { ...issuer, keys: issuer.keys.filter((key) => names([key]).some((one) => theirs.includes(one))) };
+        : { ...issuer, keys: issuer.keys.filter((key) => thumbprintsOf([key]).some((one) => theirs.includes(one))) };
   }
   const off = tenantsOff.map((name) => [name, { ...(config.tenants[name] ?? tenantConfig.parse({})), disabled: true }]);
   return {
@@ -72,5 +72,3 @@ export function narrowed<C extends Parts>(config: C, { keys, certificates, issue
     tenants: { ...config.tenants, ...Object.fromEntries(off) },
   };
 }
-
-const names = (keys: readonly string[]): string[] => keys.flatMap(readKeyText).map(thumbprintOf);

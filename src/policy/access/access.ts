@@ -19,6 +19,7 @@ export { KEY_KIND, KEY_USE_KIND, type KeyNews, keyConsumer, packKey } from './di
 export type { KeyDocument } from './document.ts';
 export { AccessGate } from './gate.ts';
 export { requestUri } from './jwt/jwt.ts';
+export { thumbprintsOf } from './jwt/key.ts';
 export type { Revocation } from './jwt/revocation.ts';
 export { ISSUER_KEYS, Tokens } from './jwt/tokens.ts';
 export { mintKey } from './key.ts';
@@ -35,6 +36,7 @@ export {
   shownKey,
 } from './lifecycle.ts';
 export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts';
+export { pepperName } from './pepper.ts';
 export {
   endedUpTo,
   findRevocation,

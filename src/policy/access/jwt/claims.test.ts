@@ -49,6 +49,22 @@ const cases: readonly Case[] = [
   ['an empty subject', tokenOf(es, { ...CLAIMS, sub: '' }), 'claim'],
   ['a subject that would break a log line', tokenOf(es, { ...CLAIMS, sub: 'a\nb' }), 'claim'],
   ['a subject that is an object', tokenOf(es, { ...CLAIMS, sub: { name: 'alice' } }), 'claim'],
+  ...[false, 0, '', 'false', 'no', []].map(
+    (email_verified): Case => [
+      `a required claim that says no: ${JSON.stringify(email_verified)}`,
+      tokenOf(es, { ...CLAIMS, email_verified }),
+      'claim',
+      { required: { email_verified: true } },
+    ],
+  ),
+  ...[true, 1, 'true', 'yes', ['x'], {}].map(
+    (email_verified): Case => [
+      `a required claim that says yes: ${JSON.stringify(email_verified)}`,
+      tokenOf(es, { ...CLAIMS, email_verified }),
+      alice,
+      { required: { email_verified: true } },
+    ],
+  ),
   ['a required claim missing', good, 'claim', { required: { email_verified: 'true' } }],
   ...[['trial'], { n: 'trial' }, true, 'trial\u0000', 'x'.repeat(513), ''].map(
     (plan): Case => [

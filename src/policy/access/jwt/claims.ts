@@ -86,9 +86,13 @@ function meantForUs(aud: unknown, audiences: readonly string[]): boolean {
   );
 }
 
+/** Values of a claim that is there and says no. */
+const NOTHING: ReadonlySet<unknown> = new Set([false, 0, 'false', '0', 'no']);
+
 function satisfies(value: unknown, wanted: true | string | number | readonly string[]): boolean {
   if (value === undefined || value === null || value === '') return false;
-  if (wanted === true) return true;
+  // Who asks for `email_verified: true` wants no `false`; some issuers write that as a text.
+  if (wanted === true) return !NOTHING.has(value) && !(Array.isArray(value) && value.length === 0);
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
   return typeof wanted === 'object' ? list.some((one) => wanted.includes(one as string)) : list.includes(wanted);
 }

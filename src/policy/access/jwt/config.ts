@@ -116,7 +116,9 @@ export const issuerConfig = z
     required: z
       .record(z.string().min(1).max(256), z.union([z.literal(true), word, z.number(), z.array(word).min(1).max(64)]))
       .default({})
-      .describe('Claims that must be there: `true`, or the value, or the values of which it must have one.'),
+      .describe(
+        'Claims that must be there: `true` (anything but false, 0, `no` and nothing), or the value, or the values of which it must have one.',
+      ),
     claims: mapping,
     assign: assigned,
     tenants: z

@@ -139,6 +139,11 @@ export function readKeyText(text: string): PublicJwk[] {
   return [key.jwk];
 }
 
+/** Thumbprints of keys out of texts, as `readKeyText` takes them. */
+export function thumbprintsOf(keys: readonly string[]): string[] {
+  return keys.flatMap(readKeyText).map(thumbprintOf);
+}
+
 function parseJson(text: string): object {
   try {
     return JSON.parse(text) as object;
