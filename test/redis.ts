@@ -3,6 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
+/** How long it may take to come up. */
+const PATIENCE_MS = 60_000;
+
 /** A running server. */
 export interface RedisServer {
   readonly url: string;
@@ -45,7 +48,8 @@ export async function startRedis(...args: string[]): Promise<RedisServer> {
   const start = async () => {
     const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
     child = spawn('redis-server', [...fixed, ...args], { stdio: 'ignore' });
-    for (let i = 0; i < 200; i++) {
+    const deadline = performance.now() + PATIENCE_MS;
+    while (child.exitCode === null && performance.now() < deadline) {
       if ((await ask(port, 'PING').catch(() => '')).startsWith('+PONG')) return;
       await new Promise((done) => setTimeout(done, 25));
     }

@@ -96,7 +96,13 @@ export async function startApi(t: TestContext, wrap: (store: Store) => Store = (
     documents: {
       store: async () => wrap(store),
       pepper: () => 'a pepper that is long enough for the tests',
-      names: () => ({ plans: ['enterprise', 'gold'], listeners: ['plain', 'public'], serving: ['public'] }),
+      names: () => ({
+        plans: ['enterprise', 'gold'],
+        keys: ['declared'],
+        clients: ['declared'],
+        listeners: ['plain', 'public'],
+        serving: ['public'],
+      }),
     },
     ledger: () => store.ledger,
   };

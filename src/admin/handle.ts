@@ -9,6 +9,8 @@ export interface WorkerStatus {
   pid: number;
   state: 'starting' | 'ready' | 'draining';
   uptimeMs: number;
+  /** The configuration that it serves: for a moment after a reload still the one before. */
+  generation: number;
   /** How often this worker's place was filled anew after a death. */
   restarts: number;
   /** How burdened it is, as it last reported (about once a second). */
@@ -154,6 +156,9 @@ export interface AdminDocuments {
 /** See `AdminDocuments.names`. */
 export interface AdminNames {
   readonly plans: readonly string[];
+  /** Ids of API keys, and of clients of the token service. */
+  readonly keys: readonly string[];
+  readonly clients: readonly string[];
   /** All listeners, and those that serve domains of the store. */
   readonly listeners: readonly string[];
   readonly serving: readonly string[];

@@ -92,8 +92,8 @@ export function adminHandle(
         pid: process.pid,
         uptimeMs: Math.round(clock.now() - startedAt),
         generation,
-        workers: workers.flatMap(({ worker, pid, state, ageMs, restarts }) =>
-          state === 'ended' ? [] : [workerStatus({ worker, pid, state, ageMs, restarts }, overview)],
+        workers: workers.flatMap(({ worker, pid, state, generation, ageMs, restarts }) =>
+          state === 'ended' ? [] : [workerStatus({ worker, pid, state, generation, ageMs, restarts }, overview)],
         ),
         listeners: listeners.map(({ listener, address }) => {
           return { name: listener, address, tls: config.listeners[listener]?.tls !== undefined };
@@ -113,18 +113,25 @@ function workerStatus(
     worker,
     pid,
     state,
+    generation,
     ageMs,
     restarts,
   }: Omit<WorkerStatus, 'id' | 'uptimeMs' | 'load'> & { worker: number; ageMs: number },
   overview: Overview,
 ): WorkerStatus {
   const id = String(worker);
-  return { id, pid, state, uptimeMs: Math.round(ageMs), restarts, load: overview.load(id) };
+  return { id, pid, state, uptimeMs: Math.round(ageMs), generation, restarts, load: overview.load(id) };
 }
 
-function namesOf({ plans, listeners }: Config) {
+function namesOf({ plans, listeners, access, tokens }: Config) {
   const serving = Object.entries(listeners).filter(([, { tls }]) => tls?.domains?.store === true);
-  return { plans: Object.keys(plans), listeners: Object.keys(listeners), serving: serving.map(([name]) => name) };
+  return {
+    plans: Object.keys(plans),
+    keys: access.keys.map(({ id }) => id),
+    clients: tokens?.clients.map(({ id }) => id) ?? [],
+    listeners: Object.keys(listeners),
+    serving: serving.map(([name]) => name),
+  };
 }
 
 function runningStatus({ rule, endsInMs }: RunningFault, clock: Clock): FaultStatus {

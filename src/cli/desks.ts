@@ -12,7 +12,9 @@ import { Registry } from '../policy/authorize/authorize.ts';
 import type { Services } from '../supervisor/supervisor.ts';
 import { certificatesFor } from './certificates.ts';
 import { CountDesk } from './countdesk.ts';
+import { claimData } from './dataclaim.ts';
 import { keyCopies } from './keycopies.ts';
+import { ledgerOn } from './ledgeron.ts';
 import { NodeLimits } from './nodelimits.ts';
 import { NodeQueues } from './nodequeues.ts';
 import { NodeRoll } from './noderoll.ts';
@@ -53,14 +55,18 @@ export class Desks {
   readonly #tokens: TokenAuthority;
   readonly #issuer: TokenDesk;
   readonly #own: Overview['metrics'];
+  readonly #folder: string;
+  readonly #notice: DesksParts['notice'];
   readonly #count: CountDesk;
 
   constructor({ clock, events, services, notice, own, config, env, owner }: DesksParts) {
     this.#own = own;
+    this.#notice = notice;
     const certificates = certificatesFor(clock, services, notice, own);
     const registry = new Registry();
     const links = new RedisLinks(clock, notice, config);
     const folder = dataFolder(env);
+    this.#folder = folder;
     const redis = () => links.limits();
     const synced = () => own.directorySynced();
     const health = own.store;
@@ -94,6 +100,7 @@ export class Desks {
   async start({ config, files }: Loaded, { counted, tickets }: Legacy): Promise<void> {
     this.#certificates.takeOver(tickets);
     await this.#certificates.start(config, files);
+    if (ledgerOn(config)) claimData(this.#folder, process.ppid, this.#notice);
     await this.kept.prepare(config);
     await this.#issuer.configure(config);
     await this.#count.prepare(config);

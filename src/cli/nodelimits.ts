@@ -33,6 +33,7 @@ import {
 } from '../policy/quota/quota.ts';
 import type { Redis } from '../store/redis.ts';
 import type { Services } from '../supervisor/supervisor.ts';
+import { askEach } from './askeach.ts';
 import { BudgetCounts, NO_PURSE, type Purse } from './budgetcounts.ts';
 
 /** Name of the service that workers ask for leases. */
@@ -285,16 +286,6 @@ export class NodeLimits {
     const parts = [this.#recall, this.#pool, this.#long];
     const of = asks.map(({ rule }) => (this.#pool.has(rule) ? 1 : this.#long.has(rule) ? 2 : 0));
     if (of.every((one) => one === 0)) return this.#recall.exchange(worker, asks);
-    const answers = parts.map((part, i) => {
-      const some = asks.filter((_, at) => of[at] === i);
-      return some.length === 0 ? [] : part.exchange(worker, some);
-    });
-    const join = (grants: readonly (readonly LeaseGrant[])[]): LeaseGrant[] => {
-      const next = [0, 0, 0];
-      return of.map((one) => grants[one]?.[(next[one] as number)++] as LeaseGrant);
-    };
-    return answers.some((one) => one instanceof Promise)
-      ? Promise.all(answers).then(join)
-      : join(answers as LeaseGrant[][]);
+    return askEach(parts, of, worker, asks);
   }
 }

@@ -123,7 +123,7 @@ function makeHead(method: string, url: string, lines: [string, string][]): Reque
     path: question < 0 ? target : target.slice(0, question),
     query: question < 0 ? '' : target.slice(question + 1),
     authority,
-    host: authority.toLowerCase().replace(/:\d*$/, ''),
+    host: authority.toLowerCase().replace(/\.?(:\d*)?$/, ''),
     minor: 1,
     get: (name) => lines.find(([n]) => n.toLowerCase() === name)?.[1],
     count: (name) => lines.filter(([n]) => n.toLowerCase() === name).length,

@@ -5,7 +5,7 @@ import { create, documentCommand, EXIT_CODES, list, print, table, timeOf, write 
 const HELP = `
 Examples:
   gatehouse token revoke --id 0f8e7d
-  gatehouse token revoke --principal 'https://login.example.com|alice'
+  gatehouse token revoke --principal login:alice
   gatehouse token revocations
 ${EXIT_CODES}`;
 

@@ -22,6 +22,14 @@ const cases: [string, string, string[]][] = [
     [],
   ],
   [
+    'a name that a budget has among limits',
+    `limits: [{ name: "budget:x", key: ip, requests: 5/min }]
+prices: { default: { perRequest: 1 } }
+budgets: [{ name: x, key: resource, credits: 4/day }]
+${route('[]')}`,
+    ['g.yaml:6:19: budgets[0].name: one of limits is named "budget:x", as this budget is among limits; rename it'],
+  ],
+  [
     'two of one name',
     route('[{ name: a, key: ip, requests: 1/s }, { name: a, key: ip, requests: 5/min }]'),
     ['g.yaml:4:120: routes[0].limits[1].name: two limits here are named "a"; rename one, got "a"'],

@@ -1,6 +1,6 @@
 /** Limits that do not do what they look like: two of one name, and keys that nobody has. */
 import { type LimitConfig, NEEDS_CALLER } from '../policy/quota/config.ts';
-import { rulesOf } from '../policy/quota/quota.ts';
+import { BUDGET, rulesOf } from '../policy/quota/quota.ts';
 import type { Parts } from './parts.ts';
 import type { Path, Report } from './problem.ts';
 
@@ -23,6 +23,14 @@ export function checkLimits(parts: Parts, report: Report): void {
   for (const [i, { name, limits }] of parts.routes) check(['routes', i, 'limits'], limits, name);
   for (const [name, { limits }] of parts.plans) check(['plans', name, 'limits'], limits, `plan:${name}`);
   for (const [name, { limits }] of parts.tenants) check(['tenants', name, 'limits'], limits, `tenant:${name}`);
+  for (const [i, { name }] of (parts.money?.budgets ?? []).entries()) {
+    const other = names.get(`${BUDGET}${name}`);
+    if (other !== undefined)
+      report.at(
+        ['budgets', i, 'name'],
+        `one of ${other} is named "${BUDGET}${name}", as this budget is among limits; rename it`,
+      );
+  }
   if (!parts.whole) return;
   for (const [i, { access, limits }] of parts.routes) {
     if (access !== undefined) continue;

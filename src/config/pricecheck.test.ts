@@ -37,6 +37,29 @@ for (const [name, prices, expected] of cases)
     for (const [i, pattern] of expected.entries()) assert.match(lines[i] ?? '', pattern);
   });
 
+const OPEN = `listeners: { p: { address: "127.0.0.1:0" } }
+upstreams: { gpu: { protocol: openai, endpoints: [{ url: "http://127.0.0.1:1" }] } }
+routes: [{ name: chat, upstream: gpu }]
+`;
+for (const [name, more, expected] of [
+  ['every model has a price', 'prices: { default: { input: 1 } }', []],
+  ['callers name any model', 'prices: { models: { dear: { input: 1 } } }', [/route without "models"/]],
+  ['nothing has a price', '', [/nothing has a price/]],
+] as const)
+  for (const [where, limit] of [
+    ['a budget', 'budgets: [{ name: all, key: resource, credits: 5/day }]'],
+    ['a plan', 'plans: { p: { limits: [{ name: c, key: resource, credits: 5/day }] } }'],
+    ['a tenant', 'tenants: { t: { limits: [{ name: c, key: resource, credits: 5/day }] } }'],
+  ] as const)
+    test(`money is limited by ${where}, and ${name}`, () => {
+      const text = `${OPEN}${more}\n${limit}`;
+      const result = loadConfig('g.yaml', { cwd: '/x', env: {}, readFile: () => Buffer.from(text) });
+      const lines = [...(result.ok ? [] : result.problems), ...result.warnings].map(formatProblem);
+      const found = lines.filter((line) => line.includes('price'));
+      assert.equal(found.length, expected.length, lines.join('\n'));
+      for (const [i, pattern] of expected.entries()) assert.match(found[i] ?? '', pattern);
+    });
+
 test('a budget on several nodes: what counts it, and what remembers it', () => {
   const prices = '{ default: { input: 1 } }\nbudgets: [{ name: all, key: resource, credits: 5/day, mode: MODE }]';
   const redis = '\nredis: { url: "redis://10.0.0.1" }';

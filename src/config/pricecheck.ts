@@ -32,8 +32,13 @@ export function checkPrices(parts: Parts, report: Report): void {
       place,
       `money is limited here, and ${unpriced.join(', ')} has no price; add it to prices.models, or prices.default`,
     );
-  } else if (open && parts.models.length === 0 && Object.keys(prices.models).length === 0) {
+  } else if (Object.keys(prices.models).length === 0 && (open || parts.models.length === 0)) {
     report.at(place, 'money is limited here, and nothing has a price; add prices.default or prices.models');
+  } else if (open) {
+    report.warn(
+      place,
+      'money is limited here, and on a route without "models" callers name any model: those without a price are free; add prices.default',
+    );
   }
 }
 
@@ -86,5 +91,10 @@ function firstOf(parts: Parts, budgets: number, limits: readonly LimitConfig[]):
     const own = route.limits.findIndex(({ credits }) => credits !== undefined);
     if (own >= 0) return ['routes', i, 'limits', own];
   }
+  for (const kind of ['plans', 'tenants'] as const)
+    for (const [name, { limits: own }] of parts[kind]) {
+      const found = own.findIndex(({ credits }) => credits !== undefined);
+      if (found >= 0) return [kind, name, 'limits', found];
+    }
   return undefined;
 }

@@ -11,10 +11,7 @@ export function stickyKey(sticky: CompiledModel['sticky'], passage: Passage, hea
     case 'key':
       // The name of a key that was verified; where none was asked for, what the client sends for the upstream.
       return (
-        passage.exchange.identity?.credential ??
-        head.get('authorization') ??
-        head.get('x-api-key') ??
-        head.get('api-key')
+        passage.exchange.identity?.account ?? head.get('authorization') ?? head.get('x-api-key') ?? head.get('api-key')
       );
     case 'user':
       return passage.peek?.user;

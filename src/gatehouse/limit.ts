@@ -4,14 +4,12 @@
  */
 import { clampTokens, PeekFault } from '../ai/ai.ts';
 import type { GatehouseError } from '../kernel/error.ts';
-import { refusalFor } from '../policy/quota/quota.ts';
+import { countsTokens, refusalFor } from '../policy/quota/quota.ts';
 import { flushCorked } from '../socket/cork.ts';
 import { demandOf, flexibilityOf, moreOutput } from './demand.ts';
 import { Meter } from './meter.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
-
-/** What the body tells how much of it is needed. */
-const COUNTED: ReadonlySet<string> = new Set(['tokens', 'inputTokens', 'outputTokens', 'credits']);
+import { refuseUncounted } from './uncounted.ts';
 
 /** Limits that the head is enough for. */
 export function limit(passage: Passage): Step {
@@ -22,7 +20,7 @@ export function limit(passage: Passage): Step {
   if (limits.length === 0) return undefined;
   for (let i = 0; i < limits.length; i++) {
     if (limits[i]?.needsBody) {
-      passage.counted = limits.some(({ rule }) => COUNTED.has(rule.unit));
+      passage.counted = limits.some(({ rule }) => countsTokens(rule.unit));
       return undefined;
     }
   }
@@ -35,12 +33,14 @@ export function limitByModel(passage: Passage): Step {
   if (worker.quota.isFree(snapshot.quota) || passage.admission !== undefined) return undefined;
   const found = passage.route as NonNullable<typeof passage.route>;
   const limits = worker.quota.limitsFor(snapshot.quota, found.index, exchange);
-  return limits.length === 0 ? undefined : enter(passage, limits);
+  if (limits.length === 0) return undefined;
+  const uncounted = passage.operation === undefined ? refuseUncounted(passage, limits) : undefined;
+  return uncounted ?? enter(passage, limits);
 }
 
 function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['admission']>[0]): Step {
   const { worker, exchange } = passage;
-  if (passage.body !== undefined && limits.some(({ rule }) => COUNTED.has(rule.unit)))
+  if (passage.body !== undefined && limits.some(({ rule }) => countsTokens(rule.unit)))
     passage.meter = new Meter(passage, limits, (outputTokens) => moreOutput(passage, outputTokens));
   const decided = (exhausted: Parameters<typeof refusalFor>[0] | undefined) => {
     if (exchange.outcome !== 'open') return;

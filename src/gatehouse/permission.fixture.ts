@@ -8,6 +8,7 @@ const access = {
     key('paid', { tenant: 'big' }),
     key('own', { tenant: 'small', plan: 'team' }),
     key('narrow', { models: ['m'] }),
+    key('wide', { models: ['*'] }),
     key('off', { tenant: 'off' }),
     key('late', { tenant: 'late' }),
     key('stray', { plan: 'gone' }),

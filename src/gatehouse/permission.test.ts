@@ -37,6 +37,13 @@ test('a change of plan or tenant in the store holds for the next request of a ke
   assert.equal(status(chat({ model: 'other' })), undefined);
 });
 
+test('a tunnel, in which no model is read, is for who may ask for all of them', () => {
+  const { send } = makeWorker(settings);
+  const tunnel = (who: string) =>
+    send('GET /raw/realtime', [...as(who), 'Connection: upgrade', 'Upgrade: websocket']).answer?.status;
+  assert.deepEqual([tunnel('narrow'), tunnel('wide'), tunnel('nobody')], [403, undefined, undefined]);
+});
+
 test('of one name the plan in the configuration holds', () => {
   const { send, registry } = makeWorker(settings);
   registry.planConsumer().put('trial', packPlan('trial', { id: 'trial' }));

@@ -11,6 +11,11 @@ export interface Identity {
   readonly principal: string;
   /** Public name of what was shown, for logs and limits: the id of a key, the `jti` of a token. Never the secret. */
   readonly credential: string;
+  /**
+   * By what limits and the ledger tell its use apart: the id of the key, also of the one that a token of ours was made of; of anybody
+   * else the principal. Never what a caller can have any number of, such as a `jti`.
+   */
+  readonly account: string;
   /** Customer it belongs to; '' for none. */
   readonly tenant: string;
   /** Plan in force; '' for none. */

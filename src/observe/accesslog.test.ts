@@ -103,7 +103,7 @@ test('a refusal before any route, whole', () => {
 
 test('the declared keys are those of the fullest line, in their order', () => {
   const error = new GatehouseError('upstream_incomplete', 'Cut.', { rule: 'r' });
-  const names = { principal: 'alice', credential: 'key_1', tenant: 'acme', plan: '' };
+  const names = { principal: 'alice', credential: 'key_1', account: 'key_1', tenant: 'acme', plan: '' };
   const may = { scopes: new Set<string>(), roles: new Set<string>(), models: undefined, claims: {} };
   const identity: Identity = { method: 'apiKey', ...names, ...may, expiresAt: Number.POSITIVE_INFINITY };
   assert.deepEqual(

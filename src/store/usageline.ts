@@ -53,8 +53,7 @@ function who(x: Exchange): string {
   const id = `${route}\0${model}\0${version}\0${upstream}\0${endpoint}`;
   let text = texts.get(id);
   if (text === undefined) {
-    // Each token has an id of its own; its subject is who is charged.
-    const key = identity === undefined ? '' : identity.method === 'apiKey' ? identity.credential : identity.principal;
+    const key = identity?.account ?? '';
     text =
       `,"tenant":${quoted(identity?.tenant ?? '')},"key":${quoted(key)},"model":${quoted(model)}` +
       `,"version":${quoted(version)},"route":${quoted(route)},"requests":1,"detail":{"principal":${quoted(identity?.principal ?? '')}` +

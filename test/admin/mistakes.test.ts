@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { startGateway } from '../gateway.ts';
 import { runCli } from '../program.ts';
 import { call, PRICES, startServer } from '../quota/money.fixture.ts';
+import { decided } from '../workers.ts';
 
 async function setUp(t: TestContext) {
   const server = await startServer(t);
@@ -14,11 +15,11 @@ async function setUp(t: TestContext) {
     models: { m: { versions: [{ name: 'v', upstream: 'sim' }] } },
     routes: [{ name: 'ai', match: { path: '/v1/*' }, models: ['m'] }],
     prices: PRICES,
-    limits: [{ name: 'slow', key: 'ip', requests: '100/min' }],
+    limits: [{ name: 'slow', key: 'ip', requests: '100/h' }],
     log: { access: 'off' },
   });
   t.after(() => gateway.stop());
-  assert.equal((await call(gateway, { tokens: 1, pace: 0 })).status, 200);
+  assert.equal((await decided(() => call(gateway, { tokens: 1, pace: 0 }))).status, 200);
   const run = async (...words: string[]) => {
     const { child } = runCli([...words, '--admin', gateway.adminUrl]);
     let out = '';

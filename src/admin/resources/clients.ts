@@ -6,7 +6,7 @@ import { hashSecret } from '../../policy/token/token.ts';
 import { problem } from '../answer.ts';
 import { tokensBegin, tokensEnd } from './endedtokens.ts';
 import { knownPlan } from './names.ts';
-import type { Resource } from './resource.ts';
+import type { Resource, Surroundings } from './resource.ts';
 import { wrong } from './trouble.ts';
 
 const order = clientDocument
@@ -39,6 +39,8 @@ export const clients: Resource<ClientDocument> = {
     const { store, now, pepper } = around;
     const unknown = await knownPlan(rest.plan, undefined, around);
     if (unknown !== undefined) return unknown;
+    if (declares(around, id))
+      return problem(409, 'refused', `${id} is a client of the configuration (tokens.clients): choose another id.`);
     const named = clientDocument.shape.id.safeParse(id);
     if (!named.success) return wrong([{ path: 'id', message: named.error.issues[0]?.message ?? 'wrong' }]);
     if (open && rest.keys !== undefined) {
@@ -70,12 +72,17 @@ export const clients: Resource<ClientDocument> = {
         { path: 'keys', message: 'without keys anybody could say that they are this client: make another one' },
       ]);
     const value = { ...rest, id, ...(hash === undefined ? {} : { hash }) };
-    if (rest.disabled === disabled) return { id, value };
+    if (rest.disabled === disabled || declares(around, id)) return { id, value };
     const also = rest.disabled
       ? [await tokensEnd(store, 'client', id, now)]
       : await tokensBegin(store, 'client', id, now);
     return { id, value, also };
   },
-  gone: async ({ id }, { store, now }) => [await tokensEnd(store, 'client', id, now)],
+  gone: async ({ id }, around) =>
+    declares(around, id) ? [] : [await tokensEnd(around.store, 'client', id, around.now)],
   parentOf: ({ tenant }) => tenant,
 };
+
+/** Whether one of the configuration bears the id: then the tokens are that one's. */
+const declares = ({ names }: Surroundings, id: string | undefined): boolean =>
+  id !== undefined && names?.clients.includes(id) === true;

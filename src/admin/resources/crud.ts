@@ -15,7 +15,12 @@ const USUAL = 100;
 
 const JSON_TYPES = ['application/json'];
 const PATCH_TYPES = ['application/merge-patch+json', 'application/json'];
-const ID = z.string().min(1).max(256);
+/** `.` and `..` would be steps in the paths that name it. */
+const ID = z
+  .string()
+  .min(1)
+  .max(256)
+  .regex(/^(?!\.{1,2}$)/);
 /** Fields that every answer has. */
 const COMMON = ['id', 'version', 'updatedAt'];
 
@@ -203,7 +208,8 @@ async function create<T>(
   const { id: given, ...sent } = tenant === '' ? body : { ...body, tenant };
   const id = (resource.ids === 'chosen' ? ID : ID.optional()).safeParse(given);
   const parsed = resource.order.safeParse(sent);
-  if (!id.success) return wrong([{ path: 'id', message: 'expected an id of 1 to 256 characters' }]);
+  if (!id.success)
+    return wrong([{ path: 'id', message: 'expected an id of 1 to 256 characters, and neither . nor ..' }]);
   if (!parsed.success) return wrongBySchema(parsed.error);
   const order = resource.asSent === true ? sent : parsed.data;
   return commit(resource, call, 'create', 201, async (around) => {

@@ -7,7 +7,7 @@ import type { Resource, Wanted } from './resource.ts';
 import { wrong } from './trouble.ts';
 
 /** Kind of the documents in the store. */
-const DOMAIN_KIND = 'domain';
+export const DOMAIN_KIND = 'domain';
 
 /** Domains, as the API has them. */
 export const domains: Resource<DomainDocument> = {

@@ -17,7 +17,7 @@ import {
   rotateKey,
   shownKey,
 } from '../../policy/access/access.ts';
-import type { Document } from '../../store/store.ts';
+import type { Document, Write } from '../../store/store.ts';
 import { type Answer, problem } from '../answer.ts';
 import { tokensBegin, tokensEnd } from './endedtokens.ts';
 import { ownedBy, ownership } from './keyowner.ts';
@@ -88,6 +88,8 @@ export const keys: Resource<KeyDocument> = {
     const over = beyond(wanted, undefined, around) ?? (await knownPlan(wanted.plan, undefined, around));
     if (over !== undefined) return over;
     const { store, now, pepper } = around;
+    if (id !== undefined && declares(around, id))
+      return refused(`the id ${id} is that of a key of the configuration (access.keys): choose another`);
     if (pepper === '') return problem(409, 'no_pepper', NO_PEPPER);
     const owned = await ownedBy(store, wanted.tenant, wanted.principal);
     const made = createKey(withMilliseconds(wanted, TIMES) as KeyOrder, owned.keys, { pepper, now });
@@ -105,14 +107,12 @@ export const keys: Resource<KeyDocument> = {
     const over = beyond(wanted, value, around) ?? (await knownPlan(wanted.plan, value.plan, around));
     if (over !== undefined) return over;
     // What is left out is taken away: the document is replaced.
-    const { models, notBefore, expiresAt, ...rest } = wanted;
-    const all = withMilliseconds({ models, notBefore, expiresAt, ...rest }, TIMES);
+    const { models, priority, notBefore, expiresAt, ...rest } = wanted;
+    const all = withMilliseconds({ models, priority, notBefore, expiresAt, ...rest }, TIMES);
     const next = changeKey(value, all);
     const { store, now } = around;
-    if (!isUsable(next, now)) {
-      return { id, value: next, also: isUsable(value, now) ? [await tokensEnd(store, 'session', id, now)] : [] };
-    }
-    if (isUsable(value, now)) return { id, value: next };
+    const tokens = await tokensOf(id, givesTokens(value, now), givesTokens(next, now), around);
+    if (!isUsable(next, now) || isUsable(value, now)) return { id, value: next, also: tokens };
     const owned = await ownedBy(store, value.tenant, value.principal);
     const usable = owned.keys.filter((one) => one.id !== id && isUsable(one, now)).map((one) => one.id);
     if (usable.length >= KEYS_PER_PRINCIPAL) {
@@ -120,15 +120,15 @@ export const keys: Resource<KeyDocument> = {
         `${value.principal} has ${usable.length} keys already (${usable.join(' and ')}): revoke one first`,
       );
     }
-    const begin = await tokensBegin(store, 'session', id, now);
-    return { id, value: next, also: [ownership(owned, [...usable, id]), ...begin] };
+    return { id, value: next, also: [ownership(owned, [...usable, id]), ...tokens] };
   },
-  async gone({ id, value }, { store, now }) {
-    const ends = await tokensEnd(store, 'session', id, now);
+  async gone({ id, value }, around) {
+    const { store } = around;
+    const ends = await tokensOf(id, true, false, around);
     const owned = await ownedBy(store, value.tenant, value.principal);
-    if (owned.version === 0) return [ends];
+    if (owned.version === 0) return ends;
     const left = owned.keys.filter((one) => one.id !== id).map((one) => one.id);
-    return [ownership(owned, left), { op: 'delete', kind: KEY_USE_KIND, id }, ends];
+    return [ownership(owned, left), { op: 'delete', kind: KEY_USE_KIND, id }, ...ends];
   },
   parentOf: ({ tenant }) => tenant,
   lookupsOf,
@@ -147,20 +147,33 @@ export const keys: Resource<KeyDocument> = {
       order: z.strictObject({}),
       unconditional: true,
       answer,
-      run: async ({ id, value }, _: unknown, { store, now }): Promise<Acted> => ({
+      run: async ({ id, value }, _: unknown, around): Promise<Acted> => ({
         wanted: [{ id, value: revokeKey(value) }],
-        also: [await tokensEnd(store, 'session', id, now)],
+        also: await tokensOf(id, true, false, around),
         answered: 0,
       }),
     },
   ] satisfies Action<KeyDocument>[],
 };
 
+const declares = ({ names }: Surroundings, id: string): boolean => names?.keys.includes(id) === true;
+
+/** One that is bound to networks gives none, for these would not be. */
+const givesTokens = (key: KeyDocument, now: number): boolean => isUsable(key, now) && key.networks.length === 0;
+
+/** What becomes of the tokens of a key. Those of a key of the configuration that bears its id are none of its business. */
+async function tokensOf(id: string, before: boolean, after: boolean, around: Surroundings): Promise<readonly Write[]> {
+  const { store, now } = around;
+  if (before === after || declares(around, id)) return [];
+  return after ? tokensBegin(store, 'session', id, now) : [await tokensEnd(store, 'session', id, now)];
+}
+
 async function rotate(
   { id, value }: Document<KeyDocument>,
   { overlap }: z.output<typeof rotation>,
-  { store, now, pepper }: Surroundings,
+  around: Surroundings,
 ): Promise<Acted | Answer> {
+  const { store, now, pepper } = around;
   const owned = await ownedBy(store, value.tenant, value.principal);
   const made = rotateKey(value, owned.keys, { pepper, now }, overlap);
   if ('refused' in made) return refused(made.refused);
@@ -170,7 +183,7 @@ async function rotate(
     { id, value: old },
     { id: document.id, value: document, once: { key: secret } },
   ];
-  const ends = isUsable(old, now) ? [] : [await tokensEnd(store, 'session', id, now)];
+  const ends = await tokensOf(id, true, isUsable(old, now), around);
   return { wanted, also: [ownership(owned, [...usable, id, document.id]), ...ends], answered: 1 };
 }
 

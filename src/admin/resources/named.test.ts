@@ -49,6 +49,20 @@ test('plans and tenants are kept as they are written, and checked before', async
   assert.equal((await ask('admin', 'DELETE /api/v1/tenants/acme', undefined, gone)).status, 204);
 });
 
+test("a domain is one tenant's, and a tenant that has domains with certificates stays", async (t) => {
+  const { ask } = await startApi(t);
+  const one = await ask('admin', 'POST /api/v1/tenants', { id: 'one', domains: ['new.test', '*.new.test'] });
+  assert.equal(one.status, 201);
+  const two = await ask('admin', 'POST /api/v1/tenants', { id: 'two', domains: ['other.test', 'new.test'] });
+  assert.deepEqual([two.status, two.body.detail], [409, 'The domain new.test belongs to the tenant one already.']);
+  const free = await ask('admin', 'PATCH /api/v1/tenants/one', { domains: [] }, { 'if-match': one.etag });
+  assert.equal(free.status, 200);
+  assert.equal((await ask('admin', 'POST /api/v1/tenants', { id: 'two', domains: ['new.test'] })).status, 201);
+  assert.equal((await ask('admin', 'POST /api/v1/domains', { id: 'x.test', tenant: 'one', acme: true })).status, 201);
+  const kept = await ask('admin', 'DELETE /api/v1/tenants/one', undefined, { 'if-match': free.etag });
+  assert.deepEqual([kept.status, kept.body.code], [409, 'in_use']);
+});
+
 test('domains: the key is never shown, and what does not fit is refused', async (t) => {
   const { ask, clock, notices, store } = await startApi(t);
   clock.jumpWall(Date.now() - clock.wall());

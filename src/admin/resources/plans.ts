@@ -4,6 +4,7 @@ import { type PlanDocument, planDocument, type TenantDocument, tenantDocument } 
 import { KEY_KIND } from '../../policy/access/access.ts';
 import { PLAN_KIND, TENANT_KIND } from '../../policy/authorize/authorize.ts';
 import { problem } from '../answer.ts';
+import { DOMAIN_KIND } from './domains.ts';
 import { knownPlan } from './names.ts';
 import type { Resource } from './resource.ts';
 import { time, withMilliseconds, withTimes } from './times.ts';
@@ -73,11 +74,22 @@ export const tenants: Resource<Omit<TenantDocument, 'id'>> = {
     if (unknown !== undefined) return unknown;
     return { id, value: { ...withMilliseconds(order, TIMES), createdAt: value.createdAt ?? 0 } };
   },
+  // A host is one tenant's: nobody else's callers may come in by it.
+  lookupsOf: ({ domains }) => [...new Set(domains ?? [])].map((domain) => `domain:${domain.toLowerCase()}`),
   async gone({ id }, { store }) {
-    const { documents } = await store.list(KEY_KIND, { parent: id, limit: 1 });
-    const [key] = documents;
-    if (key === undefined) return [];
-    return problem(409, 'in_use', `${id} has keys yet, such as ${key.id}: delete them first, or disable the tenant.`);
+    for (const [kind, what] of [
+      [KEY_KIND, 'keys'],
+      [DOMAIN_KIND, 'domains'],
+    ] as const) {
+      const [one] = (await store.list(kind, { parent: id, limit: 1 })).documents;
+      if (one !== undefined)
+        return problem(
+          409,
+          'in_use',
+          `${id} has ${what} yet, such as ${one.id}: delete them first, or disable the tenant.`,
+        );
+    }
+    return [];
   },
 };
 

@@ -91,6 +91,20 @@ test('no write without the version that was read', async (t) => {
   assert.equal((await ask('admin', `PATCH ${path}`, { name: 'y' }, { 'if-match': '*' })).status, 200);
 });
 
+test('an importance that was given to a key can be taken away', async (t) => {
+  const { ask } = await startApi(t);
+  for (const [method, change] of [
+    ['PATCH', { priority: null }],
+    ['PUT', {}],
+  ] as const) {
+    const { body, etag } = await ask('admin', 'POST /api/v1/keys', { principal: method, priority: 'test' });
+    assert.equal(body.priority, 10);
+    const path = `/api/v1/keys/${body.id}`;
+    assert.equal((await ask('admin', `${method} ${path}`, change, { 'if-match': etag })).status, 200);
+    assert.equal((await ask('admin', `GET ${path}`)).body.priority, undefined);
+  }
+});
+
 test('two writers at once: one of them is told', async (t) => {
   const { ask } = await startApi(t);
   const { body, etag } = await ask('admin', 'POST /api/v1/keys', { principal: 'alice' });
@@ -110,6 +124,9 @@ test('ids of clients: the same one twice is told', async (t) => {
   assert.equal((await ask('admin', 'POST /api/v1/keys', order)).status, 201);
   const again = await ask('admin', 'POST /api/v1/keys', order);
   assert.deepEqual([again.status, again.body.code], [409, 'exists']);
+  const declared = await ask('admin', 'POST /api/v1/keys', { ...order, id: 'declared' });
+  assert.equal(declared.status, 409);
+  assert.match(declared.body.detail, /The id declared is that of a key of the configuration/);
   const put = await ask('admin', 'PUT /api/v1/keys/yours', { principal: 'bob' }, { 'if-none-match': '*' });
   assert.deepEqual([put.status, put.body.id], [201, 'yours']);
   assert.equal(

@@ -52,7 +52,7 @@ export function conflicted({ reason, kind, id, version, lookup, holder }: Confli
     return problem(
       409,
       'taken',
-      `${lookup.replace(/^(hash):.*/, 'This secret')} belongs to the ${kind} ${holder} already.`,
+      `${lookup.replace(/^hash:.*/, 'This secret').replace(/^domain:/, 'The domain ')} belongs to the ${kind} ${holder} already.`,
     );
   }
   if (created) return problem(409, 'exists', `There is a ${kind} ${id} already (version ${version}).`);

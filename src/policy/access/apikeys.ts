@@ -39,6 +39,10 @@ const UNKNOWN: AuthFailure = { failed: 'unknown', message: 'The API key is not k
 const EXPIRED: AuthFailure = { failed: 'expired', message: 'This API key has expired. Ask for a new one.' };
 const TOO_SOON: AuthFailure = { failed: 'not_yet_valid', message: 'This API key is not valid yet.' };
 const DISABLED: AuthFailure = { failed: 'disabled', message: 'This API key has been revoked. Ask for a new one.' };
+const TAKEN: AuthFailure = {
+  failed: 'disabled',
+  message: 'This API key is out of use: another key bears its id now. Ask for a new one.',
+};
 const ELSEWHERE: AuthFailure = {
   failed: 'network',
   message: 'This API key may not be used from this address.',
@@ -81,6 +85,7 @@ export class ApiKeys implements Authenticator {
     this.#used = parts.used;
     this.#half = Math.ceil(parts.remembered / 2);
     for (const key of parts.declared) this.#declared.put(key);
+    this.#table.reserved = new Set(parts.declared.map(({ id }) => id));
   }
 
   recognizes(scheme: CredentialScheme): boolean {
@@ -98,9 +103,9 @@ export class ApiKeys implements Authenticator {
   }
 
   /** A key that has expired was not taken back: what it began may end. */
-  takenBack({ method, credential, expiresAt }: Identity): boolean {
-    if (method !== 'apiKey' || this.#clock.wall() >= expiresAt) return false;
-    return !this.#table.holds(credential) && !this.#declared.holds(credential);
+  takenBack(identity: Identity): boolean {
+    if (identity.method !== 'apiKey' || this.#clock.wall() >= identity.expiresAt) return false;
+    return !this.#table.holds(identity) && !this.#declared.holds(identity);
   }
 
   /** What still holds of a key that was verified. */
@@ -145,6 +150,7 @@ export class ApiKeys implements Authenticator {
       if (row < 0) continue;
       // Only who has the whole key learns that there is one.
       if (table.disabled(row)) return DISABLED;
+      if (table.reserved.has(table.id(row))) return TAKEN;
       const verified = verifiedOf(table, row);
       // A piece of the head's text would keep all of that alive.
       this.#remember(Buffer.from(credential, 'latin1').toString('latin1'), verified);
@@ -164,10 +170,12 @@ export class ApiKeys implements Authenticator {
 
 function verifiedOf(table: KeyTable, row: number): Verified {
   const { tenant, plan, scopes, roles, models, priority, claims, allows } = table.profile(row);
+  const id = table.id(row);
   const identity: Identity = {
     method: 'apiKey',
     principal: table.principal(row),
-    credential: table.id(row),
+    credential: id,
+    account: id,
     tenant,
     plan,
     scopes,

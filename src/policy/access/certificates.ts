@@ -44,10 +44,12 @@ export class Certificates implements Authenticator {
   #identify(certificate: ClientCertificate): Identity | AuthFailure {
     const rule = this.#rules.find((one) => matches(one, certificate));
     if (rule === undefined) return UNKNOWN;
+    const principal = rule.principal ?? rule.name;
     return {
       method: 'certificate',
-      principal: rule.principal ?? rule.name,
+      principal,
       credential: `x5t:${certificate.thumbprint}`,
+      account: principal,
       tenant: rule.tenant,
       plan: rule.plan,
       scopes: new Set(rule.scopes),

@@ -103,12 +103,13 @@ export function keyConsumer(table: KeyTable, news?: KeyNews) {
     put(id: string, packed: unknown) {
       const facts = packed as Partial<KeyFacts>;
       table.put(unpack(id, facts));
-      if (complete && facts.disabled === true) news?.ended(id);
-      else if (complete) news?.usable(id);
+      if (!complete || table.reserved.has(id)) return;
+      if (facts.disabled === true) news?.ended(id);
+      else news?.usable(id);
     },
     remove(id: string) {
       table.remove(id);
-      if (complete) news?.ended(id);
+      if (complete && !table.reserved.has(id)) news?.ended(id);
     },
     complete() {
       complete = true;

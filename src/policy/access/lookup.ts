@@ -21,6 +21,7 @@ export function keyIdentity(key: KeyDocument): Identity {
     method: 'apiKey',
     principal,
     credential: id,
+    account: id,
     tenant,
     plan,
     scopes: new Set(scopes),

@@ -2,6 +2,7 @@
  * The keys that a worker knows, packed: a digest, two times, a version and three numbers for each key in typed arrays, ids
  * and principals as bytes in one heap of text, and what many keys share (tenant, plan, scopes, …) once for all of them.
  */
+import type { Identity } from '../../kernel/identity.ts';
 import type { KeyFacts } from './document.ts';
 import { DIGEST_BYTES } from './pepper.ts';
 import { type Profile, Profiles } from './profile.ts';
@@ -16,6 +17,8 @@ export class KeyTable {
   versions = new Uint32Array(FIRST_ROWS);
   /** Rises whenever a key is changed or taken out. */
   epoch = 0;
+  /** Ids that stand for somebody else, such as a key of the configuration: a key of the table that bears one lets nobody in. */
+  reserved: ReadonlySet<string> = new Set();
   #digests = new Uint8Array(FIRST_ROWS * DIGEST_BYTES);
   #notBefore = new Float64Array(FIRST_ROWS);
   #expiresAt = new Float64Array(FIRST_ROWS);
@@ -126,10 +129,11 @@ export class KeyTable {
     return ((this.#flags[row] as number) & DISABLED) !== 0;
   }
 
-  /** Whether a key is there and not switched off, by its id. */
-  holds(id: string): boolean {
-    const row = this.#findId(id);
-    return row >= 0 && !this.disabled(row);
+  /** Whether the key of an identity is there, still this caller's, and not switched off. */
+  holds({ credential, principal, tenant }: Pick<Identity, 'credential' | 'principal' | 'tenant'>): boolean {
+    const row = this.#findId(credential);
+    if (row < 0 || this.disabled(row) || this.reserved.has(credential)) return false;
+    return this.principal(row) === principal && this.profile(row).tenant === tenant;
   }
 
   #findId(id: string): number {

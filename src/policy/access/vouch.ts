@@ -84,6 +84,8 @@ export class Voucher {
       const declared = keys.find((candidate) => candidate.hash === hash);
       const kept = declared ?? (await this.#store.find(KEY_KIND, `hash:${hash}`))?.value;
       const found = kept === undefined ? undefined : this.#usable(kept);
+      // Its id stands for another key.
+      if (declared === undefined && found !== undefined && this.#declares(found.id)) return undefined;
       if (found !== undefined) return this.#allows(found, address) ? vouched(found) : undefined;
     }
     return undefined;
@@ -99,9 +101,10 @@ export class Voucher {
 
   /** What a change of the store says of a key; undefined when it is none of a key. */
   keyChange({ kind, id, document }: Change): { id: string; ended: boolean; until: number | undefined } | undefined {
-    if (kind !== KEY_KIND) return undefined;
+    if (kind !== KEY_KIND || this.#declares(id)) return undefined;
     const key = document === undefined ? undefined : keyDocument.safeParse(document.value).data;
-    const ended = key === undefined || !isUsable(key, this.#clock.wall());
+    // One that is bound to networks gives no tokens, for these would not be.
+    const ended = key === undefined || key.networks.length > 0 || !isUsable(key, this.#clock.wall());
     return { id, ended, until: key?.expiresAt };
   }
 
@@ -173,6 +176,10 @@ export class Voucher {
         return secret;
       },
     });
+  }
+
+  #declares(id: string): boolean {
+    return this.#access.keys.some((key) => key.id === id);
   }
 
   #usable(value: unknown): KeyDocument | undefined {

@@ -99,7 +99,9 @@ export class Permissions {
 
   /** Whether models are limited: then one must be named. */
   limitsModels(permit: Permit, route: number): boolean {
-    return (permit.models ?? permit.plan?.models ?? this.#routes[route]?.models) !== undefined;
+    return [permit.models, permit.plan?.models, this.#routes[route]?.models].some(
+      (models) => models !== undefined && !models.all,
+    );
   }
 
   /** Whether a model may be asked for, by itself. */

@@ -9,6 +9,7 @@ const identity: Identity = {
   method: 'jwt',
   principal: 'alice',
   credential: 'j1',
+  account: 'alice',
   tenant: 'acme',
   plan: 'team',
   scopes: new Set(['chat']),

@@ -4,10 +4,10 @@ import { test } from 'node:test';
 import { ManualClock } from '../../kernel/clock.ts';
 import { Events } from '../../kernel/event.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
-import type { Demand } from './admission.ts';
 import { LocalAuthority } from './authority.ts';
 import { allRules } from './compile.ts';
 import { limitsConfig } from './config.ts';
+import type { Demand } from './demand.ts';
 import { Quota } from './quota.ts';
 
 const NOTHING = { tokens: 0, inputTokens: 0, outputTokens: 0, credits: 0 };

@@ -4,8 +4,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ManualClock } from '../../kernel/clock.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
-import { type ActiveLimit, Admission, type Demand } from './admission.ts';
+import { type ActiveLimit, Admission } from './admission.ts';
 import { LocalAuthority } from './authority.ts';
+import type { Demand } from './demand.ts';
 import { Leases } from './leases.ts';
 import { mostOf, type Rule } from './rule.ts';
 

@@ -5,10 +5,10 @@ import fc from 'fast-check';
 import { ManualClock } from '../../kernel/clock.ts';
 import { Events } from '../../kernel/event.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
-import type { Demand, Flexible } from './admission.ts';
 import { LocalAuthority } from './authority.ts';
 import { allRules, budgetLimits } from './compile.ts';
 import { budgetsConfig } from './config.ts';
+import type { Demand, Flexible } from './demand.ts';
 import { PooledAuthority } from './pool.ts';
 import { Quota } from './quota.ts';
 

@@ -19,7 +19,9 @@ function exchange(fields: Record<string, string> = {}, more: object = {}): Excha
   } as unknown as Exchange;
 }
 
-const identity = (claims: object) => ({ identity: { credential: 'k', tenant: 't', principal: 'p', plan: '', claims } });
+const identity = (claims: object) => ({
+  identity: { credential: 'shown', account: 'k', tenant: 't', principal: 'p', plan: '', claims },
+});
 
 test('secrets are told apart and not told', () => {
   for (const field of ['Authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'Cookie', 'proxy-authorization']) {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { networkOf } from '../../http/network.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
+import type { Identity } from '../../kernel/identity.ts';
 
 /** A part as it stands in the configuration. */
 export const KEY_PART =
@@ -31,11 +32,11 @@ function partOf(part: string): KeyOf {
   const name = part.slice(kind.length + 1);
   switch (kind) {
     case 'apiKey':
-      return ({ identity }) => identity?.credential ?? '';
+      return ({ identity }) => identity?.account ?? '';
     case 'tenant':
       return ({ identity }) => identity?.tenant ?? '';
     case 'user':
-      return ({ identity }) => identity?.principal ?? '';
+      return ({ identity }) => (identity === undefined ? '' : userOf(identity));
     case 'plan':
       return ({ identity }) => identity?.plan ?? '';
     case 'model':
@@ -67,6 +68,11 @@ function partOf(part: string): KeyOf {
     default:
       return () => '';
   }
+}
+
+/** Of a tenant, for another tenant may have somebody of this name. */
+function userOf({ tenant, principal }: Identity): string {
+  return tenant === '' ? principal : `${tenant}\0${principal}`;
 }
 
 function textOf(value: unknown): string {

@@ -14,12 +14,21 @@ export const OWN_ISSUER = 'gatehouse';
 export const TOKEN_LIFETIME_MAX_MS = 86_400_000;
 
 /**
+ * The clocks of nodes, and of those who check tokens, differ by less (milliseconds): so much longer than it says a token may hold,
+ * and what ends it is remembered.
+ */
+export const CLOCK_SKEW_MS = 5 * 60_000;
+
+/**
  * Up to when tokens are dated that were given out before `now`, where those up to `before` have been ended already; milliseconds
  * on the wall clock. `iat` counts in whole seconds, so what ends tokens of before ends those of this second, and the service
  * dates the next one into the second after: ended once more within that second, it is this one that must end.
  */
 export const datedUpTo = (now: number, before = 0): number =>
   Math.max(Math.floor(now / 1000) * 1000 + 999, before + 1000);
+
+/** Up to when what has ended tokens at `now` is remembered: under whatever settings they were given, none holds longer. */
+export const forgottenAt = (now: number): number => now + TOKEN_LIFETIME_MAX_MS + CLOCK_SKEW_MS;
 
 /** Grants by their names on the wire. */
 export const GRANTS = {
@@ -213,7 +222,16 @@ export function ownIssuer({ issuer, audiences }: TokensConfig) {
     algorithms: ['ES256' as const, 'EdDSA' as const],
     type: 'at+jwt' as const,
     maxSize: '64KiB',
-    claims: { principal: 'sub', tenant: 'tenant', plan: 'plan', scopes: 'scope', roles: 'roles', models: 'models' },
+    claims: {
+      principal: 'sub',
+      // A token of a key is that key to limits and to the ledger, one of a client the client.
+      account: ['sid', 'client_id'],
+      tenant: 'tenant',
+      plan: 'plan',
+      scopes: 'scope',
+      roles: 'roles',
+      models: 'models',
+    },
     // Whoever comes with a key or with its token is the same to limits and rules.
     principalPrefix: '',
   };

@@ -5,6 +5,7 @@
  * token has it from somewhere else: the login ends, with all its tokens.
  */
 import type { Write } from '../../store/store.ts';
+import { forgottenAt } from './config.ts';
 import type { TokenParts } from './parts.ts';
 import { chance, derive, mac, same } from './secret.ts';
 import { OAuthError } from './wire.ts';
@@ -20,6 +21,9 @@ export interface Family {
   /** Whose key, or which client, its tokens stand for. */
   readonly by: 'key' | 'client';
   readonly subject: string;
+  /** Who that was, and whose: another one may bear the id later. */
+  readonly principal: string;
+  readonly tenant: string;
   readonly scopes: readonly string[];
   /** How many refresh tokens there have been; the newest bears this number. */
   readonly generation: number;
@@ -33,7 +37,7 @@ export interface Family {
 }
 
 /** What is said of a login that begins. */
-export type FamilyOrder = Pick<Family, 'client' | 'by' | 'subject' | 'scopes' | 'jkt'>;
+export type FamilyOrder = Pick<Family, 'client' | 'by' | 'subject' | 'principal' | 'tenant' | 'scopes' | 'jkt'>;
 
 /** A login that has been found by a token, and may go on. */
 export interface Continued {
@@ -46,11 +50,8 @@ export interface Continued {
 interface Settings {
   refreshLifetime: number;
   refreshGrace: number;
-  lifetime: number;
 }
 
-/** What tokens of a login may still hold once it has ended, beyond their lifetime: clocks differ. */
-const SKEW_MS = 5 * 60_000;
 /** Others may be faster so many times in a row. */
 const TRIES = 8;
 
@@ -135,7 +136,7 @@ export class Families {
   /** Ends a login with its tokens, in every worker. False: somebody has changed it meanwhile. */
   async end(id: string, family: Family, version: number, why: string): Promise<boolean> {
     const { store, clock, revocation } = this.#parts;
-    const forgetAt = clock.wall() + this.#settings.lifetime + SKEW_MS;
+    const forgetAt = forgottenAt(clock.wall());
     const writes = [putOf(id, { ...family, ended: why }, version), revocation({ kind: 'family', value: id, forgetAt })];
     return (await store.write(writes, { who: `client:${family.client}`, what: 'tokens.endLogin' })).ok;
   }

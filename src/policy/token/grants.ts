@@ -146,6 +146,7 @@ async function refresh({ form, binding }: Ask, client: Client, made: GrantParts)
     subject = await subjectOf(login, made);
     if (subject === undefined)
       throw new OAuthError('invalid_grant', 'The API key that this login began with is not valid any more.');
+    mayTravel(subject, 'invalid_grant');
     await tenantStands(subject, made, 'invalid_grant');
     const now = subject.scopes;
     scopes = grantScope(
@@ -163,6 +164,7 @@ async function device({ form, binding }: Ask, client: Client, made: GrantParts):
     const subject = await made.parts.keyById(login.key);
     if (subject === undefined)
       throw new OAuthError('access_denied', 'Whoever let the device in is not known any more.');
+    mayTravel(subject, 'access_denied');
     await tenantStands(subject, made, 'invalid_grant');
     const scopes = login.scopes.filter((scope) => subject.scopes.includes(scope));
     const begun = client.grants.includes('refresh')
@@ -177,17 +179,22 @@ async function device({ form, binding }: Ask, client: Client, made: GrantParts):
 /** Public clients show the same key again, since they have nothing else to show (RFC 9449 §5). */
 function loginOf(client: Client, subject: Subject, scopes: readonly string[], binding: Binding) {
   const jkt = client.public ? binding.jkt : '';
-  return { client: client.id, by: subject.by, subject: subject.id, scopes, jkt };
+  const { by, id, principal, tenant } = subject;
+  return { client: client.id, by, subject: id, principal, tenant, scopes, jkt };
 }
 
-async function subjectOf(login: Family, { parts, clients }: GrantParts): Promise<Subject | undefined> {
-  return login.by === 'key' ? parts.keyById(login.subject) : (await clients.find(login.subject))?.subject;
+/** Whose login it is, as they are now; undefined where nobody is, or somebody else bears the id. */
+export async function subjectOf(
+  login: Pick<Family, 'by' | 'subject' | 'principal' | 'tenant'>,
+  { parts, clients }: Pick<GrantParts, 'parts' | 'clients'>,
+): Promise<Subject | undefined> {
+  const found = login.by === 'key' ? await parts.keyById(login.subject) : (await clients.find(login.subject))?.subject;
+  return found?.principal === login.principal && found.tenant === login.tenant ? found : undefined;
 }
 
 /** A token would be good from everywhere. */
-function mayTravel(subject: Subject): void {
-  if (subject.bound)
-    throw new OAuthError('unauthorized_client', 'This API key may be used from certain networks only: use it itself.');
+function mayTravel(subject: Subject, code: OAuthCode = 'unauthorized_client'): void {
+  if (subject.bound) throw new OAuthError(code, 'This API key may be used from certain networks only: use it itself.');
 }
 
 /** No tokens for who would be let in nowhere. `code`: that of the grant; for an exchange RFC 8693 §2.2.2 asks for another one. */

@@ -51,7 +51,7 @@ export class TokenService {
     this.#made = { parts, keys, clients, families, devices, config };
     this.#approval = new Approval(parts, devices, peppers);
     this.#gone = new ClientWatch(parts);
-    this.#watch = new KeyWatch(parts, config.lifetime, () => void this.#refresh());
+    this.#watch = new KeyWatch(parts, () => void this.#refresh());
     const post = (answer: (request: ServiceRequest, form: Form) => Promise<ServiceAnswer>) => ({
       methods: ['POST'],
       answer: (request: ServiceRequest) => answer(request, readForm(request)),
@@ -89,7 +89,6 @@ export class TokenService {
     families.configure(config, peppers);
     devices.configure(config, peppers);
     this.#approval.configure(peppers);
-    this.#watch.lifetime = config.lifetime;
     await keys.refresh();
     this.#plan();
   }

@@ -9,7 +9,9 @@ const alice = 'corporate:alice';
 const { exp: _exp, ...noExpiry } = CLAIMS;
 const { sub: _sub, ...noSubject } = CLAIMS;
 
-const cases: readonly [what: string, token: string, answer: string, settings?: Record<string, unknown>][] = [
+type Case = [what: string, token: string, answer: string, settings?: Record<string, unknown>];
+
+const cases: readonly Case[] = [
   // another kind of token (RFC 8725 §3.11)
   ['a logout token', tokenOf(es, CLAIMS, { typ: 'logout+jwt' }), 'type'],
   ['a DPoP proof', tokenOf(es, CLAIMS, { typ: 'dpop+jwt' }), 'type'],
@@ -47,7 +49,32 @@ const cases: readonly [what: string, token: string, answer: string, settings?: R
   ['an empty subject', tokenOf(es, { ...CLAIMS, sub: '' }), 'claim'],
   ['a subject that would break a log line', tokenOf(es, { ...CLAIMS, sub: 'a\nb' }), 'claim'],
   ['a subject that is an object', tokenOf(es, { ...CLAIMS, sub: { name: 'alice' } }), 'claim'],
+  ...[false, 0, '', 'false', 'no', []].map(
+    (email_verified): Case => [
+      `a required claim that says no: ${JSON.stringify(email_verified)}`,
+      tokenOf(es, { ...CLAIMS, email_verified }),
+      'claim',
+      { required: { email_verified: true } },
+    ],
+  ),
+  ...[true, 1, 'true', 'yes', ['x'], {}].map(
+    (email_verified): Case => [
+      `a required claim that says yes: ${JSON.stringify(email_verified)}`,
+      tokenOf(es, { ...CLAIMS, email_verified }),
+      alice,
+      { required: { email_verified: true } },
+    ],
+  ),
   ['a required claim missing', good, 'claim', { required: { email_verified: 'true' } }],
+  ...[['trial'], { n: 'trial' }, true, 'trial\u0000', 'x'.repeat(513), ''].map(
+    (plan): Case => [
+      `a plan that cannot be read: ${JSON.stringify(plan).slice(0, 20)}`,
+      tokenOf(es, { ...CLAIMS, plan }),
+      'claim',
+      { claims: { plan: 'plan' }, assign: { plan: 'trial' } },
+    ],
+  ),
+  ['no plan', good, alice, { claims: { plan: 'plan' } }],
   [
     'a required claim with another value',
     tokenOf(es, { ...CLAIMS, org: 'b' }),
@@ -99,6 +126,7 @@ describe('an identity', () => {
     assert.equal(identity.method, 'jwt');
     assert.equal(identity.principal, alice);
     assert.equal(identity.credential, 'token-1');
+    assert.equal(identity.account, alice);
     assert.equal(identity.tenant, 'acme');
     assert.equal(identity.plan, 'team');
     assert.deepEqual([...identity.scopes], ['staff', 'inference', 'read']);
@@ -106,6 +134,21 @@ describe('an identity', () => {
     assert.deepEqual(identity.models, ['gpt-*', 'deepseek-chat']);
     assert.equal(identity.expiresAt, (CLAIMS.exp + 30) * 1000);
     assert.equal(see(token), identity);
+  });
+
+  test('is charged by the claim that is named, which every one of its tokens has', () => {
+    const { see } = gateFor(all, { claims: { account: 'client_id' } });
+    const accounts = ['one', 'two'].map((jti) => {
+      const identity = see(tokenOf(es, { ...CLAIMS, jti, client_id: 'batch' }));
+      assert.ok(!(identity instanceof Promise) && !('failed' in identity));
+      return identity.account;
+    });
+    assert.deepEqual(accounts, [`${alice.slice(0, alice.indexOf(':') + 1)}batch`, accounts[0]]);
+    const without = see(tokenOf(es, CLAIMS));
+    assert.ok(!(without instanceof Promise) && !('failed' in without));
+    assert.equal(without.account, alice);
+    const strange = see(tokenOf(es, { ...CLAIMS, client_id: 'a\nb' }));
+    assert.ok(!(strange instanceof Promise) && 'failed' in strange);
   });
 
   test('of a token without jti is named by its hash', () => {

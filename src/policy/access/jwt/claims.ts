@@ -86,9 +86,13 @@ function meantForUs(aud: unknown, audiences: readonly string[]): boolean {
   );
 }
 
+/** Values of a claim that is there and says no. */
+const NOTHING: ReadonlySet<unknown> = new Set([false, 0, 'false', '0', 'no']);
+
 function satisfies(value: unknown, wanted: true | string | number | readonly string[]): boolean {
   if (value === undefined || value === null || value === '') return false;
-  if (wanted === true) return true;
+  // Who asks for `email_verified: true` wants no `false`; some issuers write that as a text.
+  if (wanted === true) return !NOTHING.has(value) && !(Array.isArray(value) && value.length === 0);
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
   return typeof wanted === 'object' ? list.some((one) => wanted.includes(one as string)) : list.includes(wanted);
 }
@@ -137,22 +141,28 @@ export function identityOf(
 ): Identity | Fault {
   const { claims: map, assign, tenants } = config;
   const principal = nameIn(firstOf(claims, map.principal));
-  if (principal === undefined) return 'claim';
+  const account = nameIn(firstOf(claims, map.account) ?? principal);
+  if (principal === undefined || account === undefined) return 'claim';
   const told = firstOf(claims, map.tenant);
   const tenant = told === undefined ? (assign.tenant ?? '') : nameIn(told);
-  const plan = nameIn(firstOf(claims, map.plan) ?? assign.plan);
-  if (tenant === undefined || (tenants !== undefined && !tenants.includes(tenant))) return 'claim';
+  // One that cannot be read must not count as none: nothing would be forbidden, and nothing limited.
+  const planned = firstOf(claims, map.plan) ?? assign.plan;
+  const plan = planned === undefined ? '' : nameIn(planned);
+  if (plan === undefined || tenant === undefined || (tenants !== undefined && !tenants.includes(tenant)))
+    return 'claim';
   const scopes = wordsOf(firstOf(claims, map.scopes) ?? []);
   const roles = wordsOf(firstOf(claims, map.roles) ?? []);
   const models = firstOf(claims, map.models);
   const allowed = models === undefined ? undefined : wordsOf(models);
   if (scopes === undefined || roles === undefined || (models !== undefined && allowed === undefined)) return 'claim';
+  const prefix = config.principalPrefix ?? `${issuer}:`;
   return {
     method: 'jwt',
-    principal: `${config.principalPrefix ?? `${issuer}:`}${principal}`,
+    principal: prefix + principal,
     credential: nameIn(claims.jti) ?? `sha256:${hash.slice(0, 16)}`,
+    account: prefix + account,
     tenant,
-    plan: plan ?? '',
+    plan,
     scopes: new Set([...assign.scopes, ...scopes]),
     roles: new Set([...assign.roles, ...roles]),
     models: allowed,

@@ -42,6 +42,9 @@ const word = z.string().min(1).max(256);
 const mapping = z
   .strictObject({
     principal: claim('sub').describe('Whom the token stands for. A token without it is refused.'),
+    account: claim([]).describe(
+      'By what limits by `apiKey`, and the ledger, tell its use apart, such as `client_id`: nothing that is another one in each token. The principal if missing.',
+    ),
     tenant: claim([]).describe('Customer it belongs to.'),
     plan: claim([]).describe('Plan in force.'),
     scopes: claim(['scope', 'scp']).describe('Scopes: a list, or a text with spaces between them.'),
@@ -113,7 +116,9 @@ export const issuerConfig = z
     required: z
       .record(z.string().min(1).max(256), z.union([z.literal(true), word, z.number(), z.array(word).min(1).max(64)]))
       .default({})
-      .describe('Claims that must be there: `true`, or the value, or the values of which it must have one.'),
+      .describe(
+        'Claims that must be there: `true` (anything but false, 0, `no` and nothing), or the value, or the values of which it must have one.',
+      ),
     claims: mapping,
     assign: assigned,
     tenants: z

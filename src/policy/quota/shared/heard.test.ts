@@ -2,23 +2,31 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Heard } from './heard.ts';
 
-test('what was told by an answer is in the ledger when what came before the answer was read', () => {
-  const heard = new Heard();
-  assert.equal(heard.written(undefined), -1);
-  assert.equal(heard.written(100), 0, 'nothing was heard');
-  heard.hear(5000, 100);
-  assert.equal(heard.written(100), 0, 'it was read when the answer came, or before');
-  heard.hear(5500, 600);
-  assert.equal(heard.written(500), 5000);
-  assert.equal(heard.time, 5500);
-  // The next one counts from where the first has been found.
-  heard.hear(6000, 1100);
-  assert.equal(heard.written(1000), 5000);
-  assert.equal(heard.written(1101), 6000);
-  heard.anew();
-  assert.equal(heard.time, 0);
-  assert.equal(heard.written(2000), 0);
-  heard.hear(30, 2500);
-  assert.equal(heard.written(2400), 0);
-  assert.equal(heard.written(2501), 30);
+test('nothing was heard at first', () => {
+  const heard = new Heard(100);
+  assert.equal(heard.elapsed(150), -1);
+  assert.equal(heard.askedAt, 100);
+});
+
+test('the first answer counts, whenever it was asked for', () => {
+  const heard = new Heard(100);
+  assert.equal(heard.take(5000, 'a', 90), false);
+  assert.deepEqual([heard.at, heard.home, heard.askedAt, heard.elapsed(100)], [5000, 'a', 90, 10]);
+});
+
+test('an older answer that comes later changes no time', () => {
+  const heard = new Heard(0);
+  heard.take(5000, 'a', 20);
+  assert.equal(heard.take(4990, 'a', 10), false);
+  assert.deepEqual([heard.at, heard.askedAt], [5000, 20]);
+  assert.equal(heard.take(5010, 'a', 20), false);
+  assert.equal(heard.at, 5010);
+});
+
+test('other data means that what was there is lost, once', () => {
+  const heard = new Heard(0);
+  heard.take(5000, 'a', 1);
+  assert.equal(heard.take(7, 'b', 2), true);
+  assert.equal(heard.take(8, 'b', 3), false);
+  assert.deepEqual([heard.at, heard.home], [8, 'b']);
 });

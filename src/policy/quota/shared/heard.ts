@@ -1,35 +1,32 @@
-/** What a node has heard of the store's time, by which it says how far the ledger has come. */
+/** What a node has last heard of the store that it shares: the time there, and which data it has. */
 
 /** See the file's head. */
 export class Heard {
-  /** The latest (milliseconds of the store); 0: none. */
-  time = 0;
-  #written = 0;
-  /** What was heard, and when (monotonic). It waits for the ledger to come that far, and what is heard meanwhile is passed over. */
-  #waiting: { time: number; at: number } | undefined;
+  /** Time of the store. */
+  at = 0;
+  /** Tells its data from others; '' before it has answered. */
+  home = '';
+  /** When that was asked for, or the node began (monotonic milliseconds). */
+  askedAt: number;
 
-  /** It was heard at `at`. */
-  hear(time: number, at: number): void {
-    this.time = Math.max(this.time, time);
-    this.#waiting ??= { time, at };
+  constructor(now: number) {
+    this.askedAt = now;
   }
 
-  /** The store has begun anew. */
-  anew(): void {
-    this.time = this.#written = 0;
-    this.#waiting = undefined;
+  /** Milliseconds since what was heard was asked for; -1: nothing was. */
+  elapsed(now: number): number {
+    return this.home === '' ? -1 : now - this.askedAt;
   }
 
-  /**
-   * Until when all that this node has told the store is in the ledger. `writtenAt` (monotonic): all that it had used by then is. What the store
-   * was told before an answer of this time, it was told before the answer came. -1: there are no budgets.
-   */
-  written(writtenAt: number | undefined): number {
-    if (writtenAt === undefined) return -1;
-    if (this.#waiting !== undefined && this.#waiting.at < writtenAt) {
-      this.#written = Math.max(this.#written, this.#waiting.time);
-      this.#waiting = undefined;
+  /** Takes an answer to what was sent at `sentAt`; an older one may come later. True: it has lost the data that it had. */
+  take(at: number, home: string, sentAt: number): boolean {
+    const first = this.home === '';
+    if (first || sentAt >= this.askedAt) {
+      this.askedAt = sentAt;
+      this.at = at;
     }
-    return this.#written;
+    const lost = !first && home !== this.home;
+    this.home = home;
+    return lost;
   }
 }

@@ -164,6 +164,31 @@ test('what a dead node held comes back, but for what it had spent; and when it c
   }
 });
 
+test('what a node that is cut off may still be spending counts in the period that follows as well', async () => {
+  const limit = 100_000;
+  const { clock, ledger, living, startedAt } = town(ruleOf(limit, 'refuse'), 2, calm, 1, 59);
+  const [first, second] = living as [Spender, Spender];
+  await run(clock, 2000, 20, () => {});
+  for (let i = 0; i < 4; i++)
+    first.node.workers[0]?.request('*', { units: limit / 10, used: limit / 20, forMs: 100_000 });
+  await run(clock, 3000, 20, () => {});
+  first.node.cut = true;
+  const load = () => {
+    for (const worker of workersOf([second])) worker.request('*', { units: 400, used: 400, forMs: 0 });
+  };
+  // They end in the next period.
+  await run(clock, 120_000, 100, load);
+  const next = startedAt + HOUR;
+  assert.ok(
+    ledger.sum(next) <= limit && ledger.sum(next) > limit - limit / 5 - 1000,
+    `${ledger.sum(next)} of ${limit}`,
+  );
+  // Whoever is there again has it again, and gives back what it has not used.
+  first.node.cut = false;
+  await run(clock, 60_000, 100, load);
+  assert.ok(ledger.sum(next) <= limit && ledger.sum(next) > limit - 1000, `${ledger.sum(next)} of ${limit}`);
+});
+
 test('nothing is counted twice: reservations that are too small, nodes that come and go, quiet times', async () => {
   const limit = 10_000_000;
   const { clock, ledger, born, living, startedAt } = town(ruleOf(limit, 'refuse'), 2);

@@ -11,6 +11,7 @@ import { Heard } from './heard.ts';
 import { accountPrefix, type StoredRule, storedRules, storeTag } from './inspect.ts';
 import { askFields, type Money, moneyOf, readGrant, storeAsk } from './lines.ts';
 import { NOTHING_YET, type SharedStoreParts, type SharedStoreStatus, type Waiting } from './parts.ts';
+import { Progress } from './progress.ts';
 import { Said, withheldOf } from './said.ts';
 import { Spent } from './spent.ts';
 import { ALONE_MS, BEAT_MS, FORGET_MS, MISSING_MS, NODE_LEASE_MS, RECENT_MS } from './times.ts';
@@ -33,15 +34,12 @@ export class SharedStore {
   #present = false;
   /** It is being told. */
   #telling = false;
-  /** Time of the store and which data it has, in its last answer, and when that was asked for. */
-  #seen = 0;
-  #home = '';
+  readonly #heard: Heard;
   readonly #said: Said;
-  #askedAt: number;
   /** Names of the nodes last seen. */
   #names: string[] = [];
   readonly #used = new Spent();
-  readonly #heard = new Heard();
+  readonly #progress = new Progress();
   #closed = false;
 
   /** Call `start`. */
@@ -49,7 +47,7 @@ export class SharedStore {
     this.#parts = parts;
     this.#own = new Alone(parts.clock);
     this.#said = new Said(parts.notice);
-    this.#askedAt = parts.clock.now();
+    this.#heard = new Heard(parts.clock.now());
     this.#timer = parts.clock.every(BEAT_MS, () => void this.#beat());
   }
 
@@ -81,7 +79,7 @@ export class SharedStore {
 
   /** Time of the store that was heard last; 0: none. */
   get heard(): number {
-    return this.#heard.time;
+    return this.#progress.time;
   }
 
   #startOf(rule: string): number {
@@ -165,7 +163,7 @@ export class SharedStore {
         const { rule, key } = one.ask;
         if (used !== undefined) this.#used.note(rule, key, used, this.#startOf(rule));
         if (unread === true) this.#read(one);
-        else one.done({ ...grant, ...withheldOf(this.#status, this.#rules.get(rule)), ttlMs, home: this.#home });
+        else one.done({ ...grant, ...withheldOf(this.#status, this.#rules.get(rule)), ttlMs, home: this.#heard.home });
       }
     } catch (error) {
       this.#lost(error);
@@ -194,7 +192,7 @@ export class SharedStore {
     const stored = this.#rules.get(ask.rule);
     const { clock, keyLimits } = this.#parts;
     const nodes = Math.max(this.#parts.nodes(), this.#status.nodes);
-    const alone = clock.now() - this.#askedAt >= ALONE_MS && nodes > 0;
+    const alone = clock.now() - this.#heard.askedAt >= ALONE_MS && nodes > 0;
     if (stored === undefined || stored.rule.onStoreLoss === 'refuse' || !alone) {
       done(lostGrant(ask));
       return;
@@ -247,28 +245,23 @@ export class SharedStore {
   ): Promise<unknown[]> {
     const { clock, ledger, run } = this.#parts;
     const sentAt = clock.now();
-    const elapsed = this.#home === '' ? -1 : sentAt - this.#askedAt;
-    const head = [node, this.#seen, this.#home, elapsed, NODE_LEASE_MS, MISSING_MS, FORGET_MS, clock.random(), what];
-    head.push(what === 'leave' ? Number(ended) : this.#heard.written(ledger().writtenAt()));
+    const { at, home } = this.#heard;
+    const elapsed = this.#heard.elapsed(sentAt);
+    const head = [node, at, home, elapsed, NODE_LEASE_MS, MISSING_MS, FORGET_MS, clock.random(), what];
+    head.push(what === 'leave' ? Number(ended) : this.#progress.written(ledger().writtenAt()));
     const answer = await run([`${this.#tag}:limits`, `${this.#tag}:nodes`, ...keys], [...head.map(String), ...fields]);
     if (!Array.isArray(answer) || answer.length < 2) throw new Error('the script has answered something else');
     if (this.#closed || what === 'leave') return answer;
     const now = clock.now();
     this.#status.waitedMs += now - sentAt;
     this.#status.answers++;
-    if (sentAt >= this.#askedAt || this.#home === '') {
-      this.#askedAt = sentAt;
-      this.#seen = Number(answer[0]);
-    }
-    const home = String(answer[1]);
-    if (this.#home !== '' && home !== this.#home) {
+    if (this.#heard.take(Number(answer[0]), String(answer[1]), sentAt)) {
       this.#present = this.#telling = false;
-      this.#heard.anew();
+      this.#progress.anew();
       this.#parts.ledger().lost();
       this.#said.emptied();
     }
-    this.#home = home;
-    this.#heard.hear(Number(answer[0]), now);
+    this.#progress.hear(Number(answer[0]), now);
     const all = Math.max(Number(answer[2]), this.#parts.nodes(), 1);
     const missing = Number(answer[3]);
     if (missing !== this.#status.missing) this.#said.missing(missing, all, FORGET_MS);
