@@ -1,7 +1,8 @@
 /** A real Redis server with nothing on the disk, for tests that need one. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
+import { freePort } from './port.ts';
 
 /** How long it may take to come up. */
 const PATIENCE_MS = 60_000;
@@ -16,15 +17,6 @@ export interface RedisServer {
   kill(): Promise<void>;
   /** Starts it again on the same port, empty. */
   start(): Promise<void>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function ask(port: number, line: string): Promise<string> {

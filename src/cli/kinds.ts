@@ -16,8 +16,8 @@ import { forgottenAt, OWN_ISSUER } from '../policy/token/config.ts';
 import { type DirectoryConsumer, followDirectory, type Link, topicOf } from '../supervisor/link.ts';
 import type { DirectoryKind } from '../supervisor/supervisor.ts';
 
-/** The supervisor's side. `registry` learns of plans and tenants before workers do. */
-export function directoryKinds(registry: Registry): readonly DirectoryKind[] {
+/** The supervisor's side. `registry` learns of plans and tenants before workers do, `keys` of each key that is read. */
+export function directoryKinds(registry: Registry, keys: { saw(value: unknown): void }): readonly DirectoryKind[] {
   const watched = (kind: string, pack: DirectoryKind['pack'], known: DirectoryConsumer): DirectoryKind => ({
     kind,
     pack(id, value) {
@@ -32,7 +32,13 @@ export function directoryKinds(registry: Registry): readonly DirectoryKind[] {
   return [
     watched(PLAN_KIND, packPlan, registry.planConsumer()),
     watched(TENANT_KIND, packTenant, registry.tenantConsumer()),
-    { kind: KEY_KIND, pack: packKey },
+    {
+      kind: KEY_KIND,
+      pack(id, value) {
+        keys.saw(value);
+        return packKey(id, value);
+      },
+    },
     { kind: REVOCATION_KIND, pack: packRevocation },
   ];
 }

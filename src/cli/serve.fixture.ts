@@ -13,7 +13,9 @@ export const patience = { timeout: 180_000 };
 
 /** Runs a command; collects what it prints. It is killed with the test. */
 export function run(t: TestContext, ...args: string[]) {
-  const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  // A data directory of its own: another gateway on this machine has the usual one, perhaps that of another test.
+  const env = { ...process.env, XDG_STATE_HOME: mkdtempSync(join(tmpdir(), 'gatehouse-state-')), STATE_DIRECTORY: '' };
+  const child = spawn(process.execPath, [cli, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const out = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => (out.stdout += chunk));
   child.stderr.on('data', (chunk) => (out.stderr += chunk));

@@ -6,6 +6,7 @@ import { clampTokens, PeekFault } from '../ai/ai.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import { countsTokens, refusalFor } from '../policy/quota/quota.ts';
 import { flushCorked } from '../socket/cork.ts';
+import { moreCredits } from './cost.ts';
 import { demandOf, flexibilityOf, moreOutput } from './demand.ts';
 import { Meter } from './meter.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
@@ -45,7 +46,7 @@ function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['
   const decided = (exhausted: Parameters<typeof refusalFor>[0] | undefined) => {
     if (exchange.outcome !== 'open') return;
     if (exhausted === undefined) worker.proceed(passage);
-    else passage.refuse(refusalFor(exhausted));
+    else passage.refuse(refusalFor(exhausted, moreCredits(passage, 1) > 0));
     flushCorked();
   };
   const admission = worker.quota.admission(limits, exchange, demandOf(passage), decided, flexibilityOf(passage));
@@ -53,7 +54,9 @@ function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['
   if (passage.meter !== undefined) passage.meter.admission = admission;
   const verdict = admission.begin();
   if (verdict === 'wait') return ANSWERED;
-  return verdict === undefined ? undefined : (refusalFor(verdict) satisfies GatehouseError);
+  return verdict === undefined
+    ? undefined
+    : (refusalFor(verdict, moreCredits(passage, 1) > 0) satisfies GatehouseError);
 }
 
 /** Tells the server how much it may generate, where only the limit says so. */

@@ -50,6 +50,7 @@ test('of 400 parallel calls on 4 workers a limit of 100 in ten minutes lets exac
   const count = (status: number) => answers.filter((answer) => answer.status === status).length;
   let passed = count(200);
   assert.equal(count(429), 400 - passed);
+  t.diagnostic(`${passed} of the 400 passed at once`);
   // What a worker that had to wait for its processor has kept in hand meanwhile is to be had afterwards.
   await until('all of the limit is there', async () => {
     if (passed < 100 && (await ask(gateway)).status === 200) passed++;

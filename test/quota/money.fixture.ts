@@ -24,6 +24,8 @@ export interface Order {
   tokens: number;
   pace: number;
   stream?: boolean;
+  /** After so many pieces of a stream the server waits until it is released. */
+  waitAfter?: number;
 }
 
 /** Thousand-millionths of the currency: 3 for a million input tokens, 15 for a million output tokens, 0.01 each. */
@@ -37,14 +39,23 @@ export async function startServer(t: TestContext) {
   const produced = new Map<string, number>();
   /** Ids of all requests that have come. */
   const asked = new Set<string>();
+  let release = () => {};
+  const released = new Promise<void>((done) => {
+    release = done;
+  });
   const url = await serve(t, (request, response) => {
     asked.add(request.headers['x-request-id'] as string);
-    answer(request, response, produced).catch(() => {});
+    answer(request, response, produced, released).catch(() => {});
   });
-  return { url, produced, asked };
+  return { url, produced, asked, release };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, produced: Map<string, number>) {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  produced: Map<string, number>,
+  released: Promise<void>,
+) {
   let text = '';
   for await (const piece of request) text += piece;
   const { order, stream } = JSON.parse(text) as { order: Order; stream?: boolean };
@@ -63,6 +74,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, produc
   const chunk = (more: object) => `data: ${JSON.stringify({ ...base, object: 'chat.completion.chunk', ...more })}\n\n`;
   for (let i = 0; i < order.tokens && !response.destroyed; i++) {
     if (order.pace > 0) await setTimeout(order.pace);
+    if (i === order.waitAfter) await released;
     produced.set(id, i + 1);
     response.write(chunk({ choices: [{ index: 0, delta: { content: 'x' }, finish_reason: null }] }));
   }

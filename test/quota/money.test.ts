@@ -129,12 +129,13 @@ test('workers whose supervisor was killed spend nothing that its successor does 
   const first = await start();
   const orphans = await workerPids(first);
   t.after(() => orphans.forEach(kill));
-  const stream = await call(first, { tokens: 1000, pace: 4, stream: true });
+  const stream = await call(first, { tokens: 1000, pace: 0, stream: true, waitAfter: 10 });
   await writtenDown(folder, stream.headers.get('x-request-id') as string);
   await killSupervisor(first);
   const second = await start();
   t.after(() => second.stop());
   assert.equal((await call(second, { tokens: 1000, pace: 0 })).status, 429, 'what is reserved elsewhere counts');
+  server.release();
   assert.match(await stream.text(), /data: \[DONE\]\n\n$/);
   await until('what was not used comes back', async () => (await usedOf(second, 'all')) === costOfTokens(10, 1000));
   assert.equal((await call(second, { tokens: 500, pace: 0 })).status, 200);

@@ -162,29 +162,39 @@ test('a new program that is killed before it serves changes nothing', patience, 
   equal(await gateway.pid(), old);
 });
 
-test('a new program that dies while the old one leaves: the old one comes back', patience, async (t) => {
-  const gateway = await start(t);
-  const old = gateway.child.pid as number;
-  const slow = startTraffic({ port: gateway.port, streams: 4 });
-  t.after(() => slow.stop());
-  const traffic = startTraffic({ port: gateway.port, keepAlive: 4, fresh: 4, pause: 5 });
-  t.after(() => traffic.stop());
-  const stream = await openStream(gateway);
-  t.after(() => stream.close());
-  equal((await upgrade(gateway)).status, 200);
-  const [, young] = await gateway.waitFor(/process (\d+) has taken over/);
-  process.kill(Number(young), 'SIGKILL');
-  await gateway.waitFor(/the process that took over was killed by SIGKILL; process \d+ serves again/);
-  await until(async () => (await fetch(`${gateway.url}/echo/1`)).ok && (await fetch(gateway.adminUrl)).ok);
-  stream.close();
-  // What the killed one had accepted is cut with it; nobody is refused.
-  const tally = await traffic.stop();
-  equal(tally.refused, 0);
-  equal(tally.wrong, 0);
-  equal((await slow.stop()).refused, 0);
-  equal(await (await fetch(`${gateway.url}/echo/77`)).text(), '77');
-  equal(gateway.child.pid, old);
-});
+/** A question to the admin port that does not end: closing the port takes its whole time. */
+async function slowCaller(t: TestContext, gateway: Gateway): Promise<void> {
+  const caller = await rawClient(Number(new URL(gateway.adminUrl).port));
+  t.after(() => caller.close());
+  await caller.send('POST /api/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n');
+}
+
+for (const when of ['', ', when it has only begun to'] as const) {
+  test(`a new program that dies while the old one leaves${when}: the old one comes back`, patience, async (t) => {
+    const gateway = await start(t);
+    const old = gateway.child.pid as number;
+    const slow = startTraffic({ port: gateway.port, streams: 4 });
+    t.after(() => slow.stop());
+    const traffic = startTraffic({ port: gateway.port, keepAlive: 4, fresh: 4, pause: 5 });
+    t.after(() => traffic.stop());
+    const stream = await openStream(gateway);
+    t.after(() => stream.close());
+    if (when !== '') await slowCaller(t, gateway);
+    equal((await upgrade(gateway)).status, 200);
+    const [, young] = await gateway.waitFor(/process (\d+) has taken over/);
+    process.kill(Number(young), 'SIGKILL');
+    await gateway.waitFor(/the process that took over was killed by SIGKILL; process \d+ serves again/);
+    await until(async () => (await fetch(`${gateway.url}/echo/1`)).ok && (await fetch(gateway.adminUrl)).ok);
+    stream.close();
+    // What the killed one had accepted is cut with it; nobody is refused.
+    const tally = await traffic.stop();
+    equal(tally.refused, 0);
+    equal(tally.wrong, 0);
+    equal((await slow.stop()).refused, 0);
+    equal(await (await fetch(`${gateway.url}/echo/77`)).text(), '77');
+    equal(gateway.child.pid, old);
+  });
+}
 
 test('an old program that dies while it leaves: the new one serves', patience, async (t) => {
   const gateway = await start(t);
