@@ -1,10 +1,11 @@
 /** One request under its limits: what it has claimed, and what became of that. */
 import type { Exchange } from '../../kernel/exchange.ts';
 import type { Claim, Exhausted } from './claim.ts';
+import { type Applicant, Claims, claimBytes, type Demand, type Flexible, unitsFor } from './claims.ts';
 import { type KeyOf, usageOf } from './key.ts';
-import type { LeaseRule, Waiter } from './lease.ts';
+import type { LeaseRule } from './lease.ts';
 import type { Leases } from './leases.ts';
-import { mostOf, type Rule, type Unit } from './rule.ts';
+import type { Rule, Unit } from './rule.ts';
 
 /** A limit as a worker applies it. */
 export interface ActiveLimit {
@@ -14,160 +15,39 @@ export interface ActiveLimit {
   /** Counts and reports, and refuses nothing. */
   readonly observe: boolean;
   readonly needsBody: boolean;
+  /** Its key names the version. */
+  readonly byVersion: boolean;
   /** Output tokens to reserve for a request that does not bound its output. */
   readonly output: number;
   /** Units that can ever be free at once. */
   readonly most: number;
 }
 
-/** How much of each unit: what a request may use, and in the end what it has used. */
-export interface Demand extends Readonly<Record<Exclude<Unit, 'requests' | 'concurrency'>, number>> {
-  /** Bytes that the body may have, where it does not say. */
-  readonly bytesMost?: number;
-  /** In the end: bytes of the answer, and whether that is all of it. */
-  readonly answerBytes?: number;
-  readonly answerWhole?: boolean;
-}
-
-/** A request that can do with less than it would like to have. */
-export interface Flexible {
-  /** Less than this is of no use. */
-  readonly least: Demand;
-  /** Makes do with this share of what it has wanted beyond the least so far; gives what it needs then. */
-  shrink(share: number): Demand;
-}
-
 /** What the room tells of a request that is over a limit. */
 export type Report = (exhausted: Exhausted, observed: boolean, exchange: Exchange) => void;
 
-function unitsOf(demand: Partial<Demand>, unit: Unit): number {
-  return unit === 'requests' || unit === 'concurrency' ? 0 : (demand[unit] ?? 0);
+/** A limit whose key names the version, and what is claimed of it. */
+interface Versioned {
+  readonly limit: ActiveLimit;
+  claim: Claim;
 }
 
-/** An answer has bytes, and a body may have more than it said: none may begin where nothing is left. */
-function unitsFor(unit: Unit, demand: Demand): number {
-  if (unit === 'requests' || unit === 'concurrency') return 1;
-  return unit === 'bytes' ? Math.max(1, demand.bytes) : demand[unit];
+/** What is claimed for another version, instead of `from`. */
+interface Moving {
+  readonly version: string;
+  readonly claims: Claims;
+  readonly from: readonly Claim[];
+  taken: boolean;
+  readonly decided: (exhausted: Exhausted | undefined) => void;
 }
 
-/** Beside the bytes that are known: what a body may have, and what answers have had; as much of it as there is. */
-function claimBytes(claim: Claim, { bytesMost }: Demand): boolean {
-  const { units, rule, lease } = claim;
-  const most = Math.max(units, bytesMost ?? units) + Math.ceil(lease.owner.answer.bytes);
-  claim.least = units;
-  claim.units = Math.max(units, Math.min(most, mostOf(rule)));
-  return claim.units > units;
-}
-
-/** Learns what became of claims that had to wait. */
-interface Applicant {
-  decided(exhausted: Exhausted | undefined, claims: Claims): void;
-}
-
-/** Claims that are taken together, or not at all. */
-class Claims implements Waiter {
-  readonly claims: Claim[] = [];
-  flexible: Flexible | undefined = undefined;
-  /** Some of them can do with less. */
-  bends = false;
-  readonly #leases: Leases;
-  readonly #applicant: Applicant;
-  /** taken: to be settled; over: nothing more to do. */
-  #state: 'asking' | 'taken' | 'over' = 'asking';
-  /** More that is being asked for: tokens and time each by themselves. */
-  readonly #extensions: Claims[] = [];
-
-  constructor(leases: Leases, applicant: Applicant) {
-    this.#leases = leases;
-    this.#applicant = applicant;
-  }
-
-  /** Takes all; 'wait': `decided` tells. */
-  begin(): Exhausted | 'wait' | undefined {
-    if (this.bends) this.#shrink();
-    const verdict = this.#leases.take(this.claims, this);
-    if (verdict === 'wait') {
-      if (this.bends) this.#noteAsked();
-      return verdict;
-    }
-    this.#state = verdict === undefined ? 'taken' : 'over';
-    // A request counts from when it is let in, whatever becomes of it.
-    if (verdict === undefined)
-      for (const { lease } of this.claims) if (lease.owner.rule.unit === 'requests') this.#leases.settle(lease, 1, 1);
-    return verdict;
-  }
-
-  /** Where less than was asked for is to be had, but enough, the request makes do with that. */
-  #shrink(): void {
-    for (const claim of this.claims) {
-      const { lease, units, least = units, asked } = claim;
-      const have = Math.floor(this.#leases.inHand(lease));
-      if (have >= units) continue;
-      // Who has some left is asked again.
-      if (asked !== true || have < least || lease.free > 0) return;
-      const demand = claim.rule.unit === 'bytes' ? undefined : this.flexible?.shrink((have - least) / (units - least));
-      if (demand !== undefined)
-        for (const one of this.claims) if (one.rule.unit !== 'bytes') one.units = unitsFor(one.rule.unit, demand);
-      claim.units = Math.min(claim.units, have);
-    }
-  }
-
-  /** They are asked for one after the other. */
-  #noteAsked(): void {
-    const claim = this.claims.find(({ lease, units }) => this.#leases.inHand(lease) < units);
-    if (claim !== undefined) claim.asked = true;
-  }
-
-  retry(): void {
-    if (this.#state !== 'asking') return;
-    const verdict = this.begin();
-    if (verdict !== 'wait') this.#applicant.decided(verdict, this);
-  }
-
-  /** Takes more for some of these claims. */
-  extend(more: Partial<Demand>, decided: (granted: boolean) => void): Exhausted | 'wait' | undefined {
-    if (this.#state !== 'taken') return 'wait';
-    const grown = this.claims.filter(({ lease: { owner } }) => unitsOf(more, owner.rule.unit) > 0);
-    const extension = new Claims(this.#leases, {
-      decided: (exhausted) => {
-        this.#extensions.splice(this.#extensions.indexOf(extension), 1);
-        if (exhausted === undefined) this.#adopt(grown, more);
-        decided(exhausted === undefined);
-      },
-    });
-    for (const { lease, rule } of grown) extension.claims.push({ lease, units: unitsOf(more, rule.unit), rule });
-    const verdict = extension.begin();
-    if (verdict === 'wait') this.#extensions.push(extension);
-    else if (verdict === undefined) this.#adopt(grown, more);
-    return verdict;
-  }
-
-  /** What was taken is settled with the rest. */
-  #adopt(grown: readonly Claim[], more: Partial<Demand>): void {
-    for (const claim of grown) claim.units += unitsOf(more, claim.lease.owner.rule.unit);
-  }
-
-  /** Frees its places: it is under way no longer. */
-  leave(): void {
-    for (const { lease, units } of this.claims) {
-      if (this.#state === 'taken' && lease.owner.rule.unit === 'concurrency') this.#leases.settle(lease, units, 0);
-    }
-    const stay = this.claims.filter(({ lease }) => lease.owner.rule.unit !== 'concurrency');
-    this.claims.splice(0, this.claims.length, ...stay);
-  }
-
-  end(used: Demand): void {
-    for (const extension of this.#extensions) extension.end(used);
-    if (this.#state === 'asking') this.#leases.forget(this.claims, this);
-    if (this.#state === 'taken') {
-      for (const { lease, units } of this.claims) {
-        const { unit } = lease.owner.rule;
-        if (unit === 'bytes') lease.owner.answer.learn(used.answerBytes ?? 0, used.answerWhole === true);
-        if (unit !== 'requests') this.#leases.settle(lease, units, unit === 'concurrency' ? 0 : used[unit]);
-      }
-    }
-    this.#state = 'over';
-  }
+/** The key of a request if it went to this version. */
+function keyFor({ keyOf }: ActiveLimit, exchange: Exchange, version: string): string {
+  const now = exchange.version;
+  exchange.version = version;
+  const key = keyOf(exchange);
+  exchange.version = now;
+  return key;
 }
 
 /** See the file's head. */
@@ -178,6 +58,11 @@ export class Admission implements Applicant {
   readonly #report: Report;
   readonly #exchange: Exchange;
   readonly #decided: (exhausted: Exhausted | undefined) => void;
+  readonly #leases: Leases;
+  /** Limits whose keys name the version; undefined: none. */
+  #versioned: Versioned[] | undefined = undefined;
+  /** What is claimed for another version, and whom to tell. */
+  #moving: Moving | undefined = undefined;
 
   /** `decided` is called once, when `begin` has said 'wait'. `flexible`: where budgets have less than `demand`, less is taken. */
   constructor(
@@ -189,14 +74,20 @@ export class Admission implements Applicant {
     decided: (exhausted: Exhausted | undefined) => void,
     flexible?: Flexible,
   ) {
+    this.#leases = leases;
     this.#report = report;
     this.#exchange = exchange;
     this.#decided = decided;
     this.#enforced = new Claims(leases, this);
-    for (const { rule, owner, keyOf, observe } of limits) {
+    for (const limit of limits) {
+      const { rule, owner, keyOf, observe } = limit;
       const { unit } = rule;
       const units = unitsFor(unit, demand);
       const claim: Claim = { lease: leases.lease(owner, keyOf(exchange)), units, rule };
+      if (limit.byVersion) {
+        this.#versioned ??= [];
+        this.#versioned.push({ limit, claim });
+      }
       if (!observe) {
         if (flexible !== undefined && rule.budget !== undefined) {
           claim.least = unitsFor(unit, flexible.least);
@@ -215,7 +106,12 @@ export class Admission implements Applicant {
   }
 
   decided(exhausted: Exhausted | undefined, claims: Claims): void {
-    if (claims === this.#enforced) {
+    const moving = this.#moving;
+    if (claims === moving?.claims) {
+      if (exhausted === undefined) moving.taken = true;
+      else this.#moving = undefined;
+      moving.decided(exhausted);
+    } else if (claims === this.#enforced) {
       this.#enter(exhausted);
       this.#decided(exhausted);
     } else if (exhausted !== undefined) this.#report(exhausted, true, this.#exchange);
@@ -234,6 +130,72 @@ export class Admission implements Applicant {
   extend(more: Partial<Demand>, decided: (granted: boolean) => void): boolean | 'wait' {
     const verdict = this.#enforced.extend(more, decided);
     return verdict === 'wait' ? verdict : verdict === undefined;
+  }
+
+  /**
+   * Before the request goes over to another version: what is counted by version is claimed there, all or nothing, while what it has
+   * here stays. 'wait': `decided` tells. `bends`: it may make do with less.
+   */
+  prepare(
+    version: string,
+    decided: (exhausted: Exhausted | undefined) => void,
+    bends = false,
+  ): Exhausted | 'wait' | undefined {
+    this.stay();
+    if (this.#versioned === undefined) return undefined;
+    const claims = new Claims(this.#leases, this);
+    const { flexible, claims: taken } = this.#enforced;
+    if (bends) claims.flexible = flexible;
+    const from: Claim[] = [];
+    for (const { limit, claim } of this.#versioned) {
+      const key = keyFor(limit, this.#exchange, version);
+      if (key === claim.lease.key || !taken.includes(claim)) continue;
+      from.push(claim);
+      const { units, least, rule } = claim;
+      claims.claims.push({
+        lease: this.#leases.lease(limit.owner, key),
+        units,
+        rule,
+        ...(least !== undefined && { least }),
+      });
+      claims.bends ||= bends && least !== undefined;
+    }
+    const moving: Moving = { version, claims, from, taken: false, decided };
+    this.#moving = moving;
+    const verdict = from.length === 0 ? undefined : claims.begin();
+    if (verdict === undefined) moving.taken = true;
+    else if (verdict !== 'wait') this.#moving = undefined;
+    return verdict;
+  }
+
+  /** It stays with its version after all. */
+  stay(): void {
+    this.#moving?.claims.release();
+    this.#moving = undefined;
+  }
+
+  /** The request has gone over to the version that its exchange names: it is charged there from now on; 'wait': `decided` tells. */
+  move(decided: (exhausted: Exhausted | undefined) => void): Exhausted | 'wait' | undefined {
+    if (this.#versioned === undefined) return undefined;
+    const { version } = this.#exchange;
+    const moved = (exhausted: Exhausted | undefined) => {
+      if (exhausted === undefined) this.#settleMove();
+      else this.#report(exhausted, false, this.#exchange);
+    };
+    if (this.#moving?.taken !== true || this.#moving.version !== version) {
+      const verdict = this.prepare(
+        version,
+        (exhausted) => {
+          moved(exhausted);
+          decided(exhausted);
+        },
+        true,
+      );
+      if (verdict !== 'wait') moved(verdict);
+      return verdict;
+    }
+    moved(undefined);
+    return undefined;
   }
 
   /** Units of one kind that are reserved; infinite when none are counted. */
@@ -259,12 +221,14 @@ export class Admission implements Applicant {
 
   /** The request has ended, and what it has used will be known in a moment: others may take its place already. */
   leave(): void {
+    this.stay();
     this.#enforced.leave();
     for (const watch of this.#observed) watch.leave();
   }
 
   /** The request has ended, or was never sent: what it has used is counted, the rest is free again. Calling again does nothing. */
   end(used: Demand): void {
+    this.stay();
     this.#enforced.end(used);
     for (const watch of this.#observed) watch.end(used);
   }
@@ -284,14 +248,40 @@ export class Admission implements Applicant {
     return found;
   }
 
+  #settleMove(): void {
+    const moving = this.#moving;
+    if (moving === undefined) return;
+    this.#moving = undefined;
+    this.#enforced.exchangeFor(moving.from, moving.claims);
+    for (const one of this.#versioned ?? []) {
+      const { limit, claim } = one;
+      const key = keyFor(limit, this.#exchange, moving.version);
+      if (key === claim.lease.key) continue;
+      if (!limit.observe) {
+        one.claim = moving.claims.claims.find(({ rule }) => rule === claim.rule) ?? claim;
+        continue;
+      }
+      const at = this.#observed.findIndex(({ claims }) => claims.includes(claim));
+      if (at < 0) continue;
+      this.#observed[at]?.release();
+      const watch = new Claims(this.#leases, this);
+      one.claim = { ...claim, lease: this.#leases.lease(limit.owner, key) };
+      watch.claims.push(one.claim);
+      this.#observed[at] = watch;
+      this.#watch(watch);
+    }
+  }
+
+  #watch(watch: Claims): void {
+    const verdict = watch.begin();
+    if (verdict !== undefined && verdict !== 'wait') this.#report(verdict, true, this.#exchange);
+  }
+
   #enter(exhausted: Exhausted | undefined): void {
     if (exhausted !== undefined) {
       this.#report(exhausted, false, this.#exchange);
       return;
     }
-    for (const watch of this.#observed) {
-      const verdict = watch.begin();
-      if (verdict !== undefined && verdict !== 'wait') this.#report(verdict, true, this.#exchange);
-    }
+    for (const watch of this.#observed) this.#watch(watch);
   }
 }

@@ -4,8 +4,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ManualClock } from '../../kernel/clock.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
-import { type ActiveLimit, Admission, type Demand } from './admission.ts';
+import { type ActiveLimit, Admission } from './admission.ts';
 import { LocalAuthority } from './authority.ts';
+import type { Demand } from './claims.ts';
 import { Leases } from './leases.ts';
 import { mostOf, type Rule } from './rule.ts';
 
@@ -89,6 +90,7 @@ test('streams of several workers together never have more than the limit', async
             keyOf: () => '*',
             observe: false,
             needsBody: true,
+            byVersion: false,
             output: 1,
             most: mostOf(RULE),
           };
@@ -118,6 +120,7 @@ test('streams of several workers together never have more than the limit', async
           keyOf: () => '*',
           observe: false,
           needsBody: true,
+          byVersion: false,
           output: 1,
           most: mostOf(RULE),
         };

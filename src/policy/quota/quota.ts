@@ -2,8 +2,9 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { Events } from '../../kernel/event.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
-import { type ActiveLimit, Admission, type Demand, type Flexible, type Report } from './admission.ts';
+import { type ActiveLimit, Admission, type Report } from './admission.ts';
 import type { Exhausted } from './claim.ts';
+import type { Demand, Flexible } from './claims.ts';
 import { needsBody, rulesOf } from './compile.ts';
 import type { LimitConfig } from './config.ts';
 import { compileKey, sayKey } from './key.ts';
@@ -11,9 +12,10 @@ import { type AskAuthority, Leases } from './leases.ts';
 import type { RecallNote } from './protocol.ts';
 import { mostOf } from './rule.ts';
 
-export { type ActiveLimit, Admission, type Demand, type Flexible } from './admission.ts';
+export { type ActiveLimit, Admission } from './admission.ts';
 export { LocalAuthority } from './authority.ts';
 export type { Exhausted } from './claim.ts';
+export type { Demand, Flexible } from './claims.ts';
 export type { UsedOf } from './closing.ts';
 export { allRules, BUDGET, budgetLimits, describeLimits, rulesOf } from './compile.ts';
 export { sayKey, usageOf } from './key.ts';
@@ -156,6 +158,7 @@ export class Quota {
       output: config.output,
       most: mostOf(rule),
       needsBody: needsBody(config, rule),
+      byVersion: config.key.includes('version'),
     }));
   }
 }
