@@ -7,7 +7,10 @@ import { parse, stringify } from 'yaml';
 import { type Program, runCli } from './program.ts';
 
 /** How long a metric may take to show what has happened. */
-const METRIC_PATIENCE_MS = 10_000;
+const METRIC_PATIENCE_MS = 60_000;
+
+/** Settings of `overload`: a slow machine is no reason to refuse anything, unless a test is about that. */
+export const PATIENT = { loopDelay: '1h' };
 
 /** A running gateway. */
 export interface Gateway extends Program {
@@ -43,13 +46,14 @@ export interface StartOptions {
 
 /**
  * Runs `gatehouse serve -c FILE` and resolves when it says that it is ready. What the settings leave out: one worker, a
- * free admin port. Rejects with what was printed when it ends before.
+ * free admin port, patience with a slow machine. Rejects with what was printed when it ends before.
  */
 export async function startGateway(settings: Settings, options: StartOptions = {}): Promise<Gateway> {
   const given = (typeof settings === 'string' ? parse(settings) : settings) as Record<string, unknown>;
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
   const file = join(folder, 'gatehouse.yaml');
-  writeFileSync(file, stringify({ admin: { address: '127.0.0.1:0' }, workers: 1, ...given }));
+  const overload = { ...PATIENT, ...(given.overload as object | undefined) };
+  writeFileSync(file, stringify({ admin: { address: '127.0.0.1:0' }, workers: 1, ...given, overload }));
   const env = { XDG_STATE_HOME: folder, STATE_DIRECTORY: '', ...options.env };
   const program = runCli(['serve', '-c', file], env, options.descriptors);
   const stop = async () => {

@@ -85,7 +85,7 @@ export interface InProcess {
 }
 
 const DAY = '1d';
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 /** Starts a worker and the stream beside. */
 export async function startInProcess(options: InProcessOptions): Promise<InProcess> {
@@ -114,7 +114,8 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     await peer.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
   });
   const { upstream } = options;
-  const main: UpstreamInput = typeof upstream === 'string' ? { endpoints: [{ url: upstream }] } : upstream;
+  const main: UpstreamInput =
+    typeof upstream === 'string' ? { endpoints: [{ url: upstream }], timeouts: { connect: DAY } } : upstream;
   const beside: UpstreamInput = {
     endpoints: [{ url: besideServer.url }],
     timeouts: { connect: DAY, firstByte: DAY, idle: DAY, total: DAY },

@@ -7,7 +7,7 @@ import { inRepository } from './root.ts';
 export const CLI = inRepository('dist', 'src', 'cli', 'cli.js');
 
 /** How long a program may take to say what is waited for, or to go. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 /** A running program. */
 export interface Program {

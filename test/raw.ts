@@ -8,7 +8,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { type Message, type ReadOptions, takeMessage } from './message.ts';
 
 /** How long a read waits before it fails with what has come so far. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 /** How a connection ended, as its peer sees it. */
 export type Ending = 'end' | 'reset';
@@ -194,3 +194,6 @@ export async function rawServer(play: (peer: RawPeer, number: number) => Promise
 /** A plain response with a body of known length. */
 export const plainResponse = (body = 'ok', fields = ''): string =>
   `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${fields}\r\n${body}`;
+
+/** A URL at which nobody listens, ever: the port is one of those that only the system itself may take. */
+export const CLOSED_URL = 'http://127.0.0.1:1';

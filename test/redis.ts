@@ -1,7 +1,11 @@
 /** A real Redis server with nothing on the disk, for tests that need one. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
+import { freePort } from './port.ts';
+
+/** How long it may take to come up. */
+const PATIENCE_MS = 60_000;
 
 /** A running server. */
 export interface RedisServer {
@@ -13,15 +17,6 @@ export interface RedisServer {
   kill(): Promise<void>;
   /** Starts it again on the same port, empty. */
   start(): Promise<void>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function ask(port: number, line: string): Promise<string> {
@@ -45,7 +40,8 @@ export async function startRedis(...args: string[]): Promise<RedisServer> {
   const start = async () => {
     const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
     child = spawn('redis-server', [...fixed, ...args], { stdio: 'ignore' });
-    for (let i = 0; i < 200; i++) {
+    const deadline = performance.now() + PATIENCE_MS;
+    while (child.exitCode === null && performance.now() < deadline) {
       if ((await ask(port, 'PING').catch(() => '')).startsWith('+PONG')) return;
       await new Promise((done) => setTimeout(done, 25));
     }

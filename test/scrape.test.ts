@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -13,18 +12,10 @@ import { Events } from '../src/kernel/event.ts';
 import { Observer, Overview } from '../src/observe/observe.ts';
 import { processReader } from '../src/observe/process.ts';
 import { sampleExchange } from '../src/observe/sample.test.fixture.ts';
+import { freePort } from './port.ts';
 
 const missing =
   spawnSync('prometheus', ['--version']).error && 'Prometheus is not installed (Debian package prometheus)';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 test('a real Prometheus scrapes OpenMetrics from us and understands every label', { skip: missing }, async (t) => {
   const clock = new ManualClock();
@@ -76,22 +67,27 @@ test('a real Prometheus scrapes OpenMetrics from us and understands every label'
     await gone;
     await rm(dir, { recursive: true });
   });
-  const query = async (text: string) => {
-    const url = `http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(text)}`;
+  const query = async (text: string, time = '') => {
+    const at = time && `&time=${time}`;
+    const url = `http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(text)}${at}`;
     const answer = await fetch(url).catch(() => undefined);
     const body = answer?.ok ? await answer.json() : {};
     return (
       (body as { data?: { result: { metric: Record<string, string>; value: [number, string] }[] } }).data?.result ?? []
     );
   };
-  let requests = await query('gatehouse_requests_total');
-  for (const until = Date.now() + 30_000; requests.length === 0 && Date.now() < until; ) {
+  const scraped = 'timestamp(gatehouse_requests_total)';
+  let scrapes = await query(scraped);
+  for (const until = Date.now() + 120_000; scrapes.length === 0 && Date.now() < until; ) {
     await wait(100);
-    requests = await query('gatehouse_requests_total');
+    scrapes = await query(scraped);
   }
+  // All of it from one scrape: a later one may find us held up.
+  const time = scrapes[0]?.value[1] as string;
+  const requests = await query('gatehouse_requests_total', time);
   assert.deepEqual([requests[0]?.metric.route, requests[0]?.value[1]], [route, '3']);
-  assert.equal((await query('up'))[0]?.value[1], '1');
-  const median = await query('histogram_quantile(0.5, gatehouse_request_duration_seconds_bucket)');
+  assert.equal((await query('up', time))[0]?.value[1], '1');
+  const median = await query('histogram_quantile(0.5, gatehouse_request_duration_seconds_bucket)', time);
   assert.equal(median[0]?.value[1], '1.75');
   assert.ok(asked.length > 0 && asked.every((openMetrics) => openMetrics));
 });

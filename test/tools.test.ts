@@ -45,6 +45,8 @@ describe('tools', needs({ commands: ['curl', 'wrk', 'h2load'], peers: ['ws'] }),
     new WebSocketServer({ server }).on('connection', (socket: WebSocketLike) => {
       socket.on('message', (data: Buffer, binary: boolean) => socket.send(binary ? data : data.toString()));
     });
+    // Longer than the gateway keeps an idle connection, however slow the machine: none is closed while it is used again.
+    server.keepAliveTimeout = 3_600_000;
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -63,7 +65,7 @@ describe('tools', needs({ commands: ['curl', 'wrk', 'h2load'], peers: ['ws'] }),
   });
 
   const curl = async (...args: string[]): Promise<string> =>
-    (await run(needCommand('curl'), ['--silent', '--show-error', '--max-time', '20', ...args])).stdout;
+    (await run(needCommand('curl'), ['--silent', '--show-error', '--max-time', '120', ...args])).stdout;
 
   const echo = async (...args: string[]) =>
     JSON.parse(await curl(...args)) as { method: string; url: string; length: number; headers: Record<string, string> };
@@ -88,7 +90,7 @@ describe('tools', needs({ commands: ['curl', 'wrk', 'h2load'], peers: ['ws'] }),
   for (const [name, fields] of [
     ['with its length', []],
     ['chunked', ['-H', 'Transfer-Encoding: chunked']],
-    ['waiting for 100 Continue', ['-H', 'Expect: 100-continue', '--expect100-timeout', '10']],
+    ['waiting for 100 Continue', ['-H', 'Expect: 100-continue', '--expect100-timeout', '60']],
   ] as const) {
     test(`curl: an upload of 3 MiB ${name}`, async () => {
       const file = join(folder, 'upload');
@@ -105,7 +107,7 @@ describe('tools', needs({ commands: ['curl', 'wrk', 'h2load'], peers: ['ws'] }),
   });
 
   test('wrk: no request fails', async () => {
-    const { stdout } = await run(needCommand('wrk'), ['-t1', '-c16', '-d1s', `${gateway.url}/`]);
+    const { stdout } = await run(needCommand('wrk'), ['-t1', '-c16', '-d1s', '--timeout', '60s', `${gateway.url}/`]);
     assert.match(stdout, /Requests\/sec/);
     assert.doesNotMatch(stdout, /Non-2xx|Socket errors/);
   });

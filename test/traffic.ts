@@ -49,6 +49,8 @@ export interface TrafficOptions {
 /** Traffic under way. */
 export interface Traffic {
   readonly tally: Tally;
+  /** Resolves when so much has come well. */
+  reaches(least: { answered?: number; streams?: number }): Promise<void>;
   /** Starts nothing new, waits for what is under way; resolves with the tally. */
   stop(): Promise<Tally>;
 }
@@ -62,12 +64,12 @@ const HUNG = 'nothing came';
 /** How a connection ends that nobody accepted; a unix socket may have lost its file. */
 const REFUSED = new Set(['ECONNREFUSED', 'ENOENT']);
 
-/** A server that answers `/echo/N` with `N` and `/stream/N` with events that bear N. */
+/** A server that answers `/echo/N` with `N`, `/stream/N` with events that bear N, and `/endless/N` with such that never end. */
 export async function startEcho(): Promise<{ url: string; server: Server; close(): void }> {
   const server = createServer((request, response) => {
     const [, kind, id] = (request.url ?? '').split('/');
     request.resume();
-    if (kind !== 'stream') {
+    if (kind !== 'stream' && kind !== 'endless') {
       response.end(`${id}`);
       return;
     }
@@ -75,7 +77,7 @@ export async function startEcho(): Promise<{ url: string; server: Server; close(
     let sent = 0;
     const timer = setInterval(() => {
       response.write(`data: ${id} ${++sent}\n\n`);
-      if (sent < EVENTS) return;
+      if (sent < EVENTS || kind === 'endless') return;
       clearInterval(timer);
       response.end('data: [DONE]\n\n');
     }, EVENT_GAP_MS);
@@ -111,6 +113,9 @@ export function startTraffic(options: TrafficOptions): Traffic {
   for (let i = 0; i < (options.streams ?? 0); i++) clients.push(streams(options, tally, state));
   return {
     tally,
+    async reaches({ answered = 0, streams = 0 }) {
+      while (tally.answered < answered || tally.streams < streams) await new Promise((done) => setTimeout(done, 10));
+    },
     async stop() {
       state.stopping = true;
       await Promise.all(clients);
@@ -154,6 +159,14 @@ class Line {
     this.socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
     this.socket.on('end', () => end('end'));
     this.socket.on('close', () => end('close'));
+  }
+
+  /**
+   * Resolves when all that has come by now is known, an end too. Who asks on a connection that its server has closed by right
+   * loses nothing but its own race: clients look first (RFC 9112 §9.3.1).
+   */
+  async settled(): Promise<void> {
+    for (let turn = 0; turn < 2; turn++) await new Promise((done) => setImmediate(done));
   }
 
   /** Sends a request and takes the whole answer; a string: how the connection ended before. */
@@ -205,6 +218,7 @@ async function requests(options: TrafficOptions, tally: Tally, state: State, kee
   let line: Line | undefined;
   while (!state.stopping) {
     const id = ++state.serial;
+    await line?.settled();
     if (!line || line.ended) line = new Line(options);
     const reused = line.text !== '' || line.socket.bytesWritten > 0;
     const answer = await line.ask(`/echo/${id}`);

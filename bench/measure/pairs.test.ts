@@ -52,7 +52,9 @@ test('interval of the median', () => {
 });
 
 test('the interval holds the median of its values, in any order', () => {
-  const values = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 80 });
+  // Minus zero is zero: of two that are equal either may be the one at that place.
+  const value = fc.double({ min: -1e6, max: 1e6, noNaN: true }).map((double) => double + 0);
+  const values = fc.array(value, { minLength: 1, maxLength: 80 });
   fc.assert(
     fc.property(values, (list) => {
       const [low, high] = medianInterval(list);

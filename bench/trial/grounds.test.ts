@@ -9,9 +9,9 @@ import { direct } from '../peers/direct.ts';
 import { arrive, openGrounds, sleep } from './grounds.ts';
 import { FAILOVER, type TrialPlan } from './plan.ts';
 
-test('a server that is killed refuses and resets; back on its port it answers', { timeout: 60_000 }, async (t) => {
+test('a server that is killed refuses and resets; back on its port it answers', { timeout: 240_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bench-test-'));
-  const plan: TrialPlan = { ...FAILOVER, servers: 1, perSecond: 200 };
+  const plan: TrialPlan = { ...FAILOVER, servers: 1, perSecond: 200, deadlineMs: 60_000 };
   const ground = { folder, pinning: { proxy: [], helpers: [] }, certificate: undefined };
   const grounds = await openGrounds(direct, plan, ground);
   t.after(async () => {

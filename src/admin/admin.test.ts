@@ -21,7 +21,7 @@ const status: AdminStatus = {
   pid: 1,
   uptimeMs: 61_500,
   generation: 3,
-  workers: [{ id: '0', pid: 2, state: 'ready', uptimeMs: 60_000, restarts: 1, load }],
+  workers: [{ id: '0', pid: 2, state: 'ready', uptimeMs: 60_000, generation: 3, restarts: 1, load }],
   listeners: [{ name: 'public', address: '127.0.0.1:8080', tls: false }],
   upstreams: [
     {

@@ -25,9 +25,18 @@ export async function readJson(request: IncomingMessage): Promise<ReadJson> {
       return { ok: false, problems: [`the body is larger than ${MAX_BODY} bytes`], tooLarge: true };
     pieces.push(piece);
   }
+  let reserved = false;
+  let value: unknown;
   try {
-    return { ok: true, value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(pieces))) };
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(pieces));
+    value = JSON.parse(text, (name, one) => {
+      reserved ||= name === '__proto__';
+      return one;
+    });
   } catch (error) {
     return { ok: false, problems: [`the body is not JSON: ${(error as Error).message}`], tooLarge: false };
   }
+  // Whoever copies the document would lose it without a word.
+  if (reserved) return { ok: false, problems: ['nothing can be called __proto__'], tooLarge: false };
+  return { ok: true, value };
 }

@@ -9,6 +9,8 @@ export interface WorkerStatus {
   pid: number;
   state: 'starting' | 'ready' | 'draining';
   uptimeMs: number;
+  /** The configuration that it serves: for a moment after a reload still the one before. */
+  generation: number;
   /** How often this worker's place was filled anew after a death. */
   restarts: number;
   /** How burdened it is, as it last reported (about once a second). */

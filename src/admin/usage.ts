@@ -37,10 +37,11 @@ const FILTERS = {
 const look = { method: 'GET', role: 'viewer' } as const;
 const change = { method: 'POST', role: 'operator', tag: 'limits' } as const;
 const loose = z.looseObject({});
-const keyed = z.looseObject({ rule: z.string(), key: z.string() });
+const keyed = z.strictObject({ rule: z.string(), key: z.string() });
+const amount = loose.or(z.string()).or(z.number()).optional();
+const raised = keyed.extend({ to: amount, by: amount, for: z.string() });
 
-/** Operations on usage and limits. */
-export const usageOperations: readonly Operation[] = [
+const operations: readonly Operation[] = [
   {
     ...look,
     path: '/api/v1/usage',
@@ -81,13 +82,9 @@ export const usageOperations: readonly Operation[] = [
     ...change,
     path: '/api/v1/limits/raise',
     what: 'gives one key of a limit or budget another amount for a time',
-    body: keyed.extend({
-      to: loose.or(z.string()).or(z.number()).optional(),
-      by: loose.or(z.string()).or(z.number()).optional(),
-      for: z.string(),
-    }),
+    body: raised,
     answer: loose,
-    run: (call) => changed(call, (document, who) => call.handle.limits?.raise(document, who)),
+    run: (call) => changed(call, raised, (document, who) => call.handle.limits?.raise(document, who)),
   },
   {
     ...change,
@@ -95,7 +92,7 @@ export const usageOperations: readonly Operation[] = [
     what: 'ends another amount before its time',
     body: keyed,
     answer: loose,
-    run: (call) => changed(call, (document, who) => call.handle.limits?.restore(document, who)),
+    run: (call) => changed(call, keyed, (document, who) => call.handle.limits?.restore(document, who)),
   },
   {
     ...change,
@@ -103,12 +100,34 @@ export const usageOperations: readonly Operation[] = [
     what: 'forgets what was counted for one key of a limit or budget',
     body: keyed,
     answer: loose,
-    run: (call) => changed(call, (document, who) => call.handle.limits?.release(document, who)),
+    run: (call) => changed(call, keyed, (document, who) => call.handle.limits?.release(document, who)),
   },
 ];
 
+/** Operations on usage and limits. What is misspelt would ask for something else: no parameter or field is passed over. */
+export const usageOperations: readonly Operation[] = operations.map((one) => ({
+  ...one,
+  run(call) {
+    const { query = {} } = one;
+    const format = call.query.get('format') ?? 'json';
+    if (format !== 'json' && format !== 'csv')
+      return problem(400, 'invalid', `format=${format}: there are json and csv.`);
+    const [from, to] = [call.query.get('from'), call.query.get('to')];
+    if (from !== null && to !== null && from > to)
+      return problem(400, 'invalid', `from=${from} is after to=${to}: there is nothing between.`);
+    return unknownIn(call.query.keys(), Object.keys(query), 'parameter') ?? one.run(call);
+  },
+}));
+
+function unknownIn(names: Iterable<string>, known: readonly string[], what: string): Answer | undefined {
+  const one = [...names].find((name) => !known.includes(name));
+  if (one === undefined) return undefined;
+  return problem(400, 'invalid', `There is no ${what} ${one}; there are ${known.join(', ') || 'none'}.`);
+}
+
 async function changed(
   { request, caller }: Call,
+  { shape }: typeof keyed | typeof raised,
   act: (
     document: Record<string, unknown>,
     who: string,
@@ -116,8 +135,10 @@ async function changed(
 ): Promise<Answer> {
   const document = await readJson(request);
   if (!document.ok) return problem(400, 'invalid', document.problems.join('; '));
-  if (typeof document.value !== 'object' || document.value === null)
+  if (typeof document.value !== 'object' || document.value === null || Array.isArray(document.value))
     return problem(400, 'invalid', 'Send a JSON object.');
+  const bogus = unknownIn(Object.keys(document.value), Object.keys(shape), 'field');
+  if (bogus !== undefined) return bogus;
   const result = await act(document.value as Record<string, unknown>, `admin:${caller.name}`);
   if (result === undefined) return problem(404, 'not_found', 'There are no limits here.');
   return result.ok ? json(200, result.value) : problem(400, 'invalid', result.problems.join('; '));
@@ -168,7 +189,10 @@ async function entries({ handle, query }: Call): Promise<Answer> {
     return problem(400, 'invalid', 'from and to are days, such as 2026-11-30.');
   const limit = limitOf(query, 1000, PAGE_MOST);
   if (typeof limit !== 'number') return limit;
-  const since = Math.max(from ?? 0, Number(query.get('since') ?? 0) || 0);
+  const begun = Number(query.get('since') ?? 0);
+  if (!Number.isSafeInteger(begun) || begun < 0)
+    return problem(400, 'invalid', `since=${query.get('since')}: expected milliseconds since 1970.`);
+  const since = Math.max(from ?? 0, begun);
   const until = to === null ? undefined : to + DAY_MS;
   const after = query.get('after') ?? '';
   const { page, more } = await pageOf(

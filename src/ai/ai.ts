@@ -39,6 +39,7 @@ export { modelIdOf, recognize, recognizeSpelled } from './recognize.ts';
 export { type RequestChange, rewriteRequest } from './rewrite.ts';
 export type { UsageProgress, UsageTap } from './tap.ts';
 export { toolNames } from './tools.ts';
+export { mayGenerate, spokenProtocol } from './unknown.ts';
 
 /**
  * A tap that reads usage off an answer of `operation`. `kind`: how the answer comes, by its content type. The answer must

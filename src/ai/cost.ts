@@ -62,6 +62,11 @@ export function costOfTime(price: Price, ms: number): number {
   return price.perSecond * Math.ceil(ms);
 }
 
+/** Whether tokens cost anything: else what is charged is known of a request whose tokens nobody counts. */
+export function pricesTokens({ input, cachedInput, output, reasoning }: Price): boolean {
+  return input + cachedInput + output + reasoning > 0;
+}
+
 /** A cost as people read it, without rounding: `0.000012`. */
 export function formatCost(cost: number): string {
   const units = Math.floor(cost / COST_UNIT);

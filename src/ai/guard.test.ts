@@ -90,6 +90,66 @@ describe('a stream guard', () => {
     assert.deepEqual([made.done, made.tokens], [true, 1]);
   });
 
+  it('waits while it is not known whether more is allowed, and then goes on or ends, however it is cut', () => {
+    const places = fc.array(fc.nat());
+    const steps = fc.array(fc.record({ after: fc.nat(8), more: fc.nat(4) }), { maxLength: 5 });
+    fc.assert(
+      fc.property(places, steps, (cuts, asked) => {
+        let most = 2;
+        let open = asked.length;
+        const allowance = {
+          promptTokens: 7,
+          answers: 1,
+          decided: undefined as (() => void) | undefined,
+          allows: (pieces: number) => pieces <= most || (open > 0 && 'wait'),
+        };
+        const made = streamGuard(at('/v1/chat/completions'), false, allowance, undefined);
+        let told = 0;
+        made.decided = () => told++;
+        let text = '';
+        const pass = (buffer: Buffer, start: number, end: number) => {
+          text += buffer.toString('latin1', start, end);
+        };
+        const decide = () => {
+          most += asked[asked.length - open]?.more ?? 0;
+          open--;
+          const before = told;
+          if (made.waits) allowance.decided?.();
+          assert.equal(told, before + (made.waits ? 1 : 0));
+          made.data(Buffer.alloc(0), 0, 0, pass);
+        };
+        for (const part of cut(chat.join(''), cuts)) {
+          const bytes = Buffer.from(part);
+          made.data(bytes, 0, bytes.length, pass);
+          // What is read before anybody has stopped reading.
+          bytes.fill('"');
+          if (made.waits && asked[asked.length - open]?.after === 0) decide();
+        }
+        while (open > 0 && !made.done) decide();
+        assert.equal(made.waits, false);
+        if (!made.done) made.end(pass);
+        const end = `${choice(0, {}, 'length')}data: [DONE]\n\n`;
+        assert.equal(text, most >= 9 ? chat.join('') : chat.slice(0, most + 1).join('') + end);
+        assert.deepEqual([made.done, made.tokens], [most < 9, Math.min(most, 9)]);
+      }),
+    );
+  });
+
+  it('can be ended while it waits', () => {
+    const allowance = { promptTokens: 7, answers: 1, allows: (pieces: number) => pieces <= 2 || ('wait' as const) };
+    const made = streamGuard(at('/v1/chat/completions'), false, allowance, undefined);
+    let text = '';
+    const pass = (buffer: Buffer, start: number, end: number) => {
+      text += buffer.toString('latin1', start, end);
+    };
+    const bytes = Buffer.from(chat.join(''));
+    made.data(bytes, 0, bytes.length, pass);
+    assert.equal(text, chat.slice(0, 3).join(''));
+    assert.equal(made.close(pass), true);
+    assert.deepEqual([made.done, made.waits, made.tokens], [true, false, 2]);
+    assert.equal(text, `${chat.slice(0, 3).join('')}${choice(0, {}, 'length')}data: [DONE]\n\n`);
+  });
+
   it('tells usage where the client has asked for it, and hides what it has not asked for', () => {
     const asked = guard(at('/v1/chat/completions'), [Buffer.from(chat.join(''))], 3, { usage: true });
     assert.match(

@@ -29,9 +29,17 @@ export interface TokenAllowance {
   readonly answers: number;
   /**
    * With what comes now the stream has `pieces` of content, which is the least its tokens can be, and about `tokens` by their
-   * weight. False: it must end before that.
+   * weight. False: it must end before that. 'wait': more was asked for, and `decided` is called when the answer is there.
    */
-  allows(pieces: number, tokens: number): boolean;
+  allows(pieces: number, tokens: number): boolean | 'wait';
+  /** Set by whoever waits. */
+  decided?: (() => void) | undefined;
+}
+
+/** An event, or a part of one, that waits. */
+interface Held {
+  readonly bytes: Buffer;
+  readonly kind: 'event' | 'piece' | 'last';
 }
 
 /** See the file's head. */
@@ -49,6 +57,12 @@ export class StreamGuard implements Rewrite, SseSink {
   #runEnd = 0;
   #pieces = 0;
   #weight = 0;
+  /** Complete events and parts that have come since it was not known whether more is allowed. */
+  #held: Held[] = [];
+  /** There is nothing to wait for any more. */
+  #ended = false;
+  /** Told when what it waited for is decided. */
+  decided: (() => void) | undefined = undefined;
   /** The answer has been ended here. */
   done = false;
   /** False while the bytes passed on end inside an event. */
@@ -77,6 +91,11 @@ export class StreamGuard implements Rewrite, SseSink {
     };
   }
 
+  /** It is not known yet whether more is allowed. */
+  get waits(): boolean {
+    return this.#held.length > 0;
+  }
+
   /** About the tokens that have passed. */
   get tokens(): number {
     return Math.max(this.#pieces, Math.ceil(this.#weight));
@@ -85,6 +104,7 @@ export class StreamGuard implements Rewrite, SseSink {
   data(buffer: Buffer, start: number, end: number, pass: Pass): void {
     if (this.done) return;
     this.#pass = pass;
+    if (this.#held.length > 0) this.#release();
     this.#chunk = buffer;
     this.#runStart = start;
     this.#runEnd = start;
@@ -96,6 +116,7 @@ export class StreamGuard implements Rewrite, SseSink {
 
   end(pass: Pass): void {
     this.#pass = pass;
+    this.#ended = true;
     if (!this.done) {
       this.#splitter.end();
       this.#flush();
@@ -115,9 +136,18 @@ export class StreamGuard implements Rewrite, SseSink {
 
   event(buffer: Buffer, start: number, end: number): void {
     if (this.done) return;
+    if (this.#held.length > 0) {
+      this.#hold(buffer, start, end, 'event');
+      return;
+    }
     const weight = weighEvent(buffer, start, end, this.#content);
     if (weight > 0) {
-      if (!this.#allowance.allows(this.#pieces + 1, this.#weight + weight) && this.#close()) return;
+      const verdict = this.#allowance.allows(this.#pieces + 1, this.#weight + weight);
+      if (verdict === 'wait' && !this.#ended) {
+        this.#hold(buffer, start, end, 'event');
+        return;
+      }
+      if (verdict !== true && this.#close()) return;
       this.#pieces++;
       this.#weight += weight;
     }
@@ -128,16 +158,35 @@ export class StreamGuard implements Rewrite, SseSink {
 
   piece(buffer: Buffer, start: number, end: number, last: boolean): void {
     if (this.done) return;
+    if (this.#held.length > 0) {
+      this.#hold(buffer, start, end, last ? 'last' : 'piece');
+      return;
+    }
     // Once it has begun to pass it cannot be ended inside; what it holds counts for what follows.
     this.#weight += (end - start) / 4;
     this.#produced?.piece(buffer, start, end);
     this.#keep(buffer, start, end);
     this.atBoundary = last;
-    if (last && !this.#allowance.allows(this.#pieces, this.#weight)) this.#close();
+    if (last && this.#allowance.allows(this.#pieces, this.#weight) === false) this.#close();
   }
 
   tail(buffer: Buffer, start: number, end: number): void {
     this.event(buffer, start, end);
+  }
+
+  #hold(buffer: Buffer, start: number, end: number, kind: Held['kind']): void {
+    if (this.#held.length === 0) this.#allowance.decided = () => this.decided?.();
+    this.#held.push({ bytes: Buffer.from(buffer.subarray(start, end)), kind });
+  }
+
+  /** Goes on with what was held, as far as it is known. */
+  #release(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const { bytes, kind } of held) {
+      if (kind === 'event') this.event(bytes, 0, bytes.length);
+      else this.piece(bytes, 0, bytes.length, kind === 'last');
+    }
   }
 
   /** False when there is nothing left to end. */
@@ -147,6 +196,7 @@ export class StreamGuard implements Rewrite, SseSink {
     this.#flush();
     const bytes = Buffer.from(closing);
     this.#passOn(bytes, 0, bytes.length);
+    this.#held = [];
     this.done = true;
     return true;
   }

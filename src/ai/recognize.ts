@@ -1,9 +1,9 @@
 /** Tells calls of model APIs from everything else, by method and path. */
+import { isOdd, readings } from '../http/path.ts';
 import * as anthropic from './anthropic/request.ts';
 import * as openai from './openai/request.ts';
 import type { Operation } from './operation.ts';
 import { boundOf } from './output.ts';
-import { isOdd, readings } from './spelling.ts';
 
 const POSTS = new Map<string, Operation>([...openai.posts, ...anthropic.posts]);
 const CHAT = '/chat/completions';

@@ -6,7 +6,13 @@ import { checkedFacts } from './judge.ts';
 /** The document. Either a certificate with its key, or `acme`. */
 export const domainDocument = z
   .strictObject({
-    tenant: z.string().max(128).default('').describe('Customer it belongs to.'),
+    tenant: z
+      .string()
+      .max(128)
+      .default('')
+      .describe(
+        'Customer it belongs to, to find it by. Who may come in by the name is decided by `domains` of the tenant.',
+      ),
     listener: z.string().max(128).default('').describe('Listener it is served at; every TLS listener when empty.'),
     certificate: z.string().max(262_144).optional().describe('PEM of the certificate and its chain.'),
     key: z.string().max(65_536).optional().describe('PEM of the private key. Never shown again.'),

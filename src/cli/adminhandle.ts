@@ -92,8 +92,8 @@ export function adminHandle(
         pid: process.pid,
         uptimeMs: Math.round(clock.now() - startedAt),
         generation,
-        workers: workers.flatMap(({ worker, pid, state, ageMs, restarts }) =>
-          state === 'ended' ? [] : [workerStatus({ worker, pid, state, ageMs, restarts }, overview)],
+        workers: workers.flatMap(({ worker, pid, state, generation, ageMs, restarts }) =>
+          state === 'ended' ? [] : [workerStatus({ worker, pid, state, generation, ageMs, restarts }, overview)],
         ),
         listeners: listeners.map(({ listener, address }) => {
           return { name: listener, address, tls: config.listeners[listener]?.tls !== undefined };
@@ -113,13 +113,14 @@ function workerStatus(
     worker,
     pid,
     state,
+    generation,
     ageMs,
     restarts,
   }: Omit<WorkerStatus, 'id' | 'uptimeMs' | 'load'> & { worker: number; ageMs: number },
   overview: Overview,
 ): WorkerStatus {
   const id = String(worker);
-  return { id, pid, state, uptimeMs: Math.round(ageMs), restarts, load: overview.load(id) };
+  return { id, pid, state, uptimeMs: Math.round(ageMs), generation, restarts, load: overview.load(id) };
 }
 
 function namesOf({ plans, listeners, access, tokens }: Config) {

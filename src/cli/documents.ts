@@ -148,8 +148,12 @@ export function timeOf(text: unknown, option: string): string | undefined {
   const days = /^(\d{1,5})d$/.exec(String(text))?.[1];
   const duration = days === undefined ? parseDuration(String(text)) : Number(days) * 86_400_000;
   if (duration !== undefined) return new Date(Date.now() + duration).toISOString();
-  if (Number.isNaN(Date.parse(String(text))))
+  const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)(?![^T ])/i.exec(String(text)) ?? [];
+  if (year === undefined || Number.isNaN(Date.parse(String(text))))
     throw new Error(`${option} ${text}: expected 90d, or 2027-01-31T00:00:00Z`);
+  // What there is not would become a day of the next month.
+  if (new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() !== Number(day))
+    throw new Error(`${option} ${text}: there is no such day`);
   return new Date(String(text)).toISOString();
 }
 
@@ -161,6 +165,7 @@ export function assignments(list: unknown, option: string, typed: boolean): Reco
     const at = one.indexOf('=');
     if (at < 1) throw new Error(`${option} ${one}: expected NAME=VALUE`);
     const path = typed ? one.slice(0, at).split('.') : [one.slice(0, at)];
+    if (path.includes('__proto__')) throw new Error(`${option} ${one}: nothing can be called __proto__`);
     const value: unknown = typed ? parse(one.slice(at + 1)) : one.slice(at + 1);
     let inner = all;
     for (const name of path.slice(0, -1)) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { limitsConfig } from '../policy/quota/config.ts';
 import { modelConfig, routeConfig } from '../route/config.ts';
 import { upstreamConfig } from '../upstream/config.ts';
 import { explain } from './explain.ts';
@@ -36,6 +37,34 @@ const config = {
     routeConfig.parse({ name: 'files', match: { path: '/files/*' }, upstream: 'files' }),
   ],
 };
+
+describe('an operation that is not known', () => {
+  const limits = limitsConfig.parse([{ name: 'tokens', key: 'ip', tokens: '5/min' }]);
+  const open = { ...routeConfig.parse({ name: 'open', match: { path: '/o/*' }, upstream: 'deepseek' }), limits };
+  const limited = {
+    ...config,
+    routes: [
+      { ...routeConfig.parse({ name: 'ai', upstream: 'deepseek' }), limits },
+      { ...open, unknownOperations: 'allow' as const },
+      routeConfig.parse({ name: 'files', match: { path: '/files/*' }, upstream: 'files' }),
+    ],
+  };
+  const said = 'no operation that Gatehouse knows';
+  const refused = `${said}: 403 unknown_operation, for ai/tokens could not count what it uses (unknownOperations)`;
+  const cases: [request: string, more: object, hint: string | undefined][] = [
+    ['POST /api/generate', {}, refused],
+    ['GET /v1/realtime upgrade:websocket', {}, refused],
+    ['POST /v1/chat/completions', {}, undefined],
+    ['POST /v1/chat/completion%73', {}, undefined],
+    ['GET /v1/files', {}, undefined],
+    ['POST /o/x', {}, `${said}: it passes, and open/tokens does not count what it uses (unknownOperations)`],
+    ['POST /files/x', {}, undefined],
+    ['POST /files/x', { limits }, `${said}: it passes, and tokens does not count what it uses (unknownOperations)`],
+  ];
+  for (const [request, more, hint] of cases)
+    test(`${request} ${JSON.stringify(more)}`, () =>
+      assert.equal(explain({ ...limited, ...more }, request).hint, hint));
+});
 
 test('a request with a model, to the last line', () => {
   const told = explain(config, 'POST https://api.example.com/v1/chat/completions model=deepseek-chat x-tier:gold');

@@ -4,17 +4,15 @@ import { REFUSED_METHODS } from '../gatehouse.ts';
 import type { GatehouseError } from '../kernel/error.ts';
 import type { RequestHead } from '../kernel/exchange.ts';
 import { className, USUAL_PRIORITY } from '../kernel/priority.ts';
-import type { ModelConfig, RouteConfig } from '../route/config.ts';
+import type { ModelConfig } from '../route/config.ts';
 import type { CompiledRoute } from '../route/route.ts';
 import { compileRoutes } from '../route/route.ts';
-import type { UpstreamConfig } from '../upstream/config.ts';
+import { type LimitedConfig, unknownHint } from './explainunknown.ts';
 import { type DescribedRequest, parseRequest } from './request.ts';
 
 /** The parts of the configuration that decide where a request goes. */
-export interface ExplainedConfig {
-  routes: readonly RouteConfig[];
+export interface ExplainedConfig extends LimitedConfig {
   models: Readonly<Record<string, ModelConfig>>;
-  upstreams: Readonly<Record<string, UpstreamConfig>>;
 }
 
 /** What Gatehouse answers itself instead of forwarding. */
@@ -121,6 +119,8 @@ export function explain(config: ExplainedConfig, text: string, judge?: Judge): E
   const fields = { requestFields: fieldsOf(route.requestFields), responseFields: fieldsOf(route.responseFields) };
   if (fields.requestFields) told.requestFields = fields.requestFields;
   if (fields.responseFields) told.responseFields = fields.responseFields;
+  const unknown = unknownHint(config, route, asked);
+  if (unknown !== undefined) told.hint = unknown;
   const { upstream } = route.config;
   if (upstream !== undefined) told.upstream = upstreamOf(config, upstream, head, route.host);
   return told;

@@ -24,6 +24,9 @@ export interface ExplainedAccess {
   mayUse?: (model: string) => boolean;
 }
 
+/** Where a request comes from that names no address. */
+const HERE = '127.0.0.1';
+
 /** Asks all that a request of `caller` would be asked on `route`. */
 export function explainAccess(
   config: Config,
@@ -80,10 +83,18 @@ export function explainAccess(
   const usual = { clock, events, readPath: plainPath };
   const parts = caller === undefined ? usual : { ...usual, registry: caller.registry };
   const permissions = new Permissions({ plans, tenants, authorize, routes }, parts);
-  const inbound = { clientAddress: ip ?? '127.0.0.1', scheme: 'https' } as Inbound;
+  let looked = false;
+  const inbound = {
+    get clientAddress() {
+      looked = true;
+      return ip ?? HERE;
+    },
+    scheme: 'https',
+  } as Inbound;
   const exchange = new Exchange(inbound, head, body === undefined ? LENGTH_NONE : Buffer.byteLength(body));
   exchange.route = route.name;
   exchange.model = model ?? '';
+  looked = false;
   const permit = permissions.permitOf(identity);
   exchange.identity = permit.identity;
   const { tenant = '', plan = '' } = permit.identity ?? {};
@@ -91,6 +102,10 @@ export function explainAccess(
     plan === '' ? '' : identity?.plan === plan ? ', named by the credential' : ', by the tenant or as the default';
   steps.push(`tenant: ${tenant || 'none'}`, `plan: ${plan || 'none'}${by}`);
   const judged = (step: string, denial: Denial | undefined): ExplainedAccess | undefined => {
+    if (looked && ip === undefined) {
+      steps.push(`  a rule asks for the address, and the request names no ip=ADDRESS: judged as if from ${HERE}`);
+      looked = false;
+    }
     if (denial === undefined) {
       steps.push(`${step}: nothing forbids it`);
       return undefined;

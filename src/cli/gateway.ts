@@ -179,6 +179,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     throw error;
   }
   const held = admin;
+  // How far an upgrade has come with leaving, and that there is to be no more of it.
+  let closing: Promise<void> = Promise.resolve();
+  let [left, stays] = [false, false];
   const upgrade = new Upgrade({
     clock,
     notice: notify,
@@ -187,15 +190,27 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     heritage: desks.heritage,
     takeBack: () => desks.limits.takeBack(),
     leave: async () => {
-      await held.close((one) => one.close(true));
+      stays = left = false;
+      closing = held.close((one) => one.close(true));
+      await closing;
+      // Who has taken over may have died meanwhile.
+      if (stays) return;
+      left = true;
       desks.leave();
       await supervisor.leave(drainMs());
     },
     comeBack: async () => {
-      await desks.comeBack(supervisor.snapshot);
-      await supervisor.comeBack();
-      desks.begin();
-      await held.reopen();
+      stays = true;
+      await closing;
+      if (left) {
+        await desks.comeBack(supervisor.snapshot);
+        await supervisor.comeBack();
+        desks.begin();
+      }
+      // Where any port was asked for, the one that it has got: whoever knows it finds it again.
+      await held.reopen((address, was) =>
+        address.replace(/:0$/, () => `:${new URL(was?.url ?? 'http://a').port || 0}`),
+      );
       parts.back?.();
     },
     left: () => parts.left?.(),

@@ -62,8 +62,8 @@ export class Held<T extends Closable> {
     await this.#closing;
   }
 
-  /** Opens what is in force anew, after `close`. */
-  async reopen(): Promise<void> {
-    this.#now = await this.#open(this.#value);
+  /** Opens what is in force anew, after `close`. `where`: the place of what was open, from the setting's value. */
+  async reopen(where: (value: string, was: T | undefined) => string = (value) => value): Promise<void> {
+    this.#now = await this.#open(where(this.#value, this.#now));
   }
 }

@@ -12,12 +12,12 @@ import {
   type Tokens,
 } from '../policy/access/access.ts';
 import { PLAN_KIND, type Registry, TENANT_KIND } from '../policy/authorize/authorize.ts';
-import { OWN_ISSUER, TOKEN_LIFETIME_MAX_MS } from '../policy/token/config.ts';
+import { forgottenAt, OWN_ISSUER } from '../policy/token/config.ts';
 import { type DirectoryConsumer, followDirectory, type Link, topicOf } from '../supervisor/link.ts';
 import type { DirectoryKind } from '../supervisor/supervisor.ts';
 
-/** The supervisor's side. `registry` learns of plans and tenants before workers do. */
-export function directoryKinds(registry: Registry): readonly DirectoryKind[] {
+/** The supervisor's side. `registry` learns of plans and tenants before workers do, `keys` of each key that is read. */
+export function directoryKinds(registry: Registry, keys: { saw(value: unknown): void }): readonly DirectoryKind[] {
   const watched = (kind: string, pack: DirectoryKind['pack'], known: DirectoryConsumer): DirectoryKind => ({
     kind,
     pack(id, value) {
@@ -32,13 +32,18 @@ export function directoryKinds(registry: Registry): readonly DirectoryKind[] {
   return [
     watched(PLAN_KIND, packPlan, registry.planConsumer()),
     watched(TENANT_KIND, packTenant, registry.tenantConsumer()),
-    { kind: KEY_KIND, pack: packKey },
+    {
+      kind: KEY_KIND,
+      pack(id, value) {
+        keys.saw(value);
+        return packKey(id, value);
+      },
+    },
     { kind: REVOCATION_KIND, pack: packRevocation },
   ];
 }
 
-/** Tokens hold a little longer than they say, since clocks differ; and `iat` counts in whole seconds. In milliseconds. */
-const SKEW_MS = 5 * 60_000;
+/** `iat` counts in whole seconds. In milliseconds. */
 const SECOND_MS = 1000;
 
 /** A key that ends takes the tokens that were made of it along, here and at once: the store's own word is still on its way. */
@@ -46,7 +51,7 @@ function endTokens({ clock, revocations }: Tokens): KeyNews {
   const tokensOf = (value: string) => ({ kind: 'session' as const, issuer: OWN_ISSUER, value });
   return {
     ended(id) {
-      revocations.conclude({ ...tokensOf(id), forgetAt: clock.wall() + TOKEN_LIFETIME_MAX_MS + SKEW_MS });
+      revocations.conclude({ ...tokensOf(id), forgetAt: forgottenAt(clock.wall()) });
     },
     usable: (id) => revocations.limit(tokensOf(id), clock.wall() - SECOND_MS),
   };

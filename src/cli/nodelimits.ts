@@ -29,8 +29,9 @@ import {
   type Standing,
   storeTag,
 } from '../policy/quota/quota.ts';
+import { askEach } from './askeach.ts';
 import { BudgetCounts, NO_PURSE, type Purse } from './budgetcounts.ts';
-import { exchangeIn, type LimitsStatus, type NodeLimitsParts } from './limitparts.ts';
+import type { LimitsStatus, NodeLimitsParts } from './limitparts.ts';
 import type { Predecessor } from './successor.ts';
 
 /** Name of the service that workers ask for leases. */
@@ -286,6 +287,6 @@ export class NodeLimits {
     this.#asks += asks.length;
     const of = asks.map(({ rule }) => (this.#pool.has(rule) ? 1 : this.#long.has(rule) ? 2 : 0));
     if (of.every((one) => one === 0)) return this.#recall.exchange(worker, asks);
-    return exchangeIn([this.#recall, this.#pool, this.#long], of, worker, asks);
+    return askEach([this.#recall, this.#pool, this.#long], of, worker, asks);
   }
 }

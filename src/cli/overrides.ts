@@ -101,7 +101,8 @@ export class Overrides {
       );
     if ((order.to === undefined) === (order.by === undefined)) return no('give one of `to` and `by`, such as to: 500');
     const amount = amountOf(rule, order.to ?? order.by);
-    if (amount === undefined) return no(`${order.to ?? order.by} is no amount of ${rule.unit}, such as 500`);
+    if (amount === undefined)
+      return no(`${JSON.stringify(order.to ?? order.by)} is no amount of ${rule.unit}, such as 500`);
     const now = limits.limitOf(rule, key);
     const limit = order.to === undefined ? now + amount : amount;
     if (!Number.isSafeInteger(Math.ceil(limit))) return no('that is too much');
@@ -164,6 +165,7 @@ export class Overrides {
   /** The rule of this name, and the key that reads like this. */
   async #find(ruleName: unknown, keyName: unknown): Promise<{ rule: Rule; key: string; seen: boolean } | string> {
     const { limits } = this.#parts;
+    if (typeof ruleName !== 'string') return 'name the limit (`rule`) as gatehouse limits shows it';
     const rules = limits.rules;
     const rule = rules.find(({ name }) => name === ruleName || name === `budget:${ruleName}`);
     if (rule === undefined)

@@ -1,70 +1,10 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { startSimulator } from '../simulate/simulate.ts';
-
-const cli = fileURLToPath(new URL('./cli.js', import.meta.url));
-const patience = { timeout: 60_000 };
-
-/** Runs a command; collects what it prints. */
-function run(t: TestContext, ...args: string[]) {
-  const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const out = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk) => (out.stdout += chunk));
-  child.stderr.on('data', (chunk) => (out.stderr += chunk));
-  t.after(() => child.kill('SIGKILL'));
-  const exit = new Promise<number | null>((done) => child.once('close', (code) => done(code)));
-  const match = async (stream: 'stdout' | 'stderr', pattern: RegExp) => {
-    for (;;) {
-      const found = pattern.exec(out[stream]);
-      if (found) return found;
-      if (child.exitCode !== null) assert.fail(`ended before ${pattern}: ${out.stderr}`);
-      await new Promise((done) => setTimeout(done, 10));
-    }
-  };
-  return { child, out, exit, match };
-}
-
-const workersOf = (child: ChildProcess): number[] => {
-  const found = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
-  return found.trim().split(/\s+/).filter(Boolean).map(Number);
-};
-
-const alive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-function configFile(upstream: string, extra = ''): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'gatehouse-')), 'gatehouse.yaml');
-  write(file, upstream, extra);
-  return file;
-}
-
-function write(file: string, upstream: string, extra = '', name = 'everything'): void {
-  writeFileSync(
-    file,
-    `listeners: { public: { address: "127.0.0.1:0" } }
-admin: { address: "127.0.0.1:0" }
-workers: 1
-upstreams: { one: { endpoints: [ { url: "${upstream}" } ] } }
-routes: [ { name: ${name}, upstream: one } ]
-${extra}`,
-  );
-}
-
-const READY = /^gatehouse serve: ready public=(\S+) admin=(\S+)$/m;
+import { alive, configFile, patience, READY, run, workersOf, write } from './serve.fixture.ts';
 
 test('serve: ready line, traffic, access log, reload, drain', patience, async (t) => {
   const simulator = await startSimulator();
@@ -200,8 +140,11 @@ test('serve: a signal and the watch do not load the same change twice', patience
   const [, url, admin] = await match('stderr', READY);
   const generation = async () =>
     ((await (await fetch(`${admin}/api/status`)).json()) as { generation: number }).generation;
+  // It stands still until both are there: else the watch could be first, where this test is held up between the two.
+  child.kill('SIGSTOP');
   write(file, simulator.url, '', 'second');
   child.kill('SIGHUP');
+  child.kill('SIGCONT');
   await match('stderr', /configuration 2 is in force/);
   write(file, simulator.url, '', 'third'); // noticed by the watch, which would have told of the second before
   await match('stderr', /configuration 3 is in force/);
@@ -216,46 +159,6 @@ test('serve: killed with its workers left alone, they go too', patience, async (
   const workers = workersOf(child);
   child.kill('SIGKILL');
   while (workers.some(alive)) await new Promise((done) => setTimeout(done, 10));
-});
-
-test('serve: the access log goes to a file, which may be renamed', patience, async (t) => {
-  const simulator = await startSimulator();
-  t.after(() => simulator.close());
-  const file = configFile(simulator.url);
-  const log = `${file}.log`;
-  write(file, simulator.url, `log: { access: ${log} }`);
-  const { child, exit, match } = run(t, 'serve', '-c', file);
-  const [, url] = await match('stderr', READY);
-  const lines = (path: string) => {
-    try {
-      return readFileSync(path, 'utf8').split('\n').length - 1;
-    } catch {
-      return 0;
-    }
-  };
-  await fetch(`${url}/health`);
-  while (lines(log) < 1) await new Promise((done) => setTimeout(done, 10));
-  // Sooner than the worker would notice by itself (two seconds): what rotates may pack the old file at once.
-  for (const [signal, suffix] of [
-    ['SIGUSR2', 1],
-    ['SIGHUP', 3],
-  ] as const) {
-    renameSync(log, `${log}.${suffix}`);
-    const before = Date.now();
-    child.kill(signal);
-    while (lines(log) < 1) {
-      await fetch(`${url}/health`);
-      await new Promise((done) => setTimeout(done, 10));
-      assert.ok(Date.now() - before < 1500, `${signal}: lines still go to the renamed file`);
-    }
-  }
-  write(file, simulator.url, `log: { access: ${log}.2 }`);
-  while (lines(`${log}.2`) < 1) {
-    await fetch(`${url}/health`);
-    await new Promise((done) => setTimeout(done, 10));
-  }
-  child.kill('SIGTERM');
-  assert.equal(await exit, 0);
 });
 
 test('demo: the printed lines work when pasted, and Ctrl-C ends all of it', patience, async (t) => {

@@ -141,7 +141,8 @@ async function serve(flags: Flags): Promise<void> {
   systemd.watchdog(process.env, () => gateway.ready);
   void systemd.ready('serving configuration 1');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void systemd.stopping());
-  stopOnSignal(gateway, tell);
+  // That it stops is told before it has stopped, however short its way there.
+  stopOnSignal(gateway, tell, () => systemd.told);
   const urls = [...gateway.urls].map(([name, url]) => `${name}=${url}`);
   const ready = human ? styleText('green', 'ready') : 'ready';
   say(`gatehouse serve: ${ready} ${urls.join(' ')} admin=${gateway.adminUrl}`);

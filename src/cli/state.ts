@@ -12,6 +12,7 @@ import { Directory, type DirectoryHealth, type Services } from '../supervisor/su
 import { followDomains } from './domains.ts';
 import { directoryKinds } from './kinds.ts';
 import { ledgerOn } from './ledgeron.ts';
+import { LostKeys } from './lostkeys.ts';
 import { keepSwept } from './sweep.ts';
 
 /** What a `State` is made of. */
@@ -40,6 +41,7 @@ export class State {
   #opening: Promise<Store> | undefined;
   #sweeping: Timer | undefined;
   #unfollow: (() => void) | undefined;
+  readonly #lost = new LostKeys();
 
   constructor(parts: StateParts) {
     this.#parts = parts;
@@ -59,6 +61,9 @@ export class State {
       if (this.#unfollow === undefined && servesDomains(config)) await this.#follow(store);
       this.#warnShadowed(config);
       this.#warnMissing(config);
+      const { clock, notice } = this.#parts;
+      // A million keys take a while, and nobody waits for it.
+      void this.#lost.warn(store, config.access.pepper, clock.wall(), notice);
     } catch (error) {
       const why = `the store cannot be read: ${(error as Error).message}`;
       if (!standsAlone(config)) throw new Error(why);
@@ -82,7 +87,7 @@ export class State {
     try {
       const directory = new Directory({
         source: store,
-        kinds: directoryKinds(registry),
+        kinds: directoryKinds(registry, this.#lost),
         services,
         clock,
         notice,

@@ -4,12 +4,17 @@
  */
 import { execFile } from 'node:child_process';
 
+/** How long one word may take (milliseconds). */
+const WORD_MS = 5000;
+
 /** Speaks to systemd; says nothing where nobody listens. */
 export class Systemd {
   readonly #on: boolean;
   readonly #trouble: (message: string) => void;
   #turn: Promise<void> = Promise.resolve();
   #broken = false;
+  /** It asks for signs of life no more. */
+  #stopping = false;
 
   /** `env`: NOTIFY_SOCKET in it switches this on. `trouble` is told, once, why systemd cannot be told. */
   constructor(env: Readonly<Record<string, string | undefined>>, trouble: (message: string) => void) {
@@ -30,7 +35,13 @@ export class Systemd {
 
   /** The end begins. */
   stopping(): Promise<void> {
+    this.#stopping = true;
     return this.#say('STOPPING=1', 'STATUS=draining');
+  }
+
+  /** Resolves when all that there was to say has been said. */
+  get told(): Promise<void> {
+    return this.#turn;
   }
 
   /** While `alive`, says so twice in the time that systemd allows (WATCHDOG_USEC). */
@@ -38,8 +49,13 @@ export class Systemd {
     const micros = Number(env.WATCHDOG_USEC);
     const meant = env.WATCHDOG_PID === undefined || Number(env.WATCHDOG_PID) === process.pid;
     if (!this.#on || !(micros > 0) || !meant) return;
-    const timer = setInterval(() => {
-      if (alive()) void this.#say('WATCHDOG=1');
+    // Where a word takes longer than that, on a machine that is busy, one waits and not ever more: others come behind them.
+    let waiting = false;
+    const timer = setInterval(async () => {
+      if (waiting || this.#stopping || !alive()) return;
+      waiting = true;
+      await this.#say('WATCHDOG=1');
+      waiting = false;
     }, micros / 2000);
     timer.unref();
   }
@@ -50,7 +66,7 @@ export class Systemd {
     this.#turn = this.#turn.then(
       () =>
         new Promise((done) => {
-          execFile('systemd-notify', words, (error) => {
+          execFile('systemd-notify', words, { timeout: WORD_MS }, (error) => {
             if (error && !this.#broken) {
               this.#broken = true;
               this.#trouble(`systemd cannot be told (${words[0]}): systemd-notify failed: ${error.message.trim()}`);

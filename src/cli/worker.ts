@@ -38,6 +38,8 @@ const DRAIN_MS = 30_000;
 const USES_MS = 5_000;
 /** How long a service may take to answer a request. */
 const SERVICE_MS = 10_000;
+/** How long a request waits to be told whether its limits let it pass (milliseconds): a supervisor that is busy for a moment refuses nobody. */
+const LEASE_MS = 5000;
 
 /** What the supervisor says by the arguments of the process. */
 const [, , slot = '0', pseudonym = 'gatehouse'] = process.argv;
@@ -134,7 +136,7 @@ function runWorker(): void {
             askProbe: link.askProbe,
             askQueue: (ask, timeoutMs, lazy) => places.ask(ask, timeoutMs, lazy),
             askService: (service, request) => link.ask(service, request, SERVICE_MS) as Promise<ServiceAnswer>,
-            askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, 1000) as Promise<LeaseGrant[]>,
+            askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, LEASE_MS) as Promise<LeaseGrant[]>,
             askCount: (tokenizer, order) =>
               link.ask(COUNT_SERVICE, { tokenizer, order } satisfies CountAsk, COUNT_MS) as Promise<Counted>,
             keys,

@@ -15,6 +15,7 @@ import { checkPlans } from './plancheck.ts';
 import { checkPrices } from './pricecheck.ts';
 import type { Path, Report } from './problem.ts';
 import { checkResilience } from './resiliencecheck.ts';
+import { checkUnknown } from './unknowncheck.ts';
 
 /** Bytes below which a worker that does nothing is near its limit: it holds about 100 MiB. */
 const LEAST_MEMORY = 128 * 2 ** 20;
@@ -33,6 +34,7 @@ export function crosscheck(parts: Parts, report: Report): void {
   checkAccess(parts, report);
   checkPrices(parts, report);
   checkLimits(parts, report);
+  checkUnknown(parts, report);
   checkAdmin(parts, report);
   checkPlans(parts, report);
   if (parts.chaos !== undefined) checkChaos(parts.chaos, parts, report);

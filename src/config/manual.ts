@@ -99,6 +99,8 @@ const CAUSES: Partial<Record<ErrorCode, string>> = {
   invalid_body: 'The body is not what the API asks for. The message names the parameter.',
   unauthorized: 'Credentials are missing or not accepted. `WWW-Authenticate` says why.',
   forbidden: 'A rule refuses this caller. The message names it.',
+  unknown_operation:
+    'Tokens or money are limited here, and what this operation uses cannot be counted. `unknownOperations` of the route lets it pass.',
   not_found: 'No route matches host, path and the rest.',
   model_not_found: 'The body names no model, or one that this route does not offer. `/v1/models` lists them.',
   method_not_allowed: 'The resource does not take this method.',

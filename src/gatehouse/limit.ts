@@ -4,14 +4,13 @@
  */
 import { clampTokens, PeekFault } from '../ai/ai.ts';
 import type { GatehouseError } from '../kernel/error.ts';
-import { type Exhausted, refusalFor } from '../policy/quota/quota.ts';
+import { countsTokens, type Exhausted, refusalFor } from '../policy/quota/quota.ts';
 import { flushCorked } from '../socket/cork.ts';
+import { moreCredits } from './cost.ts';
 import { demandOf, flexibilityOf, moreOutput } from './demand.ts';
 import { Meter } from './meter.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
-
-/** What the body tells how much of it is needed. */
-const COUNTED: ReadonlySet<string> = new Set(['tokens', 'inputTokens', 'outputTokens', 'credits']);
+import { refuseUncounted } from './uncounted.ts';
 
 /** Limits that the head is enough for. */
 export function limit(passage: Passage): Step {
@@ -22,7 +21,7 @@ export function limit(passage: Passage): Step {
   if (limits.length === 0) return undefined;
   for (let i = 0; i < limits.length; i++) {
     if (limits[i]?.needsBody) {
-      passage.counted = limits.some(({ rule }) => COUNTED.has(rule.unit));
+      passage.counted = limits.some(({ rule }) => countsTokens(rule.unit));
       return undefined;
     }
   }
@@ -36,14 +35,16 @@ export function limitByModel(passage: Passage): Step {
   if (worker.quota.isFree(snapshot.quota)) return undefined;
   const found = passage.route as NonNullable<typeof passage.route>;
   const limits = worker.quota.limitsFor(snapshot.quota, found.index, exchange);
-  return limits.length === 0 ? undefined : enter(passage, limits);
+  if (limits.length === 0) return undefined;
+  const uncounted = passage.operation === undefined ? refuseUncounted(passage, limits) : undefined;
+  return uncounted ?? enter(passage, limits);
 }
 
 /** What is counted by version is counted with the one that the request has gone over to. */
 function moveOver(passage: Passage): Step {
   const verdict = passage.admission?.move(deciding(passage));
   if (verdict === 'wait') return ANSWERED;
-  return verdict === undefined ? undefined : refusalFor(verdict);
+  return verdict === undefined ? undefined : refusalFor(verdict, moreCredits(passage, 1) > 0);
 }
 
 /** For whom has to wait until it is known whether there is enough. */
@@ -51,14 +52,14 @@ function deciding(passage: Passage): (exhausted: Exhausted | undefined) => void 
   return (exhausted) => {
     if (passage.exchange.outcome !== 'open') return;
     if (exhausted === undefined) passage.worker.proceed(passage);
-    else passage.refuse(refusalFor(exhausted));
+    else passage.refuse(refusalFor(exhausted, moreCredits(passage, 1) > 0));
     flushCorked();
   };
 }
 
 function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['admission']>[0]): Step {
   const { worker, exchange } = passage;
-  if (passage.body !== undefined && limits.some(({ rule }) => COUNTED.has(rule.unit)))
+  if (passage.body !== undefined && limits.some(({ rule }) => countsTokens(rule.unit)))
     passage.meter = new Meter(passage, limits, (outputTokens) => moreOutput(passage, outputTokens));
   const admission = worker.quota.admission(
     limits,
@@ -71,7 +72,9 @@ function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['
   if (passage.meter !== undefined) passage.meter.admission = admission;
   const verdict = admission.begin();
   if (verdict === 'wait') return ANSWERED;
-  return verdict === undefined ? undefined : (refusalFor(verdict) satisfies GatehouseError);
+  return verdict === undefined
+    ? undefined
+    : (refusalFor(verdict, moreCredits(passage, 1) > 0) satisfies GatehouseError);
 }
 
 /** Tells the server how much it may generate, where only the limit says so. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { peekRequest, recognize, TokenRatios } from '../ai/ai.ts';
-import type { ActiveLimit } from '../policy/quota/quota.ts';
+import type { ActiveLimit, Admission } from '../policy/quota/quota.ts';
 import { Meter, type Metered } from './meter.ts';
 
 const tokens = (most: number, unit = 'tokens') =>
@@ -14,6 +14,7 @@ function meter(
   words: number,
   limits: ActiveLimit[],
   more = '"max_tokens":50',
+  stream = false,
 ): Meter {
   const content = 'word '.repeat(words);
   const body = Buffer.from(`{"model":"m","messages":[{"role":"user","content":"${content}"}],${more}}`);
@@ -22,7 +23,14 @@ function meter(
       operation: recognize('POST', '/v1/chat/completions'),
       peek: peekRequest(body),
       body,
-      exchange: { model: 'm', stream: false, startedAt: 0, inbound: { clientAddress: caller }, identity: undefined },
+      exchange: {
+        model: 'm',
+        stream,
+        startedAt: 0,
+        outcome: 'completed',
+        inbound: { clientAddress: caller },
+        identity: undefined,
+      },
       worker: { ratios, events: undefined },
     } as unknown as Metered,
     limits,
@@ -63,6 +71,31 @@ test('what a caller has shown himself counts, also where it does not fit', () =>
   odd(ratios, 'evil');
   const { estimate, promptTokens } = meter(ratios, 'evil', 500, [tokens(1000)]);
   assert.equal(promptTokens, estimate * 8);
+});
+
+test('a stream waits while more is asked for, and is told when that is decided', () => {
+  const made = meter(new TokenRatios(), 'a', 1, [tokens(1000)], '"stream":true', true);
+  assert.equal(made.outputTokens, 100);
+  const answers: ((granted: boolean) => void)[] = [];
+  const extend = (_more: unknown, decided: (granted: boolean) => void) => {
+    answers.push(decided);
+    return 'wait' as const;
+  };
+  made.admission = { extend } as Partial<Admission> as Admission;
+  let told = 0;
+  made.decided = () => told++;
+  assert.deepEqual([made.allows(50, 10), answers.length], [true, 0]);
+  assert.deepEqual([made.allows(51, 10), answers.length], [true, 1], 'asked ahead of time');
+  assert.deepEqual([made.allows(100, 10), made.allows(101, 10), answers.length], [true, 'wait', 1]);
+  answers[0]?.(true);
+  assert.deepEqual([told, made.outputTokens, made.allows(101, 10)], [1, 200, true]);
+  assert.equal(made.allows(201, 10), 'wait');
+  // Half of it, and half of that, as long as that is of use.
+  for (let i = 1; i < 4; i++) {
+    assert.deepEqual([answers.length, told, made.allows(201, 10)], [i + 1, 1, 'wait']);
+    answers[i]?.(false);
+  }
+  assert.deepEqual([answers.length, told, made.allows(201, 10)], [4, 2, false]);
 });
 
 test('a prompt that does not fit by itself is over the limit', () => {

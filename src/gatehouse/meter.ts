@@ -12,6 +12,7 @@ import {
 } from '../ai/ai.ts';
 import type { Events, ForwardedEvent } from '../kernel/event.ts';
 import type { ActiveLimit, Admission, Demand } from '../policy/quota/quota.ts';
+import { flushCorked } from '../socket/cork.ts';
 import { callerOf } from './caller.ts';
 
 /** What is known of a request. */
@@ -52,6 +53,8 @@ export class Meter implements TokenAllowance {
   guards = false;
   /** Set when the reservation stands: a stream may ask it for more. */
   admission: Admission | undefined = undefined;
+  /** Told when the answer has come to a question that its stream waits for. */
+  decided: (() => void) | undefined = undefined;
   /** Its time, where that costs money too. */
   time: { allows(): boolean } | undefined = undefined;
   /** What is asked for next; 0: nothing more. */
@@ -141,7 +144,8 @@ export class Meter implements TokenAllowance {
     if (this.#step === 0) this.told = each;
   }
 
-  allows(pieces: number, tokens: number): boolean {
+  /** Whoever was asked for more has to answer in time; so long the stream waits, rather than to end while there is more. */
+  allows(pieces: number, tokens: number): boolean | 'wait' {
     if (this.time !== undefined && !this.time.allows()) return false;
     if (this.#step === 0) {
       const { outputTokens } = this;
@@ -149,7 +153,7 @@ export class Meter implements TokenAllowance {
     }
     const total = Math.max(pieces, tokens);
     if (!this.#asking && this.outputTokens - total < this.#step * AHEAD) this.#ask();
-    return total <= this.outputTokens;
+    return total <= this.outputTokens || (this.#asking && 'wait');
   }
 
   #ask(): void {
@@ -176,6 +180,9 @@ export class Meter implements TokenAllowance {
     if (granted) this.#grow(step);
     else this.#step = Math.floor(step / 2);
     if (!granted) this.#ask();
+    if (this.#asking || this.decided === undefined) return;
+    this.decided();
+    flushCorked();
   }
 
   #grow(step: number): void {

@@ -5,6 +5,7 @@ import { refusalFor } from '../policy/quota/quota.ts';
 import { flushCorked } from '../socket/cork.ts';
 import type { Ticket } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { moreCredits } from './cost.ts';
 import { orderOf } from './order.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
 import { type Elsewhere, elsewhere, goOver } from './spill.ts';
@@ -76,7 +77,7 @@ class Wait {
       this.#asking = false;
       if (this.#over || this.#passage.exchange.outcome !== 'open') return;
       if (exhausted === undefined) this.#joinOther(other);
-      else if (this.#own === undefined) this.#fail(refusalFor(exhausted));
+      else if (this.#own === undefined) this.#fail(refusalFor(exhausted, moreCredits(this.#passage, 1) > 0));
       flushCorked();
     });
     this.#asking = verdict === 'wait';

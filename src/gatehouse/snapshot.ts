@@ -20,8 +20,14 @@ import { Cors } from '../policy/cors/cors.ts';
 import type { OverloadConfig } from '../policy/overload/config.ts';
 import { type PricesConfig, pricesConfig } from '../policy/price/config.ts';
 import { PriceTable } from '../policy/price/price.ts';
-import type { BudgetConfig, LimitConfig } from '../policy/quota/config.ts';
-import { budgetLimits, type CompiledQuota, type Quota, type QuotaConfig } from '../policy/quota/quota.ts';
+import type { BudgetConfig, LimitConfig, UnknownOperations } from '../policy/quota/config.ts';
+import {
+  budgetLimits,
+  type CompiledQuota,
+  type Quota,
+  type QuotaConfig,
+  refusesUnknown,
+} from '../policy/quota/quota.ts';
 import { OWN_ISSUER, ownIssuer, type TokensConfig } from '../policy/token/config.ts';
 import type { ModelConfig, RouteConfig } from '../route/config.ts';
 import { compileModels, type ModelTable } from '../route/model.ts';
@@ -38,6 +44,7 @@ export interface SnapshotInput {
     models: Record<string, ModelConfig>;
     routes: (RouteConfig & {
       limits?: LimitConfig[];
+      unknownOperations?: UnknownOperations;
       authorize?: RouteRules | undefined;
       cors?: CorsConfig | undefined;
     })[];
@@ -108,6 +115,8 @@ export class Snapshot {
   readonly prices: PriceTable;
   /** By the place of the route; undefined where pages of other origins are not spoken of. */
   readonly cors: readonly (Cors | undefined)[];
+  /** By the place of the route: operations that are not known are refused where their tokens would have to be counted. */
+  readonly refusesUnknown: readonly boolean[];
 
   /**
    * Throws when something cannot be compiled; nothing is kept then. Upstreams that did not change are taken over, and of
@@ -135,6 +144,8 @@ export class Snapshot {
     );
     this.cors = routes.map(({ cors }) => cors && new Cors(cors));
     this.quota = parts.quota.compile(limitsOf(input.config));
+    const protocolOf = (upstream = '') => input.config.upstreams[upstream]?.protocol;
+    this.refusesUnknown = routes.map((route) => refusesUnknown(route, protocolOf(route.upstream)));
     const readText = fileReader(input.files);
     const { zone, region } = input.config;
     const stays = zone === before?.input.config.zone && region === before?.input.config.region;

@@ -9,6 +9,7 @@ const TABLE = {
   invalid_body: [400, 'http_request_error', false],
   unauthorized: [401, 'http_request_denied', false],
   forbidden: [403, 'http_request_denied', false],
+  unknown_operation: [403, 'http_request_denied', false],
   not_found: [404, 'http_request_denied', false],
   model_not_found: [404, 'http_request_denied', false],
   method_not_allowed: [405, 'http_request_denied', false],

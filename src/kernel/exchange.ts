@@ -233,12 +233,16 @@ export interface Tap {
   end(): void;
 }
 
-/** Changes response bytes on their way; may hold back an incomplete event, never more. */
+/** Changes response bytes on their way; holds back an incomplete event, and what has come while it `waits`, never more. */
 export interface Rewrite {
   /** Takes a slice in and passes slices on. */
   data(buffer: Buffer, start: number, end: number, pass: (buffer: Buffer, start: number, end: number) => void): void;
   /** It has ended the response by itself: the rest is not wanted, and the try is to be cancelled. */
   readonly done?: boolean;
+  /** Whether what comes next may pass is being decided: no more is to be read. `decided` is called then, and `data` goes on with what was held. */
+  readonly waits?: boolean;
+  /** Set by whoever reads. */
+  decided?: (() => void) | undefined;
   /** Ends the response now, between two slices, as its protocol ends one that is cut short; false: it cannot be ended here. */
   close?(pass: (buffer: Buffer, start: number, end: number) => void): boolean;
   /** Passes on what was held back. */

@@ -1,9 +1,10 @@
 /** Says why a route won, by testing every entry the slow, obvious way. */
+import { loosePath } from '../http/path.ts';
 import type { RequestHead } from '../kernel/exchange.ts';
 import { firstFailure } from './condition.ts';
 import { describeHost, describeOrder, type Entry, hostMatches } from './order.ts';
 import { pathMatches } from './pattern.ts';
-import { canonicalPath, checkTarget, loosePath } from './target.ts';
+import { canonicalPath, checkTarget } from './target.ts';
 
 /** Losers that are listed at most; further ones are counted. */
 const LISTED_MAX = 50;

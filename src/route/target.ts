@@ -9,10 +9,11 @@
  *   would resolve them and the server may, so they mean two places at once. So are `\`, `#`, control characters, `%00`
  *   and broken percent-encoding.
  * - `%2F`, `%5C`, other encoded reserved characters and `;parameters` are data in one segment. Servers that decode or
- *   drop them see another path, so that second reading is matched too (see `loosePath`): where it would belong to a
+ *   drop them see another path, so that second reading is matched too (`loosePath` of `http/path.ts`): where it would belong to a
  *   more specific route, the request is refused. `/v1/models/org%2Fname` goes through `/v1/*`; `/admin%2Fx` does not
  *   go around `/admin/*`.
  */
+import { encodedByte, loosePath, writeEncoded } from '../http/path.ts';
 import { GatehouseError } from '../kernel/error.ts';
 
 /** Nothing in the path needs a second look. */
@@ -101,68 +102,21 @@ const isUnreserved = (c: number) =>
   c === 0x5f ||
   c === 0x7e;
 
-const PERCENT = 0x25;
-const HEX = Buffer.from('0123456789ABCDEF');
-const digit = (c: number) =>
-  c >= 0x30 && c <= 0x39 ? c - 0x30 : (c | 0x20) >= 0x61 && (c | 0x20) <= 0x66 ? (c | 0x20) - 0x57 : -1;
-
-/** The byte that `%XX` at `at` stands for; -1 where there is none. Bytes, not strings: long paths must stay cheap. */
-function encodedByte(bytes: Buffer, at: number, end: number): number {
-  if (bytes[at] !== PERCENT || at + 2 >= end) return -1;
-  const high = digit(bytes[at + 1] as number);
-  const low = digit(bytes[at + 2] as number);
-  return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-function canonicalBytes(bytes: Buffer, end: number): string {
+/** The path in the one spelling that is compared: unreserved decoded, hexadecimal in capitals, slashes merged. */
+export function canonicalPath(path: string): string {
+  // Bytes, not strings: long paths must stay cheap.
+  const bytes = Buffer.from(path, 'latin1');
+  const end = bytes.length;
   const out = Buffer.allocUnsafe(end * 3);
   let n = 0;
   for (let i = 0; i < end; i++) {
     const c = bytes[i] as number;
     const encoded = encodedByte(bytes, i, end);
     if (encoded >= 0) i += 2;
-    if (encoded >= 0 ? !isUnreserved(encoded) : c >= 0x80) {
-      const value = encoded >= 0 ? encoded : c;
-      out[n++] = PERCENT;
-      out[n++] = HEX[value >> 4] as number;
-      out[n++] = HEX[value & 15] as number;
-    } else if (c !== SLASH || n === 0 || out[n - 1] !== SLASH) out[n++] = encoded >= 0 ? encoded : c;
+    if (encoded >= 0 ? !isUnreserved(encoded) : c >= 0x80) n = writeEncoded(encoded >= 0 ? encoded : c, out, n);
+    else if (c !== SLASH || n === 0 || out[n - 1] !== SLASH) out[n++] = encoded >= 0 ? encoded : c;
   }
   return out.toString('latin1', 0, n);
-}
-
-/** The path in the one spelling that is compared: unreserved decoded, hexadecimal in capitals, slashes merged. */
-export function canonicalPath(path: string): string {
-  return canonicalBytes(Buffer.from(path, 'latin1'), path.length);
-}
-
-/**
- * The path as the most lenient server would read it: everything in ASCII decoded (up to three times over), `\` taken
- * for `/`, `;parameters` dropped, slashes merged. For finding out whether that reading leads elsewhere.
- */
-export function loosePath(path: string): string {
-  const bytes = Buffer.from(path, 'latin1');
-  let end = bytes.length;
-  for (let round = 0; round < 3; round++) {
-    let n = 0;
-    for (let i = 0; i < end; i++) {
-      const encoded = encodedByte(bytes, i, end);
-      const decode = encoded >= 0x20 && encoded < 0x80;
-      bytes[n++] = decode ? encoded : (bytes[i] as number);
-      if (decode) i += 2;
-    }
-    if (n === end) break;
-    end = n;
-  }
-  let n = 0;
-  let parameter = false;
-  for (let i = 0; i < end; i++) {
-    const c = bytes[i] === 0x5c ? SLASH : (bytes[i] as number);
-    if (c === SLASH) parameter = false;
-    else if (c === 0x3b) parameter = true;
-    if (!parameter) bytes[n++] = c;
-  }
-  return canonicalBytes(bytes, n);
 }
 
 /** Where the n-th segment (from 0) begins, slashes merged; the length of the path when it has fewer. */

@@ -31,6 +31,25 @@ test('fires never early, each once, in order, also beyond one round of the wheel
   assert.deepEqual(order, [0, 5, 30, 300, 1500]);
 });
 
+test('after a pause of more than a round, too, what is overdue fires in order', async () => {
+  const wheel = new Wheel();
+  const start = performance.now();
+  const order: number[] = [];
+  await new Promise<void>((resolve) => {
+    for (const delay of [300, 30, 5000]) {
+      const mark = new Mark(() => {
+        order.push(delay);
+        if (order.length === 2) resolve();
+      });
+      wheel.add(mark, start + delay);
+    }
+    // Nothing else runs meanwhile, as on a machine that is held up.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1100);
+  });
+  wheel.clear();
+  assert.deepEqual(order, [30, 300]);
+});
+
 test('may add itself again while it fires; one that waits no more is skipped', async () => {
   const wheel = new Wheel();
   let times = 0;

@@ -54,12 +54,37 @@ export class Wheel {
     this.#timer = setTimeout(this.#run, Math.max(1, Math.min(tick - now, SLOTS)));
   }
 
+  /** After a pause of more than a round the order of the slots says nothing: what is overdue fires in the order of its times. */
+  #catchUp(now: number): void {
+    const overdue: Due[] = [];
+    for (let slot = 0; slot < SLOTS; slot++) {
+      let due = this.#slots[slot];
+      this.#slots[slot] = undefined;
+      while (due) {
+        const next: Due | undefined = due.nextDue;
+        due.nextDue = undefined;
+        if (due.dueAt <= now) overdue.push(due);
+        else {
+          due.nextDue = this.#slots[slot];
+          this.#slots[slot] = due;
+        }
+        due = next;
+      }
+    }
+    this.#tick = now;
+    this.#count -= overdue.length;
+    for (const due of overdue.sort((a, b) => a.dueAt - b.dueAt)) {
+      if (!due.waiting) continue;
+      due.waiting = false;
+      due.fire(now);
+    }
+  }
+
   #advance(): void {
     this.#timer = undefined;
     const now = Math.floor(performance.now());
-    // After a long pause one round visits every slot; more would find nothing new.
-    const first = Math.max(this.#tick + 1, now - MASK);
-    for (let tick = first; tick <= now; tick++) {
+    if (now - this.#tick > MASK) this.#catchUp(now);
+    for (let tick = this.#tick + 1; tick <= now; tick++) {
       let due = this.#slots[tick & MASK];
       if (!due) continue;
       this.#slots[tick & MASK] = undefined;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { ManualClock } from '../kernel/clock.ts';
 import { Deadlines, SWEEP_MS, type Timed } from './deadlines.ts';
@@ -46,6 +47,43 @@ test('a deadline may be moved, and removing twice does nothing', () => {
   deadlines.remove(timed);
   clock.advance(1000);
   assert.deepEqual([timed.fired, deadlines.size], [[], 0]);
+});
+
+test('who was held up reads first what has come meanwhile, and judges then', async () => {
+  let now = 0;
+  let sweep = () => {};
+  const clock = new ManualClock();
+  clock.now = () => now;
+  clock.every = (_, fn) => {
+    sweep = fn;
+    return { cancel() {} };
+  };
+  const deadlines = new Deadlines(clock);
+  const [answered, silent] = [new Recorder(500), new Recorder(500)];
+  for (const timed of [answered, silent]) deadlines.add(timed);
+  const at = (time: number) => {
+    now = time;
+    sweep();
+  };
+  at(50);
+  at(3050);
+  assert.deepEqual([answered.fired, silent.fired], [[], []], 'three seconds late: nobody is judged');
+  answered.deadline = Number.POSITIVE_INFINITY;
+  for (let time = 3100; time <= 4000; time += 50) at(time);
+  await setImmediate();
+  assert.deepEqual(silent.fired, [], 'everyone gets as much more time as it was late, but a second at most');
+  at(4050);
+  assert.deepEqual([answered.fired, silent.fired], [[], [4050]]);
+  // Always late: reading comes first each time, and every second sweep judges.
+  const [busy, read] = [new Recorder(4100), new Recorder(4100)];
+  for (const timed of [busy, read]) deadlines.add(timed);
+  at(4400);
+  await setImmediate();
+  assert.deepEqual(busy.fired, []);
+  at(5200);
+  read.deadline = Number.POSITIVE_INFINITY;
+  await setImmediate();
+  assert.deepEqual([busy.fired, read.fired], [[5200], []]);
 });
 
 test('whoever fires may remove itself or others, and nobody is forgotten (property)', () => {

@@ -11,8 +11,15 @@ import { collect } from './stage.fixture.ts';
 
 const WRITER = fileURLToPath(new URL('./crash.test.writer.js', import.meta.url));
 
-/** Kills `rounds` writers, each after a few more writes, and looks at the store after each. */
-export async function crash(config: SqliteConfig | PostgresConfig, rounds: number): Promise<void> {
+/**
+ * Kills `rounds` writers, each after a few more writes, and looks at the store after each. `left`: resolves when nothing of a
+ * killed one is under way any more; a server may still carry out what it has been told last.
+ */
+export async function crash(
+  config: SqliteConfig | PostgresConfig,
+  rounds: number,
+  left: () => Promise<void> = async () => {},
+): Promise<void> {
   let promised = -1;
   for (let round = 0; round < rounds; round++) {
     const upTo = promised + 3 + round * 7;
@@ -26,6 +33,7 @@ export async function crash(config: SqliteConfig | PostgresConfig, rounds: numbe
       if (promised >= upTo) child.kill('SIGKILL');
     }
     assert.deepEqual(await ended, [null, 'SIGKILL']);
+    await left();
     await inspect(config, promised, first);
   }
 }

@@ -12,7 +12,7 @@ export interface Subject {
   wipe(): Promise<void>;
   /** Moves the clock that all these stores have. */
   advance(ms: number): void;
-  /** Waits until a node has noticed what others wrote. */
+  /** Lets some time pass, in which a node may notice what others wrote. */
   settle(): Promise<void>;
 }
 

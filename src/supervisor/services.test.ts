@@ -15,7 +15,7 @@ async function until(what: () => boolean): Promise<void> {
 }
 
 test('a worker has every topic whole before it listens, hears each change, and gets its questions answered', {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const services = new Services();
   const known = new Map([...Array(50).keys()].map((i) => [`k${i}`, i]));
@@ -59,15 +59,18 @@ test('a worker has every topic whole before it listens, hears each change, and g
   // A worker that is stopped has not taken a change; it has, once it goes on; nobody waits for one that has died.
   await until(() => supervisor.status().workers.filter(({ state }) => state === 'ready').length === 2);
   const [one, two] = supervisor.status().workers.map(({ pid }) => pid) as [number, number];
-  assert.equal(await services.confirm('numbers', 20_000), 0);
+  assert.equal(await services.confirm('numbers', 60_000), 0);
   process.kill(one, 'SIGSTOP');
   services.push('numbers', ['k51', 51]);
-  assert.equal(await services.confirm('numbers', 200), 1);
-  const both = services.confirm('numbers', 20_000);
+  // The other one takes its time, too, on a busy machine; the stopped one never does.
+  let missing = await services.confirm('numbers', 200);
+  while (missing > 1) missing = await services.confirm('numbers', 200);
+  assert.equal(missing, 1);
+  const both = services.confirm('numbers', 60_000);
   process.kill(one, 'SIGCONT');
   assert.equal(await both, 0);
   process.kill(two, 'SIGSTOP');
-  const left = services.confirm('numbers', 20_000);
+  const left = services.confirm('numbers', 60_000);
   process.kill(two, 'SIGKILL');
   assert.equal(await left, 0);
 });

@@ -94,6 +94,6 @@ link.follow('numbers', {
 
 async function askTwice(service: string): Promise<void> {
   const reasonOf = (error: Error) => error.message;
-  const answers = await Promise.all([link.ask(service, 21, 5000), link.ask(service, 13, 5000).catch(reasonOf)]);
+  const answers = await Promise.all([link.ask(service, 21, 60_000), link.ask(service, 13, 60_000).catch(reasonOf)]);
   writeSync(3, `${service}: ${answers.join(', ')}\n`);
 }

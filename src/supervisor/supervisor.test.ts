@@ -82,7 +82,7 @@ async function until(what: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await what())) await new Promise((done) => setTimeout(done, 5));
 }
 
-test('a killed worker is replaced and no connection is refused meanwhile', { timeout: 30_000 }, async (t) => {
+test('a killed worker is replaced and no connection is refused meanwhile', { timeout: 180_000 }, async (t) => {
   for (const workers of [1, 2]) {
     const { supervisor, gone, notices } = house(t, configOf({ workers }));
     await supervisor.start();
@@ -117,12 +117,12 @@ test('a killed worker is replaced and no connection is refused meanwhile', { tim
     assert.ok(cut <= 4, `${cut} connections were cut, more than were open`);
     assert.match(notices[0]!.message, /was killed by SIGKILL; it is replaced at once/);
     assert.equal(supervisor.status().restarts, 1);
-    assert.equal(await supervisor.stop(1000), 0);
+    assert.equal(await supervisor.stop(30_000), 0);
     await assert.rejects(ask(address), { code: 'ECONNREFUSED' });
   }
 });
 
-test('workers that die at their start are a crash loop, and start says so', { timeout: 30_000 }, async (t) => {
+test('workers that die at their start are a crash loop, and start says so', { timeout: 180_000 }, async (t) => {
   const restarts = { soundAfter: 10_000, firstDelay: 1, longestDelay: 2, loopDeaths: 3, loopWindow: 60_000 };
   const { supervisor, notices } = house(t, configOf({ standin: { crash: true } }), { restarts });
   await assert.rejects(supervisor.start(), /workers die at their start: the last one exited with code 7/);
@@ -130,14 +130,15 @@ test('workers that die at their start are a crash loop, and start says so', { ti
   assert.deepEqual(supervisor.status().workers, []);
 });
 
-test('a configuration that the worker refuses fails the start with its reason', { timeout: 30_000 }, async (t) => {
+test('a configuration that the worker refuses fails the start with its reason', { timeout: 180_000 }, async (t) => {
   const { supervisor } = house(t, configOf({ standin: { refuse: 'route a names no upstream' } }));
   await assert.rejects(supervisor.start(), /worker 1 refused the configuration: route a names no upstream/);
 });
 
-test('draining waits for open connections, then for the deadline', { timeout: 30_000 }, async (t) => {
+test('draining waits for open connections, then for the deadline', { timeout: 180_000 }, async (t) => {
   for (const patient of [true, false]) {
-    const { supervisor } = house(t, configOf({ standin: { hold: true } }));
+    // The worker holds to its deadline by itself; for us time stands still, so nobody has to be killed for being late.
+    const { supervisor } = house(t, configOf({ standin: { hold: true } }), { clock: new ManualClock() });
     await supervisor.start();
     const socket = connect(supervisor.addresses[0]!.address);
     socket.on('error', () => {});
@@ -161,7 +162,7 @@ test('draining waits for open connections, then for the deadline', { timeout: 30
 });
 
 test('reload: swaps, adds and removes listeners, resizes; a refused one changes nothing', {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'gatehouse-'));
   const { supervisor, next, notices } = house(t, configOf());
@@ -202,12 +203,12 @@ test('reload: swaps, adds and removes listeners, resizes; a refused one changes 
   );
   await until(() => supervisor.status().workers.length === 1);
   assert.equal((await ask(`unix:${dir}/a.sock`))[1], last.generation);
-  await supervisor.stop(1000);
+  await supervisor.stop(30_000);
   assert.equal(existsSync(`${dir}/a.sock`), false);
 });
 
 test('a snapshot that kills the worker is refused; the replacement serves the old one', {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const { supervisor, next } = house(t, configOf());
   await supervisor.start();
@@ -217,11 +218,11 @@ test('a snapshot that kills the worker is refused; the replacement serves the ol
   assert.equal((await ask(supervisor.addresses[0]!.address))[1], 1);
   next.config = configOf();
   assert.ok((await supervisor.reload()).ok);
-  await supervisor.stop(1000);
+  await supervisor.stop(30_000);
 });
 
 test('log lines come whole, metrics come, and a worker told to go is replaced first', {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const { supervisor, logs, metrics, gone } = house(t, configOf({ standin: { say: 'one\ntwo\nhalf' } }));
   await supervisor.start();
@@ -233,41 +234,38 @@ test('log lines come whole, metrics come, and a worker told to go is replaced fi
   assert.ok(logs.includes('half\n'));
   await until(() => supervisor.status().workers.some((w) => w.state === 'ready'));
   assert.equal(supervisor.status().restarts, 0, 'going on request is no death');
-  await supervisor.stop(1000);
+  await supervisor.stop(30_000);
 });
 
-test('a worker whose loop is stuck is killed and replaced', { timeout: 30_000 }, async (t) => {
+test('a worker whose loop is stuck is killed and replaced', { timeout: 180_000 }, async (t) => {
   const clock = new ManualClock();
   const { supervisor, notices, gone } = house(t, configOf({ standin: { stuck: true } }), { clock });
   await supervisor.start();
   // What it still says on its way into the loop counts as life.
   await until(() => {
-    clock.advance(1000);
+    if (notices.length === 0) clock.advance(1000);
     return gone.includes(1);
   });
   assert.match(notices[0]!.message, /worker 1 has been silent for 30 s; it is killed/);
   assert.match(notices[1]!.message, /was killed by SIGKILL; it is replaced at once/);
 });
 
-test('what the prober finds reaches workers, new ones with their snapshot', { timeout: 30_000 }, async (t) => {
-  const closed = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => closed.once('listening', done));
-  const { port } = closed.address() as net.AddressInfo;
-  await new Promise((done) => closed.close(done));
+test('what the prober finds reaches workers, new ones with their snapshot', { timeout: 180_000 }, async (t) => {
   const { upstreamConfig } = await import('../upstream/config.ts');
   const upstream = upstreamConfig.parse({
-    endpoints: [{ url: `http://127.0.0.1:${port}` }],
-    health: { interval: '100ms' },
+    // Nobody listens there, ever.
+    endpoints: [{ url: 'http://127.0.0.1:1' }],
+    health: { interval: '100ms', timeout: '60s' },
   });
   const { supervisor, logs } = house(t, configOf({ upstreams: { one: upstream } }));
   await supervisor.start();
   await until(() => logs.join('').includes('health'));
   assert.match(logs.join(''), /"endpoint":"127\.0\.0\.1:\d+","healthy":false,"reason":"connection refused"/);
   assert.equal(supervisor.endpoints.health().length, 1);
-  await supervisor.stop(1000);
+  await supervisor.stop(30_000);
 });
 
-test('workers of a killed supervisor drain and exit', { timeout: 30_000 }, async () => {
+test('workers of a killed supervisor drain and exit', { timeout: 180_000 }, async () => {
   const owner = fork(fileURLToPath(new URL('./orphan.test.owner.js', import.meta.url)), {
     stdio: ['ignore', 2, 2, 'ipc'],
   });

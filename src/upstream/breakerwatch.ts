@@ -1,5 +1,5 @@
 /** The breakers of an upstream's endpoints, all together: whether any is not closed, which wants a probe, and who may send it. */
-import type { Clock } from '../kernel/clock.ts';
+import { atTurnsEnd, type Clock } from '../kernel/clock.ts';
 import type { Tried } from './balance/balance.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -48,7 +48,8 @@ export class BreakerWatch {
     for (const { standing, weight } of this.#endpoints) asked = (weight > 0 && standing.requestProbe(now)) || asked;
     if (!asked) return undefined;
     return new Promise((resolve) => {
-      const late = clock.after(DECISION_MS, () => resolve(undefined));
+      // Where we have been held up ourselves, it may lie there unread.
+      const late = clock.after(DECISION_MS, () => atTurnsEnd(() => resolve(undefined)));
       this.#waiting.push(() => {
         late.cancel();
         resolve(undefined);

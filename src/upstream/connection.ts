@@ -39,6 +39,8 @@ export class ClientConnection implements Dialer, Carrier, Patient, AnswerSink {
   #state = CONNECTING;
   #requests = 0;
   #keepAlive = true;
+  /** Nobody takes what the server sends: its silence is not its own. */
+  #paused = false;
   /** A tunnel in which only the client still speaks. */
   #serverEnded = false;
   readonly #patience: Patience;
@@ -109,11 +111,13 @@ export class ClientConnection implements Dialer, Carrier, Patient, AnswerSink {
   }
 
   pause(): void {
+    this.#paused = true;
     this.#wire?.pause();
     this.#patience.rest();
   }
 
   resume(): void {
+    this.#paused = false;
     if (this.#state === CLOSED || this.#wire === undefined) return;
     this.#wire.resume();
     if (this.#answer.headSeen) this.#armIdle();
@@ -162,7 +166,7 @@ export class ClientConnection implements Dialer, Carrier, Patient, AnswerSink {
       return;
     }
     if (result === MORE) {
-      if (this.#answer.headSeen) this.#armIdle();
+      if (this.#answer.headSeen && !this.#paused) this.#armIdle();
       return;
     }
     if (result === SURPLUS) {
@@ -207,6 +211,7 @@ export class ClientConnection implements Dialer, Carrier, Patient, AnswerSink {
     const { trailers } = this.#answer;
     const { requestsPerConnection } = this.#host.config.pool;
     this.#sink = undefined;
+    this.#paused = false;
     this.#patience.done();
     if (this.#keepAlive && this.#request.done && this.#requests < requestsPerConnection && this.#wire?.pending === 0) {
       this.#state = IDLE;

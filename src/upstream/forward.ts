@@ -20,16 +20,17 @@ import type { Endpoint } from './endpoint.ts';
 import { answerFields, isOpenStream } from './outgoing.ts';
 import { overdue } from './overdue.ts';
 import type { ForwardEnd, ForwardPlan, ResponseShape } from './plan.ts';
+import { Rewriting, type RewritingOwner } from './rewriting.ts';
 import { tryFailed } from './verdict.ts';
 import { StreamWatch, type WatchOwner } from './watch.ts';
 
 const COMMENT = Buffer.from(': keep-alive\n\n');
 
 /** One exchange on its way. */
-export class Forward extends Attempts implements InboundSink, WatchOwner {
+export class Forward extends Attempts implements InboundSink, WatchOwner, RewritingOwner {
   readonly #end: ForwardEnd;
   #shape: ResponseShape | undefined = undefined;
-  #pass: ((buffer: Buffer, start: number, end: number) => void) | undefined = undefined;
+  #rewriting: Rewriting | undefined = undefined;
   #over = false;
   /** The first token is waited for, to be measured. */
   #measuring = false;
@@ -71,6 +72,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
   }
 
   onInboundDrain(): void {
+    if (this.#rewriting?.waits === true) return;
     this.connection?.resume();
     this.watch?.drained();
   }
@@ -122,12 +124,8 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
       }
       this.#directions = 2;
       const lines = answerFields(plan, exchange.id, response, length);
-      exchange.inbound.head(
-        101,
-        head.reason,
-        `${lines}Connection: Upgrade\r\nUpgrade: ${response.upgrade}\r\n`,
-        length,
-      );
+      const upgrade = `Connection: Upgrade\r\nUpgrade: ${response.upgrade}\r\n`;
+      exchange.inbound.head(101, head.reason, lines + upgrade, length);
       return;
     }
     const fields = answerFields(plan, exchange.id, response, length);
@@ -137,7 +135,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
     let outgoing = length;
     if (shape?.rewrite !== undefined) {
       if (length > 0) outgoing = LENGTH_CHUNKED;
-      this.#pass = (buffer, start, end) => this.#write(buffer, start, end);
+      this.#rewriting = new Rewriting(shape.rewrite, this);
     }
     this.watch?.headed(shape !== undefined && exchange.stream, isOpenStream(response, outgoing));
     exchange.inbound.head(head.status, head.reason, fields, outgoing);
@@ -158,16 +156,12 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
         this.#measuring = false;
         this.seat?.measured(this.exchange.firstTokenAt - this.triedAt, this.exchange.requestBytes);
       }
-      if (shape.rewrite !== undefined && this.#pass !== undefined) {
-        shape.rewrite.data(buffer, start, end, this.#pass);
-        if (shape.rewrite.done) this.#cutShort();
-        return;
-      }
     }
-    this.#write(buffer, start, end);
+    if (this.#rewriting === undefined) this.write(buffer, start, end);
+    else this.#rewriting.data(buffer, start, end);
   }
 
-  #write(buffer: Buffer, start: number, end: number): void {
+  write(buffer: Buffer, start: number, end: number): void {
     const ok = this.exchange.inbound.write(buffer, start, end);
     if (!ok) this.connection?.pause();
     if (this.watch === undefined) return;
@@ -183,17 +177,32 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
       inbound.end('');
       return;
     }
-    const shape = this.#shape;
-    if (shape !== undefined) {
-      shape.tap?.end();
-      if (shape.rewrite !== undefined && this.#pass !== undefined) shape.rewrite.end(this.#pass);
-    }
+    // It serves others from now on.
+    this.connection = undefined;
+    this.#shape?.tap?.end();
+    if (this.#rewriting === undefined) this.complete(trailers);
+    else this.#rewriting.end(trailers);
+  }
+
+  complete(trailers: string): void {
     this.#completed();
-    inbound.end(trailers);
+    this.exchange.inbound.end(trailers);
+  }
+
+  hold(): void {
+    this.connection?.pause();
+    this.watch?.blocked();
+  }
+
+  carryOn(): boolean {
+    if (this.#over) return false;
+    this.connection?.resume();
+    this.watch?.drained();
+    return true;
   }
 
   /** What reads along has ended the answer: complete for the client, cancelled for the server. */
-  #cutShort(): void {
+  cutShort(): void {
     const { connection } = this;
     if (connection === undefined) return;
     this.#completed();
@@ -236,7 +245,7 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
   }
 
   silent(): void {
-    this.#write(COMMENT, 0, COMMENT.length);
+    this.write(COMMENT, 0, COMMENT.length);
   }
 
   // ---- the end
@@ -253,9 +262,8 @@ export class Forward extends Attempts implements InboundSink, WatchOwner {
 
   /** Ends a stream as its protocol ends one of that length, also while it is silent; false: it is none, or cannot be ended yet. */
   stop(): boolean {
-    if (this.connection === undefined || this.#pass === undefined) return false;
-    if (this.#shape?.rewrite?.close?.(this.#pass) !== true) return false;
-    this.#cutShort();
+    if (this.connection === undefined || this.#rewriting?.close() !== true) return false;
+    this.cutShort();
     return true;
   }
 

@@ -93,6 +93,7 @@ describe('real clients with keys', needs({ peers }), () => {
       await gateway.metricReaches('gatehouse_tenant_requests_total{tenant="acme",outcome="completed"}', 3),
       3,
     );
+    await gateway.waitFor(/"principal":"alice"[^\n]*\n/);
     const line = gateway.accessLog().find(({ principal }) => principal === 'alice');
     assert.deepEqual([line?.['auth.method'], line?.credential, line?.tenant], ['apiKey', 'alice', 'acme']);
     const shown = await (await fetch(`${gateway.adminUrl}/api/config`)).text();

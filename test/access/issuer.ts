@@ -1,8 +1,8 @@
 /** A stand-in issuer of tokens on a free port: keys that can be rotated, taken away, or answered wrongly. */
 import type { webcrypto } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
+import { freePort } from '../port.ts';
 
 /** A key of the issuer. */
 export interface IssuerKey {
@@ -39,10 +39,10 @@ export async function makeKey(alg = 'ES256'): Promise<IssuerKey> {
 
 /** Starts an issuer with one key. */
 export async function startIssuer(): Promise<Issuer> {
-  let port = 0;
+  const port = await freePort();
   let server: ReturnType<typeof createServer>;
   const issuer: Issuer = {
-    url: '',
+    url: `http://127.0.0.1:${port}`,
     keys: [await makeKey()],
     asked: 0,
     answer: undefined,
@@ -69,8 +69,6 @@ export async function startIssuer(): Promise<Issuer> {
         else response.end(JSON.stringify({ keys: issuer.keys.map(({ jwk }) => jwk) }));
       });
       await new Promise<void>((done) => server.listen(port, '127.0.0.1', done));
-      port = (server.address() as AddressInfo).port;
-      issuer.url = `http://127.0.0.1:${port}`;
     },
     async close() {
       server.closeAllConnections();

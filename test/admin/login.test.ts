@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { importPeer, needs } from '../peers.ts';
+import { freePort } from '../port.ts';
 import { Browser } from './browser.ts';
 
 interface Provider {
@@ -15,14 +16,6 @@ const required = needs({ peers: ['oidc-provider'] });
 const GROUPS: Record<string, string[]> = { alice: ['staff', 'platform'], bob: ['support'], mallory: ['guests'] };
 const SECRET = 'a-secret-of-the-tests';
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => server.once('listening', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
 describe('login by an OpenID provider', required, () => {
   let server: Server;
   let gateway: Gateway;
@@ -32,6 +25,8 @@ describe('login by an OpenID provider', required, () => {
     const { default: Provider } = await importPeer<Provider>('oidc-provider');
     let handle: RequestListener = () => {};
     server = createServer((request, response) => handle(request, response));
+    // Who comes back on a connection finds it open.
+    server.keepAliveTimeout = 600_000;
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
     const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const url = `http://127.0.0.1:${await freePort()}`;

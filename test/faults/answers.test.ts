@@ -9,18 +9,20 @@ import type { Verdict } from '../../src/simulate/fault.ts';
 import { FAULTS, type RunningSimulator, startSimulator } from '../../src/simulate/simulate.ts';
 import { assertRefusal, type InProcess, startInProcess } from '../inprocess.ts';
 import type { Message } from '../message.ts';
-import type { RawPeer } from '../raw.ts';
+import { CLOSED_URL, type RawPeer } from '../raw.ts';
 
 let simulator: RunningSimulator;
 let gateway: InProcess;
 
 before(async () => {
-  simulator = await startSimulator({ keepAliveMs: 60_000 });
+  simulator = await startSimulator({ keepAliveMs: 3_600_000 });
   gateway = await startInProcess({
     upstream: {
       endpoints: [{ url: simulator.url }],
       retries: { attempts: 1 },
       passive: { consecutiveErrors: 1_000_000 },
+      // Connections are counted here: none ends because it waited.
+      pool: { idleTimeout: '1h' },
     },
   });
 });
@@ -181,9 +183,7 @@ test('row 7: a stream that is cut ends with an error event and without a last ch
 });
 
 test('row 4: nobody listens: 502 in the shape of the API', async () => {
-  const closed = await startSimulator();
-  await closed.close();
-  const alone = await startInProcess({ upstream: { protocol: 'openai', endpoints: [{ url: closed.url }] } });
+  const alone = await startInProcess({ upstream: { protocol: 'openai', endpoints: [{ url: CLOSED_URL }] } });
   const body = '{"model":"m"}';
   const answer = await alone.ask(
     `POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`,

@@ -1,19 +1,11 @@
 /** The retry budget, when many requests lose their servers at once. */
 import { equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { startSimulator } from '../../src/simulate/simulate.ts';
 import { until, withGateway, withServer } from '../inprocess.ts';
-import { plainResponse } from '../raw.ts';
+import { CLOSED_URL, plainResponse } from '../raw.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody';
-
-/** A port at which nobody listens. */
-async function closedUrl(): Promise<string> {
-  const simulator = await startSimulator();
-  await simulator.close();
-  return simulator.url;
-}
 
 test('retries.budget: of many failures at once only a share is tried again', () => {
   const COUNT = 40;
@@ -52,7 +44,6 @@ test('retries.budget: of many failures at once only a share is tried again', () 
 
 test('retries.budget: who finds no connection is tried elsewhere, however many they are', async () => {
   const COUNT = 40;
-  const refusing = await closedUrl();
   await withServer(
     () => {},
     (server) =>
@@ -60,7 +51,7 @@ test('retries.budget: who finds no connection is tried elsewhere, however many t
         {
           upstream: {
             balance: 'roundRobin',
-            endpoints: [{ url: refusing }, { url: server.url }],
+            endpoints: [{ url: CLOSED_URL }, { url: server.url }],
             retries: { attempts: 2, budget: '0%' },
             passive: { consecutiveErrors: 1_000_000, consecutiveGatewayErrors: 0 },
           },

@@ -12,6 +12,8 @@ const serve = async (peer: RawPeer) => {
   }
 };
 const timeouts = { head: '3s', body: '7s', keepAlive: '20s', write: '9s', linger: '2s' };
+/** An upstream that has to go on soon. */
+const impatient = (url: string) => ({ endpoints: [{ url }], timeouts: { idle: '5s' } });
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
 test('row 1: a head that drips is answered 408 at its own deadline', async () => {
@@ -94,24 +96,29 @@ test('row 25: a client that takes nothing of its answer is let go after timeouts
       for (let i = 0; i < 64 && peer.ending === undefined; i++) await peer.send(piece);
     },
     (server) =>
-      withGateway({ upstream: server.url, listener: { timeouts }, clock: new ManualClock() }, async (gateway) => {
-        const client = await gateway.client();
-        client.socket.pause();
-        await client.send(GET);
-        const peer = await server.connection(0);
-        // Both directions are full when nothing moves any more.
-        for (let before = -1; before !== peer.socket.bytesWritten || before === 0; ) {
-          before = peer.socket.bytesWritten;
-          for (let i = 0; i < 20; i++) await gateway.unharmed();
-        }
-        await gateway.advance(9100);
-        if (gateway.faults('slow_reader') === 0) await gateway.advance(9100);
-        equal(gateway.faults('slow_reader'), 1);
-        await peer.readToEnd();
-        equal(gateway.ended.at(-1)?.outcome, 'client_aborted');
-        client.close();
-        await gateway.unharmed();
-      }),
+      withGateway(
+        { upstream: impatient(server.url), listener: { timeouts }, clock: new ManualClock() },
+        async (gateway) => {
+          const client = await gateway.client();
+          client.socket.pause();
+          await client.send(GET);
+          const peer = await server.connection(0);
+          // Both directions are full when nothing moves any more.
+          for (let before = -1; before !== peer.socket.bytesWritten || before === 0; ) {
+            before = peer.socket.bytesWritten;
+            for (let i = 0; i < 20; i++) await gateway.unharmed();
+          }
+          await gateway.advance(5100);
+          equal(gateway.faults('idle_timeout'), 0, 'that the server says nothing is not its fault');
+          await gateway.advance(4000);
+          if (gateway.faults('slow_reader') === 0) await gateway.advance(9100);
+          equal(gateway.faults('slow_reader'), 1);
+          await peer.readToEnd();
+          equal(gateway.ended.at(-1)?.outcome, 'client_aborted');
+          client.close();
+          await gateway.unharmed();
+        },
+      ),
   );
 });
 

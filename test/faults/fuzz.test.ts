@@ -133,6 +133,7 @@ test('spoilt answers', () => {
           ok(/^HTTP\/1\.1 [1-5]\d\d /.test(client.received), JSON.stringify(client.received));
           client.close();
         }
+        await gateway.until('the last to end', () => gateway.ended.length >= ROUNDS);
         equal(gateway.ended.length, ROUNDS);
         await gateway.unharmed();
       },

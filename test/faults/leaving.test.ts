@@ -1,17 +1,15 @@
 /** Rows 2 and 3: a client that half-closes gets its answer; one that leaves has its work at the server cancelled. */
-import { equal, match, ok } from 'node:assert/strict';
+import { equal, match } from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { ManualClock } from '../../src/kernel/clock.ts';
-import { until, withGateway, withServer } from '../inprocess.ts';
+import { type InProcess, until, withGateway, withServer } from '../inprocess.ts';
 import { plainResponse } from '../raw.ts';
 import { deafServer } from './deaf.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
-/** Row 3 asks for 100 ms; a machine that is busy with other things gets some more. */
-const CANCELLED_WITHIN_MS = 1000;
 
 test('row 2: a half-close before the answer', async () => {
   await withServer(
@@ -71,6 +69,16 @@ test('row 2: HTTP/1.0, half-closed with the request', async () => {
   );
 });
 
+/**
+ * Lets what a client did come here, and then 100 ms pass, within which row 3 wants the work to be cancelled. One that closes
+ * is only known by an answer to what is written to it; of a reset no time has to pass.
+ */
+async function afterLeaving(gateway: InProcess, leave: 'reset' | 'close'): Promise<void> {
+  if (leave === 'reset') return;
+  await gateway.unharmed();
+  await gateway.advance(100);
+}
+
 for (const [how, leave] of [
   ['resets', 'reset'],
   ['closes', 'close'],
@@ -79,15 +87,14 @@ for (const [how, leave] of [
     await withServer(
       () => {},
       (server) =>
-        withGateway({ upstream: server.url }, async (gateway) => {
+        withGateway({ upstream: server.url, clock: new ManualClock() }, async (gateway) => {
           const client = await gateway.client();
           await client.send(GET);
           const peer = await server.connection(0);
           await peer.read();
-          const left = performance.now();
           client[leave]();
+          await afterLeaving(gateway, leave);
           await peer.readToEnd();
-          ok(performance.now() - left < CANCELLED_WITHIN_MS, 'cancelled at once');
           await until('the end of the exchange', () => gateway.ended.length === 1);
           equal(gateway.ended[0]?.outcome, 'client_aborted');
           equal(gateway.ended[0]?.code, 'client_closed');
@@ -101,17 +108,16 @@ for (const [how, leave] of [
     await withServer(
       () => {},
       (server) =>
-        withGateway({ upstream: server.url }, async (gateway) => {
+        withGateway({ upstream: server.url, clock: new ManualClock() }, async (gateway) => {
           const client = await gateway.client();
           await client.send(GET);
           const peer = await server.connection(0);
           await peer.send(`${CHUNKED}3\r\none\r\n`);
           await client.readUntil('one');
-          const left = performance.now();
           client[leave]();
+          await afterLeaving(gateway, leave);
           // The model says nothing meanwhile: no next token is needed to notice.
           await peer.readToEnd();
-          ok(performance.now() - left < CANCELLED_WITHIN_MS, 'cancelled at once');
           await until('the end of the exchange', () => gateway.ended.length === 1);
           equal(gateway.ended[0]?.outcome, 'client_aborted');
           equal(gateway.faults('client_left'), 1);
@@ -228,7 +234,8 @@ test('a client that leaves in the middle of its body: the server never sees a wh
 
 test('row 3: a client that leaves while its server is still being connected to', async () => {
   const deaf = await deafServer();
-  await withGateway({ upstream: deaf.url }, async (gateway) => {
+  const upstream = { endpoints: [{ url: deaf.url }], timeouts: { connect: '1h' } };
+  await withGateway({ upstream }, async (gateway) => {
     const client = await gateway.client();
     await client.send(GET);
     await gateway.unharmed();

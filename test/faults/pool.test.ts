@@ -21,29 +21,32 @@ test('pool.connections: more than that are 503 with Retry-After, until one is fr
   withServer(
     () => {},
     (server) =>
-      withGateway({ upstream: { endpoints: [{ url: server.url }], pool: { connections: 2 } } }, async (gateway) => {
-        const clients = await Promise.all([gateway.client(), gateway.client()]);
-        for (const client of clients) await client.send(GET);
-        await server.connection(1);
-        const answer = await gateway.ask(GET);
-        assertRefusal(answer, {
-          status: 503,
-          code: 'overloaded',
-          proxyError: 'connection_limit_reached',
-          close: false,
-        });
-        ok(Number(answer.field('retry-after')) >= 1);
-        for (const peer of server.connections) await peer.send(plainResponse());
-        for (const client of clients) equal((await client.read()).status, 200);
-        const again = gateway.ask(GET);
-        await until('the request', () => server.connections.some((peer) => peer.received.split('GET').length > 2));
-        for (const peer of server.connections) await peer.send(plainResponse());
-        // The other connection was idle and got an answer to nothing: it is thrown away.
-        equal((await again).status, 200);
-        await until('the count', () => gateway.faults('bytes_after_response') === 1);
-        for (const client of clients) client.close();
-        await gateway.unharmed();
-      }),
+      withGateway(
+        { upstream: { endpoints: [{ url: server.url }], pool: { connections: 2, idleTimeout: '1h' } } },
+        async (gateway) => {
+          const clients = await Promise.all([gateway.client(), gateway.client()]);
+          for (const client of clients) await client.send(GET);
+          await server.connection(1);
+          const answer = await gateway.ask(GET);
+          assertRefusal(answer, {
+            status: 503,
+            code: 'overloaded',
+            proxyError: 'connection_limit_reached',
+            close: false,
+          });
+          ok(Number(answer.field('retry-after')) >= 1);
+          for (const peer of server.connections) await peer.send(plainResponse());
+          for (const client of clients) equal((await client.read()).status, 200);
+          const again = gateway.ask(GET);
+          await until('the request', () => server.connections.some((peer) => peer.received.split('GET').length > 2));
+          for (const peer of server.connections) await peer.send(plainResponse());
+          // The other connection was idle and got an answer to nothing: it is thrown away.
+          equal((await again).status, 200);
+          await until('the count', () => gateway.faults('bytes_after_response') === 1);
+          for (const client of clients) client.close();
+          await gateway.unharmed();
+        },
+      ),
   ));
 
 test('pool.connections: a server that is full is passed by while another has room', () =>
@@ -78,15 +81,21 @@ test('pool.idle: so many idle connections are kept, and no more', () =>
   withServer(
     () => {},
     (server) =>
-      withGateway({ upstream: { endpoints: [{ url: server.url }], pool: { idle: 1 } } }, async (gateway) => {
-        const clients = await Promise.all([gateway.client(), gateway.client(), gateway.client()]);
-        for (const client of clients) await client.send(GET);
-        await server.connection(2);
-        for (const peer of server.connections) await peer.send(plainResponse());
-        for (const client of clients) equal((await client.read()).status, 200);
-        await until('two to close', () => server.connections.filter((peer) => peer.ending !== undefined).length === 2);
-        for (const client of clients) client.close();
-      }),
+      withGateway(
+        { upstream: { endpoints: [{ url: server.url }], pool: { idle: 1, idleTimeout: '1h' } } },
+        async (gateway) => {
+          const clients = await Promise.all([gateway.client(), gateway.client(), gateway.client()]);
+          for (const client of clients) await client.send(GET);
+          await server.connection(2);
+          for (const peer of server.connections) await peer.send(plainResponse());
+          for (const client of clients) equal((await client.read()).status, 200);
+          await until(
+            'two to close',
+            () => server.connections.filter((peer) => peer.ending !== undefined).length === 2,
+          );
+          for (const client of clients) client.close();
+        },
+      ),
   ));
 
 test('pool.idleTimeout: an idle connection is closed after its time', () =>

@@ -139,7 +139,8 @@ describe('PROXY protocol out', () => {
       }
     };
     await withServer(play, async (server) => {
-      const upstream = { endpoints: [{ url: server.url }], proxyProtocol: 'v1' as const };
+      const pool = { idleTimeout: '1h' };
+      const upstream = { endpoints: [{ url: server.url }], proxyProtocol: 'v1' as const, pool };
       await withGateway({ upstream, listener: FROM_HERE }, async (gateway) => {
         const ask = async (address: string) => {
           const header = proxyHeader('v2', { address, port: 99 }, SERVER).toString('latin1');

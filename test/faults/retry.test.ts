@@ -2,9 +2,8 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../../src/kernel/clock.ts';
-import { startSimulator } from '../../src/simulate/simulate.ts';
 import { assertRefusal, type InProcessOptions, until, withGateway, withServer } from '../inprocess.ts';
-import { plainResponse, type RawPeer } from '../raw.ts';
+import { CLOSED_URL, plainResponse, type RawPeer } from '../raw.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody';
@@ -21,18 +20,10 @@ const resetting = async (peer: RawPeer) => {
   await peer.read();
   peer.reset();
 };
-/** A port at which nobody listens. */
-async function closedUrl(): Promise<string> {
-  const simulator = await startSimulator();
-  await simulator.close();
-  return simulator.url;
-}
-
 test('row 4: refused: any method is tried elsewhere', async () => {
-  const refusing = await closedUrl();
   await withServer(serve, (server) =>
     withGateway(
-      { upstream: { balance: 'roundRobin', endpoints: [{ url: refusing }, { url: server.url }] } },
+      { upstream: { balance: 'roundRobin', endpoints: [{ url: CLOSED_URL }, { url: server.url }] } },
       async (gateway) => {
         for (const request of [GET, POST, CHUNKED_POST, GET, POST, CHUNKED_POST]) {
           const answer = await gateway.ask(request);
@@ -131,9 +122,8 @@ test('a body that is still being sent when its server breaks goes to the next on
 
 test('ejectFor counts once more with each ejection', async () => {
   const clock = new ManualClock();
-  const refusing = await closedUrl();
   await withServer(serve, (good) => {
-    const endpoints = [{ url: refusing, name: 'bad' }, { url: good.url }];
+    const endpoints = [{ url: CLOSED_URL, name: 'bad' }, { url: good.url }];
     const passive = { consecutiveErrors: 1, ejectFor: '10s' };
     return withGateway({ upstream: { balance: 'roundRobin', endpoints, passive }, clock }, async (gateway) => {
       for (const outFor of [10_000, 20_000, 30_000]) {
@@ -231,9 +221,8 @@ test('passive ejection: out after so many errors, back after ejectFor, then slow
 });
 
 test('maxEjected: one server alone is never taken out', async () => {
-  const refusing = await closedUrl();
   await withGateway(
-    { upstream: { endpoints: [{ url: refusing }], passive: { consecutiveErrors: 1 }, retries: { attempts: 1 } } },
+    { upstream: { endpoints: [{ url: CLOSED_URL }], passive: { consecutiveErrors: 1 }, retries: { attempts: 1 } } },
     async (gateway) => {
       for (let i = 0; i < 5; i++) equal((await gateway.ask(GET)).status, 502);
       deepEqual(gateway.endpoints, []);

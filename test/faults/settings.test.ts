@@ -1,6 +1,7 @@
 /** Limits that no other file here holds, and what a changed configuration does to connections that stand. */
 import { equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { ManualClock } from '../../src/kernel/clock.ts';
 import { makeCertificate } from '../certificate.ts';
 import { assertRefusal, type InProcess, until, withGateway, withServer } from '../inprocess.ts';
 import { plainResponse, type RawPeer, rawClient } from '../raw.ts';
@@ -75,7 +76,7 @@ async function changeListener(gateway: InProcess, change: Record<string, unknown
 
 test('a drain after a reload ends connections from before it, whatever state they are in', () =>
   withServer(serve, (server) =>
-    withGateway({ upstream: server.url }, async (gateway) => {
+    withGateway({ upstream: server.url, listener: { timeouts: { head: '1h' } } }, async (gateway) => {
       const idle = await gateway.client();
       const half = await gateway.client();
       await idle.send(GET);
@@ -104,7 +105,7 @@ test('a reload in the middle of a TLS handshake does not lose it; handshakes cou
     timeouts: { handshake: '5s' },
   };
   await withServer(serve, (server) =>
-    withGateway({ upstream: server.url, files, listener }, async (gateway) => {
+    withGateway({ upstream: server.url, files, listener, clock: new ManualClock() }, async (gateway) => {
       const first = await rawClient(gateway.port);
       await gateway.unharmed();
       await changeListener(gateway, {});

@@ -122,7 +122,7 @@ describe('gRPC', needs({ peers: ['@grpc/grpc-js'] }), () => {
       );
     });
     gateway = await startInProcess({
-      upstream: { endpoints: [{ url: `http://127.0.0.1:${port}` }], http2: {} },
+      upstream: { endpoints: [{ url: `http://127.0.0.1:${port}` }], http2: {}, pool: { idleTimeout: '1h' } },
       upstreams: { none: { endpoints: [{ url: 'http://127.0.0.1:9' }], http2: {} } },
       listener: { protocols: ['http2'] },
       routes: [
@@ -229,13 +229,15 @@ describe('gRPC', needs({ peers: ['@grpc/grpc-js'] }), () => {
   });
 
   test('the deadline travels, and holds at the gateway too', async () => {
-    const arrived = once(seen, 'unary');
-    const cancelled = once(seen, 'cancelled');
-    const asked = unary('wait', 300);
-    const [call] = (await arrived) as [Call];
-    ok(Number(call.getDeadline()) - Date.now() < 400);
-    equal((await asked).error?.code, 4);
-    await cancelled;
+    // On a machine that is held up a call may be over before it is there: then with more time.
+    for (let ms = 300, call: Call | undefined; call === undefined; ms *= 4) {
+      const arrived = once(seen, 'unary').then(([one]) => one as Call);
+      const asked = unary('wait', ms);
+      call = await Promise.race([arrived, asked.then(() => undefined)]);
+      if (call !== undefined) ok(Number(call.getDeadline()) - Date.now() < ms + 100);
+      equal((await asked).error?.code, 4);
+      await until('its cancellation at the server', () => call?.cancelled !== false);
+    }
   });
 
   test('what the gateway refuses has a status of gRPC: no server, no route', async () => {

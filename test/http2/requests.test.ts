@@ -182,14 +182,16 @@ describe('what is cut', () => {
     ['row 8: a body that is cut short', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi'],
   ] as const) {
     test(`${row} is RST_STREAM, never an end`, async () => {
+      let server: RawPeer | undefined;
       const play = async (peer: RawPeer) => {
         await peer.read();
         await peer.send(answer);
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        peer.reset();
+        server = peer;
       };
       await withClient(play, async (client) => {
         await client.send(headers(1, GET));
+        await client.frame(FRAME.DATA, 1);
+        server?.reset();
         equal(await client.reset(1), H2.INTERNAL_ERROR);
         ok(!client.frames.some(({ type, flags }) => type === FRAME.DATA && (flags & 1) !== 0));
       });

@@ -90,27 +90,31 @@ describe('drain', () => {
       await peer.read();
     };
     await withServer(play, (server) =>
-      withGateway({ upstream: server.url, listener: { protocols: ['http2'] } }, async (gateway) => {
-        const client = await frameClient(gateway);
-        await client.send(headers(1, GET));
-        const peer = await server.connection(0);
-        await peer.readUntil('').catch(() => {});
-        void gateway.worker.drain(60_000);
-        equal(readUint32((await client.frame(FRAME.GOAWAY)).payload, 0), 2 ** 31 - 1);
-        await client.send(headers(3, GET));
-        await server.connection(1);
-        await client.send(frame(FRAME.PING, 1, 0, Buffer.alloc(8)));
-        await gateway.until('the second GOAWAY', () => {
-          client.look();
-          return client.frames.filter(({ type }) => type === FRAME.GOAWAY).length === 2;
-        });
-        equal(readUint32(client.frames.filter(({ type }) => type === FRAME.GOAWAY)[1]?.payload as Buffer, 0), 3);
-        for (const number of [0, 1]) await (await server.connection(number)).send(plainResponse('end'));
-        equal(await client.body(1), 'end');
-        equal(await client.body(3), 'end');
-        await client.peer.readToEnd();
-        client.close();
-      }),
+      // Time stands still, so the second GOAWAY comes with the answer to our PING and not by its own time.
+      withGateway(
+        { upstream: server.url, listener: { protocols: ['http2'] }, clock: new ManualClock() },
+        async (gateway) => {
+          const client = await frameClient(gateway);
+          await client.send(headers(1, GET));
+          const peer = await server.connection(0);
+          await peer.readUntil('').catch(() => {});
+          void gateway.worker.drain(60_000);
+          equal(readUint32((await client.frame(FRAME.GOAWAY)).payload, 0), 2 ** 31 - 1);
+          await client.send(headers(3, GET));
+          await server.connection(1);
+          await client.send(frame(FRAME.PING, 1, 0, Buffer.alloc(8)));
+          await gateway.until('the second GOAWAY', () => {
+            client.look();
+            return client.frames.filter(({ type }) => type === FRAME.GOAWAY).length === 2;
+          });
+          equal(readUint32(client.frames.filter(({ type }) => type === FRAME.GOAWAY)[1]?.payload as Buffer, 0), 3);
+          for (const number of [0, 1]) await (await server.connection(number)).send(plainResponse('end'));
+          equal(await client.body(1), 'end');
+          equal(await client.body(3), 'end');
+          await client.peer.readToEnd();
+          client.close();
+        },
+      ),
     );
   });
 });

@@ -8,12 +8,17 @@ import { call, house, startServer, until } from './money.fixture.ts';
 
 const ORDER = { tokens: 1, pace: 0 };
 
-const standings = async (gateway: Gateway) => {
+const limitsOf = async (gateway: Gateway) => {
   const answer = (await (await fetch(`${gateway.adminUrl}/api/v1/limits`)).json()) as {
-    limits: { rule: string; key: string; used: string; share: number }[];
+    limits: { rule: string; key: string; limit: string; used: string }[];
   };
-  return answer.limits.map(({ rule, key, used }) => `${rule} ${key} ${used}`).sort();
+  return answer.limits;
 };
+
+const standings = async (gateway: Gateway) =>
+  (await limitsOf(gateway)).map(({ rule, key, used }) => `${rule} ${key} ${used}`).sort();
+
+const amounts = async (gateway: Gateway) => (await limitsOf(gateway)).map(({ rule, limit }) => `${rule} ${limit}`);
 
 test('after a restart the list shows budgets that were charged before, without a request', async (t) => {
   const server = await startServer(t);
@@ -51,10 +56,8 @@ test('after a restart the list shows budgets that were charged before, without a
 
 test('alerts come again for another amount, when that is reached, and once each', async (t) => {
   const server = await startServer(t);
-  const { start } = house(t, server.url, {
-    workers: 1,
-    budgets: [{ name: 'all', key: 'resource', credits: '0.03/month' }],
-  });
+  const budgets = [{ name: 'all', key: 'resource', credits: '0.03/month' }];
+  const { start } = house(t, server.url, { workers: 1, budgets });
   const gateway = await start();
   t.after(() => gateway.stop());
   assert.equal((await call(gateway, ORDER)).status, 200);
@@ -62,6 +65,7 @@ test('alerts come again for another amount, when that is reached, and once each'
   await gateway.waitFor(/budget all: 50 % of 0\.03/);
   writeFileSync(gateway.file, readFileSync(gateway.file, 'utf8').replace('0.03/month', '0.06/month'));
   await fetch(`${gateway.adminUrl}/api/reload`, { method: 'POST' });
+  await until('the other amount holds', async () => (await amounts(gateway)).includes('budget:all 0.06'));
   await setTimeout(1500);
   assert.doesNotMatch(gateway.logs, /of 0\.06/);
   assert.equal((await call(gateway, ORDER)).status, 200);

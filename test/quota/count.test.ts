@@ -19,7 +19,7 @@ const WITH_TOOL = countChatCompletionTokens?.({ messages: MESSAGES as never, fun
 const anthropic = { max_tokens: 1000, system: MESSAGES[0]?.content, messages: [MESSAGES[1]] };
 const response = { instructions: MESSAGES[0]?.content, input: MESSAGES[1]?.content, messages: undefined };
 
-describe('to the token', { timeout: 180_000 }, () => {
+describe('to the token', { timeout: 280_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-tokenizer-'));
   const closes: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
   let gateway: Gateway;
@@ -57,7 +57,7 @@ describe('to the token', { timeout: 180_000 }, () => {
           name: 'small',
           match: { path: '/v1/completions' },
           models: ['*'],
-          limits: [{ key: 'resource', tokens: '1000/min', output: 100 }],
+          limits: [{ key: 'resource', tokens: '1000/20m', output: 100 }],
         },
       ],
     });

@@ -1,36 +1,36 @@
 /** A server for streams that somebody else has to end. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import { serve } from './server.fixture.ts';
 
 type Json = Record<string, unknown>;
 
-/** A server that generates until nobody listens, whatever it was told, and reports no usage. */
+/**
+ * A server that generates until nobody listens, whatever it was told, and reports no usage. After `most` pieces of a stream it only
+ * waits for its end.
+ */
 export async function endless(
   t: TestContext,
   everyMs = 2,
-): Promise<{ url: string; count: () => number; open: () => number }> {
-  let generated = 0;
+  most = Number.POSITIVE_INFINITY,
+): Promise<{ url: string; open: () => number }> {
   let open = 0;
-  const server: Server = createServer((request, response) => {
+  const url = await serve(t, (request, response) => {
     request.resume();
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     open++;
     const events = EVENTS[request.url ?? ''] as { begin: string[]; piece: string };
     for (const event of events.begin) response.write(`${event}\n\n`);
+    let generated = 0;
     const timer = setInterval(() => {
-      generated++;
       response.write(`${events.piece}\n\n`);
+      if (++generated >= most) clearInterval(timer);
     }, everyMs);
     response.on('close', () => {
       open--;
       clearInterval(timer);
     });
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  t.after(() => server.close());
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { url, count: () => generated, open: () => open };
+  return { url, open: () => open };
 }
 
 /** An event of a chat completion. */

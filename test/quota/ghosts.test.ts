@@ -11,7 +11,7 @@ import { runCli } from '../program.ts';
 import { startRedis } from '../redis.ts';
 import { call, house, killSupervisor, startServer, workerPids } from './money.fixture.ts';
 
-const PATIENCE = { ...needs({ commands: ['redis-server'] }), timeout: 180_000 };
+const PATIENCE = { ...needs({ commands: ['redis-server'] }), timeout: 280_000 };
 const ORDER = { tokens: 1, pace: 0 };
 
 /** Two nodes with one limit. */
@@ -19,7 +19,8 @@ async function nodes(t: TestContext, limit: Record<string, unknown>) {
   const redis = await startRedis();
   t.after(() => redis.kill());
   const server = await startServer(t);
-  const more = { redis: { url: redis.url }, workers: 1, limits: [{ name: 'all', key: 'resource', ...limit }] };
+  const shared = { url: redis.url, timeout: '20s', connectTimeout: '20s' };
+  const more = { redis: shared, workers: 1, limits: [{ name: 'all', key: 'resource', ...limit }] };
   const houses = [house(t, server.url, more), house(t, server.url, more)] as const;
   const start = async (i: 0 | 1): Promise<Gateway> => {
     const gateway = await houses[i].start();

@@ -1,13 +1,13 @@
 /** The usage ledger on real processes: what was answered stands in it, each request once, whatever dies between. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
-import { ledgerOf, until } from './money.fixture.ts';
+import { kill, killSupervisor, ledgerOf, until, workerPids } from './money.fixture.ts';
+import { NOON } from './noon.ts';
 import { serve } from './server.fixture.ts';
 
 const PRICES = { models: { m: { input: '3', output: '15', perRequest: '0.01' } } };
@@ -41,20 +41,8 @@ const folderFor = (t: { after(fn: () => void): void }) => {
   return folder;
 };
 
-const workerPids = async (gateway: Gateway): Promise<number[]> => {
-  const status = (await (await fetch(`${gateway.adminUrl}/api/status`)).json()) as { workers: { pid: number }[] };
-  return status.workers.map(({ pid }) => pid);
-};
-
 /** Kills the supervisor and its workers at once, as a machine that fails does. */
-async function killWhole(gateway: Gateway): Promise<void> {
-  const pids = await workerPids(gateway);
-  const gone = once(gateway.child, 'exit');
-  for (const pid of [gateway.child.pid as number, ...pids]) process.kill(pid, 'SIGKILL');
-  await gone;
-  gateway.child.stdout?.destroy();
-  gateway.child.stderr?.destroy();
-}
+const killWhole = async (gateway: Gateway) => killSupervisor(gateway, await workerPids(gateway));
 
 test('every request that was answered stands in the ledger once, though workers and the supervisor are killed', async (t) => {
   const folder = folderFor(t);
@@ -73,23 +61,30 @@ test('every request that was answered stands in the ledger once, though workers 
       answered.set(answer.headers.get('x-request-id') as string, cost);
     } catch {
       broken++;
+      await setTimeout(20);
     }
   };
+  const more = async () => {
+    const enough = answered.size + 15;
+    await until('answers', async () => answered.size >= enough);
+  };
   for (let round = 0; round < 4; round++) {
-    const calls = Array.from({ length: 60 }, async (_, i) => {
-      await setTimeout(i * 3);
-      await call();
+    let over = false;
+    const clients = Array.from({ length: 12 }, async () => {
+      while (!over) await call();
     });
-    const [pid] = await workerPids(gateway);
-    await setTimeout(60 + round * 30);
+    await more();
     if (round === 2) {
       await killWhole(gateway);
-      await Promise.all(calls);
+      over = true;
+      await Promise.all(clients);
       gateway = await start();
     } else {
-      process.kill(pid as number, 'SIGKILL');
-      await Promise.all(calls);
-      await setTimeout(300);
+      const [pid] = await workerPids(gateway);
+      kill(pid as number);
+      await more();
+      over = true;
+      await Promise.all(clients);
     }
   }
   await gateway.stop();
@@ -109,8 +104,8 @@ test('a budget is never exceeded by parallel calls, nor after a kill of the supe
   const folder = folderFor(t);
   const upstream = await holding(t);
   const budgets = [
-    { name: 'all', key: 'resource', credits: '1/day' },
-    { name: 'team', key: 'header:x-team', credits: '0.1/month' },
+    { name: 'all', key: 'resource', credits: '1/day', timeZone: NOON },
+    { name: 'team', key: 'header:x-team', credits: '0.1/month', timeZone: NOON },
   ];
   // 5 + 5 tokens and 0.01 for each request.
   const { simulator, start } = await serving(folder, {
@@ -150,6 +145,7 @@ test('a budget is never exceeded by parallel calls, nor after a kill of the supe
   assert.equal(refusal.again, 'false', 'nothing is under way that could come back');
   await setTimeout(1500);
   assert.doesNotMatch(second.logs, /budget team: (50|80) %/);
+  await second.stop();
   assert.equal((await ledgerOf(folder)).length, 9);
 });
 

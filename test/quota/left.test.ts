@@ -1,8 +1,18 @@
 /** What is charged where nothing but a price is there, and a request does not end well. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
-import { call, detailOf, house, kill, ledgerOf, type Order, startServer, until, workerPids } from './money.fixture.ts';
+import {
+  call,
+  detailOf,
+  house,
+  kill,
+  ledgerOf,
+  type Order,
+  startServer,
+  until,
+  workerPids,
+  writtenDown,
+} from './money.fixture.ts';
 
 test('who leaves, or whose worker dies, is charged the prompt and what was generated, without any limit', async (t) => {
   const server = await startServer(t);
@@ -12,23 +22,28 @@ test('who leaves, or whose worker dies, is charged the prompt and what was gener
   const begin = async (order: Order) => {
     const leaving = new AbortController();
     const asked = new Set(server.asked);
-    const answer = call(gateway, order, {}, leaving.signal).then((response) => response.text());
+    const answer = call(gateway, order, {}, leaving.signal);
     answer.catch(() => {});
     await until('it is with the server', async () => server.asked.size > asked.size);
     const id = [...server.asked].find((one) => !asked.has(one)) as string;
     return { id, leave: () => leaving.abort(), answer };
   };
+  const pieces = async (response: Response) => {
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    for (let i = 0; i < 3; i++) await reader.read();
+    return reader;
+  };
   const plain = await begin({ tokens: 7, pace: 5000 });
   plain.leave();
   const stream = await begin({ tokens: 500, pace: 20, stream: true });
-  await until('pieces', async () => (server.produced.get(stream.id) ?? 0) > 5);
+  // They have come through the gateway, so it has counted them.
+  await pieces(await stream.answer);
   stream.leave();
   const doubt = await begin({ tokens: 500, pace: 20, stream: true });
-  await until('pieces', async () => (server.produced.get(doubt.id) ?? 0) > 5);
-  // What runs for some milliseconds is written down.
-  await setTimeout(200);
+  const reader = await pieces(await doubt.answer);
+  await writtenDown(folder, doubt.id);
   for (const pid of await workerPids(gateway)) kill(pid);
-  await doubt.answer.catch(() => {});
+  await reader.read().catch(() => {});
   const told = async () =>
     (await (await fetch(`${gateway.adminUrl}/api/v1/usage/entries`)).json()) as { entries: unknown[] };
   await until('three entries', async () => (await told()).entries.length === 3);

@@ -5,6 +5,8 @@ import { setTimeout } from 'node:timers/promises';
 import { startGateway, startSimulator } from '../gateway.ts';
 import { runCli } from '../program.ts';
 import { startRedis } from '../redis.ts';
+import { until } from './money.fixture.ts';
+import { NOON } from './noon.ts';
 
 test('a budget is raised and released while running, and what was used can be read', async (t) => {
   const simulator = await startSimulator('--model', 'm', '--ttft', '0');
@@ -15,7 +17,7 @@ test('a budget is raised and released while running, and what was used can be re
     models: { m: { versions: [{ name: 'v', upstream: 'sim' }] } },
     routes: [{ name: 'ai', match: { path: '/v1/*' }, models: ['m'] }],
     prices: { currency: 'EUR', default: { perRequest: '1' } },
-    budgets: [{ name: 'all', key: 'resource', credits: '2/day', alerts: ['50%'] }],
+    budgets: [{ name: 'all', key: 'resource', credits: '2/day', timeZone: NOON, alerts: ['50%'] }],
   });
   t.after(() => gateway.stop());
   const ask = async () => {
@@ -41,7 +43,11 @@ test('a budget is raised and released while running, and what was used can be re
   assert.match(await cli('limits'), /Changed by operators/);
   await cli('limits', 'release', 'all', '*');
   assert.equal(await ask(), 200);
-  await setTimeout(600);
+  const asked = async () => {
+    const usage = await (await fetch(`${gateway.adminUrl}/api/v1/usage?by=model`)).json();
+    return (usage as { sums: { requests: number }[] }).sums[0]?.requests;
+  };
+  await until('all of it is in the ledger', async () => (await asked()) === 4);
   assert.match(await cli('usage', '--by', 'model'), /m\s+4\s.*4\.000000000 EUR/);
   const lines = (await cli('usage', '--entries', '--format', 'csv')).trim().split(/\r\n/);
   assert.equal(lines.length, 5);
@@ -57,7 +63,7 @@ for (const where of ['memory', 'disk', 'redis'] as const)
     t.after(() => redis?.kill());
     const config = {
       listeners: { public: { address: '127.0.0.1:0' } },
-      ...(redis && { redis: { url: redis.url, timeout: '5s' } }),
+      ...(redis && { redis: { url: redis.url, timeout: '20s', connectTimeout: '20s' } }),
       upstreams: { sim: { protocol: 'openai', endpoints: [{ url: simulator.url }] } },
       routes: [
         {

@@ -1,18 +1,22 @@
 /** For tests of money: a server that says what it has produced, a gateway that outlives its processes, and its ledger. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { Events } from '../../src/kernel/event.ts';
 import { storeConfig } from '../../src/store/config.ts';
+import { JOURNAL_FOLDER } from '../../src/store/journal.ts';
 import type { LedgerEntry } from '../../src/store/ledger.ts';
 import { openStore } from '../../src/store/open.ts';
+import { parseUsage } from '../../src/store/usageline.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
+import { NOON } from './noon.ts';
+import { serve } from './server.fixture.ts';
 
 /** What is asked of the server, in the body of a request. */
 export interface Order {
@@ -20,6 +24,8 @@ export interface Order {
   tokens: number;
   pace: number;
   stream?: boolean;
+  /** After so many pieces of a stream the server waits until it is released. */
+  waitAfter?: number;
 }
 
 /** Thousand-millionths of the currency: 3 for a million input tokens, 15 for a million output tokens, 0.01 each. */
@@ -28,25 +34,28 @@ export const PRICES = { models: { m: { input: '3', output: '15', perRequest: '0.
 export const costOfTokens = (input: number, output: number): number => input * 3000 + output * 15_000 + 10_000_000;
 
 /** A server that does as it is told and remembers the tokens that each request has cost it. */
-export async function startServer(t: { after(fn: () => void): void }) {
+export async function startServer(t: TestContext) {
   /** Request id → output tokens that it was told to have used. */
   const produced = new Map<string, number>();
   /** Ids of all requests that have come. */
   const asked = new Set<string>();
-  const server = createServer((request, response) => {
+  let release = () => {};
+  const released = new Promise<void>((done) => {
+    release = done;
+  });
+  const url = await serve(t, (request, response) => {
     asked.add(request.headers['x-request-id'] as string);
-    answer(request, response, produced).catch(() => {});
+    answer(request, response, produced, released).catch(() => {});
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, produced, asked };
+  return { url, produced, asked, release };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, produced: Map<string, number>) {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  produced: Map<string, number>,
+  released: Promise<void>,
+) {
   let text = '';
   for await (const piece of request) text += piece;
   const { order, stream } = JSON.parse(text) as { order: Order; stream?: boolean };
@@ -65,6 +74,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, produc
   const chunk = (more: object) => `data: ${JSON.stringify({ ...base, object: 'chat.completion.chunk', ...more })}\n\n`;
   for (let i = 0; i < order.tokens && !response.destroyed; i++) {
     if (order.pace > 0) await setTimeout(order.pace);
+    if (i === order.waitAfter) await released;
     produced.set(id, i + 1);
     response.write(chunk({ choices: [{ index: 0, delta: { content: 'x' }, finish_reason: null }] }));
   }
@@ -72,8 +82,13 @@ async function answer(request: IncomingMessage, response: ServerResponse, produc
   response.end(`${chunk({ choices: [], usage: usage(order.tokens) })}data: [DONE]\n\n`);
 }
 
-/** Starts gateways one after the other over the same data. */
-export function house(t: { after(fn: () => void): void }, serverUrl: string, more: Record<string, unknown> = {}) {
+/** What a test sets of a gateway. */
+interface More extends Record<string, unknown> {
+  budgets?: readonly Record<string, unknown>[];
+}
+
+/** Starts gateways one after the other over the same data. Where a test does not say otherwise, no day of a budget ends meanwhile. */
+export function house(t: { after(fn: () => void): void }, serverUrl: string, { budgets, ...more }: More = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-money-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const settings = {
@@ -85,6 +100,7 @@ export function house(t: { after(fn: () => void): void }, serverUrl: string, mor
     prices: PRICES,
     log: { access: 'off' },
     ...more,
+    ...(budgets !== undefined && { budgets: budgets.map((one) => ({ timeZone: NOON, ...one })) }),
   };
   return { folder, start: () => startGateway(settings, { env: { XDG_STATE_HOME: folder } }) };
 }
@@ -160,9 +176,32 @@ export async function ledgerOf(folder: string): Promise<LedgerEntry[]> {
 /** What an entry says beyond its sums. */
 export const detailOf = (entry: LedgerEntry) => entry.detail as { request: string; outcome: string };
 
+/**
+ * Waits until a worker has written down that a request is under way, and that so much (at least) is reserved for it: that is what it
+ * is charged with when its worker dies.
+ */
+export async function writtenDown(folder: string, request: string, cost = 0): Promise<void> {
+  await until(`request ${request} is written down`, async () =>
+    journalLines(folder).some((line) => {
+      const entry = parseUsage(line)?.entry;
+      return entry !== undefined && detailOf(entry).request === request && entry.cost >= cost;
+    }),
+  );
+}
+
+function journalLines(folder: string): string[] {
+  const journals = join(folder, 'gatehouse', JOURNAL_FOLDER);
+  try {
+    return readdirSync(journals).flatMap((file) => readFileSync(join(journals, file), 'utf8').split('\n'));
+  } catch {
+    // Nothing was written yet, or a file was taken away meanwhile.
+    return [];
+  }
+}
+
 /** Waits for a condition, generously. */
 export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 60_000;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`never happened: ${what}`);
     await setTimeout(100);

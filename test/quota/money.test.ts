@@ -15,6 +15,7 @@ import {
   until,
   usedOf,
   workerPids,
+  writtenDown,
 } from './money.fixture.ts';
 
 const below = (most: number) => Math.floor(systemClock.random() * most);
@@ -102,9 +103,7 @@ test('a worker is killed in the middle of a stream: it is in doubt, with what wa
   const gateway = await start();
   t.after(() => gateway.stop());
   const answer = await call(gateway, { tokens: 1000, pace: 5, stream: true });
-  const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
-  await reader.read();
-  await setTimeout(100);
+  await writtenDown(folder, answer.headers.get('x-request-id') as string);
   for (const pid of await workerPids(gateway)) kill(pid);
   await gateway.waitFor(/1 requests were under way when worker process/);
   const reserved = await gateway.metricReaches('gatehouse_ledger_in_doubt_total', 1);
@@ -130,12 +129,13 @@ test('workers whose supervisor was killed spend nothing that its successor does 
   const first = await start();
   const orphans = await workerPids(first);
   t.after(() => orphans.forEach(kill));
-  const stream = await call(first, { tokens: 1000, pace: 4, stream: true });
-  await setTimeout(100);
+  const stream = await call(first, { tokens: 1000, pace: 0, stream: true, waitAfter: 10 });
+  await writtenDown(folder, stream.headers.get('x-request-id') as string);
   await killSupervisor(first);
   const second = await start();
   t.after(() => second.stop());
   assert.equal((await call(second, { tokens: 1000, pace: 0 })).status, 429, 'what is reserved elsewhere counts');
+  server.release();
   assert.match(await stream.text(), /data: \[DONE\]\n\n$/);
   await until('what was not used comes back', async () => (await usedOf(second, 'all')) === costOfTokens(10, 1000));
   assert.equal((await call(second, { tokens: 500, pace: 0 })).status, 200);

@@ -1,10 +1,12 @@
 /** What limits have counted outlives the process: kill -9 and start again, and upgrades. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
+import { NOON } from './noon.ts';
 
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
@@ -27,7 +29,7 @@ const configOf = (simulator: string, address: string, limits: readonly Record<st
   routes: [{ name: 'ai', match: { path: '/*' }, upstream: 'sim', limits }],
 });
 
-for (const limit of ['60/day', { requests: '60/day', window: 'calendar' }]) {
+for (const limit of ['60/day', { requests: '60/day', window: 'calendar', timeZone: NOON }]) {
   const said = typeof limit === 'string' ? { requests: limit } : limit;
   test(`kill -9 in a day's window (${JSON.stringify(said)}), start again: not one more than the limit`, async (t) => {
     const simulator = await startSimulator('--model', 'm', '--ttft', '0');
@@ -41,8 +43,9 @@ for (const limit of ['60/day', { requests: '60/day', window: 'calendar' }]) {
       const gateway = await startGateway(config, options);
       t.after(() => gateway.stop());
       passed += await passing(gateway, 25);
+      const gone = once(gateway.child, 'exit');
       gateway.child.kill('SIGKILL');
-      await pause(300);
+      await gone;
     }
     assert.ok(passed >= 45 && passed <= 60, `${passed} of 60`);
     const last = await startGateway(config, options);
@@ -56,7 +59,7 @@ test('an upgrade forgets nothing that was counted', async (t) => {
   const simulator = await startSimulator('--model', 'm', '--ttft', '0');
   t.after(() => simulator.stop());
   const config = configOf(simulator.url, '127.0.0.1:0', [
-    { name: 'minute', key: 'resource', requests: '100/min' },
+    { name: 'minutes', key: 'resource', requests: '100/20m' },
     { name: 'day', key: 'resource', requests: '1000/day' },
   ]);
   const gateway = await startGateway(config);
@@ -64,7 +67,7 @@ test('an upgrade forgets nothing that was counted', async (t) => {
   let passed = await passing(gateway, 60);
   assert.equal(passed, 60);
   gateway.child.kill('SIGUSR1');
-  const until = performance.now() + 40_000;
+  const until = performance.now() + 120_000;
   const successor = () => /process (\d+) has taken over/.exec(gateway.logs)?.[1];
   t.after(() => successor() !== undefined && process.kill(Number(successor()), 'SIGTERM'));
   while (successor() === undefined && performance.now() < until) {

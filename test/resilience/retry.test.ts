@@ -33,18 +33,21 @@ for (const [title, request, answer, retries = {}, again] of cases) {
       (bad) =>
         withServer(serve, (good) => {
           const endpoints = [{ url: bad.url, name: 'bad' }, { url: good.url }];
-          return withGateway({ upstream: { balance: 'roundRobin', endpoints, retries } }, async (gateway) => {
-            const seen: number[] = [];
-            for (let i = 0; i < 2; i++) seen.push((await gateway.ask(request)).status);
-            const code = Number(answer.slice(9, 12));
-            deepEqual(seen.sort(), again ? [200, 200] : [200, code].sort());
-            deepEqual(gateway.ended.map(({ tries }) => tries).sort(), again ? [1, 2] : [1, 1]);
-            equal(bad.connections.length, 1);
-            // The next one goes there on the same connection: an answer that is thrown away is read to its end.
-            const main = gateway.worker.snapshot.upstreams.get('main');
-            await until('the connection to be kept', () => main?.endpoints[0]?.idle === 1);
-            await gateway.unharmed();
-          });
+          return withGateway(
+            { upstream: { balance: 'roundRobin', endpoints, retries, pool: { idleTimeout: '1h' } } },
+            async (gateway) => {
+              const seen: number[] = [];
+              for (let i = 0; i < 2; i++) seen.push((await gateway.ask(request)).status);
+              const code = Number(answer.slice(9, 12));
+              deepEqual(seen.sort(), again ? [200, 200] : [200, code].sort());
+              deepEqual(gateway.ended.map(({ tries }) => tries).sort(), again ? [1, 2] : [1, 1]);
+              equal(bad.connections.length, 1);
+              // The next one goes there on the same connection: an answer that is thrown away is read to its end.
+              const main = gateway.worker.snapshot.upstreams.get('main');
+              await until('the connection to be kept', () => main?.endpoints[0]?.idle === 1);
+              await gateway.unharmed();
+            },
+          );
         }),
     ));
 }

@@ -26,7 +26,10 @@ export const ROWS: Readonly<Record<string, number>> = {
 
 /** Same row, one direction, with its reason. */
 const ALSO: Readonly<Record<string, { room: string; reason: string }>> = {
-  ai: { room: 'http', reason: 'model streams are server-sent events, and http/ owns that codec' },
+  ai: {
+    room: 'http',
+    reason: 'model streams are server-sent events, and calls of models are told by their path: http/ reads both',
+  },
 };
 
 /** What pure rooms may take from Node: values and text, no socket, file, process or clock. */

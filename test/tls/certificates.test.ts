@@ -65,7 +65,7 @@ describe('certificates with curl and openssl', needs({ commands: ['curl', 'opens
     const own = shown === undefined ? [] : ['--cert', shown.certificate, '--key', shown.key];
     const versions = ['--tlsv1.2', '--tls-max', version];
     const where = ['--cacert', authority.certificate, '--resolve', `gate.example:${gateway.port}:127.0.0.1`];
-    const show = ['-sS', '-m', '20', '-o', '/dev/null', '-w', '%{http_code}'];
+    const show = ['-sS', '-m', '60', '-o', '/dev/null', '-w', '%{http_code}'];
     const args = [...show, ...where, ...versions, ...own, `https://gate.example:${gateway.port}${path}`];
     return new Promise((resolve) => {
       execFile(needCommand('curl'), args, (_error, stdout) => resolve(Number(stdout)));
@@ -100,10 +100,13 @@ describe('certificates with curl and openssl', needs({ commands: ['curl', 'opens
   });
 
   test('a certificate that is revoked is refused once the list says so, another passes', async () => {
+    // Who would notice by himself that the list is another one is held until it has been asked.
+    gateway.child.kill('SIGSTOP');
     authority.revoke(batch);
     authority.revocationList();
     assert.equal(await statusOf('/known', batch), 200, 'the list has not been read yet');
     gateway.child.kill('SIGHUP');
+    gateway.child.kill('SIGCONT');
     await gateway.waitFor(/configuration 2 is in force/);
     const fault = 'gatehouse_faults_total{kind="client_certificate_untrusted"}';
     const counted = await gateway.metric(fault);

@@ -1,6 +1,9 @@
 /** OpenSSL's own client against a port. */
 import { spawn } from 'node:child_process';
 
+/** One that does not end by itself is ended then. */
+const PATIENCE_MS = 60_000;
+
 /** Runs `openssl s_client` with these arguments, sends `input`, and gives everything it said. */
 export function sClient(port: number, args: readonly string[], input = ''): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -15,7 +18,7 @@ export function sClient(port: number, args: readonly string[], input = ''): Prom
     }
     child.stdin.on('error', () => {});
     child.stdin.write(input);
-    const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
     child.on('error', reject);
     child.on('close', () => {
       clearTimeout(timer);

@@ -1,10 +1,12 @@
 /** A real certification authority for tests: Debian's pebble, with a name server that answers 127.0.0.1 for everything. */
 import { spawn } from 'node:child_process';
+import { Resolver } from 'node:dns/promises';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { makeCertificate } from '../certificate.ts';
+import { freePort } from '../port.ts';
 import { listenTo } from '../program.ts';
 
 /** A running authority. */
@@ -34,16 +36,17 @@ export interface PebbleOptions {
   badNonces?: number;
 }
 
-/** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
+/** Until the name server answers: what the authority asks before fails, and is asked again much later. */
+async function namesAnswer(port: number): Promise<void> {
+  const resolver = new Resolver({ timeout: 1000, tries: 1 });
+  resolver.setServers([`127.0.0.1:${port}`]);
+  for (let answers = false; !answers; ) {
+    await setTimeout(20);
+    answers = await resolver.resolve4('ready.example.com').then(
+      () => true,
+      () => false,
+    );
+  }
 }
 
 /** Starts the authority; resolves when it answers. */
@@ -108,6 +111,7 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
   };
   try {
     await authority.waitFor(/ACME directory available at/);
+    await namesAnswer(dns);
   } catch (error) {
     await stop();
     throw error;

@@ -13,10 +13,13 @@ import { storeConfig } from '../../src/store/config.ts';
 import { openStore } from '../../src/store/open.ts';
 import { startGateway } from '../gateway.ts';
 import { needs } from '../peers.ts';
+import { freePort } from '../port.ts';
 import { startEcho, startTraffic } from '../traffic.ts';
-import { freePort, startPebble } from './pebble.ts';
+import { startPebble } from './pebble.ts';
 
 const LIFE_SECONDS = 20;
+/** Longer than an attempt and, where a busy machine has spoiled it, the minute until the next. */
+const PATIENCE_MS = 130_000;
 
 /** Serial number of the certificate that a server name is shown; undefined when there is none. */
 function serialOf(port: number, servername: string): Promise<string | undefined> {
@@ -30,7 +33,7 @@ function serialOf(port: number, servername: string): Promise<string | undefined>
   });
 }
 
-test('renewed in time, with connections kept', { timeout: 180_000, ...needs({ commands: ['pebble'] }) }, async (t) => {
+test('renewed in time, with connections kept', { timeout: 280_000, ...needs({ commands: ['pebble'] }) }, async (t) => {
   const [tlsPort, httpPort] = await Promise.all([freePort(), freePort()]);
   const blocked = ['blocked.example.com'];
   const pebble = await startPebble({ tlsPort, httpPort, lifeSeconds: LIFE_SECONDS, blocked });
@@ -59,10 +62,8 @@ test('renewed in time, with connections kept', { timeout: 180_000, ...needs({ co
   });
   t.after(() => gateway.stop());
   const until = async (what: string, look: () => Promise<boolean>) => {
-    for (let i = 0; !(await look()); i++) {
-      ok(i < 400, `${what}:\n${gateway.logs}\n${pebble.logs}`);
-      await setTimeout(200);
-    }
+    for (const since = performance.now(); !(await look()); await setTimeout(200))
+      ok(performance.now() - since < PATIENCE_MS, `${what}:\n${gateway.logs}\n${pebble.logs}`);
   };
   await until('issued', async () => (await serialOf(tlsPort, 'a.example.com')) !== undefined);
   // A customer's domain that comes by the store while the program runs.
@@ -79,12 +80,13 @@ test('renewed in time, with connections kept', { timeout: 180_000, ...needs({ co
   for (const [i, name] of names.entries()) {
     await until(`${name} is renewed`, async () => ![undefined, first[i]].includes(await serialOf(tlsPort, name)));
   }
-  const { refused, reset, wrong, cut, answered, streams, losses } = await traffic.stop();
+  const { tally } = traffic;
+  await until('traffic', async () => tally.answered > 50 && tally.streams > 1);
+  const { refused, reset, wrong, cut, losses } = await traffic.stop();
   deepEqual({ refused, reset, wrong, cut }, { refused: 0, reset: 0, wrong: 0, cut: 0 }, losses.join('\n'));
-  ok(answered > 50 && streams > 1, `${answered} answers, ${streams} streams`);
   await gateway.metricReaches('gatehouse_certificate_issuances_total{result="issued"}', 4);
   const series = 'gatehouse_certificate_expiry_timestamp_seconds{source="acme",certificate="a.example.com"}';
-  ok((await gateway.metric(series)) * 1000 > Date.now() - LIFE_SECONDS * 1000);
+  await until('the end that is told', async () => (await gateway.metric(series)) * 1000 > Date.now());
   const accounts = new Set(pebble.logs.match(/There are now \d+ accounts in memory/g) ?? []);
   deepEqual([...accounts], ['There are now 1 accounts in memory']);
   ok(!pebble.logs.includes('stranger.example.com'), 'nobody but us decides who is asked for');

@@ -19,6 +19,9 @@ const FINE = new Set(['OK', 'INFO', 'LOW']);
  */
 const OF_THE_MACHINE = new Set(['engine_problem', 'sessionresumption_ticket', 'sessionresumption_ID']);
 
+/** Seconds for which it waits for an answer, where its own few are too short for a busy machine. */
+const PATIENCE = { MAX_WAITSOCK: '60', HEADER_MAXSLEEP: '60' };
+
 interface Finding {
   id: string;
   severity: string;
@@ -53,7 +56,7 @@ describe('testssl.sh', { ...needs({ commands: ['testssl', 'openssl'] }), concurr
     const args = [...manner, '--add-ca', authority.certificate, ...sections, '--jsonfile', file, `localhost:${port}`];
     return new Promise((resolve, reject) => {
       // Its exit code counts oddities of its own; the file says what was found.
-      execFile(needCommand('testssl'), args, (_error, stdout) => {
+      execFile(needCommand('testssl'), args, { env: { ...process.env, ...PATIENCE } }, (_error, stdout) => {
         try {
           resolve(JSON.parse(readFileSync(file, 'utf8')) as Finding[]);
         } catch (error) {

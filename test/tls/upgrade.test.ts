@@ -19,7 +19,7 @@ function runs(pid: number): boolean {
 }
 
 test('sessions outlive two upgrades; certificates of a folder are shown throughout', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-tls-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

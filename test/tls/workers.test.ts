@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { Events } from '../../src/kernel/event.ts';
 import { storeConfig } from '../../src/store/config.ts';
@@ -11,8 +12,6 @@ import { openStore } from '../../src/store/open.ts';
 import { makeCertificate } from '../certificate.ts';
 import { startGateway } from '../gateway.ts';
 import { visit } from './visit.ts';
-
-const PATIENCE = 100;
 
 test('sessions at any worker, through a reload; certificates that come and go', { timeout: 180_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-tls-'));
@@ -47,11 +46,10 @@ test('sessions at any worker, through a reload; certificates that come and go', 
   const { port } = gateway;
   const shows = async (servername: string, name: string) => {
     let seen = '';
-    for (let i = 0; i < PATIENCE && seen !== name; i++) {
+    while (seen !== name) {
       seen = (await visit(port, servername)).name;
-      if (seen !== name) await new Promise((done) => setTimeout(done, 100));
+      if (seen !== name) await setTimeout(100);
     }
-    equal(seen, name, gateway.logs);
   };
 
   const { ticket } = await visit(port, 'own.example');

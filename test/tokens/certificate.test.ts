@@ -8,10 +8,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { type Certificate, makeCertificate } from '../certificate.ts';
+import { askAll } from '../workers.ts';
 import { exchangeOf, startTokenHouse, type Told } from './service.ts';
 
 interface Answer {
   status: number;
+  id: string;
   text: string;
 }
 
@@ -38,7 +40,8 @@ function send(url: string, certificate: Certificate | undefined, headers: object
       answer.setEncoding('utf8').on('data', (part: string) => {
         text += part;
       });
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+      const id = String(answer.headers['x-request-id'] ?? '');
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, id, text }));
       answer.on('error', reject);
     });
     sent.on('error', reject).end(body);
@@ -72,14 +75,9 @@ test('a token is good with the certificate that it was asked for with, and with 
   const free = await tokenBy(undefined);
   assert.equal(decodeJwt(free.access_token).cnf, undefined);
 
-  /** Statuses of 12 connections, so that both workers answer. */
-  const ask = async (token: string, certificate: Certificate | undefined) => {
-    const headers = { authorization: `Bearer ${token}` };
-    const answers = await Promise.all(
-      Array.from({ length: 12 }, () => send(`${base}/v1/models`, certificate, headers)),
-    );
-    return [...new Set(answers.map(({ status }) => status))];
-  };
+  /** Statuses that both workers give. */
+  const ask = (token: string, certificate: Certificate | undefined) =>
+    askAll(() => send(`${base}/v1/models`, certificate, { authorization: `Bearer ${token}` }));
   for (const [what, token, certificate, status] of [
     ['with its certificate', bound.access_token, agent, 200],
     ['with another of the same authority', bound.access_token, other, 401],

@@ -69,9 +69,15 @@ test('dpop: a token bound to its key, and no proof twice in any worker', {
       };
       const once = [200, ...Array.from({ length: 15 }, () => 401)];
       const never = Array.from({ length: 16 }, () => 401);
-      const proof = await generateProof(pair, route, 'GET', nonce, token);
-      assert.deepEqual(await show(proof), once);
-      assert.deepEqual(await show(proof), never);
+      // Who was not told in time whether a proof was used (503) shows another one.
+      for (let told = false; !told; ) {
+        const proof = await generateProof(pair, route, 'GET', nonce, token);
+        const first = await show(proof);
+        const again = await show(proof);
+        assert.ok(![...first.slice(1), ...again].includes(200), 'it was good twice');
+        told = ![...first, ...again].includes(503);
+        if (told) assert.deepEqual([first, again], [once, never]);
+      }
       const stranger = await generateKeyPair(algorithm);
       assert.deepEqual(await show(await generateProof(stranger, route, 'GET', nonce, token)), never);
       assert.deepEqual(await show(await generateProof(pair, route, 'POST', nonce, token)), never);

@@ -1,6 +1,5 @@
 /** A gateway that issues tokens, two workers, a store in a file, and keys in it. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -10,9 +9,13 @@ import { createKey, type KeyOrder, lookupsOf, type Minted } from '../../src/poli
 import { openStore } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Gateway, startGateway, startSimulator } from '../gateway.ts';
+import { freePort } from '../port.ts';
+import { answerOf, askAll } from '../workers.ts';
 
 /** The pepper of the tests. */
 export const PEPPER = 'a pepper for tests, long enough for the schema';
+/** Whoever waits until all workers refuse is refused as often as it takes. */
+export const FAILURES = { burst: 100_000, refill: '10ms' };
 
 /** What a test has. */
 export interface TokenHouse {
@@ -23,9 +26,10 @@ export interface TokenHouse {
   key(order: Partial<KeyOrder>): Promise<Minted>;
   /** Sends a form and gives status, fields and JSON. */
   post(path: string, form: Record<string, string>, headers?: Record<string, string>): Promise<Answer>;
-  /** Statuses of 16 requests on connections of their own, each once: both workers answer. */
+  /** Statuses that both workers give to a token, each once. */
   ask(token: string): Promise<number[]>;
-  restart(): Promise<void>;
+  /** `tokens`: other settings of the service. */
+  restart(tokens?: Record<string, unknown>): Promise<void>;
 }
 
 /** What the service says in JSON, as far as tests read it. */
@@ -51,15 +55,6 @@ export interface Answer {
   text: string;
 }
 
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => server.once('listening', done));
-  const { port } = server.address() as { port: number };
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
 /** Makes a key of alice's, or as ordered, and puts it into the store. */
 export async function putKey(store: Store, order: Partial<KeyOrder> = {}): Promise<Minted> {
   const made = createKey({ principal: 'alice', ...order }, [], { pepper: PEPPER, now: Date.now() });
@@ -79,13 +74,13 @@ export async function startTokenHouse(
 ): Promise<TokenHouse> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-oauth-'));
   const path = join(folder, 'state.db');
-  const store = await openStore({ driver: 'sqlite', path, lockTimeout: 5000 }, folder, { clock: systemClock });
+  const store = await openStore({ driver: 'sqlite', path, lockTimeout: 60_000 }, folder, { clock: systemClock });
   const simulator = await startSimulator();
   const issuer = `http://127.0.0.1:${await freePort()}`;
   const settings = {
     workers: 2,
     store: { driver: 'sqlite', path },
-    access: { pepper: PEPPER, failures: { burst: 1000 } },
+    access: { pepper: PEPPER, failures: FAILURES },
     tokens: { issuer, ...tokens },
     upstreams: { model: { protocol: 'openai', endpoints: [{ url: simulator.url }] } },
     routes: [
@@ -119,17 +114,17 @@ export async function startTokenHouse(
       const body = (isJson ? JSON.parse(text) : {}) as Told;
       return { status: answer.status, headers: answer.headers, body, text };
     },
-    async ask(token) {
-      const answers = await Promise.all(
-        Array.from({ length: 16 }, () =>
-          fetch(`${issuer}/v1/models`, { headers: { authorization: `Bearer ${token}`, connection: 'close' } }),
-        ),
-      );
-      return [...new Set(answers.map(({ status }) => status))];
+    ask(token) {
+      const headers = { authorization: `Bearer ${token}`, connection: 'close' };
+      return askAll(async () => {
+        const answer = await fetch(`${issuer}/v1/models`, { headers });
+        await answer.body?.cancel();
+        return answerOf(answer);
+      });
     },
-    async restart() {
+    async restart(others = tokens) {
       await gateway?.stop();
-      gateway = await startGateway(settings);
+      gateway = await startGateway({ ...settings, tokens: { issuer, ...others } });
     },
   };
 }

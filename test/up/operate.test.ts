@@ -4,8 +4,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { makeCertificate } from '../certificate.ts';
 import { startGateway } from '../gateway.ts';
+import { freePort } from '../port.ts';
 import { CLI } from '../program.ts';
 
 const patience = { timeout: 180_000 };
@@ -30,15 +32,22 @@ test('diff says what reload would change, reload changes it', patience, async (t
   const admin = ['--admin', gateway.adminUrl];
   deepEqual(await run('diff', ...admin), { code: 0, out: '' });
 
-  const next = `${readFileSync(gateway.file, 'utf8')}drainTimeout: 5s\n`;
+  const first = readFileSync(gateway.file, 'utf8');
   // Another file first: the gateway's own would be noticed by itself before long.
-  writeFileSync(`${gateway.file}.next`, next);
+  writeFileSync(`${gateway.file}.next`, `${first}drainTimeout: 5s\n`);
   const would = { code: 1, out: 'drainTimeout: 30s → 5s\n' };
   deepEqual(await run('diff', ...admin, '-c', `${gateway.file}.next`), would);
   deepEqual(await run('diff', '-c', `${gateway.file}.next`, '--against', gateway.file), would);
-  writeFileSync(gateway.file, next);
-  const preview = await fetch(`${gateway.adminUrl}/api/reload`);
-  deepEqual(await preview.json(), { ok: true, generation: 1, changes: ['drainTimeout: 30s → 5s'] });
+  const json = async (path: string) => (await fetch(`${gateway.adminUrl}${path}`)).json();
+  // Where it was noticed before it was looked at, there is nothing to show any more: the next change then.
+  for (let seconds = 5, before = 30, shown = false; !shown; before = seconds++) {
+    const { generation } = (await json('/api/status')) as { generation: number };
+    writeFileSync(gateway.file, `${first}drainTimeout: ${seconds}s\n`);
+    const preview = (await json('/api/reload')) as { changes: string[] };
+    shown = preview.changes.length > 0;
+    if (shown) deepEqual(preview, { ok: true, generation, changes: [`drainTimeout: ${before}s → ${seconds}s`] });
+    else equal(((await json('/api/config')) as { drainTimeout: number }).drainTimeout, seconds * 1000);
+  }
   const reloaded = await run('reload', ...admin);
   equal(reloaded.code, 0, reloaded.out);
   match(reloaded.out, /configuration \d+ is in force\n$/);
@@ -49,17 +58,26 @@ test('diff says what reload would change, reload changes it', patience, async (t
 test('a reload that moves the admin port is answered on the old one', patience, async (t) => {
   const gateway = await startGateway(SETTINGS);
   t.after(() => gateway.stop());
-  const spare = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => spare.once('listening', done));
-  const { port } = spare.address() as { port: number };
-  await new Promise((done) => spare.close(done));
-  const next = readFileSync(gateway.file, 'utf8').replace(/admin:\n.*/, `admin:\n  address: 127.0.0.1:${port}`);
-  writeFileSync(gateway.file, next);
-  // At once, before the change is noticed anyway.
-  const answer = await fetch(`${gateway.adminUrl}/api/reload`, { method: 'POST' });
-  const changes = [`admin.address: 127.0.0.1:0 → 127.0.0.1:${port}`];
-  deepEqual(await answer.json(), { ok: true, generation: 2, changes });
-  equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+  const first = readFileSync(gateway.file, 'utf8');
+  let [address, url] = ['127.0.0.1:0', gateway.adminUrl];
+  // Where the change is noticed before it is told, the old port is gone already, or nothing is left to change: another one then.
+  for (let answered = false; !answered; ) {
+    const before = (await (await fetch(`${url}/api/status`)).json()) as { generation: number };
+    const next = `127.0.0.1:${await freePort()}`;
+    writeFileSync(gateway.file, first.replace(/admin:\n.*/, `admin:\n  address: ${next}`));
+    const answer = await fetch(`${url}/api/reload`, { method: 'POST' }).catch(() => undefined);
+    const outcome = (await answer?.json()) as { changes: string[] } | undefined;
+    answered = outcome !== undefined && outcome.changes.length > 0;
+    if (answered)
+      deepEqual(outcome, {
+        ok: true,
+        generation: before.generation + 1,
+        changes: [`admin.address: ${address} → ${next}`],
+      });
+    [address, url] = [next, `http://${next}`];
+    while (!(await fetch(`${url}/healthz`).catch(() => undefined))) await setTimeout(20);
+  }
+  equal((await fetch(`${url}/healthz`)).status, 200);
 });
 
 test(

@@ -1,11 +1,12 @@
-import { equal, match } from 'node:assert/strict';
+import { equal, match, ok } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { needs } from '../peers.ts';
 import { CLI, listenTo, runCli } from '../program.ts';
 import { exchange } from '../raw.ts';
@@ -61,6 +62,39 @@ test('systemd is told what happens', {
   gateway.child.kill('SIGTERM');
   await told.waitFor(/STOPPING=1/);
 });
+
+test(
+  'systemd is slow to listen: no word is lost, and none waits behind ever more signs of life',
+  patience,
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'gatehouse-notify-'));
+    const [heard, listens] = [join(folder, 'heard'), join(folder, 'listens')];
+    // A sign of life is heard only when the test lets it.
+    const script = `#!/bin/sh
+case "$1" in WATCHDOG*) echo waits >> '${heard}'; while [ ! -e '${listens}' ]; do sleep 0.1; done ;; esac
+echo "$*" >> '${heard}'
+`;
+    writeFileSync(join(folder, 'systemd-notify'), script, { mode: 0o755 });
+    const file = configFile('http://127.0.0.1:1');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('0.0.0.0:1', '127.0.0.1:0'));
+    const env = { NOTIFY_SOCKET: 'here', WATCHDOG_USEC: '20000', PATH: `${folder}:${process.env.PATH}` };
+    const gateway = runCli(['serve', '-c', file], env);
+    t.after(() => gateway.stop());
+    const lines = () => (existsSync(heard) ? readFileSync(heard, 'utf8').trim().split('\n') : []);
+    while (!lines().includes('waits')) await setTimeout(20);
+    // Meanwhile many more would be due.
+    gateway.child.kill('SIGHUP');
+    await gateway.waitFor(/configuration 2 is in force/);
+    const ended = once(gateway.child, 'close');
+    gateway.child.kill('SIGTERM');
+    await gateway.waitFor(/draining for at most/);
+    writeFileSync(listens, '');
+    await ended;
+    const words = lines().filter((line) => line !== 'waits');
+    equal(words.at(-1), 'STOPPING=1 STATUS=draining');
+    ok(words.filter((word) => word === 'WATCHDOG=1').length <= 2, words.join('\n'));
+  },
+);
 
 test('a socket that systemd holds is served, whoever connected before we came included', patience, async (t) => {
   const echo = await startEcho();

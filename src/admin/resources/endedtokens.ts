@@ -3,16 +3,11 @@
  * no worker ever learns of the one without the other.
  */
 import { endedUpTo, findRevocation, revocationPut } from '../../policy/access/access.ts';
-import { datedUpTo, OWN_ISSUER, TOKEN_LIFETIME_MAX_MS } from '../../policy/token/config.ts';
+import { datedUpTo, forgottenAt, OWN_ISSUER } from '../../policy/token/config.ts';
 import type { Store, Write } from '../../store/store.ts';
-
-/** Tokens hold a little longer than they say: clocks differ. */
-const SKEW_MS = 5 * 60_000;
 
 /** Whose tokens are meant: of a key (`session`), or of a client. */
 type Owner = 'session' | 'client';
-
-const forgottenAt = (now: number): number => now + TOKEN_LIFETIME_MAX_MS + SKEW_MS;
 
 /** The write that ends the tokens of a key or client, those to come as well. `now`: wall clock, milliseconds since 1970. */
 export async function tokensEnd(store: Pick<Store, 'get'>, kind: Owner, value: string, now: number): Promise<Write> {

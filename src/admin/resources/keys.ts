@@ -21,6 +21,7 @@ import type { Document, Write } from '../../store/store.ts';
 import { type Answer, problem } from '../answer.ts';
 import { tokensBegin, tokensEnd } from './endedtokens.ts';
 import { ownedBy, ownership } from './keyowner.ts';
+import { widened } from './keywidening.ts';
 import { knownPlan } from './names.ts';
 import type { Acted, Action, Resource, Surroundings, Wanted } from './resource.ts';
 import { time, withMilliseconds, withTimes } from './times.ts';
@@ -48,6 +49,9 @@ const answer = z
   .object({
     ...shape,
     hint: z.string().describe('Beginning and end of the key, to tell keys apart.'),
+    pepper: z
+      .string()
+      .describe('Short name of the pepper under which its hash is kept: when that goes, so does the key.'),
     createdAt: time,
     disabled: z.boolean(),
     lastUsedAt: time.optional().describe('Last use, to the minute; only in the answer about one key.'),
@@ -74,7 +78,7 @@ export const keys: Resource<KeyDocument> = {
   change,
   answer,
   onceShown: key,
-  fixed: ['hint', 'createdAt', 'lastUsedAt', 'principal', 'tenant'],
+  fixed: ['hint', 'pepper', 'createdAt', 'lastUsedAt', 'principal', 'tenant'],
   ids: 'optional',
   shown: (value) => {
     const { id: _, ...rest } = shownKey(value);
@@ -177,14 +181,18 @@ async function rotate(
   const owned = await ownedBy(store, value.tenant, value.principal);
   const made = rotateKey(value, owned.keys, { pepper, now }, overlap);
   if ('refused' in made) return refused(made.refused);
-  const { key: secret, document, old } = made;
+  const { key: secret, old } = made;
+  // One that the caller could not make lives no longer by that: neither a trial, nor what else it may not give.
+  const borrowed = value.trial || beyond(value as never, undefined, around) !== undefined;
+  const ends = around.caller.tenant !== '' && borrowed ? value.expiresAt : undefined;
+  const document = ends === undefined ? made.document : { ...made.document, expiresAt: ends };
   const usable = owned.keys.filter((one) => one.id !== id && isUsable(one, now)).map((one) => one.id);
   const wanted: Wanted[] = [
     { id, value: old },
     { id: document.id, value: document, once: { key: secret } },
   ];
-  const ends = await tokensOf(id, true, isUsable(old, now), around);
-  return { wanted, also: [ownership(owned, [...usable, id, document.id]), ...ends], answered: 1 };
+  const tokens = await tokensOf(id, true, isUsable(old, now), around);
+  return { wanted, also: [ownership(owned, [...usable, id, document.id]), ...tokens], answered: 1 };
 }
 
 const NO_PEPPER =
@@ -192,7 +200,10 @@ const NO_PEPPER =
 
 const refused = (why: string): Answer => problem(409, 'refused', `${why.charAt(0).toUpperCase()}${why.slice(1)}.`);
 
-/** A caller of one tenant gives its keys no more than it may: neither a plan nor roles nor labels, and only scopes of its own. */
+/**
+ * A caller of one tenant gives its keys no more than it may: neither a plan nor roles nor labels, and only scopes of its own. Nor
+ * does it widen what narrows one.
+ */
 function beyond(wanted: Change | Order, before: KeyDocument | undefined, { caller }: Surroundings): Answer | undefined {
   if (caller.tenant === '') return undefined;
   const fault = (path: string, what: string) =>
@@ -207,5 +218,7 @@ function beyond(wanted: Change | Order, before: KeyDocument | undefined, { calle
   const more = wanted.scopes.find((scope) => !scopes.has(scope));
   if (more !== undefined)
     return fault('scopes', `the scope ${more}: it has ${[...caller.scopes].join(', ') || 'none'}`);
-  return undefined;
+  if (before === undefined || !('disabled' in wanted)) return undefined;
+  const wide = widened(wanted, before);
+  return wide && wrong([{ path: wide.field, message: `a caller of one tenant ${wide.may}` }]);
 }

@@ -35,6 +35,7 @@ export {
   shownKey,
 } from './lifecycle.ts';
 export { hashesOf, keyIdentity, keyRefusal, unverifiedToken } from './lookup.ts';
+export { pepperName } from './pepper.ts';
 export {
   endedUpTo,
   findRevocation,

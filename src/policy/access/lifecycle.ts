@@ -67,7 +67,7 @@ export function createKey(order: KeyOrder, others: readonly KeyDocument[], mint:
   const usable = others.filter((key) => isUsable(key, now));
   if (usable.length >= KEYS_PER_PRINCIPAL) {
     const names = usable.map(({ id }) => id).join(' and ');
-    return { refused: `${wanted.principal} has ${usable.length} keys already (${names}): revoke one first` };
+    return { refused: `principal ${wanted.principal} has ${usable.length} keys already (${names}): revoke one first` };
   }
   const key = mintKey(mode, random);
   const document: KeyDocument = {
@@ -93,7 +93,7 @@ export function rotateKey(
   overlapMs = OVERLAP_MS,
 ): (Minted & { old: KeyDocument }) | KeyRefusal {
   const { now } = mint;
-  if (!isUsable(old, now)) return { refused: `${old.id} is not valid any more: make a new key instead` };
+  if (!isUsable(old, now)) return { refused: `the key ${old.id} is not valid any more: make a new one instead` };
   const { id: _, hash: _h, pepper: _p, hint, createdAt: _c, disabled: _d, expiresAt, ...order } = old;
   const mode: KeyMode = hint.startsWith('gh_test_') ? 'test' : 'live';
   // A key with an end gets as long a life as it had.
@@ -120,7 +120,7 @@ export function changeKey(key: KeyDocument, change: KeyChange): KeyDocument {
 }
 
 /** What people may see of a key: all but its hash. */
-export function shownKey({ hash: _, pepper: _p, ...rest }: KeyDocument): Omit<KeyDocument, 'hash' | 'pepper'> {
+export function shownKey({ hash: _, ...rest }: KeyDocument): Omit<KeyDocument, 'hash'> {
   return rest;
 }
 

@@ -1,7 +1,8 @@
 /** One request under its limits: what it has claimed, and what became of that. */
 import type { Exchange } from '../../kernel/exchange.ts';
 import type { Claim, Exhausted } from './claim.ts';
-import { type Applicant, Claims, claimBytes, type Demand, type Flexible, unitsFor } from './claims.ts';
+import { type Applicant, Claims, claimBytes } from './claims.ts';
+import { type Demand, type Flexible, unitsFor } from './demand.ts';
 import { type KeyOf, usageOf } from './key.ts';
 import type { LeaseRule } from './lease.ts';
 import type { Leases } from './leases.ts';

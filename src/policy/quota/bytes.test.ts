@@ -5,9 +5,9 @@ import { ManualClock } from '../../kernel/clock.ts';
 import { Events } from '../../kernel/event.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
 import { LocalAuthority } from './authority.ts';
-import type { Demand } from './claims.ts';
 import { allRules } from './compile.ts';
 import { limitsConfig } from './config.ts';
+import type { Demand } from './demand.ts';
 import { Quota } from './quota.ts';
 
 const NOTHING = { tokens: 0, inputTokens: 0, outputTokens: 0, credits: 0 };

@@ -1,51 +1,16 @@
-/** Units of several limits that a request has claimed together, and what becomes of them. */
+/** Claims of one request that are taken together, or not at all. */
 import type { Claim, Exhausted } from './claim.ts';
+import { type Demand, type Flexible, unitsFor, unitsOf } from './demand.ts';
 import type { Waiter } from './lease.ts';
 import type { Leases } from './leases.ts';
-import { mostOf, type Unit } from './rule.ts';
-
-/** How much of each unit: what a request may use, and in the end what it has used. */
-export interface Demand extends Readonly<Record<Exclude<Unit, 'requests' | 'concurrency'>, number>> {
-  /** Bytes that the body may have, where it does not say. */
-  readonly bytesMost?: number;
-  /** In the end: bytes of the answer, and whether that is all of it. */
-  readonly answerBytes?: number;
-  readonly answerWhole?: boolean;
-}
-
-/** A request that can do with less than it would like to have. */
-export interface Flexible {
-  /** Less than this is of no use. */
-  readonly least: Demand;
-  /** Makes do with this share of what it has wanted beyond the least so far; gives what it needs then. */
-  shrink(share: number): Demand;
-}
-
-function unitsOf(demand: Partial<Demand>, unit: Unit): number {
-  return unit === 'requests' || unit === 'concurrency' ? 0 : (demand[unit] ?? 0);
-}
-
-/** An answer has bytes, and a body may have more than it said: none may begin where nothing is left. */
-export function unitsFor(unit: Unit, demand: Demand): number {
-  if (unit === 'requests' || unit === 'concurrency') return 1;
-  return unit === 'bytes' ? Math.max(1, demand.bytes) : demand[unit];
-}
-
-/** Beside the bytes that are known: what a body may have, and what answers have had; as much of it as there is. */
-export function claimBytes(claim: Claim, { bytesMost }: Demand): boolean {
-  const { units, rule, lease } = claim;
-  const most = Math.max(units, bytesMost ?? units) + Math.ceil(lease.owner.answer.bytes);
-  claim.least = units;
-  claim.units = Math.max(units, Math.min(most, mostOf(rule)));
-  return claim.units > units;
-}
+import { mostOf } from './rule.ts';
 
 /** Learns what became of claims that had to wait. */
 export interface Applicant {
   decided(exhausted: Exhausted | undefined, claims: Claims): void;
 }
 
-/** Claims that are taken together, or not at all. */
+/** See the file's head. */
 export class Claims implements Waiter {
   readonly claims: Claim[] = [];
   flexible: Flexible | undefined = undefined;
@@ -174,4 +139,13 @@ export class Claims implements Waiter {
     }
     this.#state = 'over';
   }
+}
+
+/** Beside the bytes that are known: what a body may have, and what answers have had; as much of it as there is. */
+export function claimBytes(claim: Claim, { bytesMost }: Demand): boolean {
+  const { units, rule, lease } = claim;
+  const most = Math.max(units, bytesMost ?? units) + Math.ceil(lease.owner.answer.bytes);
+  claim.least = units;
+  claim.units = Math.max(units, Math.min(most, mostOf(rule)));
+  return claim.units > units;
 }

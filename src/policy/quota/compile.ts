@@ -4,12 +4,12 @@ import { COST_UNIT, formatCost } from '../../ai/cost.ts';
 import { sayWindow } from './amount.ts';
 import { type BudgetConfig, type LimitConfig, unitOf } from './config.ts';
 import type { Refill, Rule } from './rule.ts';
+import { countsTokens } from './uncounted.ts';
 
 /** Parts of a key that no stranger can make up. A model is what the client calls so, where a route leads to an upstream. */
 const KNOWN_PARTS = new Set(['apiKey', 'tenant', 'user', 'plan', 'version', 'route', 'resource']);
 /** Parts of a key that are not known before the body was read. */
 const BODY_PARTS = new Set(['model', 'version']);
-const BODY_UNITS = new Set(['tokens', 'inputTokens', 'outputTokens', 'credits']);
 
 /** A rule with what requests need to know of it. */
 export interface NamedLimit {
@@ -72,7 +72,7 @@ function refillOf(config: LimitConfig, rate: LimitConfig['requests']): Refill {
 
 /** Whether the body has to be read before the limit can be asked. */
 export function needsBody({ key }: LimitConfig, { unit }: Rule): boolean {
-  return BODY_UNITS.has(unit) || key.some((part) => BODY_PARTS.has(part));
+  return countsTokens(unit) || key.some((part) => BODY_PARTS.has(part));
 }
 
 const SAID: Readonly<Record<Rule['unit'], string>> = {
@@ -91,6 +91,13 @@ export function sayRule({ unit, limit, refill }: Rule): string {
   const what = `${unit === 'credits' ? formatCost(limit) : limit} ${said}`;
   if (refill.type === 'held') return what;
   return `${what} per ${refill.type === 'calendar' ? `calendar ${refill.every}` : sayWindow(refill.windowMs)}`;
+}
+
+/** Those of a list that refuse, and count what a model reads and generates. */
+export function tokenRules(limits: readonly LimitConfig[], where: string): Rule[] {
+  return rulesOf(limits, where)
+    .filter(({ config, rule }) => config.mode === 'enforce' && countsTokens(rule.unit))
+    .map(({ rule }) => rule);
 }
 
 /** Lists of limits, as people read them: `chat/per-key (100 requests per minute)`. */

@@ -4,7 +4,7 @@ import { COST_UNIT, parsePrice } from '../../ai/cost.ts';
 import { name, percent, timeZone } from '../../kernel/schema.ts';
 import { parseAmount, parseBytes } from './amount.ts';
 import { KEY_PART } from './key.ts';
-import type { BudgetTerms } from './rule.ts';
+import type { BudgetTerms, Unit } from './rule.ts';
 
 const EXAMPLE = '1000/min, 200/s, 2M/day or 10/30s';
 
@@ -198,6 +198,17 @@ export const budgetsConfig = z
     'Money that may be spent. A request needs money in every budget that it falls under: they nest as you name them.',
   );
 
+/** `routes[].unknownOperations`. */
+export const unknownOperationsConfig = z
+  .enum(['refuse', 'allow'])
+  .optional()
+  .describe(
+    'Operations that Gatehouse does not know (`/v1/batches`, `/invocations`, tunnels), where a limit or budget counts tokens or money that they may use: `refuse` answers 403, `allow` lets them pass uncounted. What only reads, deletes, uploads or cancels passes. When left out: `refuse` on routes that serve models or have such a limit themselves, else `allow`.',
+  );
+
+/** What is done with operations that are not known. */
+export type UnknownOperations = z.output<typeof unknownOperationsConfig>;
+
 /** One budget after parsing. */
 export type BudgetConfig = z.output<typeof budgetConfig>;
 
@@ -208,6 +219,6 @@ export type LimitConfig = z.output<typeof limitConfig> & {
 };
 
 /** What the limit counts, and how much of it. */
-export function unitOf(limit: LimitConfig): (typeof UNITS)[number] {
-  return UNITS.find((unit) => limit[unit] !== undefined) as (typeof UNITS)[number];
+export function unitOf(limit: LimitConfig): Unit {
+  return UNITS.find((unit) => limit[unit] !== undefined) as Unit;
 }

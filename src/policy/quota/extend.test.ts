@@ -6,7 +6,7 @@ import { ManualClock } from '../../kernel/clock.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
 import { type ActiveLimit, Admission } from './admission.ts';
 import { LocalAuthority } from './authority.ts';
-import type { Demand } from './claims.ts';
+import type { Demand } from './demand.ts';
 import { Leases } from './leases.ts';
 import { mostOf, type Rule } from './rule.ts';
 

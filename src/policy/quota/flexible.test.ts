@@ -6,9 +6,9 @@ import { ManualClock } from '../../kernel/clock.ts';
 import { Events } from '../../kernel/event.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
 import { LocalAuthority } from './authority.ts';
-import type { Demand, Flexible } from './claims.ts';
 import { allRules, budgetLimits } from './compile.ts';
 import { budgetsConfig } from './config.ts';
+import type { Demand, Flexible } from './demand.ts';
 import { PooledAuthority } from './pool.ts';
 import { Quota } from './quota.ts';
 

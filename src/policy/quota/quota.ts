@@ -4,9 +4,9 @@ import type { Events } from '../../kernel/event.ts';
 import type { Exchange } from '../../kernel/exchange.ts';
 import { type ActiveLimit, Admission, type Report } from './admission.ts';
 import type { Exhausted } from './claim.ts';
-import type { Demand, Flexible } from './claims.ts';
 import { needsBody, rulesOf } from './compile.ts';
 import type { LimitConfig } from './config.ts';
+import type { Demand, Flexible } from './demand.ts';
 import { compileKey, sayKey } from './key.ts';
 import { type AskAuthority, Leases } from './leases.ts';
 import type { RecallNote } from './protocol.ts';
@@ -15,9 +15,9 @@ import { mostOf } from './rule.ts';
 export { type ActiveLimit, Admission } from './admission.ts';
 export { LocalAuthority } from './authority.ts';
 export type { Exhausted } from './claim.ts';
-export type { Demand, Flexible } from './claims.ts';
 export type { UsedOf } from './closing.ts';
-export { allRules, BUDGET, budgetLimits, describeLimits, rulesOf } from './compile.ts';
+export { allRules, BUDGET, budgetLimits, describeLimits, rulesOf, tokenRules } from './compile.ts';
+export type { Demand, Flexible } from './demand.ts';
 export { sayKey, usageOf } from './key.ts';
 export { KeyLimits } from './keylimits.ts';
 export type { AskAuthority } from './leases.ts';
@@ -35,6 +35,7 @@ export type { LedgerView, Roll, SharedStoreStatus } from './shared/parts.ts';
 export { LEASE_SCRIPT } from './shared/script.ts';
 export { SharedStore } from './shared/store.ts';
 export { Nearest, type Standing } from './standing.ts';
+export { countsTokens, refusesUnknown } from './uncounted.ts';
 
 /** Limits by where they stand in the configuration. */
 export interface QuotaConfig {

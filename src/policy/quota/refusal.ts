@@ -4,10 +4,14 @@ import type { Exhausted } from './claim.ts';
 import { sayRule } from './compile.ts';
 import { UNKNOWN_WAIT } from './counter.ts';
 
-/** The refusal of a request. A client that honours `x-should-retry` does not try again where waiting is useless. */
-export function refusalFor({ rule, retryAfterMs, lost, missing }: Exhausted): GatehouseError {
+/**
+ * The refusal of a request. A client that honours `x-should-retry` does not try again where waiting is useless. `byOutput`: the
+ * request would cost less with less output.
+ */
+export function refusalFor({ rule, retryAfterMs, lost, missing }: Exhausted, byOutput: boolean): GatehouseError {
   const what = sayRule(rule);
-  if (rule.budget !== undefined && !lost) return spent(rule.name.replace(/^budget:/, ''), retryAfterMs);
+  if (rule.budget !== undefined && !lost)
+    return spent(rule.name.replace(/^budget:/, ''), retryAfterMs, byOutput ? LESS : '');
   if (lost) {
     const message = `the limit of ${what} (${rule.name}) cannot be checked at the moment`;
     return new GatehouseError('quota_unavailable', message, { rule: rule.name, retryAfterMs });
@@ -31,16 +35,16 @@ export function refusalFor({ rule, retryAfterMs, lost, missing }: Exhausted): Ga
 }
 
 /** How a client asks for less. */
-const LESS = 'with a smaller max_tokens it may cost less';
+const LESS = '; with a smaller max_tokens it may cost less';
 
 /** Said without the amount: it is nobody's business but the owner's. Until the next period a client tries again in vain. */
-function spent(budget: string, retryAfterMs: number): GatehouseError {
+function spent(budget: string, retryAfterMs: number, less: string): GatehouseError {
   const again = retryAfterMs <= UNKNOWN_WAIT;
   const detail = { rule: budget, fields: [['x-should-retry', String(again)]] as const };
   if (retryAfterMs === Number.POSITIVE_INFINITY)
     return new GatehouseError(
       'insufficient_quota',
-      `this request may cost more than the whole budget ${budget}; ${LESS}`,
+      `this request may cost more than the whole budget ${budget}${less}`,
       detail,
     );
   const wait = Math.ceil(retryAfterMs);
@@ -48,7 +52,7 @@ function spent(budget: string, retryAfterMs: number): GatehouseError {
     const message = `what is left of the budget ${budget} is reserved for requests under way`;
     return new GatehouseError('insufficient_quota', message, { ...detail, retryAfterMs: wait });
   }
-  const message = `the budget ${budget} is spent, or what is left is less than this request may cost; ${LESS}`;
+  const message = `the budget ${budget} is spent, or what is left is less than this request may cost${less}`;
   return new GatehouseError('insufficient_quota', message, { ...detail, retryAfterMs: wait });
 }
 

@@ -6,7 +6,7 @@ import type { Document } from '../../store/store.ts';
 import type { DeviceLogin, Devices } from './device.ts';
 import { codePage, decisionPage, endPage } from './page.ts';
 import type { Subject, TokenParts } from './parts.ts';
-import { derive, mac, same } from './secret.ts';
+import { deriveAll, mac, same } from './secret.ts';
 import { readForm, type ServiceAnswer, type ServiceRequest } from './wire.ts';
 
 /** How long a person may think. */
@@ -18,17 +18,17 @@ type ApprovalParts = Pick<TokenParts, 'clock' | 'keyOf' | 'keyById' | 'hold' | '
 export class Approval {
   readonly #parts: ApprovalParts;
   readonly #devices: Devices;
-  #secret: Buffer;
+  #secrets: readonly Buffer[];
 
   constructor(parts: ApprovalParts, devices: Devices, peppers: readonly string[]) {
     this.#parts = parts;
     this.#devices = devices;
-    this.#secret = secretOf(peppers);
+    this.#secrets = deriveAll(peppers, 'device tickets');
   }
 
   /** Other settings are in force. */
   configure(peppers: readonly string[]): void {
-    this.#secret = secretOf(peppers);
+    this.#secrets = deriveAll(peppers, 'device tickets');
   }
 
   /** Shows a page, or takes a form. */
@@ -77,7 +77,7 @@ export class Approval {
   async #decide(ticket: string, decision: string): Promise<ServiceAnswer> {
     const [id = '', ends = '', tag = '', ...key] = ticket.split('.');
     const keyId = key.join('.');
-    const genuine = same(mac(this.#secret, `${id}\n${ends}\n${keyId}`), tag);
+    const genuine = this.#secrets.some((secret) => same(mac(secret, `${id}\n${ends}\n${keyId}`), tag));
     if (!genuine || Number(ends) < this.#parts.clock.wall())
       return codePage('', 'That took too long: begin again.', 400);
     const subject = await this.#parts.keyById(keyId);
@@ -100,8 +100,6 @@ export class Approval {
 
   #ticket({ id }: Document<DeviceLogin>, { id: key }: Subject): string {
     const ends = String(this.#parts.clock.wall() + TICKET_MS);
-    return `${id}.${ends}.${mac(this.#secret, `${id}\n${ends}\n${key}`)}.${key}`;
+    return `${id}.${ends}.${mac(this.#secrets[0] as Buffer, `${id}\n${ends}\n${key}`)}.${key}`;
   }
 }
-
-const secretOf = (peppers: readonly string[]) => derive(peppers[0] ?? '', 'device tickets');

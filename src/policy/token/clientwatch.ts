@@ -3,14 +3,12 @@
  * store, so that this holds for a change across a restart as well.
  */
 import type { Put } from '../../store/store.ts';
-import { type DeclaredClient, datedUpTo, TOKEN_LIFETIME_MAX_MS } from './config.ts';
+import { type DeclaredClient, datedUpTo, forgottenAt } from './config.ts';
 import type { TokenParts } from './parts.ts';
 
 /** Kind and id of the document that holds which there were. */
 const KIND = 'tokenClients';
 const ID = 'declared';
-/** Tokens hold a little longer than they say: clocks differ. */
-const SKEW_MS = 5 * 60_000;
 /** Other nodes may write it at the same time. */
 const TRIES = 8;
 
@@ -43,7 +41,7 @@ export class ClientWatch {
       for (const value of gone) {
         // Where another node still has it, its next tokens hold.
         const issuedUpTo = datedUpTo(wall, await endedUpTo('', value));
-        ends.push(revocation({ kind: 'client', value, issuedUpTo, forgetAt: wall + TOKEN_LIFETIME_MAX_MS + SKEW_MS }));
+        ends.push(revocation({ kind: 'client', value, issuedUpTo, forgetAt: forgottenAt(wall) }));
       }
       const { ok } = await store.write([put, ...ends], { who: 'gatehouse', what: 'tokens.endWithClient' });
       if (!ok) continue;

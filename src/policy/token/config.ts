@@ -13,13 +13,32 @@ export const OWN_ISSUER = 'gatehouse';
 /** No token holds longer, in milliseconds. */
 export const TOKEN_LIFETIME_MAX_MS = 86_400_000;
 
+/** No token is dated further ahead: those who take it refuse one of the future. Less than their clocks may differ (30 s). */
+export const DATED_AHEAD_MAX_MS = 25_000;
+
+/** So far the clock of the node that gives tokens may be ahead of the one that ends them, where both happen over and over. */
+const CLOCKS_DIFFER_MS = 5000;
+
+/**
+ * The clocks of nodes, and of those who check tokens, differ by less (milliseconds): so much longer than it says a token may hold,
+ * and what ends it is remembered.
+ */
+export const CLOCK_SKEW_MS = 5 * 60_000;
+
 /**
  * Up to when tokens are dated that were given out before `now`, where those up to `before` have been ended already; milliseconds
  * on the wall clock. `iat` counts in whole seconds, so what ends tokens of before ends those of this second, and the service
- * dates the next one into the second after: ended once more within that second, it is this one that must end.
+ * dates the next one into the second after: ended once more within that second, it is this one that must end. Ended again and
+ * again, that would run away into the future; but no token is dated further ahead than `DATED_AHEAD_MAX_MS`.
  */
-export const datedUpTo = (now: number, before = 0): number =>
-  Math.max(Math.floor(now / 1000) * 1000 + 999, before + 1000);
+export function datedUpTo(now: number, before = 0): number {
+  const endOfSecond = (at: number) => Math.floor(at / 1000) * 1000 + 999;
+  const furthest = endOfSecond(now + DATED_AHEAD_MAX_MS + CLOCKS_DIFFER_MS);
+  return Math.max(endOfSecond(now), before, Math.min(before + 1000, furthest));
+}
+
+/** Up to when what has ended tokens at `now` is remembered: under whatever settings they were given, none holds longer. */
+export const forgottenAt = (now: number): number => now + TOKEN_LIFETIME_MAX_MS + CLOCK_SKEW_MS;
 
 /** Grants by their names on the wire. */
 export const GRANTS = {

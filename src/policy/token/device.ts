@@ -3,7 +3,7 @@ import { createHash, randomInt } from 'node:crypto';
 import type { Document, Write } from '../../store/store.ts';
 import type { TokensConfig } from './config.ts';
 import type { TokenParts } from './parts.ts';
-import { chance, derive, mac } from './secret.ts';
+import { chance, deriveAll, mac } from './secret.ts';
 import { OAuthError } from './wire.ts';
 
 /** Kind of the documents in the store. */
@@ -48,18 +48,18 @@ type Settings = Pick<TokensConfig, 'issuer' | 'path' | 'deviceLifetime' | 'devic
 export class Devices {
   readonly #parts: Pick<TokenParts, 'clock' | 'store'>;
   #settings: Settings;
-  #secret: Buffer;
+  #secrets: readonly Buffer[];
 
   constructor(parts: Pick<TokenParts, 'clock' | 'store'>, settings: Settings, peppers: readonly string[]) {
     this.#parts = parts;
     this.#settings = settings;
-    this.#secret = secretOf(peppers);
+    this.#secrets = deriveAll(peppers, 'user codes');
   }
 
   /** Other settings are in force. */
   configure(settings: Settings, peppers: readonly string[]): void {
     this.#settings = settings;
-    this.#secret = secretOf(peppers);
+    this.#secrets = deriveAll(peppers, 'user codes');
   }
 
   /** A device asks. */
@@ -75,7 +75,7 @@ export class Devices {
       };
       const write: Write = {
         ...{ op: 'put', kind: DEVICE_KIND, id: idOf(code), value, expect: 0, expiresAt: endsAt + REMEMBERED_MS },
-        lookups: [this.#lookup(userCode)],
+        lookups: this.#lookups(userCode),
       };
       if (!(await this.#parts.store.write([write])).ok) continue;
       const page = `${issuer}${path}/device`;
@@ -95,8 +95,11 @@ export class Devices {
   async byUserCode(typed: string): Promise<Document<DeviceLogin> | undefined> {
     const letters = typed.toUpperCase().replace(/[^A-Z]/g, '');
     if (letters.length !== 8) return undefined;
-    const found = await this.#parts.store.find<DeviceLogin>(DEVICE_KIND, this.#lookup(dashed(letters)));
-    return found && this.#waits(found.value) ? found : undefined;
+    for (const lookup of this.#lookups(dashed(letters))) {
+      const found = await this.#parts.store.find<DeviceLogin>(DEVICE_KIND, lookup);
+      if (found !== undefined) return this.#waits(found.value) ? found : undefined;
+    }
+    return undefined;
   }
 
   /** The same by the id of its document. */
@@ -154,12 +157,11 @@ export class Devices {
     return { op: 'put', kind: DEVICE_KIND, id, value, expect, lookups, expiresAt: value.endsAt + REMEMBERED_MS };
   }
 
-  #lookup(userCode: string): string {
-    return `user:${mac(this.#secret, userCode)}`;
+  #lookups(userCode: string): string[] {
+    return this.#secrets.map((secret) => `user:${mac(secret, userCode)}`);
   }
 }
 
-const secretOf = (peppers: readonly string[]) => derive(peppers[0] ?? '', 'user codes');
 const idOf = (code: string): string => createHash('sha256').update(code).digest('base64url');
 const dashed = (letters: string): string => `${letters.slice(0, 4)}-${letters.slice(4)}`;
 

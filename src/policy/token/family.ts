@@ -5,7 +5,7 @@
  * token has it from somewhere else: the login ends, with all its tokens.
  */
 import type { Write } from '../../store/store.ts';
-import { TOKEN_LIFETIME_MAX_MS } from './config.ts';
+import { forgottenAt } from './config.ts';
 import type { TokenParts } from './parts.ts';
 import { chance, derive, mac, same } from './secret.ts';
 import { OAuthError } from './wire.ts';
@@ -52,8 +52,6 @@ interface Settings {
   refreshGrace: number;
 }
 
-/** What tokens of a login may still hold once it has ended, beyond their lifetime: clocks differ. */
-const SKEW_MS = 5 * 60_000;
 /** Others may be faster so many times in a row. */
 const TRIES = 8;
 
@@ -138,8 +136,7 @@ export class Families {
   /** Ends a login with its tokens, in every worker. False: somebody has changed it meanwhile. */
   async end(id: string, family: Family, version: number, why: string): Promise<boolean> {
     const { store, clock, revocation } = this.#parts;
-    // Its tokens may have been given under other settings.
-    const forgetAt = clock.wall() + TOKEN_LIFETIME_MAX_MS + SKEW_MS;
+    const forgetAt = forgottenAt(clock.wall());
     const writes = [putOf(id, { ...family, ended: why }, version), revocation({ kind: 'family', value: id, forgetAt })];
     return (await store.write(writes, { who: `client:${family.client}`, what: 'tokens.endLogin' })).ok;
   }

@@ -1,7 +1,7 @@
 /** The token endpoint: what is asked for by which grant, and what comes of it (RFC 6749, 8693, 8628). */
 import { type Binding, signToken, type TokenAnswer } from './access.ts';
 import { CHALLENGE, type Client, type Clients, clientOfKey, tooMany } from './client.ts';
-import { GRANTS, type TokensConfig } from './config.ts';
+import { DATED_AHEAD_MAX_MS, GRANTS, type TokensConfig } from './config.ts';
 import type { Devices } from './device.ts';
 import type { Families, Family } from './family.ts';
 import type { SigningKeys } from './keys.ts';
@@ -148,6 +148,8 @@ async function refresh({ form, binding }: Ask, client: Client, made: GrantParts)
       throw new OAuthError('invalid_grant', 'The API key that this login began with is not valid any more.');
     mayTravel(subject, 'invalid_grant');
     await tenantStands(subject, made, 'invalid_grant');
+    // The refresh token must not be used up for nothing.
+    await dateOf(subject, client.id, made);
     const now = subject.scopes;
     scopes = grantScope(
       asked,
@@ -203,8 +205,22 @@ async function tenantStands({ tenant }: Subject, { parts }: GrantParts, code: OA
   if (refusal !== undefined) throw new OAuthError(code, refusal);
 }
 
+/** What a token is dated. What was ended in this second must not take the first token after that along. */
+async function dateOf({ by, id }: Subject, client: string, { parts }: GrantParts): Promise<number> {
+  const now = parts.clock.wall();
+  const date = Math.max(now, (await parts.endedUpTo(by === 'key' ? id : '', client)) + 1);
+  const early = date - now - DATED_AHEAD_MAX_MS;
+  if (early <= 0) return date;
+  throw new OAuthError(
+    'temporarily_unavailable',
+    'Its tokens were ended many times in a row: those of now would end with them. Try again in a moment.',
+    503,
+    [['Retry-After', String(Math.ceil(early / 1000))]],
+  );
+}
+
 async function sign(
-  { keys, config, parts }: GrantParts,
+  made: GrantParts,
   subject: Subject,
   client: string,
   scopes: readonly string[],
@@ -212,8 +228,6 @@ async function sign(
   family: string,
   until: number | undefined,
 ): Promise<TokenAnswer> {
-  // What was ended in this second must not take the first token after that along.
-  const ended = await parts.endedUpTo(subject.by === 'key' ? subject.id : '', client);
-  const now = Math.max(parts.clock.wall(), ended + 1);
-  return signToken({ subject, client, scopes, binding, family, until }, keys, config, now);
+  const date = await dateOf(subject, client, made);
+  return signToken({ subject, client, scopes, binding, family, until }, made.keys, made.config, date);
 }

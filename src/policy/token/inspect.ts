@@ -1,13 +1,12 @@
 /** Revocation (RFC 7009) and introspection (RFC 7662). */
 import { namesOf, readToken } from './access.ts';
 import { CHALLENGE, type Client } from './client.ts';
+import { CLOCK_SKEW_MS } from './config.ts';
 import type { Family } from './family.ts';
 import { isRefreshToken } from './family.ts';
 import { type GrantParts, subjectOf } from './grants.ts';
 import { OAuthError, type ServiceRequest, wanted } from './wire.ts';
 
-/** Clocks differ by less. */
-const SKEW_MS = 5 * 60_000;
 /** Others may change a login at the same time. */
 const TRIES = 8;
 
@@ -39,7 +38,7 @@ export async function revoke(
   if (claims === undefined) return;
   const { id, client: owner } = namesOf(claims);
   belongs(owner, client);
-  const write = parts.revocation({ kind: 'id', value: id, forgetAt: Number(claims.exp) * 1000 + SKEW_MS });
+  const write = parts.revocation({ kind: 'id', value: id, forgetAt: Number(claims.exp) * 1000 + CLOCK_SKEW_MS });
   await parts.store.write([write], { who: `client:${client.id}`, what: 'tokens.revoke' });
 }
 

@@ -4,15 +4,12 @@
  * until nothing that it has signed holds any more.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import type { TokensConfig } from './config.ts';
+import { CLOCK_SKEW_MS, type TokensConfig } from './config.ts';
 import type { PublicKey, TokenParts } from './parts.ts';
 import { chance, derive, seal, unseal } from './secret.ts';
 
 /** Kind of the documents in the store. */
 export const SIGNING_KEY_KIND = 'signingKey';
-
-/** Clocks of nodes, and of those who check tokens, differ by less. */
-const SKEW_MS = 5 * 60_000;
 
 /** A key as it stands in the store. Times are milliseconds since 1970. */
 export interface KeyRecord {
@@ -51,7 +48,7 @@ export function planKeys(keys: readonly KeyRecord[], now: number, schedule: Sche
     !waits && (another || now >= due - publishAhead) ? Math.max(another ? 0 : due, now + publishAhead) : undefined;
   const spent = row.filter((_, i) => {
     const after = row[i + 1];
-    return after !== undefined && after.signsFrom + lifetime + SKEW_MS < now;
+    return after !== undefined && after.signsFrom + lifetime + CLOCK_SKEW_MS < now;
   });
   return { current, nextFrom, spent };
 }

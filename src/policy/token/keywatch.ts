@@ -3,16 +3,14 @@
  * revoked, deleted, or are to expire before their tokens would. How far it has read is kept, so that a key that was revoked
  * while no gateway ran is not overlooked.
  */
-import type { Put } from '../../store/store.ts';
-import { TOKEN_LIFETIME_MAX_MS } from './config.ts';
+import type { Change, Write } from '../../store/store.ts';
+import { forgottenAt, TOKEN_LIFETIME_MAX_MS } from './config.ts';
 import { SIGNING_KEY_KIND } from './keys.ts';
 import type { TokenParts } from './parts.ts';
 
 /** Kind of the document that holds how far it has read. */
 const KIND = 'tokenWatch';
 const ID = 'keys';
-/** Tokens hold a little longer than they say: clocks differ. */
-const SKEW_MS = 5 * 60_000;
 /** It is noted how far has been read at least after so many revisions. */
 const NOTE_EVERY = 5000;
 /** After a failure it is tried again, in milliseconds. */
@@ -77,35 +75,45 @@ export class KeyWatch {
   }
 
   async #read(): Promise<void> {
-    const { store, clock, revocation } = this.#parts;
+    const { store } = this.#parts;
     for (let more = true; more && !this.#closed; ) {
       const found = await store.changesSince(this.#revision);
-      const now = clock.wall();
-      // The settings may have changed since a token was given: any of them may hold as long as one ever may.
-      const forgetAt = now + TOKEN_LIFETIME_MAX_MS + SKEW_MS;
-      const writes: Put[] = [];
-      for (const change of found.changes) {
-        const key = this.#parts.keyChange(change);
-        if (key === undefined) continue;
-        const { id: value, ended, until } = key;
-        if (ended) {
-          // Whoever revokes by the admin API has written it already.
-          const known = await this.#parts.isRevoked({ ...NO_NAMES, session: value });
-          if (!known) writes.push(revocation({ kind: 'session', value, forgetAt }));
-          continue;
-        }
-        if (until === undefined || until >= now + TOKEN_LIFETIME_MAX_MS) continue;
-        // Later tokens of it hold no longer than itself. One of this second may be the first of a key that was just made.
-        // Nor must what has ended live again.
-        const issuedUpTo = Math.max(now - 1000, await this.#parts.endedUpTo(value, ''));
-        writes.push(revocation({ kind: 'session', value, issuedUpTo, forgetAt }));
-      }
-      if (writes.length > 0) await store.write(writes, { who: 'gatehouse', what: 'tokens.endWithKey' });
+      const writes: Write[] = [];
+      for (const change of found.changes) writes.push(...(await this.#ending(change)));
+      // Where a key has changed since, what it is now is told by the next reading.
+      const author = { who: 'gatehouse', what: 'tokens.endWithKey' };
+      if (writes.length > 0 && !(await store.write(writes, author)).ok) continue;
       if (found.changes.some(({ kind }) => kind === SIGNING_KEY_KIND)) this.#rotated();
       this.#revision = found.revision;
       more = found.more;
       if (writes.length > 0 || this.#noted < 0 || this.#revision - this.#noted > NOTE_EVERY) await this.#note();
     }
+  }
+
+  /** What is to be written for a change: only as long as the key is what it was when that was decided. */
+  async #ending(change: Change): Promise<readonly Write[]> {
+    const { clock, revocation } = this.#parts;
+    const key = this.#parts.keyChange(change);
+    if (key === undefined) return [];
+    const { id: value, ended, until } = key;
+    const { kind, id, document } = change;
+    const now = clock.wall();
+    // The settings may have changed since a token was given: any of them may hold as long as one ever may.
+    const forgetAt = forgottenAt(now);
+    // One that stops to exist at a time has no version from then on.
+    const lasts = document?.expiresAt === undefined;
+    const check: Write[] = lasts ? [{ op: 'check', kind, id, expect: document?.version ?? 0 }] : [];
+    if (ended) {
+      // Whoever revokes by the admin API has written it already.
+      const known = await this.#parts.isRevoked({ ...NO_NAMES, session: value });
+      return known ? [] : [...check, revocation({ kind: 'session', value, forgetAt })];
+    }
+    if (until === undefined || until >= now + TOKEN_LIFETIME_MAX_MS) return [];
+    // Later tokens of it hold no longer than itself. One of the second of the change may be the first of a key that was just
+    // made. Nor must what has ended live again.
+    const changedAt = document?.updatedAt ?? now;
+    const issuedUpTo = Math.max(changedAt - 1000, await this.#parts.endedUpTo(value, ''));
+    return [...check, revocation({ kind: 'session', value, issuedUpTo, forgetAt })];
   }
 
   async #note(): Promise<void> {

@@ -43,3 +43,22 @@ test('a device that was let in by a key that is bound to networks since then get
   const { status, told } = await send('/oauth/token', poll);
   assert.deepEqual([status, told.error], [400, 'access_denied']);
 });
+
+test('a key whose tokens were ended over and over gets none that its own gateway would refuse, and loses no login', async (t) => {
+  const { send, clock, end } = await house(t);
+  const exchange = { grant_type: EXCHANGE, subject_token: 'key-text', subject_token_type: KEY_TYPE };
+  const asked = { ...exchange, client_id: 'tool', scope: 'chat offline_access' };
+  const refresh = {
+    ...{ grant_type: 'refresh_token', client_id: 'tool' },
+    refresh_token: (await send('/oauth/token', asked)).told.refresh_token as string,
+  };
+  end(clock.wall() + 30_000);
+  for (const form of [asked, refresh]) {
+    const { status, told, fields } = await send('/oauth/token', form);
+    assert.deepEqual([status, told.error], [503, 'temporarily_unavailable']);
+    assert.equal(fields.get('Retry-After'), '6');
+  }
+  // Beyond the grace in which a refresh token could be used twice.
+  clock.advance(20_000);
+  for (const form of [asked, refresh]) assert.equal((await send('/oauth/token', form)).status, 200);
+});

@@ -6,6 +6,11 @@ export function derive(pepper: string, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', pepper, 'gatehouse tokens', purpose, 32));
 }
 
+/** The same of each pepper, first that of what is new. What is looked for is looked for under all: a pepper changes, what it names stays. */
+export function deriveAll(peppers: readonly string[], purpose: string): readonly Buffer[] {
+  return (peppers.length === 0 ? [''] : peppers).map((pepper) => derive(pepper, purpose));
+}
+
 /** HMAC-SHA256 in base64url. */
 export function mac(key: string | Buffer, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url');

@@ -7,7 +7,7 @@ import { networkOf } from '../../http/network.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Put, Store, Write } from '../../store/store.ts';
 import type { SignupConfig } from './config.ts';
-import { derive, mac } from './secret.ts';
+import { deriveAll, mac } from './secret.ts';
 import { json, type ServiceAnswer, type ServiceRequest } from './wire.ts';
 
 /** Kinds of the documents in the store: who has signed up, and how many in a day. */
@@ -49,18 +49,18 @@ export interface SignupParts {
 export class Signup {
   readonly #parts: SignupParts;
   #config: SignupConfig;
-  #secret: Buffer;
+  #secrets: readonly Buffer[];
 
   constructor(parts: SignupParts, config: SignupConfig, peppers: readonly string[]) {
     this.#parts = parts;
     this.#config = config;
-    this.#secret = derive(peppers[0] ?? '', 'sign-up');
+    this.#secrets = deriveAll(peppers, 'sign-up');
   }
 
   /** Other settings are in force. */
   configure(config: SignupConfig, peppers: readonly string[]): void {
     this.#config = config;
-    this.#secret = derive(peppers[0] ?? '', 'sign-up');
+    this.#secrets = deriveAll(peppers, 'sign-up');
   }
 
   /** Answers a request; rejects when the store cannot be asked. */
@@ -90,12 +90,13 @@ export class Signup {
     for (let i = 0; i < TRIES; i++) {
       const bounds = await this.#count(network);
       if (!Array.isArray(bounds)) return bounds as ServiceAnswer;
-      // Kept without the address itself: it stands in the tenant, which can be deleted.
-      const once: Put = {
-        ...{ op: 'put', kind: SIGNUP_KIND, id: mac(this.#secret, email), expect: 0 },
-        value: { tenant: trial.tenant, at: this.#parts.clock.wall() },
-      };
-      const result = await this.#parts.store.write([...trial.writes, once, ...bounds], {
+      // Kept without the address itself: it stands in the tenant, which can be deleted. Under each pepper: where nodes have them
+      // in another order for a while, an address has one trial all the same.
+      const value = { tenant: trial.tenant, at: this.#parts.clock.wall() };
+      const once = this.#secrets.map(
+        (secret): Put => ({ op: 'put', kind: SIGNUP_KIND, id: mac(secret, email), expect: 0, value }),
+      );
+      const result = await this.#parts.store.write([...trial.writes, ...once, ...bounds], {
         who: `signup:${network}`,
         what: 'signup.begin',
       });
@@ -116,12 +117,13 @@ export class Signup {
     const { perDay, perNetwork } = this.#config;
     const writes: Write[] = [];
     const ids = [
-      [day, perDay],
-      [`${day}:${mac(this.#secret, network)}`, perNetwork],
+      [[day], perDay],
+      [this.#secrets.map((secret) => `${day}:${mac(secret, network)}`), perNetwork],
     ] as const;
-    for (const [id, most] of ids) {
-      const found = await this.#parts.store.get<{ trials: number }>(COUNT_KIND, id);
-      const trials = found?.value.trials ?? 0;
+    for (const [names, most] of ids) {
+      const found = await Promise.all(names.map((id) => this.#parts.store.get<{ trials: number }>(COUNT_KIND, id)));
+      // Each pepper's count has all since that pepper came: the highest has them all.
+      const trials = Math.max(...found.map((one) => one?.value.trials ?? 0));
       if (trials >= most) {
         const seconds = Math.ceil((DAY_MS - (now % DAY_MS)) / 1000);
         const retry = [['Retry-After', String(seconds)]] as const;
@@ -129,7 +131,9 @@ export class Signup {
       }
       const value = { trials: trials + 1 };
       const expiresAt = now + 2 * DAY_MS;
-      writes.push({ op: 'put', kind: COUNT_KIND, id, value, expect: found?.version ?? 0, expiresAt });
+      names.forEach((id, i) => {
+        writes.push({ op: 'put', kind: COUNT_KIND, id, value, expect: found[i]?.version ?? 0, expiresAt });
+      });
     }
     return writes;
   }

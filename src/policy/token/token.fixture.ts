@@ -63,6 +63,7 @@ export async function house(t: TestContext, more: Record<string, unknown> = {}) 
   /** Tenants that are switched off, and what is said of them. */
   const refused = new Map<string, string>();
   let waits = 0;
+  let endedUpTo = 0;
   const parts: TokenParts = {
     clock,
     store,
@@ -81,15 +82,15 @@ export async function house(t: TestContext, more: Record<string, unknown> = {}) 
       return { op: 'put', kind: 'revocation', id: `${kind} ${value}`, value: {} };
     },
     isRevoked: async ({ id, family }) => ended.includes(`id ${id}`) || ended.includes(`family ${family}`),
-    endedUpTo: async () => 0,
+    endedUpTo: async () => endedUpTo,
     hold: () => waits,
     failed: (_, name) => void guesses.push(name),
     publish: (now) => void published.push([...now]),
     answered: () => {},
     notice: () => {},
   };
-  const make = async () => {
-    const service = new TokenService(parts, tokensConfig.parse({ ...SETTINGS, ...more }) as never, [PEPPER]);
+  const make = async (peppers: readonly string[] = [PEPPER]) => {
+    const service = new TokenService(parts, tokensConfig.parse({ ...SETTINGS, ...more }) as never, peppers);
     await service.start();
     t.after(() => service.close());
     return service;
@@ -117,7 +118,11 @@ export async function house(t: TestContext, more: Record<string, unknown> = {}) 
   const hold = (ms: number) => {
     waits = ms;
   };
-  return { clock, store, keys, send, make, service, published, ended, guesses, refused, hold };
+  /** Tokens that were given out up to then have ended. */
+  const end = (upTo: number) => {
+    endedUpTo = upTo;
+  };
+  return { clock, store, keys, send, make, service, published, ended, guesses, refused, hold, end };
 }
 
 /** Basic authorization. */

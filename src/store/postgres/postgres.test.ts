@@ -18,14 +18,14 @@ describe('postgres', needs({ commands: ['pg_lsclusters'] }), () => {
   const subject: Subject = {
     open: () =>
       openPostgres(
-        { driver: 'postgres', url: server.url, schema: `s${number}`, connections: 3, timeout: 10_000 },
+        { driver: 'postgres', url: server.url, schema: `s${number}`, connections: 3, timeout: 60_000 },
         { clock, shown },
       ),
     wipe: async () => {
       number++;
     },
     advance: (ms) => clock.advance(ms),
-    settle: () => new Promise((resolve) => setTimeout(resolve, 200)),
+    settle: () => new Promise((resolve) => setTimeout(resolve, 20)),
   };
   contract('contract', subject);
   modelTest(subject, 15);

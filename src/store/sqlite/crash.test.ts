@@ -7,5 +7,5 @@ import { crash } from '../crash.fixture.ts';
 test('sqlite: a process killed while it writes leaves every write it was promised, and none by half', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-crash-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  await crash({ driver: 'sqlite', path: join(folder, 'gatehouse.db'), lockTimeout: 5000 }, 5);
+  await crash({ driver: 'sqlite', path: join(folder, 'gatehouse.db'), lockTimeout: 60_000 }, 5);
 });

@@ -26,7 +26,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gatehouse-fault-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const at = (name: string) => join(folder, name);
-const open = (path: string, lockTimeout = 5000, events = new Events()) =>
+const open = (path: string, lockTimeout = 60_000, events = new Events()) =>
   openSqlite({ driver: 'sqlite', path, lockTimeout }, { clock: systemClock, events });
 
 /** Rejects with this fault, in a sentence that names the file and says what to do. */
@@ -98,7 +98,7 @@ test('a file that others could read is closed to them, with a warning', async ()
   const events = new Events();
   const heard: string[] = [];
   events.on('notice', ({ message }) => heard.push(message));
-  await (await open(path, 5000, events)).close();
+  await (await open(path, 60_000, events)).close();
   assert.equal(statSync(path).mode & 0o777, 0o600);
   assert.match(heard.join(), /could be read by other users/);
 });

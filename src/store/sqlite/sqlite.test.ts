@@ -6,6 +6,7 @@ import { ManualClock } from '../../kernel/clock.ts';
 import { contract } from '../contract.fixture.ts';
 import { modelTest } from '../model.fixture.ts';
 import { type Subject, shown } from '../stage.fixture.ts';
+import { nextTurn } from '../turn.ts';
 import { openSqlite } from './sqlite.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-store-'));
@@ -23,13 +24,16 @@ for (const binding of ['node', 'libsql'] as const) {
   const subject: Subject = {
     open: () => {
       const path = join(folder, `${binding}-${number}`, 'gatehouse.db');
-      return openSqlite({ driver: 'sqlite', path, lockTimeout: 5000 }, { clock, shown }, binding);
+      return openSqlite({ driver: 'sqlite', path, lockTimeout: 60_000 }, { clock, shown }, binding);
     },
     wipe: async () => {
       number++;
     },
     advance: (ms) => clock.advance(ms),
-    settle: async () => clock.advance(500),
+    settle: async () => {
+      clock.advance(500);
+      await nextTurn();
+    },
   };
   contract(`sqlite by ${binding}`, subject);
   modelTest(subject, 60);

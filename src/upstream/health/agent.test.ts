@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
-import { ManualClock, systemClock } from '../../kernel/clock.ts';
+import { type Clock, ManualClock, systemClock } from '../../kernel/clock.ts';
 import { upstreamConfig } from '../config.ts';
 import { askAgent, initialAgent, nextAgent } from './agent.ts';
 import { type AgentEvent, Agents } from './agents.ts';
@@ -39,7 +40,7 @@ test('agent: whatever it says, the state is sound', () => {
   );
 });
 
-test('agent: asked over TCP', { timeout: 20_000 }, async () => {
+test('agent: asked over TCP', { timeout: 180_000 }, async () => {
   const heard: string[] = [];
   const server = net.createServer((socket) => {
     socket.on('error', () => {});
@@ -55,19 +56,21 @@ test('agent: asked over TCP', { timeout: 20_000 }, async () => {
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as net.AddressInfo;
-  const ask = (send: string, timeout = 5000, at = port) =>
-    new Promise<string | undefined>((done) =>
-      askAgent({ host: '127.0.0.1', port: at, send, timeout }, systemClock, done),
-    );
+  const ask = (send: string, timeout = 60_000, at = port, clock: Clock = systemClock) =>
+    new Promise<string | undefined>((done) => askAgent({ host: '127.0.0.1', port: at, send, timeout }, clock, done));
   assert.match((await ask('line')) ?? '', /^50%\n/);
   assert.equal(await ask('close'), 'drain');
   assert.equal(await ask('nothing'), undefined);
   assert.equal(await ask('reset'), undefined);
   assert.ok(((await ask('flood')) ?? '').length > 1024);
-  assert.equal(await ask('silence', 30), undefined);
+  const clock = new ManualClock();
+  const silence = ask('silence', 30, port, clock);
+  while (!heard.includes('silence')) await setImmediate();
+  clock.advance(30);
+  assert.equal(await silence, undefined);
   assert.deepEqual(heard, ['line', 'close', 'nothing', 'reset', 'flood', 'silence']);
   server.close();
-  assert.equal(await ask('line', 5000, 1), undefined);
+  assert.equal(await ask('line', 60_000, 1), undefined);
 });
 
 test('agents: asked each interval; changes are told, once; those that are asked no more are set free', () => {

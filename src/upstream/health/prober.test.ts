@@ -144,7 +144,7 @@ const target = (url: string, over: Partial<ProbeTarget> = {}): ProbeTarget => ({
   url,
   path: '/health',
   host: undefined,
-  timeout: 5000,
+  timeout: 60_000,
   expectStatus: [],
   tls: { verify: true },
   ...over,
@@ -152,7 +152,7 @@ const target = (url: string, over: Partial<ProbeTarget> = {}): ProbeTarget => ({
 
 const once = (t: ProbeTarget) => new Promise<ProbeResult>((done) => probe(t, systemClock, done));
 
-test('probe: what servers do, and what is made of it', { timeout: 20_000 }, async () => {
+test('probe: what servers do, and what is made of it', { timeout: 180_000 }, async () => {
   const hosts: string[] = [];
   const server = http.createServer((request, response) => {
     hosts.push(request.headers.host ?? '');
@@ -195,7 +195,7 @@ test('probe: what servers do, and what is made of it', { timeout: 20_000 }, asyn
   assert.deepEqual((await once(target(closed))).reason, 'connection refused');
 });
 
-test('probe: HTTP/2, the health service of gRPC, and a PROXY header in front', { timeout: 20_000 }, async () => {
+test('probe: HTTP/2, the health service of gRPC, and a PROXY header in front', { timeout: 180_000 }, async () => {
   const asked: string[] = [];
   const server = http2.createServer();
   server.on('stream', (stream, headers) => {

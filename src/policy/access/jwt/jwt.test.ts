@@ -141,6 +141,27 @@ test('what a worker has concluded by itself stays when revocations are told anew
   assert.deepEqual([see(good), see(later)].map(nameOf), ['revoked', alice]);
 });
 
+test('a worker that hears late of a key that ended and came back refuses none of its new tokens', () => {
+  const named = { kind: 'id' as const, issuer: 'corporate', value: 'token-1' };
+  const ended = (NOW - 5) * 1000;
+  const later = tokenOf(es, { ...CLAIMS, iat: NOW });
+  const news: Record<string, (to: ReturnType<typeof gateFor>['revocations']) => void> = {
+    'the key has ended': (to) => to.conclude({ ...named, forgetAt: 1e15 }),
+    'all its tokens are revoked': (to) => to.revoke({ ...named, forgetAt: 1e15 }),
+  };
+  for (const order of [Object.keys(news), Object.keys(news).reverse()]) {
+    const { see, revocations, clock } = gateFor(all);
+    for (const what of order) {
+      news[what]?.(revocations);
+      assert.equal(nameOf(see(later)), 'revoked', what);
+    }
+    // It is usable again, and that is long ago.
+    revocations.revoke({ ...named, issuedUpTo: ended, forgetAt: 1e15 });
+    revocations.limit(named, clock.wall() + 3000);
+    assert.deepEqual([see(good), see(later)].map(nameOf), ['revoked', alice], order.join(', then '));
+  }
+});
+
 describe('a key that is not known', () => {
   const settings = { jwksUrl: 'https://login.example.com/jwks' };
   const config = gateFor([], settings).issuers.corporate;

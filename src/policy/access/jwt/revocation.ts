@@ -55,7 +55,10 @@ export class Revocations {
 
   /** Ends tokens from now on. */
   revoke({ kind, value: name, issuer = '', issuedUpTo = NEVER, forgetAt = NEVER }: Revocation): void {
-    this.#entries.set(keyOf(kind, issuer, name), { upTo: issuedUpTo, forgetAt });
+    const key = keyOf(kind, issuer, name);
+    this.#entries.set(key, { upTo: issuedUpTo, forgetAt });
+    // What was concluded is said by others now: when they let newer tokens hold, nothing of our own must stand against these.
+    if ((this.#concluded.get(key)?.upTo ?? NEVER) <= issuedUpTo) this.#concluded.delete(key);
     this.epoch++;
     if (this.#entries.size >= this.#sweepFrom) this.#sweep();
   }
@@ -67,7 +70,9 @@ export class Revocations {
 
   /** Ends tokens here and now, by a conclusion of this worker's own: the store will say so, too, and until then it holds here. */
   conclude({ kind, value: name, issuer = '', issuedUpTo = NEVER, forgetAt = NEVER }: Revocation): void {
-    this.#concluded.set(keyOf(kind, issuer, name), { upTo: issuedUpTo, forgetAt });
+    const key = keyOf(kind, issuer, name);
+    if ((this.#entries.get(key)?.upTo ?? Number.NEGATIVE_INFINITY) >= issuedUpTo) return;
+    this.#concluded.set(key, { upTo: issuedUpTo, forgetAt });
     this.epoch++;
     if (this.#concluded.size >= this.#sweepFrom) this.#sweep();
   }

@@ -7,6 +7,7 @@ import type { Timer } from '../../../kernel/clock.ts';
 import { type LeaseAsk, type LeaseGrant, lostGrant } from '../protocol.ts';
 import type { Rule } from '../rule.ts';
 import { Alone } from './alone.ts';
+import { Heard } from './heard.ts';
 import { accountPrefix, type StoredRule, storedRules, storeTag } from './inspect.ts';
 import { askFields, type Money, moneyOf, readGrant, storeAsk } from './lines.ts';
 import { NOTHING_YET, type SharedStoreParts, type SharedStoreStatus, type Waiting } from './parts.ts';
@@ -42,11 +43,8 @@ export class SharedStore {
   #present = false;
   /** It is being told. */
   #telling = false;
-  /** Time of the store and which data it has, in its last answer, and when that was asked for. */
-  #seen = 0;
-  #home = '';
+  readonly #heard: Heard;
   readonly #said: Said;
-  #askedAt: number;
   /** Names of the nodes last seen. */
   #names: string[] = [];
   readonly #used = new Spent();
@@ -57,7 +55,7 @@ export class SharedStore {
     this.#parts = parts;
     this.#own = new Alone(parts.clock);
     this.#said = new Said(parts.notice);
-    this.#askedAt = parts.clock.now();
+    this.#heard = new Heard(parts.clock.now());
     this.#timer = parts.clock.every(BEAT_MS, () => void this.#beat());
   }
 
@@ -167,7 +165,7 @@ export class SharedStore {
         const { rule, key } = one.ask;
         if (used !== undefined) this.#used.note(rule, key, used, this.#startOf(rule));
         if (unread === true) this.#read(one);
-        else one.done({ ...grant, ...withheldOf(this.#status, this.#rules.get(rule)), ttlMs, home: this.#home });
+        else one.done({ ...grant, ...withheldOf(this.#status, this.#rules.get(rule)), ttlMs, home: this.#heard.home });
       }
     } catch (error) {
       this.#lost(error);
@@ -196,7 +194,7 @@ export class SharedStore {
     const stored = this.#rules.get(ask.rule);
     const { clock, keyLimits } = this.#parts;
     const nodes = Math.max(this.#parts.nodes(), this.#status.nodes);
-    const alone = clock.now() - this.#askedAt >= ALONE_MS && nodes > 0;
+    const alone = clock.now() - this.#heard.askedAt >= ALONE_MS && nodes > 0;
     if (stored === undefined || stored.rule.onStoreLoss === 'refuse' || !alone) {
       done(lostGrant(ask));
       return;
@@ -248,25 +246,20 @@ export class SharedStore {
   ): Promise<unknown[]> {
     const { clock, run } = this.#parts;
     const sentAt = clock.now();
-    const elapsed = this.#home === '' ? -1 : sentAt - this.#askedAt;
-    const head = [node, this.#seen, this.#home, elapsed, NODE_LEASE_MS, MISSING_MS, FORGET_MS, clock.random(), what];
+    const { at, home } = this.#heard;
+    const elapsed = this.#heard.elapsed(sentAt);
+    const head = [node, at, home, elapsed, NODE_LEASE_MS, MISSING_MS, FORGET_MS, clock.random(), what];
     const answer = await run([`${this.#tag}:limits`, `${this.#tag}:nodes`, ...keys], [...head.map(String), ...fields]);
     if (!Array.isArray(answer) || answer.length < 2) throw new Error('the script has answered something else');
     if (this.#closed || what === 'leave') return answer;
     const now = clock.now();
     this.#status.waitedMs += now - sentAt;
     this.#status.answers++;
-    if (sentAt >= this.#askedAt || this.#home === '') {
-      this.#askedAt = sentAt;
-      this.#seen = Number(answer[0]);
-    }
-    const home = String(answer[1]);
-    if (this.#home !== '' && home !== this.#home) {
+    if (this.#heard.take(Number(answer[0]), String(answer[1]), sentAt)) {
       this.#present = this.#telling = false;
       this.#parts.ledger().lost();
       this.#said.emptied();
     }
-    this.#home = home;
     const all = Math.max(Number(answer[2]), this.#parts.nodes(), 1);
     const missing = Number(answer[3]);
     if (missing !== this.#status.missing) this.#said.missing(missing, all, FORGET_MS);
