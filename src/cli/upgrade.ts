@@ -7,7 +7,7 @@ import type { Outcome } from '../admin/admin.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
-import { type Legacy, type Successor, startSuccessor } from './successor.ts';
+import { type Heritage, type Successor, startSuccessor } from './successor.ts';
 
 /** What an upgrade does with the gateway that is to go. */
 export interface Leaver {
@@ -16,10 +16,10 @@ export interface Leaver {
   /** The sockets to hand down. */
   sockets(): Inherited[];
   generation(): number;
-  /** What is handed on beside the sockets; from then on limits are left to the successor. */
-  legacy(): Legacy;
-  /** It has gone; `served`: after it had begun to serve. */
-  takeBack(served: boolean): void;
+  /** What is handed on beside the sockets. */
+  heritage: Heritage;
+  /** It has gone: limits are ours again. */
+  takeBack(): void;
   /** Stops accepting and lets requests end; resolves when all have. The sockets stay open. */
   leave(): Promise<void>;
   /** Serves again, after `leave` has been called. */
@@ -58,7 +58,7 @@ export class Upgrade {
       return { ok: false, problems: all };
     };
     try {
-      const successor = startSuccessor(this.#leaver.sockets(), () => this.#leaver.legacy());
+      const successor = startSuccessor(this.#leaver.sockets(), this.#leaver.heritage);
       this.#successor = successor;
       const how = await new Promise<string>((done) => {
         const late = clock.after(PATIENCE_MS, () => {
@@ -69,7 +69,7 @@ export class Upgrade {
         void successor.gone.then(done).then(() => late.cancel());
       });
       if (how !== 'serving') {
-        this.#leaver.takeBack(false);
+        this.#leaver.takeBack();
         const { problems } = successor;
         const where = problems.length === 0 ? '; what it printed says why' : '';
         return refuse(`the new process ${how} before it served${where}`, problems);
@@ -96,7 +96,7 @@ export class Upgrade {
       return;
     }
     notice({ level: 'error', message: `the process that took over ${ended}; process ${process.pid} serves again` });
-    this.#leaver.takeBack(true);
+    this.#leaver.takeBack();
     try {
       await this.#leaver.comeBack();
     } catch (error) {
