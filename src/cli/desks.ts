@@ -21,7 +21,7 @@ import { NodeRoll } from './noderoll.ts';
 import { NodeUsage } from './nodeusage.ts';
 import { RedisLinks } from './redislinks.ts';
 import { State, type StateParts } from './state.ts';
-import type { Legacy } from './successor.ts';
+import type { Heritage, Predecessor } from './successor.ts';
 import { TokenDesk } from './tokendesk.ts';
 
 /** What they are made of. */
@@ -96,16 +96,16 @@ export class Desks {
     this.#issuer = new TokenDesk({ clock, services, authority: tokens, notice }, () => kept.store, own.tokens);
   }
 
-  /** Before the first worker: rejects when something cannot be had. `legacy`: what a predecessor has handed on. */
-  async start({ config, files }: Loaded, { counted, tickets }: Legacy): Promise<void> {
-    this.#certificates.takeOver(tickets);
+  /** Before the first worker: rejects when something cannot be had. `before`: the process whose place we take. */
+  async start({ config, files }: Loaded, before: Predecessor | undefined): Promise<void> {
+    if (before !== undefined) this.#certificates.takeOver(await before.tickets());
     await this.#certificates.start(config, files);
     if (ledgerOn(config)) claimData(this.#folder, process.ppid, this.#notice);
     await this.kept.prepare(config);
     await this.#issuer.configure(config);
     await this.#count.prepare(config);
     this.#count.settle(true);
-    await this.limits.start(counted);
+    await this.limits.start(before);
     await this.usage.start();
   }
 
@@ -151,9 +151,13 @@ export class Desks {
     this.#own.places.read(this.queues.authority.standings());
   }
 
-  /** Another process is to take over. */
-  handOver(): Legacy {
-    return { counted: this.limits.handOver(), tickets: this.#certificates.handOver() };
+  /** For another process that is to take over. */
+  get heritage(): Heritage {
+    return {
+      tickets: () => this.#certificates.handOver(),
+      counted: (send) => this.limits.handOver(send),
+      hear: (word) => this.limits.relay.hear(word),
+    };
   }
 
   /** Another process takes over, or everything ends: certificates are renewed by somebody else. */

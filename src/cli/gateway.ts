@@ -22,7 +22,7 @@ import { LevelBoard } from './levelboard.ts';
 import { tooLarge, workersOf } from './machine.ts';
 import { openAccessLog, openAdmin } from './opening.ts';
 import { Reloads } from './reloads.ts';
-import { askPredecessor, tellAdmitted } from './successor.ts';
+import { predecessor, tellAdmitted } from './successor.ts';
 import { Upgrade } from './upgrade.ts';
 import { listenerUrls } from './urls.ts';
 import { VERSION } from './version.ts';
@@ -169,7 +169,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     });
     parts.abort?.throwIfAborted();
     parts.abort?.addEventListener('abort', () => void supervisor.kill());
-    await desks.start(loaded, await askPredecessor(clock));
+    await desks.start(loaded, predecessor(clock));
     await supervisor.start();
     desks.begin();
     tellAdmitted(admittedBy(config));
@@ -190,8 +190,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     notice: notify,
     sockets: () => [...supervisor.sockets(), { name: ADMIN, fd: held.now?.fd ?? -1 }],
     generation: () => supervisor.snapshot.generation,
-    legacy: () => desks.handOver(),
-    takeBack: (served) => desks.limits.takeBack(served),
+    heritage: desks.heritage,
+    takeBack: () => desks.limits.takeBack(),
     judgeBy: (admitted) => {
       // Who came before us may still have requests, too.
       tellAdmitted(admitted);

@@ -6,9 +6,6 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { limitsOf, storedRules } from '../gatehouse.ts';
-import type { Clock } from '../kernel/clock.ts';
-import type { NoticeEvent } from '../kernel/event.ts';
-import type { Registry } from '../policy/authorize/authorize.ts';
 import {
   allRules,
   type Counted,
@@ -24,54 +21,30 @@ import {
   Nearest,
   PooledAuthority,
   Recall,
-  type Roll,
+  type RecallNote,
+  Relay,
+  type RelayWord,
   type Rule,
   SharedStore,
-  type SharedStoreStatus,
   type Standing,
   storeTag,
 } from '../policy/quota/quota.ts';
-import type { Redis } from '../store/redis.ts';
-import type { Services } from '../supervisor/supervisor.ts';
 import { askEach } from './askeach.ts';
 import { BudgetCounts, NO_PURSE, type Purse } from './budgetcounts.ts';
+import type { LimitsStatus, NodeLimitsParts } from './limitparts.ts';
+import type { Predecessor } from './successor.ts';
 
 /** Name of the service that workers ask for leases. */
 export const QUOTA_SERVICE = 'quota';
 
-/** Holder of what the process before this one still has in hand; workers count from 0 or 1 on. */
-const BEFORE_US = -1;
-
 /** Every limit of a configuration. */
 const rulesOf = (config: Config) => allRules(limitsOf(config));
-
-/** What `NodeLimits` is made of. */
-export interface NodeLimitsParts {
-  clock: Clock;
-  config: Config;
-  services: Services;
-  /** Plans and tenants of the store. */
-  registry: Registry;
-  notice(notice: NoticeEvent): void;
-  /** The store that nodes share, by the configuration in force or about to be. */
-  redis(): Redis | undefined;
-  /** Where limits of an hour and more are written down. */
-  folder: string;
-  /** Names of nodes that share limits. */
-  roll: Roll;
-}
-
-/** For metrics. */
-export interface LimitsStatus {
-  keys: number;
-  evicted: number;
-  asks: number;
-  store: Readonly<SharedStoreStatus> | undefined;
-}
 
 /** See the file's head. */
 export class NodeLimits {
   readonly authority: LocalAuthority;
+  /** Who decides while two processes serve. */
+  readonly relay: Relay;
   /** Knows what was spent of budgets. */
   purse: Purse = NO_PURSE;
   /** Where they are counted. */
@@ -81,6 +54,8 @@ export class NodeLimits {
   readonly #pool: PooledAuthority;
   readonly #long: PooledAuthority;
   readonly #keyLimits = new KeyLimits();
+  /** What the limits that are no budgets count. */
+  readonly #kinds = new Map<string, string>();
   readonly #inspector: Inspector;
   #journal: JournalStore | undefined;
   #store: SharedStore | undefined;
@@ -100,7 +75,22 @@ export class NodeLimits {
     this.#pool = new PooledAuthority(parts.clock, async (asks) => this.#store?.ask(asks) ?? asks.map(lostGrant));
     this.#long = new PooledAuthority(parts.clock, async (asks) => this.#journal?.ask(asks) ?? asks.map(lostGrant));
     this.budgets = new BudgetCounts(this.authority, this.#pool, () => this.#store);
-    this.#recall = new Recall(parts.clock, this.authority, (notes) => parts.services.push(QUOTA_SERVICE, notes));
+    const recall = (notes: readonly RecallNote[]) => parts.services.push(QUOTA_SERVICE, notes);
+    this.relay = new Relay({
+      clock: parts.clock,
+      decide: (holder, asks) => this.#exchange(holder, asks),
+      note: (holder, asks) => this.authority.exchange(holder, asks),
+      gone: (holder) => this.gone(holder),
+      recall,
+      kindOf: (rule) => (this.#pool.has(rule) ? undefined : this.#kinds.get(rule)),
+    });
+    const called = (notes: RecallNote[]) => {
+      recall(notes);
+      this.relay.recall(notes);
+    };
+    this.#recall = new Recall(parts.clock, this.authority, called, (holder, asks) =>
+      this.relay.leaving ? this.relay.exchange(holder, asks) : this.authority.exchange(holder, asks),
+    );
     this.#config = parts.config;
     this.#configure();
     parts.services.publish(QUOTA_SERVICE, () => []);
@@ -108,18 +98,14 @@ export class NodeLimits {
       const asks = payload as LeaseAsk[];
       if (this.#epoch !== this.#parts.registry.epoch) this.#configure();
       const first = this.purse.before(asks);
-      return first === undefined ? this.#exchange(worker, asks) : first.then(() => this.#exchange(worker, asks));
+      const { relay } = this;
+      return first === undefined ? relay.exchange(worker, asks) : first.then(() => relay.exchange(worker, asks));
     });
   }
 
-  /**
-   * Reaches the store, if there is one; resolves when it was reached, or was not. `counted`: what the process before this one
-   * has handed over.
-   */
-  async start(counted: readonly Counted[] = []): Promise<void> {
-    this.authority.takeOver(counted, BEFORE_US);
-    // Its requests have ended by then.
-    if (counted.length > 0) this.#parts.clock.after(this.#config.drainTimeout, () => this.authority.gone(BEFORE_US));
+  /** Reaches the store, if there is one; resolves when it was reached, or was not. `before`: the process whose place we take. */
+  async start(before?: Predecessor): Promise<void> {
+    if (before !== undefined) this.#takeOver(await before.counted(), before);
     this.#started = true;
     this.#open();
     await this.#parts.redis()?.opened;
@@ -194,18 +180,22 @@ export class NodeLimits {
     this.authority.gone(worker);
     this.#pool.gone(worker);
     this.#long.gone(worker);
+    this.relay.gone(worker);
   }
 
-  /** Another process is to take over: says what is counted, and grants only a part from now on. */
-  handOver(): Counted[] {
+  /** Another process is to take over, which `send` reaches: says what is counted, and asks it from now on. */
+  handOver(send: (word: RelayWord) => void): Counted[] {
+    // What lies idle is written down at once; what workers hold of it counts as used there.
+    void this.#long.close();
     this.#journal?.release();
+    this.relay.leave(send);
     return this.authority.handOver();
   }
 
   /** It has gone again. */
-  takeBack(served: boolean): void {
-    this.authority.takeBack(served);
+  takeBack(): void {
     this.#open();
+    this.relay.comeBack();
   }
 
   status(): LimitsStatus {
@@ -219,6 +209,15 @@ export class NodeLimits {
     this.#journal?.close();
     await this.#pool.close();
     await this.#store?.close();
+  }
+
+  #takeOver(counted: readonly Counted[], before: Predecessor): void {
+    this.authority.takeOver(counted);
+    const holders = counted.flatMap(({ holdings }) => (holdings ?? []).map(({ holder }) => holder));
+    this.relay.follow(before.send, holders);
+    before.hear((word) => this.relay.hear(word));
+    // Its workers may let their last requests end without it.
+    before.gone(() => this.#parts.clock.after(this.#config.drainTimeout, () => this.relay.unfollow()));
   }
 
   /** Of a name that comes twice the later one holds: the configuration before the store, the next before the one in force. */
@@ -259,6 +258,9 @@ export class NodeLimits {
     this.#store?.configure(shared);
     this.#pool.configure(shared);
     this.authority.configure(own);
+    this.#kinds.clear();
+    for (const { name, unit, refill, budget } of rules)
+      if (budget === undefined) this.#kinds.set(name, JSON.stringify([unit, refill]));
     this.purse.configure(rules);
   }
 
@@ -283,9 +285,8 @@ export class NodeLimits {
 
   #exchange(worker: number, asks: readonly LeaseAsk[]): LeaseGrant[] | Promise<LeaseGrant[]> {
     this.#asks += asks.length;
-    const parts = [this.#recall, this.#pool, this.#long];
     const of = asks.map(({ rule }) => (this.#pool.has(rule) ? 1 : this.#long.has(rule) ? 2 : 0));
     if (of.every((one) => one === 0)) return this.#recall.exchange(worker, asks);
-    return askEach(parts, of, worker, asks);
+    return askEach([this.#recall, this.#pool, this.#long], of, worker, asks);
   }
 }

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import type { Clock } from '../kernel/clock.ts';
-import type { Counted } from '../policy/quota/quota.ts';
+import type { Counted, RelayWord } from '../policy/quota/quota.ts';
 import { HANDOVER, type HandedKey, type Inherited } from '../supervisor/supervisor.ts';
 import type { Admitted } from './inforce.ts';
 
@@ -31,19 +31,40 @@ export interface Successor {
 }
 
 /** What one program hands on to the next beside its sockets. */
-export interface Legacy {
-  /** What limits have counted. */
-  counted: readonly Counted[];
+export interface Heritage {
   /** Keys of session tickets. */
-  tickets: readonly HandedKey[];
+  tickets(): readonly HandedKey[];
+  /** What limits have counted; from then on the next program decides, which `send` reaches. */
+  counted(send: (word: RelayWord) => void): readonly Counted[];
+  /** It has said something about limits. */
+  hear(word: RelayWord): void;
+}
+
+/** The process before this one, whose sockets we have. */
+export interface Predecessor {
+  tickets(): Promise<readonly HandedKey[]>;
+  counted(): Promise<readonly Counted[]>;
+  send(word: RelayWord): void;
+  /** What it says about limits from `counted` on; to be called right after that. */
+  hear(hearer: (word: RelayWord) => void): void;
+  /** Called when it has ended. */
+  gone(then: () => void): void;
 }
 
 /** What it says to the process before it. Another version may say something else. */
 type Word =
   | { type: 'serving' }
-  | { type: 'limits' }
+  | { type: 'tickets' }
+  | { type: 'counted' }
+  | { type: 'limits'; word: RelayWord }
   | { type: 'problems'; problems: readonly string[] }
   | { type: 'admitted'; admitted: Admitted };
+
+/** What it is told. */
+type Reply =
+  | { type: 'tickets'; tickets: readonly HandedKey[] }
+  | { type: 'counted'; counted: readonly Counted[] }
+  | { type: 'limits'; word: RelayWord };
 
 /** How long the process before us may take to hand on what it has (milliseconds); one of an older version never does. */
 const LEGACY_MS = 2000;
@@ -55,12 +76,12 @@ const FIRST_FD = 4;
 const succeeds = process.env[HANDOVER] !== undefined;
 
 /**
- * Starts it. `legacy`: what it is handed when it asks for that. `admitted` is told whom it lets in, at first before it serves. Throws as
+ * Starts it. `heritage`: what it is handed when it asks for that. `admitted` is told whom it lets in, at first before it serves. Throws as
  * `spawn` does.
  */
 export function startSuccessor(
   sockets: readonly Inherited[],
-  legacy: () => Legacy,
+  heritage: Heritage,
   admitted: (now: Admitted) => void,
 ): Successor {
   const handed = sockets.map(({ name, address }, i) => ({ name, address, fd: FIRST_FD + i }));
@@ -70,12 +91,19 @@ export function startSuccessor(
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     env,
     stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...sockets.map(({ fd }) => fd)],
+    // Of times some are infinite.
+    serialization: 'advanced',
   });
+  // It may have died: then `gone` tells.
+  const reply = (message: Reply) => void (child.connected && child.send(message, () => {}));
   const problems: string[] = [];
   const serving = new Promise<void>((done) => {
     child.on('message', (message: Word) => {
       if (message.type === 'serving') done();
-      else if (message.type === 'limits') child.send({ type: 'limits', ...legacy() });
+      else if (message.type === 'tickets') reply({ type: 'tickets', tickets: heritage.tickets() });
+      else if (message.type === 'counted')
+        reply({ type: 'counted', counted: heritage.counted((word) => reply({ type: 'limits', word })) });
+      else if (message.type === 'limits') heritage.hear(message.word);
       else if (message.type === 'problems') problems.push(...message.problems);
       else if (message.type === 'admitted') admitted(message.admitted);
     });
@@ -97,23 +125,45 @@ export function startSuccessor(
   };
 }
 
-/** Asks the process before us, if there is one, what it hands on: from then on it leaves limits to us. */
-export async function askPredecessor(clock: Clock): Promise<Legacy> {
-  const none: Legacy = { counted: [], tickets: [] };
-  if (process.env[HANDOVER] === undefined || process.send === undefined) return none;
+/** The process before us; undefined where there is none. */
+export function predecessor(clock: Clock): Predecessor | undefined {
+  if (process.env[HANDOVER] === undefined || process.send === undefined) return undefined;
   process.on('error', () => {});
-  return new Promise((done) => {
-    const late = clock.after(LEGACY_MS, () => done(none));
-    process.once('message', ({ counted, tickets }: Partial<Legacy>) => {
-      late.cancel();
-      // One of another version may know less.
-      done({
-        counted: Array.isArray(counted) ? counted : none.counted,
-        tickets: Array.isArray(tickets) ? tickets : none.tickets,
-      });
-    });
-    process.send?.({ type: 'limits' } satisfies Word);
+  const say = (word: Word) => void (process.connected && process.send?.(word, undefined, {}, () => {}));
+  let hearer: ((word: RelayWord) => void) | undefined;
+  let early: RelayWord[] = [];
+  let told: ((reply: Reply) => void) | undefined;
+  process.on('message', (reply: Reply) => {
+    if (reply.type !== 'limits') told?.(reply);
+    else if (hearer === undefined) early.push(reply.word);
+    else hearer(reply.word);
   });
+  const ask = <T>(type: 'tickets' | 'counted', of: (reply: Reply) => T | undefined, none: T) =>
+    new Promise<T>((done) => {
+      const late = clock.after(LEGACY_MS, () => done(none));
+      told = (reply) => {
+        if (reply.type !== type) return;
+        late.cancel();
+        done(of(reply) ?? none);
+      };
+      say({ type });
+    });
+  return {
+    tickets: () =>
+      ask<readonly HandedKey[]>('tickets', (reply) => (reply.type === 'tickets' ? reply.tickets : undefined), []),
+    counted: () =>
+      ask<readonly Counted[]>('counted', (reply) => (reply.type === 'counted' ? reply.counted : undefined), []),
+    send: (word) => say({ type: 'limits', word }),
+    hear: (one) => {
+      hearer = one;
+      for (const word of early) one(word);
+      early = [];
+    },
+    gone: (then) => {
+      if (process.connected) process.once('disconnect', then);
+      else then();
+    },
+  };
 }
 
 /** Says to the process before us, if there is one, why we do not start. */
@@ -125,12 +175,9 @@ export function tellProblems(problems: readonly string[]): void {
 /** Says to the process before us, if there is one, that we serve. */
 export function tellPredecessor(): void {
   delete process.env[HANDOVER];
-  // It may have died meanwhile, which is no reason not to serve.
+  // It may have died meanwhile, which is no reason not to serve. Until it goes we are asked about limits.
   process.on('error', () => {});
-  process.send?.({ type: 'serving' }, undefined, {}, () => {
-    // One that leaves is to hear whom we let in, until it has gone.
-    if (!succeeds && process.connected) process.disconnect();
-  });
+  if (process.connected) process.send?.({ type: 'serving' } satisfies Word, undefined, {}, () => {});
 }
 
 /** Resolves when the process before us has gone; at once where there is none. */

@@ -8,7 +8,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { NoticeEvent } from '../kernel/event.ts';
 import type { Inherited } from '../supervisor/supervisor.ts';
 import type { Admitted } from './inforce.ts';
-import { type Ending, type Legacy, predecessorGone, type Successor, startSuccessor } from './successor.ts';
+import { type Ending, type Heritage, predecessorGone, type Successor, startSuccessor } from './successor.ts';
 
 /** What an upgrade does with the gateway that is to go. */
 export interface Leaver {
@@ -17,10 +17,10 @@ export interface Leaver {
   /** The sockets to hand down. */
   sockets(): Inherited[];
   generation(): number;
-  /** What is handed on beside the sockets; from then on limits are left to the successor. */
-  legacy(): Legacy;
-  /** It has gone; `served`: after it had begun to serve. */
-  takeBack(served: boolean): void;
+  /** What is handed on beside the sockets. */
+  heritage: Heritage;
+  /** It has gone: limits are ours again. */
+  takeBack(): void;
   /** Whom the successor lets in, while our requests end: at first, and whenever that has changed. */
   judgeBy(admitted: Admitted): void;
   /** Stops accepting and lets requests end; resolves when all have. The sockets stay open. */
@@ -66,11 +66,8 @@ export class Upgrade {
     };
     try {
       this.#admitted = undefined;
-      const successor = startSuccessor(
-        this.#leaver.sockets(),
-        () => this.#leaver.legacy(),
-        (admitted) => this.#heard(admitted),
-      );
+      const { heritage } = this.#leaver;
+      const successor = startSuccessor(this.#leaver.sockets(), heritage, (admitted) => this.#heard(admitted));
       this.#successor = successor;
       const how = await new Promise<string>((done) => {
         const late = clock.after(PATIENCE_MS, () => {
@@ -81,7 +78,7 @@ export class Upgrade {
         void successor.gone.then(({ how }) => done(how)).then(() => late.cancel());
       });
       if (how !== 'serving') {
-        this.#leaver.takeBack(false);
+        this.#leaver.takeBack();
         const { problems } = successor;
         const where = problems.length === 0 ? '; what it printed says why' : '';
         return refuse(`the new process ${how} before it served${where}`, problems);
@@ -124,7 +121,7 @@ export class Upgrade {
       return;
     }
     notice({ level: 'error', message: `the process that took over ${ended.how}; process ${process.pid} serves again` });
-    this.#leaver.takeBack(true);
+    this.#leaver.takeBack();
     try {
       await this.#leaver.comeBack();
     } catch (error) {

@@ -4,7 +4,7 @@
  */
 import { clampTokens, PeekFault } from '../ai/ai.ts';
 import type { GatehouseError } from '../kernel/error.ts';
-import { countsTokens, refusalFor } from '../policy/quota/quota.ts';
+import { countsTokens, type Exhausted, refusalFor } from '../policy/quota/quota.ts';
 import { flushCorked } from '../socket/cork.ts';
 import { moreCredits } from './cost.ts';
 import { demandOf, flexibilityOf, moreOutput } from './demand.ts';
@@ -31,7 +31,8 @@ export function limit(passage: Passage): Step {
 /** The others, when model and size are known. */
 export function limitByModel(passage: Passage): Step {
   const { snapshot, worker, exchange } = passage;
-  if (worker.quota.isFree(snapshot.quota) || passage.admission !== undefined) return undefined;
+  if (passage.admission !== undefined) return moveOver(passage);
+  if (worker.quota.isFree(snapshot.quota)) return undefined;
   const found = passage.route as NonNullable<typeof passage.route>;
   const limits = worker.quota.limitsFor(snapshot.quota, found.index, exchange);
   if (limits.length === 0) return undefined;
@@ -39,17 +40,34 @@ export function limitByModel(passage: Passage): Step {
   return uncounted ?? enter(passage, limits);
 }
 
+/** What is counted by version is counted with the one that the request has gone over to. */
+function moveOver(passage: Passage): Step {
+  const verdict = passage.admission?.move(deciding(passage));
+  if (verdict === 'wait') return ANSWERED;
+  return verdict === undefined ? undefined : refusalFor(verdict, moreCredits(passage, 1) > 0);
+}
+
+/** For whom has to wait until it is known whether there is enough. */
+function deciding(passage: Passage): (exhausted: Exhausted | undefined) => void {
+  return (exhausted) => {
+    if (passage.exchange.outcome !== 'open') return;
+    if (exhausted === undefined) passage.worker.proceed(passage);
+    else passage.refuse(refusalFor(exhausted, moreCredits(passage, 1) > 0));
+    flushCorked();
+  };
+}
+
 function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['admission']>[0]): Step {
   const { worker, exchange } = passage;
   if (passage.body !== undefined && limits.some(({ rule }) => countsTokens(rule.unit)))
     passage.meter = new Meter(passage, limits, (outputTokens) => moreOutput(passage, outputTokens));
-  const decided = (exhausted: Parameters<typeof refusalFor>[0] | undefined) => {
-    if (exchange.outcome !== 'open') return;
-    if (exhausted === undefined) worker.proceed(passage);
-    else passage.refuse(refusalFor(exhausted, moreCredits(passage, 1) > 0));
-    flushCorked();
-  };
-  const admission = worker.quota.admission(limits, exchange, demandOf(passage), decided, flexibilityOf(passage));
+  const admission = worker.quota.admission(
+    limits,
+    exchange,
+    demandOf(passage),
+    deciding(passage),
+    flexibilityOf(passage),
+  );
   passage.admission = admission;
   if (passage.meter !== undefined) passage.meter.admission = admission;
   const verdict = admission.begin();

@@ -1,9 +1,11 @@
 /** Waiting for a place: at the servers of its version and, after a while, at those to which that one spills over. */
 import type { Timer } from '../kernel/clock.ts';
 import type { GatehouseError } from '../kernel/error.ts';
+import { refusalFor } from '../policy/quota/quota.ts';
 import { flushCorked } from '../socket/cork.ts';
 import type { Ticket } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { moreCredits } from './cost.ts';
 import { orderOf } from './order.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
 import { type Elsewhere, elsewhere, goOver } from './spill.ts';
@@ -24,6 +26,8 @@ class Wait {
   #own: Ticket | undefined = undefined;
   #other: Ticket | undefined = undefined;
   #joined = false;
+  /** It is being asked whether limits allow it. */
+  #asking = false;
   #over = false;
   #timer: Timer | undefined = undefined;
   #unwatch: (() => void) | undefined = undefined;
@@ -63,15 +67,28 @@ class Wait {
     });
   }
 
-  /** Waits in the other queue as well. Whether there is one. */
+  /** Waits in the other queue as well, where limits that count by version allow it there. Whether it does, or may. */
   #join(): boolean {
-    if (this.#joined) return this.#other !== undefined;
+    if (this.#joined) return this.#asking || this.#other !== undefined;
     const other = elsewhere(this.#passage);
     if (other === undefined) return false;
     this.#joined = true;
+    const verdict = this.#passage.admission?.prepare(other.version.name, (exhausted) => {
+      this.#asking = false;
+      if (this.#over || this.#passage.exchange.outcome !== 'open') return;
+      if (exhausted === undefined) this.#joinOther(other);
+      else if (this.#own === undefined) this.#fail(refusalFor(exhausted, moreCredits(this.#passage, 1) > 0));
+      flushCorked();
+    });
+    this.#asking = verdict === 'wait';
+    if (verdict === undefined) this.#joinOther(other);
+    return verdict === undefined || verdict === 'wait';
+  }
+
+  #joinOther(other: Elsewhere): void {
     if (!other.upstream.full) {
       this.#goOver(other);
-      return true;
+      return;
     }
     this.#other = this.#enter(other.upstream, (error) => {
       this.#other = undefined;
@@ -79,7 +96,6 @@ class Wait {
       else if (this.#own === undefined) this.#fail(error);
       flushCorked();
     });
-    return true;
   }
 
   #enter(upstream: Upstream, done: (error: GatehouseError | undefined) => void): Ticket | undefined {
@@ -96,6 +112,7 @@ class Wait {
     const passage = this.#passage;
     const { upstream, worker } = passage;
     this.#end();
+    passage.admission?.stay();
     // The server that had a place has been taken out meanwhile.
     if (upstream.full) new Wait(passage, this.#since).begin();
     else {

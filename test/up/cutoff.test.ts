@@ -110,9 +110,10 @@ async function start(t: TestContext, workers = 1) {
   t.after(async () => {
     const { pid } = await status().catch(() => ({ pid: 0 }));
     for (const call of calls) call.destroy();
+    // With it ends whatever still runs, so that nobody waits for that.
+    await simulator.stop();
     if (pid > 0 && pid !== gateway.child.pid) process.kill(pid, 'SIGTERM');
     await gateway.stop();
-    await simulator.stop();
     for (const one of [gone, changed, fetched]) await one.close();
     rmSync(folder, { recursive: true, force: true });
   });

@@ -7,10 +7,10 @@ import { type Account, type Book, evict, newAccount, newBook, newCounter, sweep 
 import { CalendarCounter } from './calendarcounter.ts';
 import { closeHolder, takeOut } from './closing.ts';
 import { grantOf } from './grant.ts';
-import { handOver, takeBack, takeOver } from './handover.ts';
+import { handOver, takeOver } from './handover.ts';
 import type { Holding } from './holding.ts';
 import { KeyLimits } from './keylimits.ts';
-import { type Authority, type Counted, type LeaseAsk, type LeaseGrant, lostGrant } from './protocol.ts';
+import type { Authority, Counted, LeaseAsk, LeaseGrant } from './protocol.ts';
 import { countersOf, type Rule, sameRefill } from './rule.ts';
 import { Nearest, type Standing, standingOf } from './standing.ts';
 
@@ -24,8 +24,6 @@ export class LocalAuthority implements Authority {
   readonly #maxKeys: number;
   readonly #keyLimits: KeyLimits;
   #nodes = 1;
-  /** Keys that are not known yet are for the process that takes over. */
-  #handed = false;
   readonly #random = () => this.#clock.random();
   /** Accounts that were dropped while something was counted, because strangers made too many; what was counted is remembered. */
   evicted = 0;
@@ -184,24 +182,17 @@ export class LocalAuthority implements Authority {
     return Math.floor((this.#keyLimits.of(rule, key) - rule.limit) / this.#nodes);
   }
 
-  /** Another process is to go on; see `handOver`. From now on nothing is granted of keys that are not known. */
+  /** Another process is to go on; see `handOver`. */
   handOver(): Counted[] {
-    this.#handed = true;
     return handOver(this.#books.values(), this.#clock.now());
   }
 
-  /** The other process has gone; see `takeBack`. */
-  takeBack(served: boolean): void {
-    this.#handed = false;
-    takeBack(this.#books.values(), served, this.#clock.now());
-  }
-
   /** Goes on for another process; see `takeOver`. */
-  takeOver(counted: readonly Counted[], holder: number): void {
+  takeOver(counted: readonly Counted[]): void {
     const now = this.#clock.now();
     for (const one of counted) {
       const book = this.#books.get(one.rule);
-      if (book !== undefined) takeOver(book, one, holder, now, () => this.#account(book, one.key, now));
+      if (book !== undefined) takeOver(book, one, now, () => this.#account(book, one.key, now));
     }
   }
 
@@ -216,7 +207,6 @@ export class LocalAuthority implements Authority {
     const book = this.#books.get(ask.rule);
     // A worker that is ahead of us, or behind, by a configuration: nothing is granted that nobody counts.
     if (book === undefined) return { granted: ask.granted, ...UNKNOWN_RULE };
-    if (this.#handed && book.rule.budget === undefined && !book.accounts.has(ask.key)) return lostGrant(ask);
     return grantOf(book, this.#account(book, ask.key, now), holder, ask, now);
   }
 

@@ -21,8 +21,6 @@ export interface Account {
   outsideIn: number;
   /** Few workers, so a list. */
   holdings: Holding[];
-  /** Units that another process grants. */
-  given: number;
   /** Of a budget that has refused because it is spent: when its period ends (monotonic milliseconds). */
   endedUntil: number;
 }
@@ -48,7 +46,7 @@ export function newBook(rule: Rule, counters: Counters): Book {
 
 /** An account of which nobody holds anything. */
 export function newAccount(counter: Counter, extra: number): Account {
-  return { counter, extra, outside: 0, outsideIn: 0, holdings: [], given: 0, endedUntil: 0 };
+  return { counter, extra, outside: 0, outsideIn: 0, holdings: [], endedUntil: 0 };
 }
 
 /** A budget has refused: notes it, unless it will do until what is under way has ended, or would never do. */
@@ -68,8 +66,8 @@ export function newCounter({ counters, remains }: Book, key: string, extra: numb
 }
 
 /** Nobody holds any of it, and no ledger tells of it again. */
-const idle = ({ holdings, outside, given }: Account): boolean =>
-  outside === 0 && given === 0 && holdings.every(({ granted, back }) => granted === back);
+const idle = ({ holdings, outside }: Account): boolean =>
+  outside === 0 && holdings.every(({ granted, back }) => granted === back);
 
 /** Forgets accounts of which nothing is counted, a few at a time, the oldest first. */
 export function sweep({ eldest }: Book, now: number): void {

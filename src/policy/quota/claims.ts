@@ -90,7 +90,12 @@ export class Claims implements Waiter {
 
   /** What was taken is settled with the rest. */
   #adopt(grown: readonly Claim[], more: Partial<Demand>): void {
-    for (const claim of grown) claim.units += unitsOf(more, claim.lease.owner.rule.unit);
+    for (const claim of grown) {
+      const units = unitsOf(more, claim.lease.owner.rule.unit);
+      if (this.claims.includes(claim)) claim.units += units;
+      // Another stands in its place by now.
+      else this.#leases.settle(claim.lease, units, 0);
+    }
   }
 
   /** Frees its places: it is under way no longer. */
@@ -102,13 +107,33 @@ export class Claims implements Waiter {
     this.claims.splice(0, this.claims.length, ...stay);
   }
 
+  /** Nothing of it was used, and nothing will be. */
+  release(): void {
+    if (this.#state === 'asking') this.#leases.forget(this.claims, this);
+    if (this.#state === 'taken')
+      for (const { lease, units } of this.claims)
+        if (lease.owner.rule.unit !== 'requests') this.#leases.settle(lease, units, 0);
+    this.#state = 'over';
+  }
+
+  /** Goes on with the claims of `other`, which were taken, instead of these. */
+  exchangeFor(before: readonly Claim[], other: Claims): void {
+    for (const one of before) {
+      const { lease, units } = one;
+      if (lease.owner.rule.unit !== 'requests') this.#leases.settle(lease, units, 0);
+      this.claims.splice(this.claims.indexOf(one), 1);
+    }
+    this.claims.push(...other.claims);
+    other.#state = 'over';
+  }
+
   end(used: Demand): void {
     for (const extension of this.#extensions) extension.end(used);
     if (this.#state === 'asking') this.#leases.forget(this.claims, this);
     if (this.#state === 'taken') {
       for (const { lease, units } of this.claims) {
         const { unit } = lease.owner.rule;
-        if (unit === 'bytes') lease.owner.answer.learn(used.answerBytes ?? 0, used.answerWhole === true);
+        if (unit === 'bytes') lease.owner.answers.learn(lease, used.answerBytes ?? 0, used.answerWhole === true);
         if (unit !== 'requests') this.#leases.settle(lease, units, unit === 'concurrency' ? 0 : used[unit]);
       }
     }
@@ -119,7 +144,7 @@ export class Claims implements Waiter {
 /** Beside the bytes that are known: what a body may have, and what answers have had; as much of it as there is. */
 export function claimBytes(claim: Claim, { bytesMost }: Demand): boolean {
   const { units, rule, lease } = claim;
-  const most = Math.max(units, bytesMost ?? units) + Math.ceil(lease.owner.answer.bytes);
+  const most = Math.max(units, bytesMost ?? units) + Math.ceil(lease.owner.answers.of(lease));
   claim.least = units;
   claim.units = Math.max(units, Math.min(most, mostOf(rule)));
   return claim.units > units;

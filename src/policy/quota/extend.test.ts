@@ -90,6 +90,7 @@ test('streams of several workers together never have more than the limit', async
             keyOf: () => '*',
             observe: false,
             needsBody: true,
+            byVersion: false,
             output: 1,
             most: mostOf(RULE),
           };
@@ -119,6 +120,7 @@ test('streams of several workers together never have more than the limit', async
           keyOf: () => '*',
           observe: false,
           needsBody: true,
+          byVersion: false,
           output: 1,
           most: mostOf(RULE),
         };

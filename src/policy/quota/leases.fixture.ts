@@ -18,6 +18,7 @@ export interface Weather {
 export interface Use {
   at: number;
   units: number;
+  key?: string;
 }
 
 /** One request: claims `units`, uses `used` of them after `forMs`. */
@@ -37,6 +38,8 @@ export class SimulatedWorker {
   alive = true;
   passed = 0;
   refused = 0;
+  /** Refused because nobody could be asked. */
+  lost = 0;
   open = 0;
   /** Units of what is under way, and of what has ended. */
   reserved = 0;
@@ -82,6 +85,7 @@ export class SimulatedWorker {
       if (verdict === 'wait') return;
       if (verdict !== undefined) {
         this.refused++;
+        if (verdict.lost) this.lost++;
         return;
       }
       this.passed++;
@@ -92,7 +96,7 @@ export class SimulatedWorker {
         if (!this.alive) return;
         this.reserved -= units;
         this.written += used;
-        this.#uses.push({ at: this.#clock.now(), units: used });
+        this.#uses.push({ at: this.#clock.now(), units: used, key });
         this.leases.settle(lease, units, used);
       };
       if (forMs === 0) end();

@@ -167,6 +167,11 @@ export class PooledAuthority implements Authority {
       return { granted: ask.granted, retryAfterMs: UNKNOWN_RULE_MS, ttlMs: UNKNOWN_RULE_MS, free: 0, resetMs: 0 };
     const lease = this.#leases.lease(owner, ask.key);
     const holding = this.#holding(lease, holder, ask);
+    if (ask.granted > holding.granted) {
+      // By another process that has decided meanwhile.
+      this.#leases.adopt(lease, ask.granted - holding.granted);
+      holding.granted = ask.granted;
+    }
     const back = Math.max(0, Math.min(ask.back, holding.granted) - holding.back);
     const used = Math.max(0, ask.used - holding.used);
     holding.back += back;
@@ -206,6 +211,12 @@ export class PooledAuthority implements Authority {
       if (one.epoch < ask.epoch && one.granted === one.back) holdings.splice(i, 1);
     }
     const { epoch, granted, heardBack: back, heardUsed: used } = ask;
+    if (holder < 0) {
+      // A worker of the process before us: what it has from there was written down as used when we began.
+      const holding = { holder, epoch, granted, back: granted, used: used + granted - back };
+      holdings.push(holding);
+      return holding;
+    }
     const holding = { holder, epoch, granted, back, used };
     holdings.push(holding);
     // What it had from whoever was here before us counts as granted by us.

@@ -1,4 +1,5 @@
 /** What holders of leases and those who grant them say to each other. */
+import type { Holding } from './holding.ts';
 
 /**
  * What a holder says about one key of one rule. Sums run from the beginning of `epoch`, so a message that is lost or comes twice
@@ -87,4 +88,6 @@ export interface Counted {
   units: number;
   /** What the limit was there: the rest of the units is owed. */
   limit?: number;
+  /** Who holds some of these units there. */
+  holdings?: readonly Holding[];
 }

@@ -26,6 +26,7 @@ export { PooledAuthority } from './pool.ts';
 export { type Counted, type LeaseAsk, type LeaseGrant, lostGrant, type RecallNote } from './protocol.ts';
 export { Recall } from './recall.ts';
 export { refusalFor } from './refusal.ts';
+export { Relay, type RelayWord } from './relay.ts';
 export { isLong, type Rule } from './rule.ts';
 export { Inspector, storeTag } from './shared/inspect.ts';
 export { JournalStore } from './shared/journal.ts';
@@ -158,6 +159,7 @@ export class Quota {
       output: config.output,
       most: mostOf(rule),
       needsBody: needsBody(config, rule),
+      byVersion: config.key.includes('version'),
     }));
   }
 }

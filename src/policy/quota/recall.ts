@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import type { LocalAuthority } from './authority.ts';
-import type { LeaseAsk, LeaseGrant, RecallNote } from './protocol.ts';
+import type { Authority, LeaseAsk, LeaseGrant, RecallNote } from './protocol.ts';
 
 /** How long a round may take, and how soon the next one of the same key may begin (milliseconds). */
 const ROUND_MS = 200;
@@ -29,12 +29,19 @@ export class Recall {
   readonly #clock: Clock;
   readonly #authority: LocalAuthority;
   readonly #send: (notes: RecallNote[]) => void;
+  readonly #ask: Authority['exchange'];
   /** Those that run, and those that have ended a moment ago. */
   readonly #rounds = new Map<string, Round>();
   #number = 0;
 
-  /** `send` reaches all holders. */
-  constructor(clock: Clock, authority: LocalAuthority, send: (notes: RecallNote[]) => void) {
+  /** `send` reaches all holders. `ask`: whoever grants when a round is over. */
+  constructor(
+    clock: Clock,
+    authority: LocalAuthority,
+    send: (notes: RecallNote[]) => void,
+    ask: Authority['exchange'] = (holder, asks) => authority.exchange(holder, asks),
+  ) {
+    this.#ask = ask;
     this.#clock = clock;
     this.#authority = authority;
     this.#send = send;
@@ -70,19 +77,18 @@ export class Recall {
   }
 
   /** Asks anew for what was refused; what was granted holds. */
-  #again(holder: number, asks: readonly LeaseAsk[], grants: readonly LeaseGrant[]): LeaseGrant[] {
-    return asks.map((ask, i) => {
-      const grant = grants[i] as LeaseGrant;
-      return refused(ask, grant) ? (this.#authority.exchange(holder, [ask])[0] as LeaseGrant) : grant;
-    });
+  async #again(holder: number, asks: readonly LeaseAsk[], grants: readonly LeaseGrant[]): Promise<LeaseGrant[]> {
+    const anew = asks.filter((ask, i) => refused(ask, grants[i] as LeaseGrant));
+    const answers = await this.#ask(holder, anew);
+    let next = 0;
+    return asks.map((ask, i) => (anew[next] === ask ? (answers[next++] as LeaseGrant) : (grants[i] as LeaseGrant)));
   }
 
   /** Undefined where nobody else has anything. */
   #begin(holder: number, ask: LeaseAsk): Round | undefined {
     const waits = new Set<number>();
-    // Those below 0 are no workers of ours.
     for (const one of this.#authority.holdingsOf(ask.rule, ask.key))
-      if (one.holder !== holder && one.holder >= 0 && one.granted > one.back) waits.add(one.holder);
+      if (one.holder !== holder && one.granted > one.back) waits.add(one.holder);
     if (waits.size === 0) return undefined;
     let end: () => void = () => {};
     const over = new Promise<void>((done) => {
