@@ -24,6 +24,8 @@ export const NO_PURSE: Purse = {
   known: () => undefined,
   read: async () => {},
   lost: () => {},
+  writtenAt: () => undefined,
+  ended: () => true,
 };
 
 /** See the file's head. */
@@ -61,6 +63,11 @@ export class BudgetCounts {
   /** A request was refused because what is left is less than it needs, in the period that runs. */
   exhausted(rule: string, key: string): boolean {
     return this.isShared(rule) ? this.#pool.exhausted(rule, key) : this.#authority.exhausted(rule, key);
+  }
+
+  /** Time of the store that counts for all nodes, as it was heard last; 0: none. */
+  get heard(): number {
+    return this.#store()?.heard ?? 0;
   }
 
   /** What a holder that has died has used is known now. */

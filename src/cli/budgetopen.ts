@@ -6,6 +6,9 @@ import type { LedgerEntry } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 import type { BudgetCounts } from './budgetcounts.ts';
 
+/** What was in the ledger so long ago was told to all who count (milliseconds). */
+const TOLD_MS = 10_000;
+
 /** What budgets of a node are made of. */
 export interface BudgetParts {
   clock: Clock;
@@ -13,6 +16,10 @@ export interface BudgetParts {
   store(): Store | undefined;
   /** Requests that workers of others have under way. */
   beside(): Iterable<LedgerEntry>;
+  /** All that workers of ours had used by then (monotonic) is in the ledger. */
+  writtenAt(): number;
+  /** Nobody here will use any more, and all that was used is in it. */
+  ended(): boolean;
   /** Does something while nothing is added to the ledger. */
   inTurn<T>(body: () => Promise<T>): Promise<T>;
   notice(notice: NoticeEvent): void;
@@ -34,8 +41,9 @@ export interface Open {
   reserved: number;
   /** What an operator has forgiven in it. */
   forgiven: number;
-  /** When it was last read (monotonic). */
+  /** When it was last read (monotonic), and the time of the store that counts for all nodes that had been heard before. */
   countedAt: number;
+  heard: number;
   /** What was used then, as far as we knew. */
   usedThen: number;
   /** How many of its alerts were given, and for which amount. */
@@ -45,6 +53,14 @@ export interface Open {
   noted: number;
   past: number;
   notedAt: number;
+}
+
+/** Notes now and then what the ledger has. */
+export function noteSpent(open: Open, now: number): void {
+  if (now - open.notedAt < TOLD_MS) return;
+  open.past = open.noted;
+  open.noted = open.spent;
+  open.notedAt = now;
 }
 
 /** A key of a budget in a period, as documents are named by it. */

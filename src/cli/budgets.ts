@@ -5,22 +5,15 @@
 import { CalendarPeriod, type Known, type LeaseAsk, type Rule, sayKey } from '../policy/quota/quota.ts';
 import type { Ledger, LedgerEntry } from '../store/ledger.ts';
 import { BudgetAlerts } from './budgetalerts.ts';
+import { isDue } from './budgetdue.ts';
 import { BudgetList } from './budgetlist.ts';
-import { type BudgetParts, type Open, periodOf, REMEMBERED_MS } from './budgetopen.ts';
+import { type BudgetParts, noteSpent, type Open, periodOf, REMEMBERED_MS } from './budgetopen.ts';
 import { keyOf, spentOf } from './spent.ts';
 
-/** How often what others have spent is read again, and how often where that may matter soon (milliseconds). */
-const REFRESH_MS = 10_000;
-const NEAR_MS = 1000;
-/** That is from this part of a budget on, or where we have spent such a part since it was read. */
-const NEAR_SHARE = 1 / 4;
-const FRESH_SHARE = 1 / 10;
 /** Keys that are read again at once. */
 const REFRESH_MOST = 500;
 /** Documents that say how much of what was spent is forgotten. */
 const FORGIVEN_KIND = 'budgetForgiven';
-/** What was in the ledger so long ago was told to all who count (milliseconds). */
-const TOLD_MS = 10_000;
 /** Keys that are looked after at once; beyond, those of periods that are over are forgotten. */
 const OPEN_MAX = 100_000;
 
@@ -37,6 +30,7 @@ export class Budgets {
   /** How often the store that counts for all nodes has lost its data. */
   #losses = 0;
   #rules: Rule[] = [];
+  #looking: Promise<void> | undefined;
   /** Budgets that all nodes count together. */
   #shared: ReadonlySet<string> = new Set();
   /** Others may have written to the ledger of this store. */
@@ -77,10 +71,11 @@ export class Budgets {
   known(rule: string, key: string, startedAt: number): Known | undefined {
     const open = this.#open.get(idOf(rule, key));
     if (open === undefined || open.startedAt !== startedAt) return undefined;
-    const { spent, reserved, past, forgiven, countedAt } = open;
-    // Nobody else writes to a store of our own.
-    const readAt = this.#parts.store()?.driver === 'postgres' ? countedAt : this.#parts.clock.now();
-    return { known: spent + reserved, past, forgiven, readAt };
+    const { spent, reserved, past, forgiven, countedAt, heard } = open;
+    const own = this.#parts.store()?.driver !== 'postgres';
+    // Nobody else writes to a store of our own: it is always up to date, and says nothing of what other nodes have spent.
+    const read = own ? { readAt: this.#parts.clock.now(), heard: 0 } : { readAt: countedAt, heard };
+    return { known: spent + reserved, past, forgiven, ...read };
   }
 
   /** Reads it anew. */
@@ -96,6 +91,16 @@ export class Budgets {
   lost(): void {
     this.#losses++;
     for (const [id, { rule }] of this.#open) if (this.#shared.has(rule)) this.#open.delete(id);
+  }
+
+  /** All that workers of ours had used by then (monotonic) is in the ledger; undefined: there are no budgets. */
+  writtenAt(): number | undefined {
+    return this.#rules.length === 0 ? undefined : this.#parts.writtenAt();
+  }
+
+  /** Nothing will be spent here any more, and all that was is in the ledger. */
+  ended(): boolean {
+    return this.#rules.length === 0 || this.#parts.ended();
   }
 
   /** Before a key of a budget is granted anything for the first time its past is read: a promise then. */
@@ -148,10 +153,14 @@ export class Budgets {
 
   /** Counts what others have spent, and gives alerts. To be called every second or so. */
   look(): Promise<void> {
-    return this.#parts.inTurn(() => this.#look());
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
   }
 
   async #look(): Promise<void> {
+    const { inTurn } = this.#parts;
     await this.#openListed().catch(() => {});
     const beside = this.#beside();
     const stale = this.#stale;
@@ -160,14 +169,18 @@ export class Budgets {
       if (this.#periods.get(open.rule)?.startedAt !== open.startedAt) this.#open.delete(id);
     const due: Open[] = [];
     // What is under way beside us ends at any time, and costs less then.
-    for (const [id, open] of this.#open)
-      if (stale || open.reserved > 0 || beside.has(id) || this.#isDue(open)) due.push(open);
+    for (const [id, open] of this.#open) {
+      const rule = this.#rules.find(({ name }) => name === open.rule);
+      if (stale || open.reserved > 0 || beside.has(id) || isDue(this.#parts, open, rule, this.#shared.has(open.rule)))
+        due.push(open);
+    }
     // Those that have waited longest first.
     if (due.length > REFRESH_MOST) due.sort((one, other) => one.countedAt - other.countedAt);
-    for (const open of due.slice(0, REFRESH_MOST)) await this.#count(open, beside).catch(() => {});
+    // One at a time, and alerts beside: while they are written, or hundreds of keys are counted, the ledger must not fall behind.
+    for (const open of due.slice(0, REFRESH_MOST)) await inTurn(() => this.#count(open, beside)).catch(() => {});
     if (stale && due.length > REFRESH_MOST) this.#stale = true;
     for (const open of this.#open.values()) {
-      this.#age(open);
+      noteSpent(open, this.#parts.clock.now());
       const rule = this.#rules.find(({ name }) => name === open.rule);
       if (rule !== undefined) await this.#alerts.look(rule, open).catch(() => {});
     }
@@ -179,23 +192,7 @@ export class Budgets {
     if (ledger === undefined) return;
     const own = this.#rules.filter(({ name }) => !this.#shared.has(name));
     const listed = await this.#list.next(ledger, own, (rule) => this.#periods.get(rule)?.startedAt);
-    for (const { rule, key } of listed) await this.#read(idOf(rule, key), rule, key);
-  }
-
-  /** Nobody else writes to a store of our own; of one that nodes share nobody tells us. */
-  #isDue({ rule, key, countedAt, usedThen }: Open): boolean {
-    const { clock, counts, store } = this.#parts;
-    if (store()?.driver !== 'postgres') return false;
-    const age = clock.now() - countedAt;
-    if (age < NEAR_MS) return false;
-    if (age >= REFRESH_MS) return true;
-    // What others spend of it is counted where they take it from.
-    if (this.#shared.has(rule)) return false;
-    const found = this.#rules.find(({ name }) => name === rule);
-    if (found === undefined) return false;
-    const [used, limit] = [counts.usedOf(rule, key), counts.limitOf(found, key)];
-    // Each of the others may have spent as much since then as we have.
-    return used >= limit * NEAR_SHARE || used - usedThen >= limit * FRESH_SHARE;
+    for (const { rule, key } of listed) await this.#opened(rule, key);
   }
 
   #opened(rule: string, key: string): Promise<void> {
@@ -215,7 +212,17 @@ export class Budgets {
     if (this.#open.get(id)?.startedAt === startedAt) return;
     const losses = this.#losses;
     // What stood in the ledger before this, and is ours, came from a key that was forgotten: it counts as that of others.
-    const none = { own: 0, spent: 0, reserved: 0, forgiven: 0, countedAt: 0, usedThen: 0, alerts: 0, alertsOf: 0 };
+    const none = {
+      own: 0,
+      spent: 0,
+      reserved: 0,
+      forgiven: 0,
+      countedAt: 0,
+      heard: 0,
+      usedThen: 0,
+      alerts: 0,
+      alertsOf: 0,
+    };
     const aged = { noted: 0, past: 0, notedAt: 0 };
     const open: Open = { rule, key, startedAt, ...none, ...aged };
     const forgiven = await this.#parts.store()?.get<{ cost: number }>(FORGIVEN_KIND, periodOf(open));
@@ -236,15 +243,6 @@ export class Budgets {
     return first !== undefined && this.#shared.has(first[1].rule) && this.#open.delete(first[0]);
   }
 
-  /** Notes now and then what the ledger has. */
-  #age(open: Open): void {
-    const now = this.#parts.clock.now();
-    if (now - open.notedAt < TOLD_MS) return;
-    open.past = open.noted;
-    open.noted = open.spent;
-    open.notedAt = now;
-  }
-
   /** What is in the ledger and was not told by workers of ours is counted. */
   async #count(open: Open, beside: ReadonlyMap<string, number>): Promise<void> {
     const found = this.#rules.find(({ name }) => name === open.rule);
@@ -253,8 +251,10 @@ export class Budgets {
     if (ledger === undefined) throw new Error('there is no store to read what was spent from');
     const { clock, counts } = this.#parts;
     const readAt = clock.now();
+    const { heard } = counts;
     open.spent = await spentOf(ledger, found, open.key, open.startedAt);
     open.countedAt = readAt;
+    open.heard = heard;
     open.reserved = beside.get(idOf(open.rule, open.key)) ?? 0;
     const outside = Math.max(0, open.spent - open.own - open.forgiven) + open.reserved;
     counts.setOutside(open.rule, open.key, outside, open.startedAt);

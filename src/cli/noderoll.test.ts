@@ -59,7 +59,13 @@ test('a node that spends its part without the store is missed when it dies: nobo
     notice: () => {},
     keyLimits: new KeyLimits(),
     caughtUp: () => true,
-    ledger: () => ({ known: () => undefined, read: async () => {}, lost: () => {} }),
+    ledger: () => ({
+      known: () => undefined,
+      read: async () => {},
+      lost: () => {},
+      writtenAt: () => undefined,
+      ended: () => true,
+    }),
     run: async (_keys, args) => {
       if (down) throw new Error('down');
       return ['1', 'home', 2, 0, ...(args[8] === 'lease' ? ['0 0 0 0'] : ['mine'])];

@@ -74,6 +74,8 @@ export class NodeUsage {
       counts: limits.budgets,
       store,
       beside: () => this.reader.openBeside(owner),
+      writtenAt: () => this.reader.writtenAt,
+      ended: () => this.reader.ended,
       inTurn: (body) => this.reader.inTurn(body),
       notice,
       alerted: (budget, share) => metrics.alerted(budget, share),

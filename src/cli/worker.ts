@@ -136,7 +136,11 @@ function runWorker(): void {
             askProbe: link.askProbe,
             askQueue: (ask, timeoutMs, lazy) => places.ask(ask, timeoutMs, lazy),
             askService: (service, request) => link.ask(service, request, SERVICE_MS) as Promise<ServiceAnswer>,
-            askAuthority: (asks) => link.ask(QUOTA_SERVICE, asks, LEASE_MS) as Promise<LeaseGrant[]>,
+            askAuthority: (asks) => {
+              // What the ledger has is compared with what was told: it must not be told first.
+              usage.flush();
+              return link.ask(QUOTA_SERVICE, asks, LEASE_MS) as Promise<LeaseGrant[]>;
+            },
             askCount: (tokenizer, order) =>
               link.ask(COUNT_SERVICE, { tokenizer, order } satisfies CountAsk, COUNT_MS) as Promise<Counted>,
             keys,

@@ -61,6 +61,11 @@ export class WorkerUsage {
     this.#openMs = config.ledger.flush;
   }
 
+  /** Writes down what waits: before anybody is told of it. */
+  flush(): void {
+    if (this.#journal.trouble === '') this.#journal.flush();
+  }
+
   /** Why usage cannot be written; '' while it can. */
   get trouble(): string {
     return this.#journal.trouble;

@@ -183,7 +183,11 @@ test('whatever dies when: each request counts once, with what it used, or with w
           journal.add(droppedLine(name));
         } else if (one.do === 'look') {
           state.fails = one.fails;
-          await now.look();
+          clock.advance(1);
+          const [before, begunAt] = [now.writtenAt, clock.now()];
+          const all = await now.look();
+          assert.equal(now.writtenAt, all ? begunAt : before);
+          if (all) for (const name of known.keys()) assert.ok(state.entries.has(name));
         } else if (one.do === 'restartReader') {
           now = reader();
           counted = new Map();

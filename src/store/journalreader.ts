@@ -61,6 +61,10 @@ export class JournalReader {
   broken = 0;
   /** When (monotonic) all that was there was last found to be in the store. */
   caughtUpAt: number;
+  /** All that had been written down by then (monotonic) is in the store. */
+  writtenAt = Number.NEGATIVE_INFINITY;
+  /** It has read for the last time, and all of it is in the store. */
+  ended = false;
   #caughtUp = false;
 
   constructor(parts: ReaderParts) {
@@ -89,7 +93,7 @@ export class JournalReader {
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
-    await this.look();
+    this.ended = await this.look();
   }
 
   #again(): void {
@@ -103,6 +107,7 @@ export class JournalReader {
     const ledger = this.#parts.ledger();
     if (ledger === undefined) return false;
     const folder = join(this.#parts.folder, JOURNAL_FOLDER);
+    const begunAt = this.#parts.clock.now();
     try {
       // Asked before the folder is read: what they wrote before their death is there then.
       const dead = new Set<string>();
@@ -124,6 +129,7 @@ export class JournalReader {
     if (this.#failures > 0) this.#parts.well();
     this.#failures = 0;
     this.caughtUpAt = this.#parts.clock.now();
+    this.writtenAt = begunAt;
     this.#caughtUp = true;
     return true;
   }

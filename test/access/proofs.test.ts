@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { webcrypto } from 'node:crypto';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
 import { describe, test } from 'node:test';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { importPeer, needCommand, needs } from '../peers.ts';
@@ -131,6 +133,13 @@ describe('a Redis that gateways share', needs({ commands: ['redis-server'], peer
           }
         };
         assert.deepEqual((await show([a, b, a])).statuses, [200, 401, 401]);
+        if (without === 'refuse') {
+          const { one: used } = await show([a]);
+          const flush = connect(socket);
+          flush.end('FLUSHALL\r\n');
+          await finished(flush.resume());
+          assert.equal(await send(b, used), 503, 'it may have been used before the data were lost');
+        }
         server.kill();
         await ended;
         for (const gateway of [a, b]) await gateway.waitFor(/Redis .*cannot be reached/);

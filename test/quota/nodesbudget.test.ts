@@ -6,12 +6,22 @@ import type { Gateway } from '../gateway.ts';
 import { needs } from '../peers.ts';
 import { startPostgres } from '../postgres.ts';
 import { startRedis } from '../redis.ts';
-import { call, costOfTokens, house, kill, startServer, until, usedOf, workerPids } from './money.fixture.ts';
+import {
+  call,
+  costOfTokens,
+  house,
+  kill,
+  killSupervisor,
+  startServer,
+  until,
+  usedOf,
+  workerPids,
+} from './money.fixture.ts';
 
 const PATIENCE = { ...needs({ commands: ['pg_lsclusters', 'redis-server'] }), timeout: 280_000 };
 
 /** Two nodes with a budget, and all that they share. */
-async function nodes(t: TestContext, budgets: readonly Record<string, unknown>[]) {
+async function nodes(t: TestContext, budgets: readonly Record<string, unknown>[], more: Record<string, unknown> = {}) {
   const postgres = await startPostgres();
   t.after(() => postgres.close());
   const redis = await startRedis();
@@ -21,6 +31,7 @@ async function nodes(t: TestContext, budgets: readonly Record<string, unknown>[]
     budgets,
     redis: { url: redis.url, timeout: '5s', connectTimeout: '5s' },
     store: { driver: 'postgres', url: postgres.url },
+    ...more,
   };
   const houses = [house(t, server.url, shared), house(t, server.url, shared)];
   // One after the other: both would make the tables.
@@ -147,5 +158,37 @@ test(
     await hammer(gateways, 20);
     await setTimeout(1000);
     assert.ok((await spent(gateways[0] as Gateway)) <= 1.2e9);
+  },
+);
+
+test(
+  'what a node held that was killed comes back once it is started again, and not a request more',
+  PATIENCE,
+  async (t) => {
+    const prices = { default: { perRequest: '0.01' } };
+    const { gateways, houses, server } = await nodes(t, [{ name: 'all', key: 'resource', credits: '0.1/day' }], {
+      prices,
+      // What has just begun is not written down yet, and not charged when its worker dies.
+      ledger: { flush: '1s' },
+    });
+    const [first, second] = gateways as [Gateway, Gateway];
+    for (let i = 0; i < 5; i++) call(second, { tokens: 1, pace: 20_000 }).catch(() => {});
+    await until('they are with the server', async () => server.asked.size === 5);
+    await killSupervisor(second, await workerPids(second));
+    const again = await (houses[1] as (typeof houses)[0]).start();
+    t.after(() => again.stop());
+    const deadline = performance.now() + 180_000;
+    while ((await spent(first)) < 0.1e9) {
+      const answer = await call(first, { tokens: 1, pace: 0 });
+      const text = await answer.text();
+      assert.ok([200, 429, 503].includes(answer.status), text);
+      assert.ok(performance.now() < deadline, `${await spent(first)} of 1e8: ${text}`);
+      await setTimeout(answer.status === 200 ? 0 : 250);
+    }
+    for (const gateway of [first, again]) {
+      const answer = await call(gateway, { tokens: 1, pace: 0 });
+      assert.equal(answer.status, 429, await answer.text());
+    }
+    assert.equal(await spent(first), 0.1e9);
   },
 );

@@ -11,14 +11,18 @@ import type { Demand } from './demand.ts';
 import { Quota } from './quota.ts';
 
 const NOTHING = { tokens: 0, inputTokens: 0, outputTokens: 0, credits: 0 };
-const exchange = { identity: undefined, head: { known: () => undefined } } as unknown as Exchange;
+const exchangeOf = (tenant: string | undefined) =>
+  ({
+    identity: tenant === undefined ? undefined : { tenant },
+    head: { known: () => undefined },
+  }) as unknown as Exchange;
 const settled = async () => {
   for (let i = 0; i < 20; i++) await null;
 };
 
-function start(bytes: string, workers = 4) {
+function start(bytes: string, workers = 4, key = 'resource') {
   const clock = new ManualClock();
-  const limits = limitsConfig.parse([{ key: 'resource', bytes }]);
+  const limits = limitsConfig.parse([{ key, bytes }]);
   const authority = new LocalAuthority(clock);
   authority.configure(allRules({ limits, routes: [], plans: {}, tenants: {} }));
   const all = Array.from({ length: workers }, (_, holder) => {
@@ -26,7 +30,8 @@ function start(bytes: string, workers = 4) {
     return { quota, compiled: quota.compile({ limits, routes: [{ name: 'r', limits: [] }], plans: {}, tenants: {} }) };
   });
   /** So many at the same time, one worker after the other; those that were let in. */
-  const enter = async (count: number, demand: Partial<Demand>) => {
+  const enter = async (count: number, demand: Partial<Demand>, tenant?: string) => {
+    const exchange = exchangeOf(tenant);
     const passed: ReturnType<Quota['admission']>[] = [];
     for (let i = 0; i < count; i++) {
       const { quota, compiled } = all[i % workers] as (typeof all)[number];
@@ -88,6 +93,19 @@ test('the bytes of answers are expected to be as the latest have been', async ()
   await pass(12_000);
   const small = await enter(40, {});
   assert.equal(small.length, 40);
+});
+
+test('who fetches something large raises the reservations of nobody else', async () => {
+  const { enter, end, pass } = start('1MB/10s', 2, 'tenant');
+  for (let round = 0; round < 3; round++) {
+    const many = await enter(20, {}, 'eve');
+    assert.equal(many.length, 20, `round ${round}`);
+    await end(many, 430, 430);
+    await end(await enter(2, {}, 'ds'), 5_000_000, 5_000_000);
+    await pass(1000);
+  }
+  const fresh = await enter(20, {}, 'new');
+  assert.equal(fresh.length, 20);
 });
 
 test('what has the whole limit to itself passes, known or not', async () => {

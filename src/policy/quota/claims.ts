@@ -133,7 +133,7 @@ export class Claims implements Waiter {
     if (this.#state === 'taken') {
       for (const { lease, units } of this.claims) {
         const { unit } = lease.owner.rule;
-        if (unit === 'bytes') lease.owner.answer.learn(used.answerBytes ?? 0, used.answerWhole === true);
+        if (unit === 'bytes') lease.owner.answers.learn(lease, used.answerBytes ?? 0, used.answerWhole === true);
         if (unit !== 'requests') this.#leases.settle(lease, units, unit === 'concurrency' ? 0 : used[unit]);
       }
     }
@@ -144,7 +144,7 @@ export class Claims implements Waiter {
 /** Beside the bytes that are known: what a body may have, and what answers have had; as much of it as there is. */
 export function claimBytes(claim: Claim, { bytesMost }: Demand): boolean {
   const { units, rule, lease } = claim;
-  const most = Math.max(units, bytesMost ?? units) + Math.ceil(lease.owner.answer.bytes);
+  const most = Math.max(units, bytesMost ?? units) + Math.ceil(lease.owner.answers.of(lease));
   claim.least = units;
   claim.units = Math.max(units, Math.min(most, mostOf(rule)));
   return claim.units > units;

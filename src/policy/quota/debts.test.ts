@@ -158,12 +158,12 @@ test('the supervisor and a shared store count debts alike', () => {
         ...{ rule: 'l', key: 'k', ...sums, need, least, wish: pick(20) },
         ...{ heardBack: 0, heardUsed: 0, free: 0, home: '' },
       };
-      const question: StoreAsk = { ...ask, ...more, type: 's', limit: LIMIT, forgiven: 0, age: -1 };
+      const question: StoreAsk = { ...ask, ...more, type: 's', limit: LIMIT, forgiven: 0, age: -1, heard: 0 };
       account ??= newAccount(question, now);
       const [{ granted, retryAfterMs, free, resetMs }] = authority.exchange(1, [ask]) as [
         ReturnType<LocalAuthority['exchange']>[number],
       ];
-      const stored = serveLease(account, 'n', question, now, 1e15, { missing: 0, misses: () => false });
+      const stored = serveLease(account, 'n', question, now, 1e15, { missing: 0, boot: '', written: () => undefined });
       assert.deepEqual({ granted, retryAfterMs, free, resetMs }, stored, `seed ${seed} step ${step}`);
       sums.granted = granted;
     }

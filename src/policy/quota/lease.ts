@@ -1,6 +1,6 @@
 /** What a worker has in hand of one limit for one key. */
 
-import { AnswerSize } from './answersize.ts';
+import { AnswerSizes } from './answersize.ts';
 import { Eldest } from './eldest.ts';
 import type { Holding } from './holding.ts';
 import type { LeaseAsk } from './protocol.ts';
@@ -42,7 +42,7 @@ export class LeaseRule {
   /** What is free of it may be somewhere else for a while. */
   readonly calm: boolean;
   /** What is expected of answers, where their bytes count. */
-  readonly answer: AnswerSize;
+  readonly answers: AnswerSizes;
   readonly leases = new Map<string, Lease>();
   readonly eldest = new Eldest(this.leases);
 
@@ -57,7 +57,7 @@ export class LeaseRule {
     // Each byte in hand lets in a body of unknown length.
     this.change = calm && rule.unit !== 'bytes' ? Math.floor(rule.limit / CHANGE_PART) : 0;
     this.permits = rule.refill.type === 'held';
-    this.answer = new AnswerSize(rule.limit);
+    this.answers = new AnswerSizes(rule.limit);
   }
 }
 
@@ -115,6 +115,8 @@ export class Lease {
   free: number;
   /** When all of them will be. */
   resetAt = 0;
+  /** Where bytes count: how large its next answer may be; -1: nothing is known. */
+  answerBytes = -1;
   /** Units that waiting requests need together. */
   need = 0;
   waiters: { waiter: Waiter; units: number; least: number }[] = [];

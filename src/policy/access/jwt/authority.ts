@@ -143,6 +143,8 @@ export class TokenAuthority {
       this.#redis = wanted === undefined ? undefined : new RedisProofs(wanted, this.#clock);
     }
     const redis = this.#redis;
+    // The clock of who made it may be ahead, and it is taken as long after its time.
+    if (redis !== undefined) redis.lifetimeMs = Math.max(redis.lifetimeMs, dpop.maxAge + 2 * dpop.clockSkew);
     this.#claim = claimIn(this.#used, redis && ((claims) => redis.claim(claims)), dpop.withoutRedis);
     let timer: ReturnType<Clock['after']> | undefined;
     const late = new Promise<void>((done) => {

@@ -5,7 +5,17 @@
 
 import { aheadOf } from '../ahead.ts';
 import { DEBT_WINDOWS } from '../counter.ts';
-import { beginMoney, type Crowd, keepLapsed, lapsedOf, reckon, restore, turnMoney, withheld } from './money.ts';
+import {
+  beginMoney,
+  type Crowd,
+  keepLapsed,
+  lapsedOf,
+  noteTold,
+  reckon,
+  restore,
+  turnMoney,
+  withheld,
+} from './money.ts';
 import type { NodeHolding, StoreAccount, StoreAsk, StoreGrant } from './terms.ts';
 
 /** As in counter.ts. */
@@ -15,9 +25,9 @@ const UNKNOWN_WAIT = 1000;
 const SPARE_MS = 60_000;
 
 /** An account of which nothing is counted. */
-export function newAccount(ask: StoreAsk, now: number): StoreAccount {
+export function newAccount(ask: StoreAsk, now: number, boot = ''): StoreAccount {
   const account: StoreAccount = { h: 0, u: 0, s: [], l: ask.burst, a: now, p: ask.period, n: {} };
-  beginMoney(account, ask);
+  beginMoney(account, ask, boot);
   return account;
 }
 
@@ -77,7 +87,7 @@ export function bringUp(account: StoreAccount, ask: StoreAsk, now: number): void
     if (ask.period > account.p) {
       account.p = ask.period;
       account.u = 0;
-      turnMoney(account);
+      turnMoney(account, now);
     }
   } else if (ask.type === 's') {
     const slots = account.s;
@@ -148,7 +158,7 @@ function lapse(account: StoreAccount, ask: StoreAsk, node: string, at: number): 
   const holding = account.n[node] as NodeHolding;
   const [, granted, back] = holding;
   delete account.n[node];
-  keepLapsed(account, node, holding);
+  keepLapsed(account, node, holding, at);
   settle(account, ask, granted - back, ask.type === 'h' ? 0 : granted - back, at);
 }
 
@@ -193,6 +203,7 @@ export function serveLease(
   const back = Math.max(0, Math.min(ask.back, holding[1]) - holding[2]);
   const used = Math.max(0, ask.used - holding[3]);
   if (back > 0 || used > 0) settle(account, ask, back, used, now);
+  if (used > 0) noteTold(account, node, now, crowd);
   holding[2] += back;
   holding[3] += used;
   reckon(account, ask, now, crowd);

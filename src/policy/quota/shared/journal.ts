@@ -29,7 +29,7 @@ const SYNC_MS = 1000;
 /** Nothing else decides about these limits, so a lease lasts until the process ends. */
 const FOREVER = 1e15;
 const NODE = 'node';
-const ALONE = { missing: 0, misses: () => false };
+const ALONE = { missing: 0, boot: '', written: () => undefined };
 
 /** Accounts that are kept of keys that strangers can make. */
 const MOST_KEYS = 200_000;

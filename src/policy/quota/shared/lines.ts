@@ -14,17 +14,19 @@ export interface Known {
   forgiven: number;
   /** When `known` was read (monotonic milliseconds). */
   readAt: number;
+  /** See `StoreAsk`. */
+  heard: number;
 }
 
 /** Of what is no budget the ledger says nothing. */
-const NO_BUDGET = { known: -1, past: 0, forgiven: 0, age: -1 };
+const NO_BUDGET = { known: -1, past: 0, forgiven: 0, age: -1, heard: 0 };
 
 /** The same as it is said to the store. */
-export type Money = Pick<StoreAsk, 'known' | 'past' | 'forgiven' | 'age'>;
+export type Money = Pick<StoreAsk, 'known' | 'past' | 'forgiven' | 'age' | 'heard'>;
 
 /** What was read of a key, or was not, at `now` (monotonic milliseconds). */
 export function moneyOf(known: Known | undefined, now: number): Money {
-  if (known === undefined) return { known: 0, past: 0, forgiven: 0, age: -1 };
+  if (known === undefined) return { known: 0, past: 0, forgiven: 0, age: -1, heard: 0 };
   const { readAt, ...said } = known;
   return { ...said, age: Math.ceil(now - readAt) };
 }
@@ -68,9 +70,9 @@ export function storeAsk(
 /** The fields of one question, in the script's order. */
 export function askFields(ask: StoreAsk, home: string): string[] {
   const { type, limit, windowMs, burst, period, left, share, epoch, granted, back, used } = ask;
-  const { heardBack, heardUsed, again, need, least, wish, known, past, forgiven, age } = ask;
+  const { heardBack, heardUsed, again, need, least, wish, known, past, forgiven, age, heard } = ask;
   const numbers = [epoch, granted, back, used, heardBack, heardUsed, again, need, least, wish].map(String);
-  const money = [known, past, forgiven, age].map(String);
+  const money = [known, past, forgiven, age, heard].map(String);
   return [type, ...[limit, windowMs, burst, period, left].map(String), share ? '1' : '0', ...numbers, home, ...money];
 }
 

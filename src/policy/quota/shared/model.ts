@@ -7,6 +7,9 @@ import type { StoreAccount, StoreAsk } from './terms.ts';
 /** A clock of the store that runs ahead by more than this is not believed (milliseconds). */
 const SPARE_MS = 60_000;
 
+/** Longer than any period (milliseconds). */
+const KEEP_MS = 3_456_000_000;
+
 interface Kept {
   account: StoreAccount;
   until: number;
@@ -19,6 +22,7 @@ export class ModelStore {
   #offset = 0;
   #boot: string | undefined;
   readonly #nodes = new Map<string, number>();
+  readonly #written = new Map<string, number>();
   readonly #accounts = new Map<string, Kept>();
 
   /** `time`: the store's own clock, whole milliseconds. */
@@ -33,17 +37,21 @@ export class ModelStore {
 
   /** Runs the script. */
   run(keys: readonly string[], args: readonly string[]): unknown[] {
-    const [node = '', seenText, home, elapsedText, , missText, forgetText, fresh, what] = args;
+    const [node = '', seenText, home, elapsedText, , missText, forgetText, fresh, what, written] = args;
     const [missAfter, forgetAfter] = [Number(missText), Number(forgetText)];
     this.#boot ??= fresh as string;
     const boot = this.#boot;
     const now = this.#now(Number(seenText), home === boot ? Number(elapsedText) : -1);
     if (what === 'leave') {
       this.#nodes.delete(node);
+      if (written === '1') this.#written.delete(node);
       return [String(now), boot];
     }
+    if (written !== '-1') this.#written.set(node, Number(written));
     const looks = what === 'beat' || what === 'look';
     if (looks) {
+      if (what === 'look')
+        for (const [name, until] of this.#written) if (until > 0 && until < now - KEEP_MS) this.#written.delete(name);
       if (home !== boot)
         for (const name of args.slice(HEAD_FIELDS))
           if (!this.#nodes.has(name)) this.#nodes.set(name, now - missAfter - 1);
@@ -52,16 +60,11 @@ export class ModelStore {
     }
     const all = this.#nodes.size;
     const missing = [...this.#nodes.values()].filter((at) => at < now - missAfter).length;
-    const misses = (name: string) => (this.#nodes.get(name) ?? now) < now - missAfter;
     const head = [String(now), boot, all, missing];
     if (looks)
       return [...head, ...[...this.#nodes].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1)).map(([name]) => name)];
-    return [
-      ...head,
-      ...keys
-        .slice(2)
-        .map((key, i) => this.#serve(key, args, i, now, { missing: all > 0 ? missing / all : 0, misses })),
-    ];
+    const crowd = { missing: all > 0 ? missing / all : 0, boot, written: (name: string) => this.#written.get(name) };
+    return [...head, ...keys.slice(2).map((key, i) => this.#serve(key, args, i, now, crowd))];
   }
 
   #now(seen: number, elapsed: number): number {
@@ -113,11 +116,12 @@ export class ModelStore {
       past: n(19),
       forgiven: n(20),
       age: n(21),
+      heard: n(22),
     };
     const lost = home !== '' && (home !== boot || kept === undefined);
     if (unread(ask, boot0 === '' || boot0 === boot, kept !== undefined, lost)) return 'unread';
     if (lost) ask.again = ask.known >= 0 ? 1 : n(13);
-    const account = kept?.account ?? newAccount(ask, now);
+    const account = kept?.account ?? newAccount(ask, now, boot);
     const { granted, retryAfterMs, free, resetMs, used } = serveLease(account, node, ask, now, Number(ttl), crowd);
     this.#accounts.set(key, { account, until: wall + keepMs(account, ask, Number(ttl)) });
     const line = `${granted} ${retryAfterMs === Number.POSITIVE_INFINITY ? 'inf' : retryAfterMs} ${free} ${resetMs}`;

@@ -45,7 +45,7 @@ function town(rule: Rule, count: number, weather = calm, seed = 1, minute = 5) {
 
 const workersOf = (spenders: readonly Spender[]) => spenders.flatMap(({ node }) => node.workers);
 
-test('spent is never more than the budget while the store keeps its data', async () => {
+test('spent is never more than the budget while the store keeps its data, however late the ledger is', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 2 ** 31 }),
@@ -58,8 +58,9 @@ test('spent is never more than the budget while the store keeps its data', async
       }),
       fc.constantFrom(0, 0.0005, 0.002),
       fc.constantFrom(0, 0.002),
+      fc.constantFrom(0, 0.001, 0.01),
       fc.constantFrom(5, 50),
-      async (seed, count, limit, weather, deaths, cuts, minute) => {
+      async (seed, count, limit, weather, deaths, cuts, stalls, minute) => {
         const { clock, store, ledger, born, all, living, startedAt } = town(
           ruleOf(limit, 'refuse'),
           count,
@@ -75,6 +76,7 @@ test('spent is never more than the budget while the store keeps its data', async
               all.push(living[i] as Spender);
             }
             if (clock.random() < deaths) spender.killWorker(0);
+            if (clock.random() < stalls) spender.stall(clock.random() * 120_000);
             if (clock.random() < cuts) {
               spender.node.cut = true;
               clock.after(clock.random() * 60_000, () => {
@@ -99,6 +101,34 @@ test('spent is never more than the budget while the store keeps its data', async
       },
     ),
     { numRuns: 10 },
+  );
+});
+
+test('a dead node gives back no more than it had left, though the ledger of another is far behind', async () => {
+  const limit = 100_000;
+  const { clock, ledger, living, all } = town(ruleOf(limit, 'refuse'), 2);
+  const [first, second] = living as [Spender, Spender];
+  const load = (of: Spender, units: number) => () => {
+    for (const worker of workersOf([of])) worker.request('*', { units, used: units, forMs: 0 });
+  };
+  await run(clock, 2000, 20, () => {});
+  for (let i = 0; i < 3; i++)
+    first.node.workers[0]?.request('*', { units: limit / 10, used: limit / 10, forMs: 60_000 });
+  await run(clock, 2000, 20, load(second, 100));
+  // What it spends is told to the store from here on, and is in the ledger much later.
+  second.stall(90_000);
+  await run(clock, 2000, 20, load(second, 100));
+  first.kill(0.2);
+  first.push();
+  first.node.bury();
+  await run(clock, 85_000, 100, load(second, 400));
+  for (const spender of all) spender.push();
+  assert.ok(ledger.sum(0) <= limit, `${ledger.sum(0)} of ${limit}`);
+  await run(clock, 60_000, 100, load(second, 400));
+  for (const spender of all) spender.push();
+  assert.ok(
+    ledger.sum(0) <= limit && ledger.sum(0) > limit - 1000,
+    `${ledger.sum(0)} of ${limit}: the rest comes back`,
   );
 });
 
@@ -132,6 +162,31 @@ test('what a dead node held comes back, but for what it had spent; and when it c
     const all = ledger.sum(startedAt);
     assert.ok(all <= limit && all > limit - 1000, `${all} of ${limit}`);
   }
+});
+
+test('what a node that is cut off may still be spending counts in the period that follows as well', async () => {
+  const limit = 100_000;
+  const { clock, ledger, living, startedAt } = town(ruleOf(limit, 'refuse'), 2, calm, 1, 59);
+  const [first, second] = living as [Spender, Spender];
+  await run(clock, 2000, 20, () => {});
+  for (let i = 0; i < 4; i++)
+    first.node.workers[0]?.request('*', { units: limit / 10, used: limit / 20, forMs: 100_000 });
+  await run(clock, 3000, 20, () => {});
+  first.node.cut = true;
+  const load = () => {
+    for (const worker of workersOf([second])) worker.request('*', { units: 400, used: 400, forMs: 0 });
+  };
+  // They end in the next period.
+  await run(clock, 120_000, 100, load);
+  const next = startedAt + HOUR;
+  assert.ok(
+    ledger.sum(next) <= limit && ledger.sum(next) > limit - limit / 5 - 1000,
+    `${ledger.sum(next)} of ${limit}`,
+  );
+  // Whoever is there again has it again, and gives back what it has not used.
+  first.node.cut = false;
+  await run(clock, 60_000, 100, load);
+  assert.ok(ledger.sum(next) <= limit && ledger.sum(next) > limit - 1000, `${ledger.sum(next)} of ${limit}`);
 });
 
 test('nothing is counted twice: reservations that are too small, nodes that come and go, quiet times', async () => {

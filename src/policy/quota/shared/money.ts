@@ -6,15 +6,24 @@ import type { Lapsed, NodeHolding, StoreAccount, StoreAsk } from './terms.ts';
 
 /** What an account that is not kept begins from must have been read so lately (milliseconds). */
 const FRESH_MS = 2000;
-/** All that was told to the store is in the ledger by then (milliseconds). */
-const WRITTEN_MS = 10_000;
+/** What others spend meanwhile is taken for that of nodes that have ended: it is noted anew when the ledger is behind by more (milliseconds). */
+const NOTED_MS = 10_000;
+/** Requests of a node that is cut off may go on for so long (milliseconds). */
+const SPENDING_MS = 3_600_000;
+/** From so many nodes on that an account remembers, those are forgotten whose usage is in the ledger. */
+const TELLERS_EASY = 8;
 
 /** The nodes, as the store sees them now. */
 export interface Crowd {
   /** Share of them that has not been heard of lately. */
   readonly missing: number;
-  /** Whether this node is one of those. */
-  misses(node: string): boolean;
+  /** Which data the store has. */
+  readonly boot: string;
+  /**
+   * All that this node had told by then (time of the store) is in the ledger. Undefined: it has ended, and all that it has used is there. Of
+   * one that was killed it stays as it was, until somebody has read what it left behind.
+   */
+  written(node: string): number | undefined;
 }
 
 /**
@@ -27,19 +36,39 @@ export function unread(ask: StoreAsk, known: boolean, kept: boolean, lost: boole
 }
 
 /** A budget begins with what the ledger says. */
-export function beginMoney(account: StoreAccount, { known, forgiven }: StoreAsk): void {
+export function beginMoney(account: StoreAccount, { known, forgiven }: StoreAsk, boot: string): void {
   if (known < 0) return;
   account.u = Math.max(0, known - forgiven);
   account.f = forgiven;
+  account.b = boot;
+  account.t = {};
   account.x = [];
-  account.y = account.z = account.w = account.g = 0;
+  account.c = account.o = account.y = account.z = account.w = account.g = 0;
 }
 
-/** A new period: nothing of the one before counts. */
-export function turnMoney(account: StoreAccount): void {
+/** A new period: nothing of the one before counts, but for what lapsed so lately that it may still be spent. */
+export function turnMoney(account: StoreAccount, now: number): void {
   if (account.x === undefined) return;
-  account.x = [];
+  account.x = account.x.filter(([, , , , , at = 0]) => now - at < SPENDING_MS);
+  account.u = lapsedOf(account);
   account.f = account.y = account.z = account.w = account.g = 0;
+}
+
+/** Whether all that a node has told until `until`, last at `at`, is in the ledger. */
+function isWritten(crowd: Crowd, node: string, at: number, until: number): boolean {
+  const written = crowd.written(node);
+  // What was told in that very millisecond may have been told later.
+  return written === undefined || Math.min(at, until) < written;
+}
+
+/** A node has told that it has used more. */
+export function noteTold(account: StoreAccount, node: string, now: number, crowd: Crowd): void {
+  const { t } = account;
+  if (t === undefined) return;
+  t[node] = now;
+  const nodes = Object.keys(t);
+  if (nodes.length <= TELLERS_EASY) return;
+  for (const name of nodes) if (isWritten(crowd, name, t[name] as number, now)) delete t[name];
 }
 
 /** Units that lapsed, of nodes that may have spent them or not. */
@@ -50,9 +79,10 @@ export function lapsedOf({ x }: StoreAccount): number {
 }
 
 /** A holding has lapsed, and counts as used. */
-export function keepLapsed(account: StoreAccount, node: string, [epoch, granted, back, used]: NodeHolding): void {
+export function keepLapsed(account: StoreAccount, node: string, holding: NodeHolding, at: number): void {
+  const [epoch, granted, back, used] = holding;
   if (account.x === undefined || granted === back) return;
-  account.x.push([node, epoch, granted, back, used]);
+  account.x.push([node, epoch, granted, back, used, at]);
   account.y = 0;
 }
 
@@ -69,8 +99,10 @@ export function restore(account: StoreAccount, node: string, epoch: number): Nod
 
 /**
  * Brings what counts as used in line with the ledger. While all nodes are there, what it has had for a while has been told here too, or is
- * held: less is an error. And when a node is missed no longer whose holding has lapsed, it is noted what counts as used beside that; what
- * the ledger has more, when it has been read later, is what the node had spent of it. The rest comes back.
+ * held: less is an error. And when a node has ended whose holding has lapsed, it is noted what counts as used beside that (`y`, `z`); what
+ * the ledger has more than that is what the node had spent of it. For that all that was told by then must be in the ledger, which each node says
+ * of what it has told itself (`c`), and the ledger must have been read after that, by what the reader had heard of the store's time before.
+ * However late the ledger is, nothing comes back too early. The rest comes back then.
  */
 export function reckon(account: StoreAccount, ask: StoreAsk, now: number, crowd: Crowd): void {
   const { x } = account;
@@ -78,19 +110,30 @@ export function reckon(account: StoreAccount, ask: StoreAsk, now: number, crowd:
   const forgiven = Math.max(account.f as number, ask.forgiven);
   account.f = forgiven;
   if (crowd.missing === 0) account.u = Math.max(account.u, ask.past - forgiven - account.h);
-  if (x.length === 0) return;
-  const over = x.filter(([name]) => !crowd.misses(name));
+  // What is known of nodes was lost where the store has begun anew, and this account was kept.
+  if (x.length === 0 || account.b !== crowd.boot) return;
+  const over = x.filter(([name]) => crowd.written(name) === undefined);
   if (over.length === 0) return;
-  if (account.y === 0) {
-    account.y = now;
-    account.z = account.u - lapsedOf(account);
-  } else if (ask.age >= 0 && now - ask.age >= (account.y as number) + WRITTEN_MS) {
+  if (account.y === 0 || account.o !== over.length) note(account, now, over.length);
+  if (account.c === 0) {
+    const { t = {}, y = 0 } = account;
+    if (Object.keys(t).every((name) => isWritten(crowd, name, t[name] as number, y))) account.c = now;
+    else if (now - y >= NOTED_MS) note(account, now, over.length);
+  } else if (ask.heard > (account.c as number)) {
     let units = 0;
     for (const [, , granted, back] of over) units += granted - back;
     account.u -= Math.max(0, units - Math.max(0, ask.known - forgiven - (account.z as number)));
-    account.x = x.filter(([name]) => crowd.misses(name));
+    account.x = x.filter(([name]) => crowd.written(name) !== undefined);
     account.y = 0;
   }
+}
+
+/** What counts as used beside what lapsed. */
+function note(account: StoreAccount, now: number, ended: number): void {
+  account.y = now;
+  account.z = account.u - lapsedOf(account);
+  account.o = ended;
+  account.c = 0;
 }
 
 /** Units that nodes which are missing may be spending on their own: their part of what was left when they were missed first. */

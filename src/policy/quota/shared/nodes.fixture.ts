@@ -50,13 +50,25 @@ export class SimulatedStore {
     });
   }
 
+  /** A node is dead, and all that it has used is in the ledger. */
+  bury(name: string): void {
+    if (this.down) this.#clock.after(500, () => this.bury(name));
+    else this.model.run([], [name, '0', '', '-1', '10000', '2000', '600000', '0.5', 'leave', '1']);
+  }
+
   #empty(): ModelStore {
     return new ModelStore(() => Math.floor(this.#clock.wall() + this.ahead));
   }
 }
 
 /** Where there are no budgets. */
-const NO_LEDGER: LedgerView = { known: () => undefined, read: async () => {}, lost: () => {} };
+const NO_LEDGER: LedgerView = {
+  known: () => undefined,
+  read: async () => {},
+  lost: () => {},
+  writtenAt: () => undefined,
+  ended: () => true,
+};
 
 let names = 0;
 
@@ -66,6 +78,8 @@ export class SimulatedNode {
   readonly pool: PooledAuthority;
   readonly workers: SimulatedWorker[] = [];
   readonly #born: () => SimulatedWorker;
+  readonly #name: string;
+  readonly #store: SimulatedStore;
   /** It does not reach the store. */
   cut = false;
   alive = true;
@@ -80,6 +94,8 @@ export class SimulatedNode {
     ledger: LedgerView = NO_LEDGER,
   ) {
     const name = `node${++names}`;
+    this.#name = name;
+    this.#store = store;
     this.store = new SharedStore({
       clock,
       node: name,
@@ -107,13 +123,22 @@ export class SimulatedNode {
     void this.store.close();
   }
 
-  /** A worker dies, and another one comes. */
-  killWorker(clock: ManualClock, i: number): void {
+  /** Who comes after it says that it is dead, and that all it has used is in the ledger. */
+  bury(): void {
+    this.#store.bury(this.#name);
+  }
+
+  /** A worker dies, and another one comes. `written`: does something when what it wrote is in the ledger. */
+  killWorker(
+    clock: ManualClock,
+    i: number,
+    written: (closed: () => void) => void = (closed) => void clock.after(clock.random() * 50, closed),
+  ): void {
     const worker = this.workers[i];
     if (worker === undefined) return;
     worker.alive = false;
     const used = worker.written + worker.reserved;
-    clock.after(clock.random() * 50, () => {
+    written(() => {
       this.pool.gone(worker.holder);
       this.pool.closed(worker.holder, () => used);
     });

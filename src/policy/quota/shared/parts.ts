@@ -16,6 +16,10 @@ export interface LedgerView {
   read(rule: string, key: string): Promise<void>;
   /** The store has lost its data: what was read before that is too old. */
   lost(): void;
+  /** All that workers of this node had used by then (monotonic milliseconds) is in it; undefined: there are no budgets. */
+  writtenAt(): number | undefined;
+  /** Nobody here will use any more, and all that was used is in it. */
+  ended(): boolean;
 }
 
 /** Names of nodes that are kept beyond their death. */

@@ -11,7 +11,8 @@ import type { LedgerView } from './parts.ts';
 const REFRESH_MS = 10_000;
 /** How often journals are pushed (milliseconds). */
 const PUSH_MS = 250;
-/** A dead node comes back, or its disk is read, within this time (milliseconds). */
+/** A dead node is started again within the first time, or its disk is read within the other (milliseconds). */
+const SOON_MS = 5000;
 const BACK_MS = 300_000;
 
 /** What was written down by all nodes; `at`: when a request has ended. */
@@ -44,10 +45,15 @@ export class Spender implements LedgerView {
   readonly #clock: ManualClock;
   readonly #ledger: SimulatedLedger;
   readonly #period: CalendarPeriod;
-  #read: { spent: number; readAt: number; startedAt: number } | undefined;
+  #read: { spent: number; readAt: number; heard: number; startedAt: number } | undefined;
   #noted = 0;
   #past = 0;
   #notedAt = 0;
+  /** Nothing reaches the ledger until then. */
+  #stuckUntil = 0;
+  #writtenAt = Number.NEGATIVE_INFINITY;
+  /** Who waits for what dead workers wrote. */
+  #closing: (() => void)[] = [];
 
   constructor(clock: ManualClock, rule: Rule, store: SimulatedStore, ledger: SimulatedLedger, weather: Weather) {
     this.#clock = clock;
@@ -59,7 +65,7 @@ export class Spender implements LedgerView {
     this.node = new SimulatedNode(clock, rule, store, weather, 2, journal, this);
     clock.every(PUSH_MS, () => {
       if (!this.node.alive) return;
-      this.push();
+      if (clock.now() >= this.#stuckUntil) this.push();
       const age = clock.now() - (this.#read?.readAt ?? 0);
       if (this.#read?.startedAt !== this.#period.startedAt || age >= REFRESH_MS) this.#look();
       this.#age();
@@ -75,7 +81,7 @@ export class Spender implements LedgerView {
   known(_rule: string, _key: string, startedAt: number): Known | undefined {
     const read = this.#read;
     if (read === undefined || read.startedAt !== startedAt) return undefined;
-    return { known: read.spent, past: this.#past, forgiven: 0, readAt: read.readAt };
+    return { known: read.spent, past: this.#past, forgiven: 0, readAt: read.readAt, heard: read.heard };
   }
 
   async read(): Promise<void> {
@@ -86,6 +92,19 @@ export class Spender implements LedgerView {
     this.#read = undefined;
   }
 
+  writtenAt(): number {
+    return this.#writtenAt;
+  }
+
+  ended(): boolean {
+    return false;
+  }
+
+  /** For so long its journal does not reach the ledger. */
+  stall(ms: number): void {
+    this.#stuckUntil = Math.max(this.#stuckUntil, this.#clock.now() + ms);
+  }
+
   /** Its journal reaches the ledger. */
   push(): void {
     const started = this.#period.startedAt;
@@ -94,20 +113,25 @@ export class Spender implements LedgerView {
       if (this.#read !== undefined && use.at >= started) this.#read.spent += use.units;
     }
     this.#unpushed = [];
+    this.#writtenAt = this.#clock.now();
+    for (const closed of this.#closing.splice(0)) closed();
   }
 
   /** Dies with its workers; this share of what they had under way is in doubt, and in its journal. */
   kill(share = 1): void {
     this.node.kill();
     for (const { reserved } of this.node.workers) this.#doubt(reserved * share);
-    this.#clock.after(this.#clock.random() * BACK_MS, () => this.push());
+    const most = this.#clock.random() < 0.5 ? SOON_MS : BACK_MS;
+    this.#clock.after(this.#clock.random() * most, () => {
+      this.push();
+      this.node.bury();
+    });
   }
 
   /** A worker dies. */
   killWorker(i: number): void {
     this.#doubt(this.node.workers[i]?.reserved ?? 0);
-    this.push();
-    this.node.killWorker(this.#clock, i);
+    this.node.killWorker(this.#clock, i, (closed) => this.#closing.push(closed));
   }
 
   #doubt(units: number): void {
@@ -117,7 +141,8 @@ export class Spender implements LedgerView {
   #look(): void {
     const { startedAt } = this.#period;
     if (this.#read?.startedAt !== startedAt) this.#noted = this.#past = this.#notedAt = 0;
-    this.#read = { spent: this.#ledger.sum(startedAt), readAt: this.#clock.now(), startedAt };
+    const heard = this.node?.store.heard ?? 0;
+    this.#read = { spent: this.#ledger.sum(startedAt), readAt: this.#clock.now(), heard, startedAt };
   }
 
   #age(): void {

@@ -3,21 +3,23 @@ import { DEBT_WINDOWS } from '../counter.ts';
 import { MONEY_SCRIPT } from './moneyscript.ts';
 
 /** Values of each question in ARGV. */
-export const ASK_FIELDS = 22;
+export const ASK_FIELDS = 23;
 /** Values that come before the first question. */
-export const HEAD_FIELDS = 9;
+export const HEAD_FIELDS = 10;
 
 /**
  * KEYS: state of all, nodes, then one account for each question. ARGV: node, store time and boot of its last answer, milliseconds
  * since then (or -1), lease time, missing after, forgotten after, a number for a store that is empty, what to do (`beat`,
- * `look`, `lease` or `leave`); then for a beat the nodes that it has last seen, for a lease its questions.
+ * `look`, `lease` or `leave`), and until when (time of the store) all that it told is in the ledger: -1 where it has no budgets, and for who
+ * leaves 1 where all it has used is there, else 0; then for a beat the nodes that it has last seen, for a lease its questions.
  * Answers: store time, boot, nodes, nodes missing; then for a beat the nodes' names, for a lease one line each.
  *
  * A clock of the store that goes back stands still here; one that runs ahead by more than a minute, as measured by the node that
  * asks, is held back by as much. All keys bear the same hash tag, so in a cluster they lie together.
  */
 export const LEASE_SCRIPT = `
-local SLOTS, UNKNOWN, SPARE, FRESH, WRITTEN, DEBTS = 64, 1000, 60000, 2000, 10000, ${DEBT_WINDOWS}
+local SLOTS, UNKNOWN, SPARE, FRESH, NOTED, TELLERS = 64, 1000, 60000, 2000, 10000, 8
+local SPENDING, DEBTS = 3600000, ${DEBT_WINDOWS}
 local num = function(x) return string.format('%.17g', x) end
 local node, seen, boot0, elapsed = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local ttl, missAfter, forgetAfter, what = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[9]
@@ -45,11 +47,20 @@ redis.call('PEXPIRE', KEYS[1], 3456000000)
 
 if what == 'leave' then
   redis.call('ZREM', KEYS[2], node)
+  if ARGV[10] == '1' then redis.call('HDEL', KEYS[1], 'w:' .. node) end
   return {num(now), boot}
 end
+if ARGV[10] ~= '-1' then redis.call('HSET', KEYS[1], 'w:' .. node, ARGV[10]) end
 if what == 'beat' or what == 'look' then
+  if what == 'look' then
+    local all = redis.call('HGETALL', KEYS[1])
+    for i = 1, #all, 2 do
+      local written = string.sub(all[i], 1, 2) == 'w:' and tonumber(all[i + 1]) or 0
+      if written > 0 and written < now - 3456000000 then redis.call('HDEL', KEYS[1], all[i]) end
+    end
+  end
   if boot0 ~= boot then
-    for i = 10, #ARGV do redis.call('ZADD', KEYS[2], 'NX', num(now - missAfter - 1), ARGV[i]) end
+    for i = 11, #ARGV do redis.call('ZADD', KEYS[2], 'NX', num(now - missAfter - 1), ARGV[i]) end
   end
   if what == 'beat' then redis.call('ZADD', KEYS[2], num(now), node) end
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', num(now - forgetAfter))
@@ -168,7 +179,7 @@ end
 local function lapse(account, ask, name, at)
   local holding = account.n[name]
   account.n[name] = nil
-  keepLapsed(account, name, holding)
+  keepLapsed(account, name, holding, at)
   local rest = holding[2] - holding[3]
   settle(account, ask, rest, ask.type == 'h' and 0 or rest, at)
 end
@@ -202,6 +213,7 @@ local function serve(account, ask)
   local back = math.max(0, math.min(ask.back, holding[2]) - holding[3])
   local used = math.max(0, ask.used - holding[4])
   if back > 0 or used > 0 then settle(account, ask, back, used, now) end
+  if used > 0 then noteTold(account) end
   holding[3] = holding[3] + back
   holding[4] = holding[4] + used
   reckon(account, ask)
@@ -226,12 +238,12 @@ local function keepMs(account, ask)
 end
 
 for i = 3, #KEYS do
-  local at = 10 + (i - 3) * ${ASK_FIELDS}
+  local at = 11 + (i - 3) * ${ASK_FIELDS}
   local n = function(offset) return tonumber(ARGV[at + offset]) end
   local ask = {
     type = ARGV[at], limit = n(1), windowMs = n(2), burst = n(3), period = n(4), left = n(5), share = ARGV[at + 6] == '1',
     epoch = n(7), granted = n(8), back = n(9), used = n(10), heardBack = n(11), heardUsed = n(12), again = n(13),
-    need = n(14), least = n(15), wish = n(16), known = n(18), past = n(19), forgiven = n(20), age = n(21)
+    need = n(14), least = n(15), wish = n(16), known = n(18), past = n(19), forgiven = n(20), age = n(21), heard = n(22)
   }
   local kept = redis.call('GET', KEYS[i])
   local home = ARGV[at + 17]

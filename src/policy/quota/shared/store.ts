@@ -11,24 +11,15 @@ import { Heard } from './heard.ts';
 import { accountPrefix, type StoredRule, storedRules, storeTag } from './inspect.ts';
 import { askFields, type Money, moneyOf, readGrant, storeAsk } from './lines.ts';
 import { NOTHING_YET, type SharedStoreParts, type SharedStoreStatus, type Waiting } from './parts.ts';
+import { Progress } from './progress.ts';
 import { Said, withheldOf } from './said.ts';
 import { Spent } from './spent.ts';
+import { ALONE_MS, BEAT_MS, FORGET_MS, MISSING_MS, NODE_LEASE_MS, RECENT_MS } from './times.ts';
 
-/** How long a node may use what it has leased, without hearing from the store (milliseconds). */
-export const NODE_LEASE_MS = 10_000;
-/** How often a node says that it is there; after how long it is missed; and after how long it is forgotten. */
-export const BEAT_MS = 500;
-const MISSING_MS = 2000;
-const FORGET_MS = 600_000;
-/** When a node begins to spend its own part: the others have missed it by then, and leave it its part. */
-export const ALONE_MS = 3000;
 /** Questions in one script: what a store does meanwhile is nothing else. */
 const BATCH = 64;
 /** Scripts on their way at once. What comes meanwhile goes together. */
 const FLYING = 2;
-/** Without the store a node goes by what it has read of the ledger no longer ago than this (milliseconds). */
-const RECENT_MS = 30_000;
-
 /** See the file's head. */
 export class SharedStore {
   readonly #parts: SharedStoreParts;
@@ -48,6 +39,7 @@ export class SharedStore {
   /** Names of the nodes last seen. */
   #names: string[] = [];
   readonly #used = new Spent();
+  readonly #progress = new Progress();
   #closed = false;
 
   /** Call `start`. */
@@ -85,6 +77,11 @@ export class SharedStore {
     return this.#used.of(rule, key, this.#startOf(rule));
   }
 
+  /** Time of the store that was heard last; 0: none. */
+  get heard(): number {
+    return this.#progress.time;
+  }
+
   #startOf(rule: string): number {
     return this.#rules.get(rule)?.period?.startedAt ?? 0;
   }
@@ -98,13 +95,14 @@ export class SharedStore {
     return Promise.all(asks.map((ask) => new Promise<LeaseGrant>((done) => this.#push({ ask, done }))));
   }
 
-  /** Leaves: the others need not miss this node. */
+  /** Leaves: the others need not miss this node. Where not all is in the ledger, who starts here next says when it is. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer.cancel();
     if (!this.#status.up) return;
-    await this.#run('leave', [], []).then(
-      () => this.#parts.roll?.leave(),
+    const ended = this.#parts.ledger().ended();
+    await this.#run('leave', [], [], this.#parts.node, ended).then(
+      () => ended && this.#parts.roll?.leave(),
       () => {},
     );
   }
@@ -230,7 +228,7 @@ export class SharedStore {
       }
       this.#telling = !this.#present;
       for (const dead of roll?.dead() ?? []) {
-        await this.#run('leave', [], [], dead);
+        await this.#run('leave', [], [], dead, true);
         roll?.buried(dead);
       }
     } catch (error) {
@@ -243,12 +241,14 @@ export class SharedStore {
     keys: string[],
     fields: string[],
     node = this.#parts.node,
+    ended = false,
   ): Promise<unknown[]> {
-    const { clock, run } = this.#parts;
+    const { clock, ledger, run } = this.#parts;
     const sentAt = clock.now();
     const { at, home } = this.#heard;
     const elapsed = this.#heard.elapsed(sentAt);
     const head = [node, at, home, elapsed, NODE_LEASE_MS, MISSING_MS, FORGET_MS, clock.random(), what];
+    head.push(what === 'leave' ? Number(ended) : this.#progress.written(ledger().writtenAt()));
     const answer = await run([`${this.#tag}:limits`, `${this.#tag}:nodes`, ...keys], [...head.map(String), ...fields]);
     if (!Array.isArray(answer) || answer.length < 2) throw new Error('the script has answered something else');
     if (this.#closed || what === 'leave') return answer;
@@ -257,9 +257,11 @@ export class SharedStore {
     this.#status.answers++;
     if (this.#heard.take(Number(answer[0]), String(answer[1]), sentAt)) {
       this.#present = this.#telling = false;
+      this.#progress.anew();
       this.#parts.ledger().lost();
       this.#said.emptied();
     }
+    this.#progress.hear(Number(answer[0]), now);
     const all = Math.max(Number(answer[2]), this.#parts.nodes(), 1);
     const missing = Number(answer[3]);
     if (missing !== this.#status.missing) this.#said.missing(missing, all, FORGET_MS);

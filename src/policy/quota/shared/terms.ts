@@ -33,6 +33,8 @@ export interface StoreAsk {
   forgiven: number;
   /** Milliseconds since `known` was read; -1: not yet. */
   age: number;
+  /** Time of the store that this node had heard before it read `known`; 0: none, or nobody else writes to that ledger. */
+  heard: number;
 }
 
 /** What the store says to it. */
@@ -50,8 +52,8 @@ export interface StoreGrant {
 /** What one node has of an account: epoch, granted, back, used, and until when. */
 export type NodeHolding = [number, number, number, number, number];
 
-/** A node's name, epoch, granted, back and used, of a holding that has lapsed. */
-export type Lapsed = [string, number, number, number, number];
+/** A node's name, epoch, granted, back and used, of a holding that has lapsed, and when. */
+export type Lapsed = [string, number, number, number, number, number];
 
 /** One limit for one key, as it stands in the store. */
 export interface StoreAccount {
@@ -71,9 +73,16 @@ export interface StoreAccount {
   n: Record<string, NodeHolding>;
   /** Of a budget: what nodes held that were not heard of in time; it is part of what counts as used. */
   x?: Lapsed[];
-  /** When it was settled how much of that comes back, and what counted as used beside it; 0: it was not. */
+  /** When it was noted what counted as used beside it (0: it was not), that, and of how many holdings more has come to an end than they. */
   y?: number;
   z?: number;
+  o?: number;
+  /** When all that was told by then was found to be in the ledger; 0: it was not. */
+  c?: number;
+  /** Node → when it has last told that it has used more. */
+  t?: Record<string, number>;
+  /** Which data the store had when this began. */
+  b?: string;
   /** Forgiven by an operator. */
   f?: number;
   /** Withheld for nodes that are missing, and which share of all nodes they are. */
