@@ -198,6 +198,7 @@ export class Wire extends Cork {
       this.pending += view.length;
       return true;
     }
+    if (this.#turns !== undefined) return this.#sendInTurn(view, this.#turns);
     const request = spare;
     const code = this.#handle.writeBuffer(request, view);
     if (code !== 0) {
@@ -205,13 +206,30 @@ export class Wire extends Cork {
       return false;
     }
     if (!writesOn()) return false;
+    this.#follow(request, view);
+    return true;
+  }
+
+  /** TLS: a write that fails at once is told of before `writeBuffer` returns, and no write is ever done by then. */
+  #sendInTurn(view: Uint8Array, turns: Turns): boolean {
+    const request = spare;
+    turns.busy = true;
+    this.#follow(request, view);
+    const code = this.#handle.writeBuffer(request, view);
+    if (code === 0) return true;
+    this.pending -= view.length;
+    turns.busy = false;
+    this.#breakSoon(code);
+    return false;
+  }
+
+  /** Hears when the write is done. */
+  #follow(request: NativeRequest, view: Uint8Array): void {
     request.oncomplete = onWritten;
     request.wire = this;
     request.buffer = view;
     spare = new WriteRequest();
-    if (this.#turns !== undefined) this.#turns.busy = true;
     this.pending += view.length;
-    return true;
   }
 
   #close(): void {
