@@ -3,6 +3,7 @@
  * for each model what callers have in common. Who sends odd prompts raises his own reservations; those of others move only when
  * several callers see the same, and then not far.
  */
+import { Poll } from '../kernel/poll.ts';
 
 /** Head room above what has been seen. */
 const MARGIN = 1.08;
@@ -17,8 +18,6 @@ const HIGHEST_SHARED = 3;
 const LATEST = 16;
 /** With fewer the largest counts. */
 const FEW = 4;
-/** Callers of a model that are asked what they see: the median counts, with two more that say `UNKNOWN`. */
-const ASKED = 16;
 /** Half of what is too high is forgotten in this time, and all that was learnt when nothing new came for as long (milliseconds). */
 const HALF_LIFE = 300_000;
 /** What a caller has seen counts for others for so long. */
@@ -28,8 +27,6 @@ const MOST_PAIRS = 2048;
 const MOST_MODELS = 500;
 /** What a short prompt says is mostly about the template. */
 const LEAST_TOKENS = 32;
-/** A change that is not worth asking the others again. */
-const SAME = 0.02;
 
 /** What one caller has seen of one model. */
 interface Own {
@@ -41,18 +38,6 @@ interface Own {
   high: number;
   /** When the last one came. */
   at: number;
-}
-
-interface Asked {
-  readonly caller: string;
-  high: number;
-  at: number;
-}
-
-/** What callers of a model have in common. */
-interface Shared {
-  readonly asked: Asked[];
-  median: number;
 }
 
 /** The latest of something, in bounded memory: when the young ones are many, the old ones go. */
@@ -81,11 +66,11 @@ class Recent<T> {
 /** See the file's head. Times are milliseconds of one clock that does not jump. */
 export class TokenRatios {
   readonly #own = new Recent<Own>(MOST_PAIRS);
-  readonly #shared = new Recent<Shared>(MOST_MODELS);
+  readonly #shared = new Recent<Poll>(MOST_MODELS);
 
   /** By how much an estimate of this caller's prompt for this model is multiplied. */
   of(model: string, caller: string, now: number): number {
-    const usual = this.#shared.get(model)?.median ?? UNKNOWN;
+    const usual = this.#usual(model);
     const own = this.#own.get(pair(model, caller));
     if (own === undefined) return usual;
     const high = own.high * MARGIN;
@@ -111,30 +96,15 @@ export class TokenRatios {
     own.high = highOf(own.latest);
     own.at = Math.max(now, own.at);
     this.#own.keep(key, own);
-    this.#share(model, caller, own);
+    const shared = this.#shared.get(model) ?? new Poll(UNKNOWN, FRESH);
+    this.#shared.keep(model, shared);
+    shared.say(caller, own.high * MARGIN, own.at);
   }
 
-  #share(model: string, caller: string, { high, at }: Own): void {
-    const shared = this.#shared.get(model) ?? { asked: [], median: UNKNOWN };
-    this.#shared.keep(model, shared);
-    const { asked } = shared;
-    const known = asked.find((one) => one.caller === caller);
-    if (known !== undefined) {
-      known.at = at;
-      if (Math.abs(known.high - high) <= known.high * SAME) return;
-      known.high = high;
-    } else {
-      let slot = asked.length < ASKED ? asked.length : 0;
-      // The one that was not heard of for longest makes room.
-      if (asked.length === ASKED)
-        for (let i = 1; i < ASKED; i++) if ((asked[i] as Asked).at < (asked[slot] as Asked).at) slot = i;
-      asked[slot] = { caller, high, at };
-    }
-    const said = [UNKNOWN, UNKNOWN];
-    for (const one of asked) if (at - one.at < FRESH) said.push(one.high * MARGIN);
-    said.sort((a, b) => a - b);
-    const median = said[(said.length - 1) >> 1] as number;
-    shared.median = Math.min(HIGHEST_SHARED, Math.max(LOWEST, median));
+  /** What callers of a model have in common. */
+  #usual(model: string): number {
+    const median = this.#shared.get(model)?.median ?? UNKNOWN;
+    return Math.min(HIGHEST_SHARED, Math.max(LOWEST, median));
   }
 }
 

@@ -2,6 +2,7 @@
  * How large the next answer may be, as the latest of its key have been: what is reserved for bytes that nobody knows yet. Each key learns by
  * itself, or who fetches something large would raise the reservations of all others. A new key gets what several keys have in common.
  */
+import { Poll } from '../../kernel/poll.ts';
 
 /** As much is expected as long as nothing is known: this part of the limit, and so many bytes at most. */
 const BEGIN_PART = 32;
@@ -9,10 +10,6 @@ const BEGIN_MOST = 4096;
 /** A larger answer raises it by this part of the difference, a smaller one lowers it by the other. */
 const RISE = 1 / 2;
 const FALL = 1 / 16;
-/** Keys that are asked what they see: the median counts, with two more that say what is expected at first. */
-const ASKED = 16;
-/** A change that is not worth asking the others again. */
-const SAME = 0.02;
 
 /** Of one key what its answers have been. */
 export interface Answers {
@@ -21,24 +18,18 @@ export interface Answers {
   answerBytes: number;
 }
 
-interface Asked {
-  readonly key: string;
-  bytes: number;
-  /** Which answer was the last that it has spoken of. */
-  at: number;
-}
-
 /** See the file's head. It leans to the high side. */
 export class AnswerSizes {
-  readonly #begin: number;
-  readonly #asked: Asked[] = [];
+  readonly #poll: Poll;
   #answers = 0;
-  /** What is expected where nothing is known of a key. */
-  usual: number;
 
   constructor(limit: number) {
-    this.#begin = Math.min(BEGIN_MOST, limit / BEGIN_PART);
-    this.usual = this.#begin;
+    this.#poll = new Poll(Math.min(BEGIN_MOST, limit / BEGIN_PART));
+  }
+
+  /** What is expected where nothing is known of a key. */
+  get usual(): number {
+    return this.#poll.median;
   }
 
   /** Bytes that the next answer of a key may have. */
@@ -52,27 +43,6 @@ export class AnswerSizes {
     if (bytes <= before && !whole) return;
     if (of.answerBytes < 0) of.answerBytes = bytes;
     else of.answerBytes = before + (bytes - before) * (bytes > before ? RISE : FALL);
-    this.#share(of.key, of.answerBytes);
-  }
-
-  #share(key: string, bytes: number): void {
-    const at = ++this.#answers;
-    const asked = this.#asked;
-    const known = asked.find((one) => one.key === key);
-    if (known !== undefined) {
-      known.at = at;
-      if (Math.abs(known.bytes - bytes) <= known.bytes * SAME) return;
-      known.bytes = bytes;
-    } else {
-      let slot = asked.length < ASKED ? asked.length : 0;
-      // The one that was not heard of for longest makes room.
-      if (asked.length === ASKED)
-        for (let i = 1; i < ASKED; i++) if ((asked[i] as Asked).at < (asked[slot] as Asked).at) slot = i;
-      asked[slot] = { key, bytes, at };
-    }
-    const said = [this.#begin, this.#begin];
-    for (const one of asked) said.push(one.bytes);
-    said.sort((a, b) => a - b);
-    this.usual = said[(said.length - 1) >> 1] as number;
+    this.#poll.say(of.key, of.answerBytes, ++this.#answers);
   }
 }
