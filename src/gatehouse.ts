@@ -31,7 +31,7 @@ import {
 } from './gatehouse/stages.ts';
 import { Worker } from './gatehouse/worker.ts';
 
-export { inForceOf, limitsOf } from './gatehouse/snapshot.ts';
+export { accessOf, inForceOf, limitsOf } from './gatehouse/snapshot.ts';
 export { REFUSED_METHODS } from './gatehouse/stages.ts';
 export { storedRules } from './gatehouse/storedlimits.ts';
 export { WARM_UP_DESCRIPTORS, warmUp } from './gatehouse/warmup.ts';

@@ -1,11 +1,10 @@
 /** Whom `gatehouse check --as KEY` speaks of: a key, the name of one, or a token; in the configuration, then in the store. */
 import { type Config, packPlan, packTenant } from '../config/config.ts';
+import { accessOf } from '../gatehouse.ts';
 import type { Identity } from '../kernel/identity.ts';
 import { hashesOf, KEY_KIND, keyIdentity, keyRefusal, unverifiedToken } from '../policy/access/access.ts';
 import type { AccessConfig } from '../policy/access/config.ts';
-import { issuerConfig } from '../policy/access/jwt/config.ts';
 import { PLAN_KIND, Registry, TENANT_KIND } from '../policy/authorize/authorize.ts';
-import { OWN_ISSUER, ownIssuer } from '../policy/token/config.ts';
 import type { Store } from '../store/store.ts';
 
 /** What is read of the store. */
@@ -37,7 +36,7 @@ export async function findCaller(
   const registry = new Registry();
   const nobody = { identity: undefined, networks: [], registry };
   if (/^ey[\w-]+\./.test(shown)) {
-    const told = unverifiedToken(shown, issuersOf(config), now);
+    const told = unverifiedToken(shown, accessOf(config).issuers, now);
     if (typeof told === 'string') return { ...nobody, found: 'a token', refused: told };
     await readPlan(told.identity, store, registry);
     const found = `a token of issuer ${told.issuer} for ${told.identity.principal} (its signature is not checked here)`;
@@ -57,12 +56,6 @@ export async function findCaller(
   const refused = keyRefusal(document, now);
   const found = `key ${document.id} of ${document.principal} (${place})`;
   return { identity, found, networks: document.networks, registry, ...(refused !== undefined && { refused }) };
-}
-
-/** Issuers that are trusted: also the gateway's own, which need not be named. */
-function issuersOf({ access, tokens }: Config): AccessConfig['issuers'] {
-  if (tokens === undefined) return access.issuers;
-  return { ...access.issuers, [OWN_ISSUER]: issuerConfig.parse(ownIssuer(tokens)) };
 }
 
 async function findKey(shown: string, { keys, pepper }: AccessConfig, store: Documents | undefined) {

@@ -1,6 +1,8 @@
 /** The most that a request may cost, and what it has cost. */
 import { costOf, costOfTime, type Price, worstCost, worstOutput } from '../ai/cost.ts';
+import type { GatehouseError } from '../kernel/error.ts';
 import type { Exchange } from '../kernel/exchange.ts';
+import { type Exhausted, refusalFor } from '../policy/quota/quota.ts';
 
 /** A request whose price is known. */
 export interface Priced {
@@ -45,3 +47,7 @@ export function costOfPassage(passage: Pick<Priced, 'price'>, exchange: Exchange
   if (!answered && usage === undefined) return 0;
   return costOf(found, usage, forwardedAt > 0 ? endedAt - forwardedAt : 0);
 }
+
+/** The answer to who is over a limit: less output is advised only where that would cost less. */
+export const refusalOf = (passage: Priced, exhausted: Exhausted): GatehouseError =>
+  refusalFor(exhausted, moreCredits(passage, 1) > 0);

@@ -4,9 +4,9 @@
  */
 import { clampTokens, PeekFault } from '../ai/ai.ts';
 import type { GatehouseError } from '../kernel/error.ts';
-import { countsTokens, type Exhausted, refusalFor } from '../policy/quota/quota.ts';
+import { countsTokens, type Exhausted } from '../policy/quota/quota.ts';
 import { flushCorked } from '../socket/cork.ts';
-import { moreCredits } from './cost.ts';
+import { refusalOf } from './cost.ts';
 import { demandOf, flexibilityOf, moreOutput } from './demand.ts';
 import { Meter } from './meter.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
@@ -44,7 +44,7 @@ export function limitByModel(passage: Passage): Step {
 function moveOver(passage: Passage): Step {
   const verdict = passage.admission?.move(deciding(passage));
   if (verdict === 'wait') return ANSWERED;
-  return verdict === undefined ? undefined : refusalFor(verdict, moreCredits(passage, 1) > 0);
+  return verdict === undefined ? undefined : refusalOf(passage, verdict);
 }
 
 /** For whom has to wait until it is known whether there is enough. */
@@ -52,7 +52,7 @@ function deciding(passage: Passage): (exhausted: Exhausted | undefined) => void 
   return (exhausted) => {
     if (passage.exchange.outcome !== 'open') return;
     if (exhausted === undefined) passage.worker.proceed(passage);
-    else passage.refuse(refusalFor(exhausted, moreCredits(passage, 1) > 0));
+    else passage.refuse(refusalOf(passage, exhausted));
     flushCorked();
   };
 }
@@ -72,9 +72,7 @@ function enter(passage: Passage, limits: Parameters<Passage['worker']['quota']['
   if (passage.meter !== undefined) passage.meter.admission = admission;
   const verdict = admission.begin();
   if (verdict === 'wait') return ANSWERED;
-  return verdict === undefined
-    ? undefined
-    : (refusalFor(verdict, moreCredits(passage, 1) > 0) satisfies GatehouseError);
+  return verdict === undefined ? undefined : (refusalOf(passage, verdict) satisfies GatehouseError);
 }
 
 /** Tells the server how much it may generate, where only the limit says so. */

@@ -1,11 +1,10 @@
 /** Waiting for a place: at the servers of its version and, after a while, at those to which that one spills over. */
 import type { Timer } from '../kernel/clock.ts';
 import type { GatehouseError } from '../kernel/error.ts';
-import { refusalFor } from '../policy/quota/quota.ts';
 import { flushCorked } from '../socket/cork.ts';
 import type { Ticket } from '../upstream/queue/queue.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { moreCredits } from './cost.ts';
+import { refusalOf } from './cost.ts';
 import { orderOf } from './order.ts';
 import { ANSWERED, type Passage, type Step } from './passage.ts';
 import { type Elsewhere, elsewhere, goOver } from './spill.ts';
@@ -77,7 +76,7 @@ class Wait {
       this.#asking = false;
       if (this.#over || this.#passage.exchange.outcome !== 'open') return;
       if (exhausted === undefined) this.#joinOther(other);
-      else if (this.#own === undefined) this.#fail(refusalFor(exhausted, moreCredits(this.#passage, 1) > 0));
+      else if (this.#own === undefined) this.#fail(refusalOf(this.#passage, exhausted));
       flushCorked();
     });
     this.#asking = verdict === 'wait';

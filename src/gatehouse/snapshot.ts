@@ -87,7 +87,10 @@ export function limitsOf(config: SnapshotInput['config']): QuotaConfig {
 }
 
 /** Who may come in: with tokens of our own as well, where there are any. */
-function accessOf({ access = accessConfig.parse({}), tokens }: SnapshotInput['config']): AccessConfig {
+export function accessOf({
+  access = accessConfig.parse({}),
+  tokens,
+}: Pick<SnapshotInput['config'], 'access' | 'tokens'>): AccessConfig {
   if (tokens === undefined) return access;
   const own = issuerConfig.parse(ownIssuer(tokens));
   return { ...access, issuers: { ...access.issuers, [OWN_ISSUER]: own } };

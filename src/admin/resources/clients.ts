@@ -4,9 +4,9 @@ import { mintKey } from '../../policy/access/access.ts';
 import { CLIENT_KIND, type ClientDocument, clientDocument } from '../../policy/token/config.ts';
 import { hashSecret } from '../../policy/token/token.ts';
 import { problem } from '../answer.ts';
-import { tokensBegin, tokensEnd } from './endedtokens.ts';
+import { declares, tokensOf } from './endedtokens.ts';
 import { knownPlan } from './names.ts';
-import type { Resource, Surroundings } from './resource.ts';
+import type { Resource } from './resource.ts';
 import { wrong } from './trouble.ts';
 
 const order = clientDocument
@@ -36,10 +36,10 @@ export const clients: Resource<ClientDocument> = {
   ids: 'chosen',
   shown: ({ id: _, hash, ...rest }) => ({ ...rest, public: hash === undefined && rest.keys === undefined }),
   async make(id, { public: open, ...rest }: Order, around) {
-    const { store, now, pepper } = around;
+    const { pepper } = around;
     const unknown = await knownPlan(rest.plan, undefined, around);
     if (unknown !== undefined) return unknown;
-    if (declares(around, id))
+    if (declares(around, 'client', id))
       return problem(409, 'refused', `${id} is a client of the configuration (tokens.clients): choose another id.`);
     const named = clientDocument.shape.id.safeParse(id);
     if (!named.success) return wrong([{ path: 'id', message: named.error.issues[0]?.message ?? 'wrong' }]);
@@ -52,7 +52,7 @@ export const clients: Resource<ClientDocument> = {
       ]);
     }
     const made = { ...rest, id: named.data };
-    const also = rest.disabled ? [] : await tokensBegin(store, 'client', named.data, now);
+    const also = await tokensOf('client', named.data, false, !rest.disabled, around);
     // One that has keys proves itself by them.
     if (open || rest.keys !== undefined) return { id: named.data, value: made, also };
     if (pepper === '') return problem(409, 'no_pepper', 'Secrets are hashed under access.pepper, and none is set.');
@@ -60,7 +60,6 @@ export const clients: Resource<ClientDocument> = {
     return { id: named.data, value: { ...made, hash: hashSecret(pepper, secret) }, once: { secret }, also };
   },
   async changed({ id, value: { hash, keys, plan, disabled } }, rest: Omit<Order, 'public'>, around) {
-    const { store, now } = around;
     const unknown = await knownPlan(rest.plan, plan, around);
     if (unknown !== undefined) return unknown;
     if (hash !== undefined && rest.keys !== undefined)
@@ -72,17 +71,9 @@ export const clients: Resource<ClientDocument> = {
         { path: 'keys', message: 'without keys anybody could say that they are this client: make another one' },
       ]);
     const value = { ...rest, id, ...(hash === undefined ? {} : { hash }) };
-    if (rest.disabled === disabled || declares(around, id)) return { id, value };
-    const also = rest.disabled
-      ? [await tokensEnd(store, 'client', id, now)]
-      : await tokensBegin(store, 'client', id, now);
+    const also = await tokensOf('client', id, !disabled, !rest.disabled, around);
     return { id, value, also };
   },
-  gone: async ({ id }, around) =>
-    declares(around, id) ? [] : [await tokensEnd(around.store, 'client', id, around.now)],
+  gone: ({ id }, around) => tokensOf('client', id, true, false, around),
   parentOf: ({ tenant }) => tenant,
 };
-
-/** Whether one of the configuration bears the id: then the tokens are that one's. */
-const declares = ({ names }: Surroundings, id: string | undefined): boolean =>
-  id !== undefined && names?.clients.includes(id) === true;

@@ -5,6 +5,7 @@
 import { endedUpTo, findRevocation, revocationPut } from '../../policy/access/access.ts';
 import { datedUpTo, forgottenAt, OWN_ISSUER } from '../../policy/token/config.ts';
 import type { Store, Write } from '../../store/store.ts';
+import type { Surroundings } from './resource.ts';
 
 /** Whose tokens are meant: of a key (`session`), or of a client. */
 type Owner = 'session' | 'client';
@@ -30,4 +31,22 @@ export async function tokensBegin(
   if (ended === undefined) return [];
   const issuedUpTo = datedUpTo(now, endedUpTo(ended));
   return [revocationPut({ kind, issuer: OWN_ISSUER, value, issuedUpTo, forgetAt: forgottenAt(now) })];
+}
+
+/** Whether a key or client of the configuration bears the id: then its tokens are none of the store's business. */
+export function declares({ names }: Pick<Surroundings, 'names'>, kind: Owner, id: string | undefined): boolean {
+  return id !== undefined && names?.[kind === 'client' ? 'clients' : 'keys'].includes(id) === true;
+}
+
+/** What is written where a key or client gave tokens `before`, or did not, and does so `after`, or does not. */
+export async function tokensOf(
+  kind: Owner,
+  id: string,
+  before: boolean,
+  after: boolean,
+  around: Pick<Surroundings, 'store' | 'now' | 'names'>,
+): Promise<readonly Write[]> {
+  const { store, now } = around;
+  if (before === after || declares(around, kind, id)) return [];
+  return after ? tokensBegin(store, kind, id, now) : [await tokensEnd(store, kind, id, now)];
 }

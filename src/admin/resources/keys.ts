@@ -17,9 +17,9 @@ import {
   rotateKey,
   shownKey,
 } from '../../policy/access/access.ts';
-import type { Document, Write } from '../../store/store.ts';
+import type { Document } from '../../store/store.ts';
 import { type Answer, problem } from '../answer.ts';
-import { tokensBegin, tokensEnd } from './endedtokens.ts';
+import { declares, tokensOf } from './endedtokens.ts';
 import { ownedBy, ownership } from './keyowner.ts';
 import { widened } from './keywidening.ts';
 import { knownPlan } from './names.ts';
@@ -92,7 +92,7 @@ export const keys: Resource<KeyDocument> = {
     const over = beyond(wanted, undefined, around) ?? (await knownPlan(wanted.plan, undefined, around));
     if (over !== undefined) return over;
     const { store, now, pepper } = around;
-    if (id !== undefined && declares(around, id))
+    if (declares(around, 'session', id))
       return refused(`the id ${id} is that of a key of the configuration (access.keys): choose another`);
     if (pepper === '') return problem(409, 'no_pepper', NO_PEPPER);
     const owned = await ownedBy(store, wanted.tenant, wanted.principal);
@@ -104,7 +104,10 @@ export const keys: Resource<KeyDocument> = {
       id: document.id,
       value: document,
       once: { key: made.key },
-      also: [ownership(owned, [...usable, document.id]), ...(await tokensBegin(store, 'session', document.id, now))],
+      also: [
+        ownership(owned, [...usable, document.id]),
+        ...(await tokensOf('session', document.id, false, true, around)),
+      ],
     };
   },
   async changed({ id, value }, wanted: Change, around) {
@@ -115,7 +118,7 @@ export const keys: Resource<KeyDocument> = {
     const all = withMilliseconds({ models, priority, notBefore, expiresAt, ...rest }, TIMES);
     const next = changeKey(value, all);
     const { store, now } = around;
-    const tokens = await tokensOf(id, givesTokens(value, now), givesTokens(next, now), around);
+    const tokens = await tokensOf('session', id, givesTokens(value, now), givesTokens(next, now), around);
     if (!isUsable(next, now) || isUsable(value, now)) return { id, value: next, also: tokens };
     const owned = await ownedBy(store, value.tenant, value.principal);
     const usable = owned.keys.filter((one) => one.id !== id && isUsable(one, now)).map((one) => one.id);
@@ -128,7 +131,7 @@ export const keys: Resource<KeyDocument> = {
   },
   async gone({ id, value }, around) {
     const { store } = around;
-    const ends = await tokensOf(id, true, false, around);
+    const ends = await tokensOf('session', id, true, false, around);
     const owned = await ownedBy(store, value.tenant, value.principal);
     if (owned.version === 0) return ends;
     const left = owned.keys.filter((one) => one.id !== id).map((one) => one.id);
@@ -153,24 +156,15 @@ export const keys: Resource<KeyDocument> = {
       answer,
       run: async ({ id, value }, _: unknown, around): Promise<Acted> => ({
         wanted: [{ id, value: revokeKey(value) }],
-        also: await tokensOf(id, true, false, around),
+        also: await tokensOf('session', id, true, false, around),
         answered: 0,
       }),
     },
   ] satisfies Action<KeyDocument>[],
 };
 
-const declares = ({ names }: Surroundings, id: string): boolean => names?.keys.includes(id) === true;
-
 /** One that is bound to networks gives none, for these would not be. */
 const givesTokens = (key: KeyDocument, now: number): boolean => isUsable(key, now) && key.networks.length === 0;
-
-/** What becomes of the tokens of a key. Those of a key of the configuration that bears its id are none of its business. */
-async function tokensOf(id: string, before: boolean, after: boolean, around: Surroundings): Promise<readonly Write[]> {
-  const { store, now } = around;
-  if (before === after || declares(around, id)) return [];
-  return after ? tokensBegin(store, 'session', id, now) : [await tokensEnd(store, 'session', id, now)];
-}
 
 async function rotate(
   { id, value }: Document<KeyDocument>,
@@ -191,7 +185,7 @@ async function rotate(
     { id, value: old },
     { id: document.id, value: document, once: { key: secret } },
   ];
-  const tokens = await tokensOf(id, true, isUsable(old, now), around);
+  const tokens = await tokensOf('session', id, true, isUsable(old, now), around);
   return { wanted, also: [ownership(owned, [...usable, id, document.id]), ...tokens], answered: 1 };
 }
 
